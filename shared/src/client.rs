@@ -1,0 +1,111 @@
+//! The client's end of the control protocol.
+
+use crate::control::{
+    ClientSurface, ControlClient, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Welcome, codec,
+};
+use crate::event::{Cursor, Watched};
+use crate::operations::Request;
+use crate::{Fault, FaultKind, Operation};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tarpc::client::RpcError;
+use tarpc::context::Context;
+use tarpc::tokio_serde::formats::Json;
+use tarpc::tokio_util::codec::Framed;
+use tokio::net::UnixStream;
+
+/// How long an answer is waited for. What takes longer is a job, and answers with its number at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection to the daemon that has shaken hands.
+#[derive(Clone, Debug)]
+pub struct Client {
+    rpc: ControlClient,
+    welcome: Welcome,
+}
+
+impl Client {
+    /// Connects and shakes hands. Must run inside a tokio runtime, which then carries the connection.
+    ///
+    /// # Errors
+    /// [`FaultKind::Unreachable`] where nobody answers, [`FaultKind::Denied`] where the daemon refuses the peer.
+    pub async fn connect(socket: &Path, surface: ClientSurface) -> Result<Self, Fault> {
+        let stream = UnixStream::connect(socket).await.map_err(|error| unreachable_fault(socket, &error))?;
+        let transport = tarpc::serde_transport::new(Framed::new(stream, codec()), Json::default());
+        let rpc = ControlClient::new(tarpc::client::Config::default(), transport).spawn();
+        let hello = Hello { protocol: PROTOCOL, surface, version: env!("CARGO_PKG_VERSION").into() };
+        let welcome = rpc.hello(patient(Duration::from_secs(10)), hello).await.map_err(rpc_fault)??;
+        Ok(Self { rpc, welcome })
+    }
+
+    /// What the daemon said of itself and of us.
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// Runs one operation and reads its reply.
+    ///
+    /// # Errors
+    /// The daemon's fault, or what became of the connection.
+    pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Reply, Fault> {
+        let outcome = self.run(Envelope::new(&operation.into())).await?;
+        let reply =
+            Request::read_reply(O::NAME, outcome.data).map_err(|error| shape_fault(O::NAME, &error))?;
+        O::reply(reply).ok_or_else(|| Fault::internal("a reply of another operation"))
+    }
+
+    /// Sends an envelope; the outcome's data is as the daemon wrote it.
+    ///
+    /// # Errors
+    /// The daemon's fault, or what became of the connection.
+    pub async fn run(&self, envelope: Envelope) -> Result<Outcome, Fault> {
+        self.rpc.run(patient(PATIENCE), envelope).await.map_err(rpc_fault)?
+    }
+
+    /// Waits up to `wait` for events after `cursor`.
+    ///
+    /// # Errors
+    /// The daemon's fault, or what became of the connection.
+    pub async fn watch(&self, cursor: Option<Cursor>, wait: Duration) -> Result<Watched, Fault> {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).min(LONGEST_WATCH);
+        let patience = PATIENCE + Duration::from_millis(wait);
+        self.rpc.watch(patient(patience), cursor, wait).await.map_err(rpc_fault)?
+    }
+}
+
+fn patient(patience: Duration) -> Context {
+    let mut context = tarpc::context::current();
+    context.deadline = Instant::now() + patience;
+    context
+}
+
+fn unreachable_fault(socket: &Path, error: &io::Error) -> Fault {
+    let path = socket.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Fault::denied(format!("you may not open the socket {path}"))
+            .hint("the daemon's own user and its group may; ask the operator to add you"),
+        _ => Fault::new(FaultKind::Unreachable, format!("no daemon answers at {path}"))
+            .hint("start it with: wayhavend run")
+            .hint("WAYHAVEN_HOME must name the same directory for both"),
+    }
+}
+
+fn rpc_fault(error: RpcError) -> Fault {
+    match error {
+        RpcError::DeadlineExceeded => {
+            Fault::unavailable("the daemon did not answer in time").hint("wayhaven status tells how it is")
+        }
+        RpcError::Server(error) => {
+            Fault::unavailable(format!("the daemon refused the call: {}", error.detail))
+        }
+        _ => Fault::new(FaultKind::Unreachable, "the daemon closed the connection")
+            .hint("it may be stopping or restarting; wayhaven status tells"),
+    }
+}
+
+/// A reply whose shape is another version's.
+pub fn shape_fault(operation: &str, error: &serde_json::Error) -> Fault {
+    Fault::unavailable(format!("the daemon's reply to {operation} is not understood: {error}"))
+        .hint("daemon and client are of different versions; --json shows the reply as it is")
+}

@@ -1,0 +1,103 @@
+//! What `watch` streams: everything that changes, in the order in which it was committed.
+
+use crate::operations::punishment::{Delivery, Punishment};
+use crate::operations::setup::Link;
+use crate::operations::status::Connection;
+use crate::value::{GuildId, Timestamp, Untrusted, UserId};
+use serde::{Deserialize, Serialize};
+
+/// A place in the event stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Which store the sequence counts in: a restored store has another.
+    pub epoch: String,
+    /// The last event seen.
+    pub sequence: u64,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place; greater than that of every event committed before.
+    pub sequence: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Change {
+    /// A punishment was stored.
+    Punishment {
+        /// It.
+        punishment: Punishment,
+    },
+    /// A delivery was stored or changed its state.
+    Delivery {
+        /// As it is now.
+        delivery: Delivery,
+    },
+    /// How a punishment went where it was decided.
+    Origin {
+        /// As it is now, in the shape of a delivery to that guild.
+        delivery: Delivery,
+    },
+    /// A link was made or closed, or a guild became a main.
+    Network {
+        /// The link, where it was one.
+        link: Option<Link>,
+    },
+    /// A guild came, went, or was renamed.
+    Guild {
+        /// Which.
+        guild_id: GuildId,
+        /// Its name, where it is known.
+        name: Option<Untrusted>,
+        /// `ok`, `unavailable` or `absent`.
+        presence: String,
+    },
+    /// What a child's staff did in their own guild, and what stays there.
+    Contained {
+        /// The child.
+        guild_id: GuildId,
+        /// What was done, as in Discord's audit log: `ban`, `unban`.
+        action: String,
+        /// To whom.
+        user_id: UserId,
+        /// By whom, where Discord says.
+        by: Option<UserId>,
+    },
+    /// A security alert was raised or counted again.
+    Alert {
+        /// Its kind.
+        kind: String,
+        /// The guild it is about.
+        guild_id: Option<GuildId>,
+        /// What happened.
+        details: Untrusted,
+        /// How often by now.
+        count: u64,
+    },
+    /// The connection to Discord changed.
+    Discord {
+        /// As it is now.
+        connection: Connection,
+    },
+    /// Something a newer daemon tells and this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// What a long poll brought.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The events after the cursor, oldest first; none when the wait ran out.
+    pub events: Vec<Event>,
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// Whether events between the cursor and the first one here are gone: read everything anew.
+    pub gap: bool,
+}

@@ -1,0 +1,182 @@
+//! The list of all operations, and one file per family with their arguments, replies and help texts.
+//!
+//! A new operation is a type here, a line in [`operations!`] and a handler of the same name in the daemon.
+//! The grammar, the wire, the slash commands, the palette, the man pages and the names in the audit follow.
+
+pub mod audit;
+pub mod ban;
+pub mod config;
+pub mod daemon;
+pub mod paths;
+pub mod punishment;
+pub mod setup;
+pub mod status;
+pub mod sync;
+
+use crate::operation::{Authority, Definition, Effect, Operation, Reported, Surfaces};
+use crate::report::Report;
+use serde::{Deserialize, Serialize};
+
+/// Calls `$callback!` with the list of all operations, one line each:
+/// `Type => Reply, "name", Authority, Surfaces, Effect;`. The daemon dispatches from the same list.
+#[macro_export]
+macro_rules! operations {
+    ($callback:ident) => {
+        $callback! {
+            Ban => Punished, "ban", Ban, Everywhere, Moderate;
+            Unban => Punished, "unban", Ban, Everywhere, Moderate;
+            PunishmentList => Punishments, "punishment list", Staff, Everywhere, Read;
+            PunishmentShow => PunishmentDetail, "punishment show", Staff, Everywhere, Read;
+            SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
+            SetupAddChild => LinkChanged, "setup add-child", Admin, Everywhere, Moderate;
+            SetupRemoveChild => LinkChanged, "setup remove-child", Admin, Everywhere, Moderate;
+            SetupDashboard => Dashboard, "setup dashboard", Staff, Everywhere, Read;
+            SyncStatus => SyncState, "sync status", Admin, Everywhere, Read;
+            SyncDeliveries => Deliveries, "sync deliveries", Admin, Everywhere, Read;
+            ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
+            AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
+            Status => DaemonStatus, "status", Staff, CommandLine, Read;
+            Paths => PathList, "paths", Staff, CommandLine, Read;
+            DaemonStop => DaemonStopping, "daemon stop", Owner, CommandLine, Moderate;
+        }
+    };
+}
+
+/// What the first words of operations with several words stand for: `(word, help)`.
+pub const GROUPS: &[(&str, &str)] = &[
+    ("audit", "Who asked for what, and what came of it"),
+    ("config", "What a guild has set"),
+    ("daemon", "The daemon itself"),
+    ("punishment", "What was decided, and what became of it"),
+    ("setup", "Mains, children and the links between them"),
+    ("sync", "Deliveries on their way to the children"),
+];
+
+use audit::{AuditEntries, AuditLog};
+use ban::{Ban, Punished, Unban};
+use config::{ConfigLogchannel, GuildConfigured};
+use daemon::{DaemonStop, DaemonStopping};
+use paths::{PathList, Paths};
+use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
+use setup::{
+    Dashboard, GuildDesignated, LinkChanged, SetupAddChild, SetupDashboard, SetupMainGuild, SetupRemoveChild,
+};
+use status::{DaemonStatus, Status};
+use sync::{Deliveries, SyncDeliveries, SyncState, SyncStatus};
+
+macro_rules! define {
+    ($($operation:ident => $reply:ident, $name:literal, $authority:ident, $surfaces:ident, $effect:ident;)*) => {
+        /// Any operation with its arguments, as it travels: `{"operation":"setup add-child","arguments":{…}}`.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "operation", content = "arguments")]
+        #[allow(missing_docs)]
+        pub enum Request {
+            $(#[serde(rename = $name)] $operation($operation),)*
+        }
+
+        /// Any operation's reply.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        #[allow(missing_docs)]
+        pub enum Reply {
+            $($operation($reply),)*
+        }
+
+        $(
+            impl Operation for $operation {
+                type Reply = $reply;
+                const NAME: &'static str = $name;
+                const AUTHORITY: Authority = Authority::$authority;
+                const SURFACES: Surfaces = Surfaces::$surfaces;
+                const EFFECT: Effect = Effect::$effect;
+
+                fn reply(reply: Reply) -> Option<$reply> {
+                    match reply {
+                        Reply::$operation(reply) => Some(reply),
+                        _ => None,
+                    }
+                }
+            }
+
+            impl From<$operation> for Request {
+                fn from(operation: $operation) -> Self {
+                    Self::$operation(operation)
+                }
+            }
+        )*
+
+        /// Every operation there is, in the order of the list.
+        pub static OPERATIONS: &[Definition] = &[$(
+            Definition {
+                name: $name,
+                authority: Authority::$authority,
+                surfaces: Surfaces::$surfaces,
+                effect: Effect::$effect,
+                augment: <$operation as clap::Args>::augment_args,
+                parse: |matches| {
+                    <$operation as clap::FromArgMatches>::from_arg_matches(matches).map(Request::$operation)
+                },
+            },
+        )*];
+
+        impl Request {
+            /// Its words, as in the audit: `setup add-child`.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$operation(_) => $name,)*
+                }
+            }
+
+            /// Reads a reply that came over the wire as JSON.
+            ///
+            /// # Errors
+            /// Where the daemon is so much newer or older that the shape is another one.
+            pub fn read_reply(name: &str, data: serde_json::Value) -> serde_json::Result<Reply> {
+                match name {
+                    $($name => serde_json::from_value(data).map(Reply::$operation),)*
+                    _ => Err(serde::de::Error::custom("an operation that this version does not know")),
+                }
+            }
+        }
+
+        impl Reported for Reply {
+            fn report(&self) -> Report {
+                match self {
+                    $(Self::$operation(reply) => reply.report(),)*
+                }
+            }
+
+            fn pending(&self) -> Option<crate::value::PunishmentId> {
+                match self {
+                    $(Self::$operation(reply) => reply.pending(),)*
+                }
+            }
+
+            fn next_cursor(&self) -> Option<String> {
+                match self {
+                    $(Self::$operation(reply) => reply.next_cursor(),)*
+                }
+            }
+
+            fn warnings(&self) -> Vec<String> {
+                match self {
+                    $(Self::$operation(reply) => reply.warnings(),)*
+                }
+            }
+        }
+    };
+}
+
+operations!(define);
+
+impl Request {
+    /// What the list says of this operation.
+    pub fn definition(&self) -> &'static Definition {
+        let name = self.name();
+        // The list holds every variant by construction; the first entry stands in for what cannot happen.
+        OPERATIONS.iter().find(|definition| definition.name == name).unwrap_or(&OPERATIONS[0])
+    }
+}
+
+#[cfg(test)]
+mod sweep;

@@ -1,0 +1,128 @@
+//! `audit log`: who asked for what, and what came of it.
+
+use crate::operation::Reported;
+use crate::report::{Cell, Report, Table, Tone};
+use crate::value::{GuildId, PageSize, Timestamp, Untrusted, UserId, WindowDays};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// The audit, newest first: every request of every surface, refusals included
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuditLog {
+    /// Only what was done to this user
+    #[arg(long, value_name = "USER")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// Only what this user asked for
+    #[arg(long, value_name = "USER")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
+    /// Only this operation, as in "setup add-child"
+    #[arg(long, value_name = "NAME")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Untrusted>,
+    /// Only this result: success, error or denied
+    #[arg(long, value_name = "RESULT", value_enum)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<AuditResult>,
+    /// How far back, in days (default 30)
+    #[arg(long, value_name = "DAYS")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<WindowDays>,
+    /// How many at most, 1 to 500 (default 25)
+    #[arg(long, value_name = "N")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<PageSize>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditResult {
+    /// It was done.
+    Success,
+    /// It was tried and failed.
+    Error,
+    /// The actor might not.
+    Denied,
+    /// It was begun, and the daemon died before it ended.
+    Interrupted,
+}
+
+impl AuditResult {
+    /// Every result.
+    pub const ALL: [Self; 4] = [Self::Success, Self::Error, Self::Denied, Self::Interrupted];
+
+    /// The word for it, as in the store and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Denied => "denied",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The result with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.word() == word)
+    }
+}
+
+/// One request in the audit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// The sequence number of its outcome, or of its intent while it has none.
+    pub sequence: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The operation's words, or what was picked up from a guild's own UI.
+    pub operation: String,
+    /// `discord`, `console`, `cli`, `gateway` or `scheduler`.
+    pub surface: String,
+    /// Who: a member's id, an operator's account, or a part of the daemon. Nothing once erased.
+    pub actor: Option<Untrusted>,
+    /// Where.
+    pub guild_id: Option<GuildId>,
+    /// To whom. Nothing once erased.
+    pub target: Option<UserId>,
+    /// How it ended.
+    pub result: AuditResult,
+    /// The fault's message, where there was one.
+    pub message: Option<Untrusted>,
+    /// How long it took.
+    pub duration_ms: Option<u64>,
+}
+
+/// A page of the audit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntries {
+    /// Newest first.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl Reported for AuditEntries {
+    fn report(&self) -> Report {
+        let mut table = Table::new(
+            ["when (UTC)", "operation", "on", "by", "user", "result", "message"],
+            "nothing matches",
+        );
+        for entry in &self.entries {
+            let tone = match entry.result {
+                AuditResult::Success => Tone::Good,
+                AuditResult::Denied => Tone::Warning,
+                AuditResult::Error | AuditResult::Interrupted => Tone::Bad,
+            };
+            table.push([
+                entry.at.short().into(),
+                entry.operation.clone().into(),
+                entry.surface.clone().into(),
+                Cell::from(entry.actor.as_ref()),
+                entry.target.map_or_else(|| "—".to_owned(), |user| user.to_string()).into(),
+                Cell::toned(entry.result.word(), tone),
+                Cell::from(entry.message.as_ref()),
+            ]);
+        }
+        Report::new(format!("{} audit entries", self.entries.len()), Tone::Plain).table(table)
+    }
+}

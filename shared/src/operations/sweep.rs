@@ -1,0 +1,129 @@
+//! One test sweeps over the whole list, so that a new operation is held to every rule the day it is written.
+
+use super::*;
+use crate::grammar;
+use clap::{Arg, Command};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// One of each, with every optional field set: a new operation has to stand here to pass the sweep.
+fn samples() -> Vec<Request> {
+    let value = |operation: &str, arguments: Value| {
+        serde_json::from_value(json!({"operation": operation, "arguments": arguments})).unwrap()
+    };
+    let user = "123456789012345678";
+    vec![
+        value("ban", json!({"user": user, "reason": "it's -- \"bad\"", "delete_days": 7})),
+        value("unban", json!({"user": user, "reason": "-x"})),
+        value("punishment list", json!({"user": user, "limit": 10, "cursor": "77"})),
+        value("punishment show", json!({"id": "42"})),
+        value("setup main-guild", json!({})),
+        value("setup add-child", json!({"child": user, "mode": "monitor"})),
+        value("setup remove-child", json!({"child": user})),
+        value("setup dashboard", json!({})),
+        value("sync status", json!({})),
+        value(
+            "sync deliveries",
+            json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
+        ),
+        value("config logchannel", json!({"channel": user})),
+        value(
+            "audit log",
+            json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),
+        ),
+        value("status", json!({})),
+        value("paths", json!({})),
+        value("daemon stop", json!({})),
+    ]
+}
+
+#[test]
+fn every_operation_has_a_sample_and_goes_through_serde_and_clap_unchanged() {
+    let samples = samples();
+    let root = || grammar::with_operations(Command::new("wayhaven"), |_| true);
+    root().debug_assert();
+    for definition in OPERATIONS {
+        let request = samples.iter().find(|sample| sample.name() == definition.name);
+        let request = request.unwrap_or_else(|| panic!("{} has no sample", definition.name));
+        let wire = serde_json::to_string(request).unwrap();
+        assert_eq!(&serde_json::from_str::<Request>(&wire).unwrap(), request, "{wire}");
+
+        let argv = grammar::argv(request);
+        let matches = root().try_get_matches_from(["wayhaven".to_owned()].into_iter().chain(argv.clone()));
+        let parsed = grammar::request(&matches.unwrap_or_else(|error| panic!("{argv:?}: {error}")));
+        assert_eq!(&parsed.unwrap().unwrap(), request, "{argv:?}");
+        assert_eq!(grammar::split_line(&grammar::shell_line(&argv)).unwrap(), argv);
+    }
+    assert_eq!(samples.len(), OPERATIONS.len());
+}
+
+/// Discord's limits on what a command tree may hold (FACTS A9), for what the slash commands are made from.
+#[test]
+fn every_operation_fits_discord_and_has_help() {
+    let name_fits = |name: &str| {
+        (1..=32).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let mut names = HashSet::new();
+    for definition in OPERATIONS {
+        assert!(names.insert(definition.name), "{} stands twice", definition.name);
+        let words: Vec<_> = definition.words().collect();
+        assert!(words.len() <= 3, "{}: command, group, subcommand and no deeper", definition.name);
+        for (depth, word) in words.iter().enumerate() {
+            assert!(name_fits(word), "{word}");
+            let path = words[..depth].join(" ");
+            assert!(
+                depth == 0
+                    || GROUPS.iter().any(|(group, about)| *group == path && (1..=100).contains(&about.len())),
+                "{path} has no help in GROUPS"
+            );
+            assert!(
+                depth == 0 || !OPERATIONS.iter().any(|other| other.name == path),
+                "{path} has subcommands, so it cannot be called bare"
+            );
+        }
+        let command = grammar::command(definition);
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!((1..=100).contains(&about.chars().count()), "{}: {about:?}", definition.name);
+        let arguments: Vec<&Arg> = command.get_arguments().collect();
+        assert!(arguments.len() <= 24, "{}: 25 options with dry-run", definition.name);
+        let mut optional_positionals = 0;
+        for argument in arguments {
+            let id = argument.get_id().as_str();
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!((1..=100).contains(&help.chars().count()), "{} {id}: {help:?}", definition.name);
+            assert!(name_fits(&id.replace('_', "-")), "{} {id}", definition.name);
+            assert!(
+                argument.is_positional() || !argument.is_required_set(),
+                "{} {id}: required arguments are positional",
+                definition.name
+            );
+            optional_positionals += usize::from(argument.is_positional() && !argument.is_required_set());
+            assert!(
+                !["guild", "json", "dry-run", "dry_run", "wait", "confirm", "host"].contains(&id),
+                "{} {id}: the envelope's word",
+                definition.name
+            );
+            assert!(argument.get_possible_values().len() <= 25, "{} {id}: 25 choices", definition.name);
+        }
+        assert!(optional_positionals <= 1, "{}", definition.name);
+    }
+}
+
+#[test]
+fn every_group_is_used_and_siblings_are_at_most_25() {
+    for (group, _) in GROUPS {
+        let below = |definition: &&Definition| definition.name.starts_with(&format!("{group} "));
+        let count = OPERATIONS.iter().filter(below).count();
+        assert!((1..=25).contains(&count), "{group}: {count}");
+    }
+}
+
+#[test]
+fn what_changes_something_needs_more_than_anyone_and_what_reads_is_not_confirmed() {
+    for definition in OPERATIONS {
+        if definition.effect.changes() {
+            assert_ne!(definition.authority, Authority::Anyone, "{}", definition.name);
+        }
+    }
+}

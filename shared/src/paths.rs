@@ -1,0 +1,127 @@
+//! Where everything lies.
+//!
+//! `WAYHAVEN_HOME=dir` puts all of it below one directory; otherwise `directories` decides, and the socket goes
+//! to `XDG_RUNTIME_DIR`, or to `/run/wayhaven` for a system service.
+
+use crate::Fault;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The name of the control socket in its directory.
+const SOCKET: &str = "control.sock";
+
+/// The longest path a Unix socket can have on Linux and macOS, in bytes (`sun_path` less the final zero; macOS
+/// has the smaller one).
+const LONGEST_SOCKET: usize = 103;
+
+/// The environment variables that decide, read once so that tests can give others.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `WAYHAVEN_HOME`.
+    pub home: Option<OsString>,
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime: Option<OsString>,
+}
+
+impl Environment {
+    /// That of this process; empty values count as absent.
+    pub fn of_process() -> Self {
+        let read = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self { home: read("WAYHAVEN_HOME"), runtime: read("XDG_RUNTIME_DIR") }
+    }
+}
+
+/// Where everything lies; all absolute where the environment's own paths are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The settings file.
+    pub config: PathBuf,
+    /// The directory of the store.
+    pub data: PathBuf,
+    /// The directory of the lock and the log files.
+    pub state: PathBuf,
+    /// The directory of the log files.
+    pub logs: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+}
+
+impl Layout {
+    /// The layout for this environment.
+    ///
+    /// # Errors
+    /// Where neither `WAYHAVEN_HOME` nor a home directory is there, or the socket's path would be too long.
+    pub fn new(environment: &Environment) -> Result<Self, Fault> {
+        let layout = match &environment.home {
+            Some(home) => Self::below(&absolute(Path::new(home))?),
+            None => Self::of_user(environment)?,
+        };
+        let length = layout.socket.as_os_str().len();
+        if length > LONGEST_SOCKET {
+            return Err(Fault::usage(format!(
+                "the socket's path is {length} bytes long, and a Unix socket can have {LONGEST_SOCKET}: {}",
+                layout.socket.display()
+            ))
+            .hint("choose a shorter WAYHAVEN_HOME"));
+        }
+        Ok(layout)
+    }
+
+    fn below(home: &Path) -> Self {
+        Self {
+            config: home.join("wayhaven.toml"),
+            data: home.join("data"),
+            state: home.join("state"),
+            logs: home.join("logs"),
+            socket: home.join("run").join(SOCKET),
+        }
+    }
+
+    fn of_user(environment: &Environment) -> Result<Self, Fault> {
+        let user = directories::ProjectDirs::from("", "", "wayhaven").ok_or_else(|| {
+            Fault::usage("there is no home directory to keep data in")
+                .hint("set WAYHAVEN_HOME to the directory that shall hold everything")
+        })?;
+        let state = user.state_dir().unwrap_or_else(|| user.data_local_dir());
+        let runtime = environment.runtime.as_ref().map_or_else(|| PathBuf::from("/run"), PathBuf::from);
+        Ok(Self {
+            config: user.config_dir().join("wayhaven.toml"),
+            data: user.data_dir().to_owned(),
+            state: state.to_owned(),
+            logs: state.join("logs"),
+            socket: runtime.join("wayhaven").join(SOCKET),
+        })
+    }
+
+    /// The store's file.
+    pub fn store(&self) -> PathBuf {
+        self.data.join("wayhaven.db")
+    }
+
+    /// The file whose lock keeps a second daemon away.
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("wayhavend.lock")
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Fault> {
+    std::path::absolute(path).map_err(|error| {
+        Fault::usage(format!("WAYHAVEN_HOME is {}, which names no directory: {error}", path.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_holds_everything_and_a_long_one_is_refused_with_a_way_out() {
+        let home = |home: &str| Environment { home: Some(home.into()), runtime: None };
+        let layout = Layout::new(&home("/srv/wayhaven")).unwrap();
+        for path in [&layout.config, &layout.data, &layout.state, &layout.logs, &layout.socket] {
+            assert!(path.starts_with("/srv/wayhaven"), "{path:?}");
+        }
+        let fault = Layout::new(&home(&format!("/{}", "x".repeat(200)))).unwrap_err();
+        assert!(fault.to_string().contains("shorter WAYHAVEN_HOME"));
+    }
+}

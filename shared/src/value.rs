@@ -1,0 +1,39 @@
+//! Values that arrive from outside, checked once.
+//!
+//! A request can arrive over the socket without ever passing clap, so a bound that matters lives in a newtype
+//! whose `FromStr` and serde `try_from` share one check, never only in a clap attribute.
+
+mod days;
+mod identifier;
+mod span;
+mod text;
+mod timestamp;
+
+pub use days::{DeleteDays, PageSize, WindowDays};
+pub use identifier::{ChannelId, DeliveryId, GuildId, LinkId, PunishmentId, RoleId, UserId};
+pub use span::Span;
+pub use text::Untrusted;
+pub use timestamp::Timestamp;
+
+/// Why a value was refused: what it must look like. The caller knows which field it was for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+/// Implements the conversions that make serde use the same check as `FromStr`, and a string on the wire.
+macro_rules! text_on_the_wire {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = $crate::value::Malformed;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.to_string()
+            }
+        }
+    };
+}
+use text_on_the_wire;

@@ -1,0 +1,77 @@
+//! Wall-clock times: milliseconds since 1970 in UTC, shown as RFC 3339.
+
+use super::{Malformed, text_on_the_wire};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time, as whole milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since 1970; what RFC 3339 cannot write (before year 0, after 9999) is clamped.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(-62_167_219_200_000, 253_402_300_799_999))
+    }
+
+    /// Milliseconds since 1970.
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    fn date_time(self) -> OffsetDateTime {
+        // In range by construction; the epoch stands in for what cannot happen.
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Hours, minutes and seconds in UTC, for narrow columns: `10:31:07`.
+    pub fn clock(self) -> String {
+        let at = self.date_time();
+        format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
+    }
+
+    /// Date and time in UTC to the second, for tables: `2026-01-02 10:31:07`.
+    pub fn short(self) -> String {
+        format!("{} {}", self.date_time().date(), self.clock())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(&self.date_time().format(&Rfc3339).unwrap_or_default())
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        OffsetDateTime::parse(text, &Rfc3339)
+            .ok()
+            .and_then(|at| i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok())
+            .map(Self::from_millis)
+            .ok_or_else(|| Malformed("a time is written like 2026-01-02T03:04:05Z".into()))
+    }
+}
+
+text_on_the_wire!(Timestamp);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_their_milliseconds_through_text() {
+        for millis in [0, 1, 1_767_323_045_678, -1] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+        }
+        assert_eq!(Timestamp::from_millis(1_767_323_045_678).to_string(), "2026-01-02T03:04:05.678Z");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+}
