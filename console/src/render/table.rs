@@ -155,8 +155,8 @@ mod tests {
             assert!(text.lines().all(|line| line.width() <= width), "{width}:\n{text}");
             assert_eq!(text.matches("123456789012345678").count(), 4, "{width}:\n{text}");
         }
-        insta::assert_snapshot!("table at 80", text(Some(80)));
-        insta::assert_snapshot!("table at 60", text(Some(60)));
+        insta::assert_snapshot!("table_at_80", text(Some(80)));
+        insta::assert_snapshot!("table_at_60", text(Some(60)));
     }
 
     #[test]
