@@ -38,6 +38,19 @@ pub(crate) struct Pane {
 }
 
 impl Pane {
+    /// Text of ours to read.
+    pub(crate) fn text(title: &str, text: String) -> Self {
+        Self {
+            title: title.into(),
+            body: Body::Text(text),
+            warnings: Vec::new(),
+            data: Value::Null,
+            line: String::new(),
+            again: None,
+            scroll: 0,
+        }
+    }
+
     /// Its lines at this width.
     pub(crate) fn lines(&self, width: usize, signs: Signs) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();

@@ -8,6 +8,7 @@ use super::messages::Messages;
 use crate::render::layout::{Ink, span};
 use crate::render::signs::Signs;
 use shared::report::Tone;
+use unicode_width::UnicodeWidthStr;
 use wayhaven_shared as shared;
 
 /// A screen with a list on it.
@@ -59,6 +60,12 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
+    /// How much of `left` columns a reason gets, before names that stand last in their rows.
+    pub(crate) fn reason_room(self, left: usize, names: impl Iterator<Item = String>) -> usize {
+        let widest = names.map(|name| name.width()).max().unwrap_or(0).clamp(8, (left * 2 / 5).max(8));
+        left.saturating_sub(widest + 2)
+    }
+
     /// The sign before what can be folded.
     pub(crate) fn fold(self, open: bool) -> &'static str {
         match (open, self.signs.ascii) {

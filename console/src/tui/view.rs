@@ -117,10 +117,19 @@ fn nothing(app: &App) -> Vec<Line> {
     }
 }
 
+/// Lines from `scroll` on; in the corner how many are below, so that a cut list never looks whole.
 fn paragraph(lines: &[Line], scroll: usize, area: Rect, theme: Theme, buffer: &mut Buffer) {
-    let scroll = scroll.min(lines.len().saturating_sub(usize::from(area.height)));
+    let hidden = lines.len().saturating_sub(usize::from(area.height));
+    let scroll = scroll.min(hidden);
     for (line, y) in lines.iter().skip(scroll).take(usize::from(area.height)).zip(area.y..) {
         buffer.set_line(area.x, y, &theme.line(line), area.width);
+    }
+    let below = hidden - scroll;
+    if below > 0 && area.height > 0 {
+        let text = format!(" {below} more below ");
+        let width = u16::try_from(text.len()).unwrap_or(area.width).min(area.width);
+        let style = theme.style(Ink::Label).patch(theme.selected());
+        buffer.set_stringn(area.right() - width, area.bottom() - 1, &text, usize::from(width), style);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::tui::editor::Editor;
 use crate::tui::input::Order;
 use crate::tui::keymap::Command;
 use crate::tui::list::RowId;
+use crate::tui::pane::Pane;
 use crate::tui::screens::{Screen, network};
 use crossterm::event::KeyEvent;
 use shared::operations::ban::Unban;
@@ -127,6 +128,11 @@ impl App {
             Some(main @ RowId::Main(_)) => {
                 let open = self.list().folds.get(&main).copied().unwrap_or(true);
                 self.list_mut().folds.insert(main, !open);
+            }
+            Some(RowId::Message(number)) => {
+                let message = self.messages.iter().find(|message| message.number == number);
+                let text = message.map(|message| format!("{}\n\n{}", message.at, message.text));
+                self.panes.extend(text.map(|text| Pane::text("message", text)));
             }
             Some(row) => {
                 if let Some(request) = self.request_of(row) {

@@ -4,9 +4,8 @@ use super::{App, Link, Mode, Overlay};
 use crate::tui::editor::Editor;
 use crate::tui::input::Order;
 use crate::tui::palette::{self, Meant};
-use crate::tui::pane::{Body, Pane};
+use crate::tui::pane::Pane;
 use crossterm::event::{KeyCode, KeyEvent};
-use serde_json::Value;
 use shared::control::Role;
 use shared::report::Tone;
 use wayhaven_shared as shared;
@@ -131,15 +130,7 @@ impl App {
             Ok(Meant::Keys) => self.overlay = Overlay::Help(0),
             Ok(Meant::Quit) => self.orders.push(Order::Quit),
             Ok(Meant::Operation(asked)) => self.submit(&asked.0, asked.1.guild, asked.1.dry_run),
-            Ok(Meant::Text(text)) => self.panes.push(Pane {
-                title: "help".into(),
-                body: Body::Text(text),
-                warnings: Vec::new(),
-                data: Value::Null,
-                line: String::new(),
-                again: None,
-                scroll: 0,
-            }),
+            Ok(Meant::Text(text)) => self.panes.push(Pane::text("help", text)),
         }
     }
 

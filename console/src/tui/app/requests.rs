@@ -5,7 +5,9 @@ use super::{App, Link, Mode};
 use crate::confirm;
 use crate::tui::dialog::{Dialog, Proposal, Question};
 use crate::tui::input::{self, Order, Ticket};
+use crate::tui::list::RowId;
 use crate::tui::pane::{Body, Pane};
+use crate::tui::screens::Screen;
 use shared::control::{Envelope, Outcome, Role};
 use shared::operation::Reported;
 use shared::report::Tone;
@@ -107,11 +109,20 @@ impl App {
         match purpose {
             Purpose::Read(envelope, line) => self.open(outcome, line, Some(envelope)),
             Purpose::Done(line) => {
-                let report = input::read(&outcome).map(|reply| reply.report());
+                let reply = input::read(&outcome);
+                let report = reply.as_ref().map(Reported::report);
                 let (tone, title) =
                     report.map_or((Tone::Plain, "done".into()), |report| (report.tone, report.title));
                 self.tell(tone, title);
-                self.open(outcome, line, None);
+                match reply.and_then(|reply| reply.pending()) {
+                    // A reply would be old before it is read: what goes on is shown where it is live.
+                    Some(id) => {
+                        self.go(Screen::Deliveries);
+                        self.list_mut().filter.text.clear();
+                        self.list_mut().seek(RowId::Punishment(id));
+                    }
+                    None => self.open(outcome, line, None),
+                }
             }
             Purpose::Preview(mut proposal) => match input::read(&outcome) {
                 Some(reply) => {

@@ -11,8 +11,13 @@ use shared::value::{PunishmentId, Untrusted};
 use std::collections::HashMap;
 use wayhaven_shared as shared;
 
+/// The columns that a delivery's state takes, with what is left of it.
+const STATE: usize = 16;
+
 /// The rows, as folded.
 pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) -> Vec<Row> {
+    let left = canvas.width.saturating_sub(STATE);
+    let room = |some: &[&Delivery]| canvas.reason_room(left, some.iter().map(|one| name(one)));
     let mut rows = Vec::new();
     for (&number, group) in model.groups.iter().rev() {
         let id = RowId::Punishment(number);
@@ -22,15 +27,18 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
             continue;
         }
         if let Some(origin) = group.origin.as_ref().filter(|origin| origin.state != DeliveryState::Applied) {
-            rows.push(Row { id: RowId::Origin(number), line: delivery(origin, true, canvas) });
+            let mut line = delivery(origin, room(&[origin]), canvas);
+            line.push(span(" (here)", Ink::Label));
+            rows.push(Row { id: RowId::Origin(number), line });
         }
         let mut exceptions: Vec<&Delivery> =
             group.deliveries.values().filter(|delivery| delivery.state != DeliveryState::Applied).collect();
         exceptions.sort_by_key(|delivery| (urgency(delivery.state), delivery.id));
+        let why = room(&exceptions);
         rows.extend(
             exceptions
                 .into_iter()
-                .map(|one| Row { id: RowId::Delivery(number, one.id), line: delivery(one, false, canvas) }),
+                .map(|one| Row { id: RowId::Delivery(number, one.id), line: delivery(one, why, canvas) }),
         );
         rows.extend(successes(number, group, folds, canvas));
     }
@@ -96,23 +104,27 @@ fn heading(number: PunishmentId, group: &Group, open: bool, canvas: Canvas) -> L
     line
 }
 
-fn delivery(one: &Delivery, here: bool, canvas: Canvas) -> Line {
+/// Where a delivery goes: the guild's name, or its id.
+fn name(one: &Delivery) -> String {
+    one.guild_name.as_ref().map_or_else(|| one.guild_id.to_string(), Untrusted::line)
+}
+
+fn delivery(one: &Delivery, why: usize, canvas: Canvas) -> Line {
     let signs = canvas.signs;
-    let tone = one.state.tone();
     let state = format!("{} {}", sign(one.state, canvas), one.state);
-    let name = one.guild_name.as_ref().map_or_else(|| one.guild_id.to_string(), Untrusted::line);
-    let name = if here { format!("{name} (here)") } else { name };
-    let mut line = vec![span("  ", Ink::Toned(Tone::Plain)), span(signs.fit(&state, 14), Ink::Toned(tone))];
-    let mut left = canvas.width.saturating_sub(16);
+    let mut line = vec![
+        span("  ", Ink::Toned(Tone::Plain)),
+        span(signs.fit(&state, STATE - 2), Ink::Toned(one.state.tone())),
+    ];
+    let mut left = canvas.width.saturating_sub(STATE);
     if canvas.width >= 60 {
         let tries = if one.attempts == 0 { String::new() } else { format!(", {} tries", one.attempts) };
-        let why = one.reason.as_deref().map_or(String::new(), |reason| format!("{reason}{tries}"));
-        let room = left * 3 / 5;
-        line.push(span(signs.fit(&why, room), Ink::Toned(Tone::Plain)));
+        let reason = one.reason.as_deref().map_or(String::new(), |reason| format!("{reason}{tries}"));
+        line.push(span(signs.fit(&reason, why), Ink::Toned(Tone::Plain)));
         line.push(span("  ", Ink::Toned(Tone::Plain)));
-        left -= room + 2;
+        left = left.saturating_sub(why + 2);
     }
-    line.push(span(signs.cut(&name, left), Ink::Toned(Tone::Plain)));
+    line.push(span(signs.cut(&name(one), left), Ink::Toned(Tone::Plain)));
     line
 }
 
@@ -145,10 +157,10 @@ fn successes(number: PunishmentId, group: &Group, folds: &HashMap<RowId, bool>, 
     }];
     if open {
         let applied = group.deliveries.values().filter(|one| one.state == DeliveryState::Applied);
-        rows.extend(
-            applied
-                .map(|one| Row { id: RowId::Delivery(number, one.id), line: delivery(one, false, canvas) }),
-        );
+        rows.extend(applied.map(|one| Row {
+            id: RowId::Delivery(number, one.id),
+            line: delivery(one, canvas.width / 2, canvas),
+        }));
     }
     rows
 }

@@ -19,9 +19,10 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
         let open = folds.get(&id).copied().unwrap_or(true);
         rows.push(Row { id, line: main(network, open, canvas) });
         if open {
+            let why = canvas.reason_room(canvas.width.saturating_sub(30), network.children.iter().map(name));
             rows.extend(network.children.iter().map(|child| Row {
                 id: RowId::Child(network.main_guild_id, child.link.child_guild_id),
-                line: row(child, canvas),
+                line: row(child, why, canvas),
             }));
         }
     }
@@ -42,11 +43,15 @@ fn main(network: &Network, open: bool, canvas: Canvas) -> crate::render::layout:
     ]
 }
 
-fn row(child: &Child, canvas: Canvas) -> crate::render::layout::Line {
+/// A child's name, or its id.
+fn name(child: &Child) -> String {
+    let link = &child.link;
+    link.child_name.as_ref().map_or_else(|| link.child_guild_id.to_string(), |name| name.line())
+}
+
+fn row(child: &Child, why: usize, canvas: Canvas) -> crate::render::layout::Line {
     let (word, tone) = child.health();
     let signs = canvas.signs;
-    let name =
-        child.link.child_name.as_ref().map_or_else(|| child.link.child_guild_id.to_string(), |n| n.line());
     let mode = if child.link.mode == Mode::Monitor { Tone::Quiet } else { Tone::Plain };
     let mut line = vec![
         span("  ", Ink::Toned(Tone::Plain)),
@@ -56,12 +61,11 @@ fn row(child: &Child, canvas: Canvas) -> crate::render::layout::Line {
     let mut left = canvas.width.saturating_sub(20);
     if canvas.width >= 60 {
         line.push(span(signs.fit(&format!("open {}", child.deliveries.open()), 10), Ink::Label));
-        let why = (left - 10) / 2;
         line.push(span(signs.fit(child.reason.as_deref().unwrap_or(""), why), Ink::Toned(Tone::Plain)));
         line.push(span("  ", Ink::Toned(Tone::Plain)));
         left -= 12 + why;
     }
-    line.push(span(signs.cut(&name, left), Ink::Toned(Tone::Plain)));
+    line.push(span(signs.cut(&name(child), left), Ink::Toned(Tone::Plain)));
     line
 }
 

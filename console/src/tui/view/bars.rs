@@ -4,7 +4,7 @@ use crate::render::layout::{Ink, Line, span};
 use crate::render::signs::Signs;
 use crate::tui::app::{App, Link, Mode, Prompt};
 use crate::tui::editor::Editor;
-use crate::tui::keymap::BINDINGS;
+use crate::tui::keymap::{BINDINGS, Binding, Command};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -99,13 +99,6 @@ pub(super) fn footer(app: &App, area: Rect, buffer: &mut Buffer) {
         None => {}
     }
     let signs = app.theme.signs;
-    let left = match app.messages.toast(app.now) {
-        Some(toast) => {
-            let text = signs.cut(&signs.beside(toast.tone, &toast.text), usize::from(area.width) - 2);
-            vec![span(text, Ink::Title(toast.tone))]
-        }
-        None => hints(app),
-    };
     let mut right = Vec::new();
     if app.is_asking() {
         right.push(span("asking…  ", Ink::Toned(Tone::Waiting)));
@@ -116,20 +109,40 @@ pub(super) fn footer(app: &App, area: Rect, buffer: &mut Buffer) {
         more => right.push(span(format!("!{more} alerts"), Ink::Title(Tone::Warning))),
     }
     right.iter_mut().for_each(|span| span.text = signs.text(&span.text));
+    let taken: usize = right.iter().map(|span| span.text.width()).sum();
+    let left = match app.messages.toast(app.now) {
+        Some(toast) => {
+            let room = usize::from(area.width).saturating_sub(taken + 3);
+            let text = signs.cut(&signs.beside(toast.tone, &toast.text), room);
+            vec![span(text, Ink::Title(toast.tone))]
+        }
+        None => hints(app, usize::from(area.width).saturating_sub(taken + 2)),
+    };
     spread(left, right, area, app.theme, buffer);
 }
 
-fn hints(app: &App) -> Line {
-    let works = |binding: &&crate::tui::keymap::Binding| binding.works_on(app.screen);
+/// What the keys do, as far as it fits; how to get help always does.
+fn hints(app: &App, room: usize) -> Line {
+    let works = |binding: &&Binding| binding.works_on(app.screen);
+    let shown = |binding: &&Binding| app.panes.is_empty() || !binding.command.wants_list();
+    let text = |hint: &str| app.theme.signs.text(hint) + "  ";
+    let hinting: Vec<(&Binding, String)> = BINDINGS
+        .iter()
+        .filter(works)
+        .filter(shown)
+        .filter_map(|binding| Some((binding, text(binding.hint?))))
+        .collect();
+    let help = hinting.iter().find(|(binding, _)| binding.command == Command::Help);
+    let mut left = room.saturating_sub(help.map_or(0, |(_, text)| text.width()));
     let mut line = Vec::new();
-    for binding in BINDINGS.iter().filter(works) {
-        let Some(hint) = binding.hint.filter(|_| app.panes.is_empty() || !binding.command.wants_list())
-        else {
+    for (binding, text) in hinting {
+        let wide = if binding.command == Command::Help { 0 } else { text.width() };
+        if wide > left {
             continue;
-        };
+        }
+        left -= wide;
         let ink = if app.refusal(binding.effect).is_some() { Ink::Label } else { Ink::Toned(Tone::Plain) };
-        line.push(span(app.theme.signs.text(hint), ink));
-        line.push(span("  ", Ink::Label));
+        line.push(span(text, ink));
     }
     line
 }

@@ -4,6 +4,7 @@ use crate::render::layout::Ink;
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 use wayhaven_shared::report::Tone;
 
 /// A line between two panes.
@@ -22,6 +23,10 @@ pub(super) fn centred(title: &str, size: (u16, u16), body: Rect, theme: Theme, b
 /// An empty box; says what is inside.
 pub(super) fn framed(title: &str, area: Rect, theme: Theme, buffer: &mut Buffer) -> Rect {
     for y in area.y..area.bottom() {
+        // A wide letter that reaches into the box would push its edge aside.
+        if let Some(beside) = area.x.checked_sub(1).filter(|x| buffer[(*x, y)].symbol().width() > 1) {
+            buffer[(beside, y)].set_symbol(" ");
+        }
         for x in area.x..area.right() {
             buffer[(x, y)].reset();
         }

@@ -77,7 +77,7 @@ pub(super) fn help(app: &App, scroll: usize, body: Rect, buffer: &mut Buffer) {
 
 /// A question with its buttons.
 pub(super) fn dialog(app: &App, dialog: &Dialog, body: Rect, buffer: &mut Buffer) {
-    let width = body.width.min(76);
+    let width = body.width.min(84);
     let room = usize::from(width.saturating_sub(4));
     let (title, lines) = match &dialog.question {
         Question::Leave => {
