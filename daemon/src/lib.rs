@@ -1,1 +1,4 @@
-//! To be written.
+//! wayhavend: the Discord bot, the sync engine and the control socket, as a library.
+
+pub mod discord;
+pub mod settings;
