@@ -133,7 +133,8 @@ fn an_empty_table_says_so_and_a_bar_is_full_only_at_the_end() {
 #[test]
 fn a_fault_shows_its_ways_out_and_keeps_links_whole() {
     let link = "https://discord.com/oauth2/authorize?client_id=1&scope=bot_x";
-    let fault = Fault::denied("that needs *more* @everyone").hint(format!("invite it: {link}")).hint("or_not");
+    let fault =
+        Fault::denied("that needs *more* @everyone").hint(format!("invite it: {link}")).hint("or_not");
     let message = fault_message(&fault);
     assert_within_limits(&message);
     let embed = &message["embeds"][0];
@@ -146,8 +147,19 @@ fn a_fault_shows_its_ways_out_and_keeps_links_whole() {
 fn hostile() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
-        prop::sample::select(vec!["@everyone", "<@1>", "<@&2>", "```", "`", "\u{200b}", "  ", "\\", "🦀", "@"])
-            .prop_flat_map(|piece| (0_usize..1_500).prop_map(move |count| piece.repeat(count))),
+        prop::sample::select(vec![
+            "@everyone",
+            "<@1>",
+            "<@&2>",
+            "```",
+            "`",
+            "\u{200b}",
+            "  ",
+            "\\",
+            "🦀",
+            "@"
+        ])
+        .prop_flat_map(|piece| (0_usize..1_500).prop_map(move |count| piece.repeat(count))),
         "(@here|<@!5>|`{1,4}|https://[a-z@`<]{1,9}| |\\\\|x|é){0,60}",
     ]
 }
@@ -157,14 +169,7 @@ fn text() -> impl Strategy<Value = Text> {
 }
 
 fn tone() -> impl Strategy<Value = Tone> {
-    prop::sample::select(vec![
-        Tone::Plain,
-        Tone::Good,
-        Tone::Waiting,
-        Tone::Warning,
-        Tone::Bad,
-        Tone::Quiet,
-    ])
+    prop::sample::select(vec![Tone::Plain, Tone::Good, Tone::Waiting, Tone::Warning, Tone::Bad, Tone::Quiet])
 }
 
 prop_compose! {

@@ -207,9 +207,20 @@ fn every_operation_comes_back_from_discord_as_the_same_request() {
 
 #[test]
 fn a_reason_survives_whatever_it_looks_like() {
-    for reason in
-        ["--x", "-- \"quoted\"", "--", "-", "", " ", "a\nb", "--dry-run", "--delete-days=7", "=x", "\\'\"", "🦀"]
-    {
+    for reason in [
+        "--x",
+        "-- \"quoted\"",
+        "--",
+        "-",
+        "",
+        " ",
+        "a\nb",
+        "--dry-run",
+        "--delete-days=7",
+        "=x",
+        "\\'\"",
+        "🦀",
+    ] {
         let leaves = json!([
             {"name": "reason", "type": 3, "value": reason}, {"name": "user", "type": 6, "value": "55"}
         ]);
@@ -244,8 +255,25 @@ fn wrong_arguments_are_faults_in_the_words_of_the_command_line() {
 
 fn arbitrary_json() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
-        "id", "type", "token", "data", "name", "options", "value", "member", "user", "roles", "permissions",
-        "resolved", "members", "ban", "reason", "55", "itok", "--", "delete-days",
+        "id",
+        "type",
+        "token",
+        "data",
+        "name",
+        "options",
+        "value",
+        "member",
+        "user",
+        "roles",
+        "permissions",
+        "resolved",
+        "members",
+        "ban",
+        "reason",
+        "55",
+        "itok",
+        "--",
+        "delete-days",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
