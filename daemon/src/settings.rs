@@ -58,6 +58,8 @@ pub struct DiscordSettings {
 /// Which guilds may be mains.
 #[derive(Clone, Debug)]
 pub struct NetworkSettings {
+    /// The one that MAIN_GUILD_ID names: it becomes a main by itself the first time.
+    pub main_guild: Option<GuildId>,
     /// Each once.
     pub mains: Vec<GuildId>,
 }

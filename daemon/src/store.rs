@@ -78,8 +78,10 @@ impl From<StoreError> for Fault {
             _ => None,
         };
         match (&error, code) {
-            (_, Some(ErrorCode::DiskFull)) => Self::unavailable("the disk is full: the store takes no changes")
-                .hint("make room on the disk that wayhaven paths shows; reading goes on meanwhile"),
+            (_, Some(ErrorCode::DiskFull)) => {
+                Self::unavailable("the disk is full: the store takes no changes")
+                    .hint("make room on the disk that wayhaven paths shows; reading goes on meanwhile")
+            }
             (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
                 Self::unavailable("another process holds the store locked")
                     .hint("close other programs that have wayhaven.db open, sqlite3 for one, and try again")

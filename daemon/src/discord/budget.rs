@@ -177,7 +177,8 @@ mod tests {
             times.push(Instant::now());
         }
         for (index, start) in times.iter().enumerate() {
-            let within = times[index..].iter().filter(|time| **time < *start + Duration::from_secs(1)).count();
+            let within =
+                times[index..].iter().filter(|time| **time < *start + Duration::from_secs(1)).count();
             assert!(within <= 50, "{within} in the second from slot {index}");
         }
         let took = times[199] - times[0];

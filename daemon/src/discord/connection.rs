@@ -1,24 +1,24 @@
 //! The connection to Discord: made, kept, made again, and given up only where an operator has to do something.
 
-use crate::daemon::Daemon;
-use crate::discord::event;
+use crate::daemon::{Daemon, Flag};
+use crate::discord::event::{self, GatewayEvent, GuildView};
 use crate::discord::gateway::{self, Ended, Plan, Raw};
 use crate::discord::registration::register;
 use crate::discord::rest::RestError;
 use crate::store::Severity;
 use crate::sync::backoff;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::status::{Connection, ConnectionState};
+use wayhaven_shared::value::GuildId;
 
-/// Event kinds that must be understood: one that is not is alerted.
-const USED: [&str; 12] = [
-    "READY", "RESUMED", "GUILD_CREATE", "GUILD_DELETE", "GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE",
-    "GUILD_ROLE_DELETE", "GUILD_MEMBER_UPDATE", "GUILD_BAN_ADD", "GUILD_BAN_REMOVE",
-    "GUILD_AUDIT_LOG_ENTRY_CREATE", "INTERACTION_CREATE",
-];
+/// How long after READY the guilds may take to arrive before the connection counts as ready without them.
+const GUILDS_COME_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a try to connect ended.
 enum Failure {
@@ -34,7 +34,8 @@ impl From<RestError> for Failure {
     fn from(error: RestError) -> Self {
         match error {
             RestError::Unauthorised | RestError::Stopped => Self::Final(
-                "Discord refused the bot token (401): set BOT_TOKEN to the bot's token of now and restart".into(),
+                "Discord refused the bot token (401): set BOT_TOKEN to the bot's token of now and restart"
+                    .into(),
             ),
             RestError::Unreachable(_) | RestError::Lost(_) | RestError::Stumbled(_) => {
                 Self::Passing(format!("{error}; it is tried again"))
@@ -65,17 +66,17 @@ pub async fn keep(daemon: Arc<Daemon>) {
         attempts += 1;
         tokio::select! {
             () = tokio::time::sleep(backoff(attempts)) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = stopping.raised() => break,
         }
     }
     tell(&daemon, ConnectionState::Stopped, Some("the daemon is stopping".into())).await;
 }
 
 /// Connects once and stays until it ends.
-async fn connect(daemon: &Arc<Daemon>, stopping: &mut watch::Receiver<bool>, attempts: &mut u32) -> Failure {
+async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) -> Failure {
     let prepared = tokio::select! {
         prepared = prepare(daemon) => prepared,
-        _ = stopping.wait_for(|stopping| *stopping) => return Failure::Asked,
+        () = stopping.raised() => return Failure::Asked,
     };
     let plan = match prepared {
         Ok(plan) => plan,
@@ -98,7 +99,7 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut watch::Receiver<bool>, att
                 Ok(Ended::Broken(reason)) => Failure::Passing(reason),
                 Err(_) => Failure::Passing("the gateway's thread ended".into()),
             },
-            _ = stopping.wait_for(|stopping| *stopping) => {
+            () = stopping.raised() => {
                 // Told by dropping: the thread ends by itself, and nobody has to wait for it.
                 drop(stop);
                 return Failure::Asked;
@@ -133,33 +134,80 @@ async fn prepare(daemon: &Arc<Daemon>) -> Result<Plan, Failure> {
     Ok(Plan { token, api_base: settings.api_base.clone(), intents: gateway::intents(flags), shards })
 }
 
+/// The guilds that a session has named and not told of yet. Until it has, nobody can say which guild is there.
+#[derive(Default)]
+struct Arrivals {
+    missing: HashSet<GuildId>,
+    patience: Option<Instant>,
+}
+
+impl Arrivals {
+    fn note(&mut self, event: &GatewayEvent) {
+        match event {
+            GatewayEvent::Ready { guilds, .. } => {
+                self.missing.extend(guilds);
+                self.patience = Some(Instant::now() + GUILDS_COME_WITHIN);
+            }
+            GatewayEvent::GuildHere(GuildView { id: guild, .. }) | GatewayEvent::GuildGone { guild, .. } => {
+                self.missing.remove(guild);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a session has begun and all its guilds are here, or late enough.
+    fn complete(&mut self) -> bool {
+        let late = self.patience.is_some_and(|patience| patience <= Instant::now());
+        let complete = self.patience.is_some() && (self.missing.is_empty() || late);
+        if complete {
+            *self = Self::default();
+        }
+        complete
+    }
+}
+
 /// Works the events of one connection, in order, until it closes.
 async fn follow(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>, gap: &AtomicBool, attempts: &mut u32) {
-    while let Some(raw) = inbox.recv().await {
-        if gap.swap(false, Ordering::AcqRel) {
-            tracing::error!("the queue of events overflowed: some are lost");
-            alert(daemon, "event_gap", "the queue of gateway events overflowed").await;
+    let mut arrivals = Arrivals::default();
+    loop {
+        let patience = arrivals.patience;
+        let raw = tokio::select! {
+            raw = inbox.recv() => match raw {
+                Some(raw) => Some(raw),
+                None => return,
+            },
+            () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => None,
+        };
+        if let Some(raw) = raw {
+            work(daemon, raw, gap, &mut arrivals).await;
         }
-        if raw.kind == "INTERACTION_CREATE" {
-            // Not in the queue's order: a person waits three seconds at most.
-            drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
-            continue;
+        if arrivals.complete() {
+            *attempts = 0;
+            tracing::info!(guilds = daemon.directory().count(), "discord: ready");
+            tell(daemon, ConnectionState::Ready, None).await;
         }
-        match event::read(&raw.kind, &raw.data) {
-            Ok(Some(event)) => {
-                if matches!(event, event::GatewayEvent::Ready { .. }) {
-                    *attempts = 0;
-                    tracing::info!("discord: ready");
-                    tell(daemon, ConnectionState::Ready, None).await;
-                }
-                daemon.ingest().take(event).await;
-            }
-            Ok(None) => {}
-            Err(error) if USED.contains(&raw.kind.as_str()) => {
-                tracing::error!("an event is not understood: {error}");
-                alert(daemon, "event_not_understood", &error.to_string()).await;
-            }
-            Err(_) => {}
+    }
+}
+
+async fn work(daemon: &Arc<Daemon>, raw: Raw, gap: &AtomicBool, arrivals: &mut Arrivals) {
+    if gap.swap(false, Ordering::AcqRel) {
+        tracing::error!("the queue of events overflowed: some are lost");
+        alert(daemon, "event_gap", "the queue of gateway events overflowed").await;
+    }
+    if raw.kind == "INTERACTION_CREATE" {
+        // Not in the queue's order: a person waits three seconds at most.
+        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
+        return;
+    }
+    match event::read(&raw.kind, &raw.data) {
+        Ok(Some(event)) => {
+            arrivals.note(&event);
+            daemon.ingest().take(event).await;
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!("an event is not understood: {error}");
+            alert(daemon, "event_not_understood", &error.to_string()).await;
         }
     }
 }

@@ -63,13 +63,21 @@ pub enum Noticed {
 }
 
 impl Guild {
+    fn bare(presence: Presence) -> Self {
+        Self { presence, name: None, owner: None, roles: HashMap::new(), mine: Vec::new() }
+    }
+
     fn permissions(&self, guild: GuildId, user: UserId, roles: &[RoleId]) -> u64 {
         if self.owner == Some(user) {
             return u64::MAX;
         }
         // @everyone is the role with the guild's own id (FACTS A1).
         let everyone = RoleId::new(guild.get());
-        let bits = everyone.iter().chain(roles).filter_map(|role| self.roles.get(role)).fold(0, |all, role| all | role.1);
+        let bits = everyone
+            .iter()
+            .chain(roles)
+            .filter_map(|role| self.roles.get(role))
+            .fold(0, |all, role| all | role.1);
         if bits & ADMINISTRATOR != 0 { u64::MAX } else { bits }
     }
 
@@ -140,8 +148,12 @@ impl Directory {
     pub fn learn(&self, event: &GatewayEvent) -> Noticed {
         let mut guilds = self.guilds.write().unwrap_or_else(PoisonError::into_inner);
         match event {
-            GatewayEvent::Ready { me } => {
+            GatewayEvent::Ready { me, guilds: told } => {
                 self.set_me(*me);
+                // Known, but not there before Discord tells of each.
+                for guild in told {
+                    guilds.entry(*guild).or_insert_with(|| Guild::bare(Presence::Outage));
+                }
                 Noticed::Nothing
             }
             GatewayEvent::GuildHere(view) => {
@@ -150,8 +162,7 @@ impl Directory {
             }
             GatewayEvent::GuildGone { guild, outage } => {
                 let presence = if *outage { Presence::Outage } else { Presence::Absent };
-                let unknown = || Guild { presence, name: None, owner: None, roles: HashMap::new(), mine: Vec::new() };
-                guilds.entry(*guild).or_insert_with(unknown).presence = presence;
+                guilds.entry(*guild).or_insert_with(|| Guild::bare(presence)).presence = presence;
                 Noticed::Guild(*guild)
             }
             GatewayEvent::Role { guild, role } => {

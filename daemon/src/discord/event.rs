@@ -13,6 +13,8 @@ pub enum GatewayEvent {
     Ready {
         /// The bot's own id.
         me: UserId,
+        /// The guilds it is in; each is told of on its own afterwards.
+        guilds: Vec<GuildId>,
     },
     /// A session goes on, with what was missed replayed.
     Resumed,
@@ -138,13 +140,24 @@ struct UserOnly {
     id: UserId,
 }
 
+#[derive(Deserialize)]
+struct GuildOnly {
+    id: GuildId,
+}
+
 /// Reads an event by its name; nothing for kinds that are not used.
 ///
 /// # Errors
 /// Where a kind that is used does not have the shape it must have.
 pub fn read(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
     let event = match kind {
-        "READY" => field::<UserOnly>(kind, data, "user").map(|user| GatewayEvent::Ready { me: user.id })?,
+        "READY" => GatewayEvent::Ready {
+            me: field::<UserOnly>(kind, data, "user")?.id,
+            guilds: field::<Vec<GuildOnly>>(kind, data, "guilds")?
+                .into_iter()
+                .map(|guild| guild.id)
+                .collect(),
+        },
         "RESUMED" => GatewayEvent::Resumed,
         "GUILD_CREATE" if data["unavailable"] == true => {
             GatewayEvent::GuildGone { guild: field(kind, data, "id")?, outage: true }
@@ -158,9 +171,10 @@ pub fn read(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable
         "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" => {
             GatewayEvent::Role { guild: field(kind, data, "guild_id")?, role: field(kind, data, "role")? }
         }
-        "GUILD_ROLE_DELETE" => {
-            GatewayEvent::RoleGone { guild: field(kind, data, "guild_id")?, role: field(kind, data, "role_id")? }
-        }
+        "GUILD_ROLE_DELETE" => GatewayEvent::RoleGone {
+            guild: field(kind, data, "guild_id")?,
+            role: field(kind, data, "role_id")?,
+        },
         "GUILD_MEMBER_UPDATE" => GatewayEvent::Member {
             guild: field(kind, data, "guild_id")?,
             user: field::<UserOnly>(kind, data, "user")?.id,
@@ -171,7 +185,9 @@ pub fn read(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable
             user: field::<UserOnly>(kind, data, "user")?.id,
             action: if kind == "GUILD_BAN_ADD" { Action::Ban } else { Action::Unban },
         },
-        "GUILD_AUDIT_LOG_ENTRY_CREATE" => return entry(kind, data).map(|entry| entry.map(GatewayEvent::Entry)),
+        "GUILD_AUDIT_LOG_ENTRY_CREATE" => {
+            return entry(kind, data).map(|entry| entry.map(GatewayEvent::Entry));
+        }
         _ => return Ok(None),
     };
     Ok(Some(event))
@@ -213,7 +229,8 @@ fn guild_view(kind: &str, data: &Value) -> Result<GuildView, Unreadable> {
 }
 
 fn field<T: serde::de::DeserializeOwned>(kind: &str, data: &Value, name: &str) -> Result<T, Unreadable> {
-    serde_json::from_value(data[name].clone()).map_err(|_| unreadable(kind, &format!("{name} is missing or odd")))
+    serde_json::from_value(data[name].clone())
+        .map_err(|_| unreadable(kind, &format!("{name} is missing or odd")))
 }
 
 fn optional<T: serde::de::DeserializeOwned>(
@@ -235,7 +252,8 @@ mod tests {
 
     #[test]
     fn fault_16_an_entry_without_an_actor_is_read() {
-        let data = json!({"guild_id": "100", "id": "905", "action_type": 22, "user_id": null, "target_id": "55"});
+        let data =
+            json!({"guild_id": "100", "id": "905", "action_type": 22, "user_id": null, "target_id": "55"});
         let Ok(Some(GatewayEvent::Entry(entry))) = read("GUILD_AUDIT_LOG_ENTRY_CREATE", &data) else {
             panic!("not read")
         };

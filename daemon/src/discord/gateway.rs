@@ -130,10 +130,11 @@ async fn run(plan: Plan, hand: Hand, stop: oneshot::Receiver<()>) -> Ended {
         .ratelimiter_disabled(true)
         .build();
     let intents = GatewayIntents::from_bits_truncate(plan.intents);
-    let mut client = match serenity::Client::builder_with_http(http, intents).raw_event_handler(hand).await {
-        Ok(client) => client,
-        Err(error) => return broken(&error),
-    };
+    let mut client =
+        match serenity::client::ClientBuilder::new_with_http(http, intents).raw_event_handler(hand).await {
+            Ok(client) => client,
+            Err(error) => return broken(&error),
+        };
     // Where GET /gateway failed serenity falls back to Discord's own address in silence (FACTS D2), which must
     // not happen where the settings name another.
     let address = client.ws_url.lock().await.clone();

@@ -156,6 +156,11 @@ impl Interaction {
         self.resolved.get(&user)
     }
 
+    /// The members that arguments name.
+    pub fn resolved(&self) -> impl Iterator<Item = (UserId, &Membership)> {
+        self.resolved.iter().map(|(user, member)| (*user, member))
+    }
+
     /// The argument being typed: its name and the text so far.
     pub fn focused(&self) -> Option<(&str, String)> {
         self.options.iter().find(|leaf| leaf.focused).map(|leaf| (leaf.name.as_str(), leaf.value.text()))

@@ -33,8 +33,26 @@ const LARGEST: usize = 16 * 1024 * 1024;
 
 /// What `X-Audit-Log-Reason` must escape: everything but unreserved characters and spaces' own escape.
 const REASON: &AsciiSet = &CONTROLS
-    .add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}')
-    .add(b'&').add(b'+').add(b',').add(b';').add(b'=').add(b'\\').add(b'|').add(b'^').add(b'[').add(b']');
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'&')
+    .add(b'+')
+    .add(b',')
+    .add(b';')
+    .add(b'=')
+    .add(b'\\')
+    .add(b'|')
+    .add(b'^')
+    .add(b'[')
+    .add(b']');
 
 /// A request about to be sent.
 #[derive(Debug)]
@@ -77,7 +95,12 @@ impl Rest {
             .timeout(TOTAL)
             .build()
             .map_err(|error| Fault::internal(format!("no HTTP client: {}", error.without_url())))?;
-        Ok(Self { client, base: api_base.trim_end_matches('/').to_owned(), budget, routes: Routes::default() })
+        Ok(Self {
+            client,
+            base: api_base.trim_end_matches('/').to_owned(),
+            budget,
+            routes: Routes::default(),
+        })
     }
 
     /// The budget that all requests share.
@@ -159,7 +182,8 @@ impl Rest {
         let mut attempt = 0;
         loop {
             let slot = self.slot(priority, route).await?;
-            let call = Call { method: Method::GET, route, path: path.into(), body: None, reason: None, bare: false };
+            let call =
+                Call { method: Method::GET, route, path: path.into(), body: None, reason: None, bare: false };
             attempt += 1;
             match self.send(Some(slot), call).await {
                 Err(error) if error.is_passing() && attempt < 4 => {

@@ -57,7 +57,8 @@ impl Topology {
     /// From the mains, each with whether it is frozen, and the links that are not closed.
     pub fn new(mains: Vec<(GuildId, bool)>, links: Vec<LinkRow>) -> Self {
         let frozen = mains.iter().filter(|(_, frozen)| *frozen).map(|(main, _)| *main).collect();
-        let mut mains: HashMap<_, Vec<LinkRow>> = mains.into_iter().map(|(main, _)| (main, Vec::new())).collect();
+        let mut mains: HashMap<_, Vec<LinkRow>> =
+            mains.into_iter().map(|(main, _)| (main, Vec::new())).collect();
         let mut children = HashSet::new();
         for link in links {
             // A link whose source is no main authorises nothing, whoever wrote it.

@@ -29,7 +29,10 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
     let main = reader.one_of_variable(MAIN_GUILD)?;
     let settings = Settings {
         discord: reader.discord(main.as_ref())?,
-        network: NetworkSettings { mains: reader.many(&keys::MAINS, main.into_iter().collect())? },
+        network: NetworkSettings {
+            main_guild: main.as_ref().map(|(guild, _)| *guild),
+            mains: reader.many(&keys::MAINS, main.into_iter().collect())?,
+        },
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },
         warnings: reader.warnings,

@@ -62,8 +62,7 @@ impl Change<'_> {
                     updated_at = excluded.updated_at
              RETURNING occurrences";
         let now = self.now().millis();
-        let values =
-            params![kind, Sql(guild), Sql(user), severity.word(), details, now.div_euclid(DAY), now];
+        let values = params![kind, Sql(guild), Sql(user), severity.word(), details, now.div_euclid(DAY), now];
         let count: i64 = self.connection().prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
         self.tell(&Changed::Alert {
             kind: kind.to_owned(),

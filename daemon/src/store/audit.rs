@@ -127,7 +127,9 @@ impl View<'_> {
              FROM command_audit a WHERE a.kind = 'outcome' AND a.created_at >= ?1",
         );
         let person = |field, parameter| {
-            format!(" AND a.id IN (SELECT audit_id FROM command_audit_personal WHERE field = '{field}' AND value = ?{parameter})")
+            format!(
+                " AND a.id IN (SELECT audit_id FROM command_audit_personal WHERE field = '{field}' AND value = ?{parameter})"
+            )
         };
         if filter.target.is_some() {
             sql.push_str(&person("target", 2));
@@ -142,7 +144,9 @@ impl View<'_> {
         ] {
             sql.push_str(if given { condition } else { "" });
         }
-        sql.push_str(" AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 AND ?6 IS ?6 ORDER BY a.id DESC LIMIT ?7");
+        sql.push_str(
+            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 AND ?6 IS ?6 ORDER BY a.id DESC LIMIT ?7",
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(
             params![
@@ -203,12 +207,25 @@ impl Change<'_> {
         let at = self.now().millis();
         let result = row.result.map(result_word);
         let canonical = json!([
-            id, at, kind, row.intent, row.operation, row.family, row.surface, row.guild, row.channel, result,
-            row.fault, row.micros, commitments
+            id,
+            at,
+            kind,
+            row.intent,
+            row.operation,
+            row.family,
+            row.surface,
+            row.guild,
+            row.channel,
+            result,
+            row.fault,
+            row.micros,
+            commitments
         ]);
-        let hash: [u8; 32] = Sha256::new().chain_update(head.hash).chain_update(canonical.to_string()).finalize().into();
+        let hash: [u8; 32] =
+            Sha256::new().chain_update(head.hash).chain_update(canonical.to_string()).finalize().into();
 
-        let sql = "INSERT INTO command_audit (id, created_at, kind, intent_id, command_name, command_type, surface,
+        let sql =
+            "INSERT INTO command_audit (id, created_at, kind, intent_id, command_name, command_type, surface,
                  guild_id, channel_id, result_status, fault_kind, execution_time_us, commitments, hash)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         self.connection().prepare_cached(sql)?.execute(params![
@@ -242,11 +259,19 @@ impl Change<'_> {
     pub fn audit_interrupted(&self) -> Result<usize, StoreError> {
         let sql = "SELECT id FROM command_audit a WHERE kind = 'intent'
             AND NOT EXISTS (SELECT 1 FROM command_audit o WHERE o.intent_id = a.id)";
-        let ids = self.connection().prepare_cached(sql)?.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let ids = self
+            .connection()
+            .prepare_cached(sql)?
+            .query_map([], |row| row.get::<_, i64>(0))?
+            .collect::<Result<Vec<_>, _>>()?;
         for id in &ids {
             let person = |field: &str| -> Result<Option<String>, StoreError> {
                 let sql = "SELECT value FROM command_audit_personal WHERE audit_id = ?1 AND field = ?2";
-                Ok(self.connection().prepare_cached(sql)?.query_row(params![id, field], |row| row.get(0)).optional()?)
+                Ok(self
+                    .connection()
+                    .prepare_cached(sql)?
+                    .query_row(params![id, field], |row| row.get(0))
+                    .optional()?)
             };
             let sql = "SELECT command_name, command_type, surface, guild_id, channel_id FROM command_audit WHERE id = ?1";
             let row = self.connection().prepare_cached(sql)?.query_row([id], |row| {
@@ -259,7 +284,8 @@ impl Change<'_> {
                     intent: Some(id.cast_unsigned()),
                     result: Some(AuditResult::Interrupted),
                     // An operation that this version no longer has is still somebody's request.
-                    operation: wayhaven_shared::grammar::find(&operation).map_or("unknown", |found| found.name),
+                    operation: wayhaven_shared::grammar::find(&operation)
+                        .map_or("unknown", |found| found.name),
                     family: known("command_type", &["punishment", "admin", "config", "audit", "system"])?,
                     surface: known("surface", &["discord", "cli", "console", "gateway", "scheduler"])?,
                     guild: optional(row, "guild_id")?,

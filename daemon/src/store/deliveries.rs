@@ -81,7 +81,8 @@ pub struct DeliveryFilter {
 
 const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 
-const COLUMNS: &str = "d.delivery_id, d.punishment_id, d.guild_id, d.action, d.target_user, d.state, d.reason,
+const COLUMNS: &str =
+    "d.delivery_id, d.punishment_id, d.guild_id, d.action, d.target_user, d.state, d.reason,
     d.attempts, d.created_at, d.updated_at, g.name
     FROM deliveries d LEFT JOIN guild_settings g ON g.guild_id = d.guild_id";
 
@@ -145,8 +146,10 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn deliveries(&self, filter: &DeliveryFilter, limit: u16) -> Result<Vec<Delivery>, StoreError> {
-        let mut sql = format!("SELECT {COLUMNS} JOIN punishments p ON p.event_id = d.punishment_id
-            WHERE d.scope = 'child' AND d.delivery_id < ?1");
+        let mut sql = format!(
+            "SELECT {COLUMNS} JOIN punishments p ON p.event_id = d.punishment_id
+            WHERE d.scope = 'child' AND d.delivery_id < ?1"
+        );
         if filter.source.is_some() {
             sql.push_str(" AND p.source_guild = ?2");
         }
@@ -160,7 +163,9 @@ impl View<'_> {
             sql.push_str(" AND d.state = ?5");
         }
         // Every parameter stands in the statement, used or not, so that all forms are bound alike.
-        sql.push_str(" AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 ORDER BY d.delivery_id DESC LIMIT ?6");
+        sql.push_str(
+            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 ORDER BY d.delivery_id DESC LIMIT ?6",
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(
             params![
@@ -176,15 +181,21 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Every delivery to a child, counted by state.
+    /// Deliveries to children, counted by state: all, or those from a guild or to it.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn delivery_counts(&self) -> Result<DeliveryCounts, StoreError> {
-        let sql = "SELECT state, count(*) AS n FROM deliveries WHERE scope = 'child' GROUP BY state";
+    pub fn delivery_counts(&self, guild: Option<GuildId>) -> Result<DeliveryCounts, StoreError> {
+        let sql = match guild {
+            None => "SELECT state, count(*) AS n FROM deliveries WHERE scope = 'child' AND ?1 IS NULL GROUP BY state",
+            Some(_) => {
+                "SELECT d.state, count(*) AS n FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+                 WHERE d.scope = 'child' AND (p.source_guild = ?1 OR d.guild_id = ?1) GROUP BY d.state"
+            }
+        };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut counts = DeliveryCounts::default();
-        let rows = statement.query_map([], |row| {
+        let rows = statement.query_map([Sql(guild)], |row| {
             Ok((word(row, "state", DeliveryState::from_word)?, row.get::<_, i64>("n")?))
         })?;
         for row in rows {
@@ -217,6 +228,16 @@ impl View<'_> {
             *reason = reason.take().or(row.get("reason")?);
         }
         Ok(guilds)
+    }
+
+    /// How many deliveries are open along a link.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn open_along(&self, link: LinkId) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM deliveries WHERE link_id = ?1 AND state IN {OPEN}");
+        let count: i64 = self.connection.prepare_cached(&sql)?.query_row([Sql(link)], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
     }
 
     /// Everything open, oldest first: what a start goes on with.
@@ -307,7 +328,8 @@ impl Change<'_> {
             self.now().millis(),
         ])?;
         let id = self.connection().last_insert_rowid().cast_unsigned();
-        let id = DeliveryId::new(id).ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })?;
+        let id = DeliveryId::new(id)
+            .ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })?;
         self.tell_delivery(id)?;
         Ok(id)
     }
@@ -352,7 +374,11 @@ impl Change<'_> {
         Ok(!self.update_and_tell(&sql, values)?.is_empty())
     }
 
-    fn update_and_tell(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<DeliveryId>, StoreError> {
+    fn update_and_tell(
+        &self,
+        sql: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
         let mut statement = self.connection().prepare_cached(sql)?;
         let changed: Vec<DeliveryId> =
             statement.query_map(values, |row| column(row, "delivery_id"))?.collect::<Result<_, _>>()?;

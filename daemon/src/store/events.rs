@@ -21,8 +21,10 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn events_after(&self, sequence: u64, limit: usize) -> Result<(Vec<Event>, bool), StoreError> {
-        let first: Option<i64> =
-            self.connection.prepare_cached("SELECT min(sequence) FROM events")?.query_row([], |row| row.get(0))?;
+        let first: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT min(sequence) FROM events")?
+            .query_row([], |row| row.get(0))?;
         let gap = first.is_some_and(|first| first.cast_unsigned() > sequence + 1);
         let sql = "SELECT sequence, at, body FROM events WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -69,8 +69,10 @@ impl Change<'_> {
     /// Where the store fails, or refuses because the guild is a child.
     pub fn make_main(&self, guild: GuildId) -> Result<bool, StoreError> {
         self.ensure_guild(guild)?;
-        let sql = "UPDATE guild_settings SET is_main = 1, updated_at = ?2 WHERE guild_id = ?1 AND is_main = 0";
-        let changed = self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
+        let sql =
+            "UPDATE guild_settings SET is_main = 1, updated_at = ?2 WHERE guild_id = ?1 AND is_main = 0";
+        let changed =
+            self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
         if changed > 0 {
             self.topology_changed();
             self.tell(&Changed::Network { link: None })?;
@@ -85,7 +87,11 @@ impl Change<'_> {
     pub fn set_log_channel(&self, guild: GuildId, channel: ChannelId) -> Result<(), StoreError> {
         self.ensure_guild(guild)?;
         let sql = "UPDATE guild_settings SET log_channel_id = ?2, updated_at = ?3 WHERE guild_id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(channel), self.now().millis()])?;
+        self.connection().prepare_cached(sql)?.execute(params![
+            Sql(guild),
+            Sql(channel),
+            self.now().millis()
+        ])?;
         Ok(())
     }
 }

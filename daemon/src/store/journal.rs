@@ -30,7 +30,8 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn awaited(&self) -> Result<Vec<Awaited>, StoreError> {
-        let sql = "SELECT sequence, received_at, guild_id, user_id, action FROM gateway_journal ORDER BY sequence";
+        let sql =
+            "SELECT sequence, received_at, guild_id, user_id, action FROM gateway_journal ORDER BY sequence";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
             Ok(Awaited {
@@ -51,7 +52,8 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn await_entry(&self, guild: GuildId, user: UserId, action: Action) -> Result<Awaited, StoreError> {
-        let sql = "INSERT INTO gateway_journal (received_at, guild_id, user_id, action) VALUES (?1, ?2, ?3, ?4)";
+        let sql =
+            "INSERT INTO gateway_journal (received_at, guild_id, user_id, action) VALUES (?1, ?2, ?3, ?4)";
         let values = params![self.now().millis(), Sql(guild), Sql(user), action.word()];
         self.connection().prepare_cached(sql)?.execute(values)?;
         let sequence = self.connection().last_insert_rowid();

@@ -9,7 +9,8 @@ use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::{Link, Mode};
 use wayhaven_shared::value::{GuildId, LinkId};
 
-const COLUMNS: &str = "r.id, r.main_guild_id, r.child_guild_id, r.sync_mode, r.allowed_actions, r.state, r.updated_at, g.name
+const COLUMNS: &str =
+    "r.id, r.main_guild_id, r.child_guild_id, r.sync_mode, r.allowed_actions, r.state, r.updated_at, g.name
     FROM guild_relationships r JOIN guild_settings g ON g.guild_id = r.child_guild_id";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -34,11 +35,17 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn topology(&self) -> Result<Topology, StoreError> {
-        let mut mains = self.connection.prepare_cached("SELECT guild_id, frozen_at FROM guild_settings WHERE is_main = 1")?;
+        let mut mains = self
+            .connection
+            .prepare_cached("SELECT guild_id, frozen_at FROM guild_settings WHERE is_main = 1")?;
         let mains = mains
-            .query_map([], |row| Ok((column(row, "guild_id")?, row.get::<_, Option<i64>>("frozen_at")?.is_some())))?
+            .query_map([], |row| {
+                Ok((column(row, "guild_id")?, row.get::<_, Option<i64>>("frozen_at")?.is_some()))
+            })?
             .collect::<Result<Vec<(GuildId, bool)>, _>>()?;
-        let mut links = self.connection.prepare_cached(&format!("SELECT {COLUMNS} WHERE r.state <> 'closed' ORDER BY r.id"))?;
+        let mut links = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} WHERE r.state <> 'closed' ORDER BY r.id"))?;
         let links = links
             .query_map([], |row| {
                 let link = link(row)?;
@@ -69,7 +76,8 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn links_of(&self, main: GuildId) -> Result<Vec<Link>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} WHERE r.main_guild_id = ?1 AND r.state <> 'closed' ORDER BY r.id");
+        let sql =
+            format!("SELECT {COLUMNS} WHERE r.main_guild_id = ?1 AND r.state <> 'closed' ORDER BY r.id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([Sql(main)], link)?.collect::<Result<_, _>>()?)
     }

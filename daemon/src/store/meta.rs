@@ -29,7 +29,8 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO store_meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        let sql =
+            "INSERT INTO store_meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.connection().prepare_cached(sql)?.execute([name, value])?;
         Ok(())
     }

@@ -27,7 +27,8 @@ pub struct NewPunishment {
     pub audit_entry: Option<u64>,
 }
 
-const COLUMNS: &str = "event_id, source_guild, target_user, action, reason, moderator_id, origin, created_at, status
+const COLUMNS: &str =
+    "event_id, source_guild, target_user, action, reason, moderator_id, origin, created_at, status
     FROM punishments";
 
 fn punishment(row: &Row<'_>) -> rusqlite::Result<Punishment> {
@@ -104,7 +105,10 @@ impl View<'_> {
     /// Where the store fails.
     pub fn is_banned_locally(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM local_bans WHERE guild_id = ?1 AND user_id = ?2)";
-        Ok(self.connection.prepare_cached(sql)?.query_row(params![Sql(guild), Sql(user)], |row| row.get(0))?)
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![Sql(guild), Sql(user)], |row| row.get(0))?)
     }
 }
 
@@ -139,7 +143,10 @@ impl Change<'_> {
             self.now().millis(),
         ])?;
         let id = self.connection().last_insert_rowid().cast_unsigned();
-        let odd = || StoreError::Row { table: "punishments", what: "the row that was just written is not there".into() };
+        let odd = || StoreError::Row {
+            table: "punishments",
+            what: "the row that was just written is not there".into(),
+        };
         self.punishment(PunishmentId::new(id).ok_or_else(odd)?)?.ok_or_else(odd)
     }
 

@@ -79,7 +79,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, clock: Clock, shared: Arc<Shared>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        clock: Clock,
+        shared: Arc<Shared>,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store-writer".into())
@@ -107,7 +111,8 @@ impl Writer {
 
 /// Runs `work` so that its failure, or its panic, takes back its own changes and no other's.
 fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-    let sql = |sql| change.connection().execute_batch(sql).map_err(|error| Fault::from(StoreError::from(error)));
+    let sql =
+        |sql| change.connection().execute_batch(sql).map_err(|error| Fault::from(StoreError::from(error)));
     sql("SAVEPOINT job")?;
     let outcome = catch_unwind(AssertUnwindSafe(|| work(change)))
         .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")));
@@ -163,7 +168,8 @@ fn commit(
     let change = Change { view: View { connection }, now: clock.now(), topology };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
     let begun = begun.map_err(StoreError::from);
-    let refusal = begun.as_ref().err().map(|error| Fault::unavailable(format!("the store takes no changes: {error}")));
+    let refusal =
+        begun.as_ref().err().map(|error| Fault::unavailable(format!("the store takes no changes: {error}")));
     settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));
     let finish = || -> Result<u64, StoreError> {
         begun?;

@@ -121,7 +121,9 @@ impl Lanes {
                 }
             }
             if self.is_still() {
-                self.drained.drain(..).for_each(|done| drop(done.send(())));
+                for done in self.drained.drain(..) {
+                    let _ = done.send(());
+                }
             }
         }
     }
@@ -182,7 +184,8 @@ impl Lanes {
         };
         lane.busy = true;
         self.on_the_way += 1;
-        let (tools, messages, at_once) = (self.tools.clone(), self.messages.clone(), Arc::clone(&self.at_once));
+        let (tools, messages, at_once) =
+            (self.tools.clone(), self.messages.clone(), Arc::clone(&self.at_once));
         tokio::spawn(async move {
             let _turn = at_once.acquire().await;
             let (settlement, next) = attempt(&tools, &delivery).await;
@@ -255,7 +258,8 @@ impl Lanes {
     /// Whether nothing moves: what waits for a person, or for hours, is not waited for.
     fn is_still(&self) -> bool {
         self.on_the_way == 0
-            && (self.halted || self.lanes.values().all(|lane| lane.queue.is_empty() || lane.not_before.is_some()))
+            && (self.halted
+                || self.lanes.values().all(|lane| lane.queue.is_empty() || lane.not_before.is_some()))
     }
 }
 

@@ -5,9 +5,9 @@
 //! journalled and waits for its entry; where that does not come, the log is asked, and then the actor is unknown.
 //! In a child it stays where it is: noted as a cause that no undo of ours may touch, and shown as contained.
 
+use super::Engine;
 use super::attempt::Tools;
 use super::record::{AtOrigin, record};
-use super::Engine;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent, entry_kind};
 use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, StoreError};
@@ -56,7 +56,9 @@ impl Ingest {
                 self.engine.mended(guild);
                 Ok(())
             }
-            (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => self.ban(guild, user, action).await,
+            (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
+                self.ban(guild, user, action).await
+            }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
             (Noticed::Nothing, _) => Ok(()),
         };
@@ -86,7 +88,8 @@ impl Ingest {
 
     /// A ban event: without its audit entry it says neither who nor why.
     async fn ban(&self, guild: GuildId, user: UserId, action: Action) -> Result<(), Fault> {
-        let sees_log = self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & VIEW_AUDIT_LOG != 0);
+        let sees_log =
+            self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & VIEW_AUDIT_LOG != 0);
         if !self.tools.store.topology().is_main(guild) {
             // Where the log is seen, the entry tells all of it.
             return if sees_log { Ok(()) } else { self.contained(guild, user, None, None, action).await };
@@ -111,7 +114,11 @@ impl Ingest {
         if !self.tools.store.topology().is_main(entry.guild) {
             // Our own effect comes back: it only confirms.
             let Entry { guild, user, actor, action, .. } = entry;
-            return if ours { Ok(()) } else { self.contained(guild, user, actor, entry.reason, action).await };
+            return if ours {
+                Ok(())
+            } else {
+                self.contained(guild, user, actor, entry.reason, action).await
+            };
         }
         let queue = self.tools.store.write(move |change| {
             change.entry_came(entry.guild, entry.user, entry.action)?;
@@ -148,7 +155,9 @@ impl Ingest {
             match found {
                 Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(Vec::new()),
                 Some(entry) => Ok(from_entry(change, entry)?),
-                None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => Ok(Vec::new()),
+                None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => {
+                    Ok(Vec::new())
+                }
                 None => Ok(by_hand(change, awaited.guild, awaited.user, awaited.action, None, None, None)?),
             }
         });

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, RoleId, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, UserId};
 
 /// `GET /users/@me`.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,7 +53,8 @@ pub struct AuditLogEntry {
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, RestError> {
-    serde_json::from_value(value).map_err(|error| RestError::Lost(format!("the answer is not understood: {error}")))
+    serde_json::from_value(value)
+        .map_err(|error| RestError::Lost(format!("the answer is not understood: {error}")))
 }
 
 impl Rest {
@@ -104,6 +105,19 @@ impl Rest {
         match self.read(Priority::Interactive, route, &format!("/guilds/{guild}/members/{user}")).await {
             Ok(value) => read(value).map(Some),
             Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The guild that a channel belongs to; nothing for one that the bot does not see.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn channel_guild(&self, channel: ChannelId) -> Result<Option<GuildId>, RestError> {
+        let route = Route { template: "GET /channels/{channel}", major: channel.get() };
+        match self.read(Priority::Interactive, route, &format!("/channels/{channel}")).await {
+            Ok(value) => Ok(serde_json::from_value(value["guild_id"].clone()).unwrap_or(None)),
+            Err(error) if matches!(error.code(), Some(10003 | 50001)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -192,11 +206,21 @@ impl Rest {
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn complete(&self, interaction: u64, token: &InteractionToken, choices: Value) -> Result<(), RestError> {
+    pub async fn complete(
+        &self,
+        interaction: u64,
+        token: &InteractionToken,
+        choices: Value,
+    ) -> Result<(), RestError> {
         self.callback(interaction, token, json!({ "type": 8, "data": { "choices": choices } })).await
     }
 
-    async fn callback(&self, interaction: u64, token: &InteractionToken, body: Value) -> Result<(), RestError> {
+    async fn callback(
+        &self,
+        interaction: u64,
+        token: &InteractionToken,
+        body: Value,
+    ) -> Result<(), RestError> {
         let route = Route { template: "POST /interactions/{id}/{token}/callback", major: interaction };
         let path = format!("/interactions/{interaction}/{}/callback", token.expose());
         let call = Call { method: Method::POST, route, path, body: Some(body), reason: None, bare: true };
@@ -207,7 +231,12 @@ impl Rest {
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn answer(&self, application: &str, token: &InteractionToken, message: Value) -> Result<(), RestError> {
+    pub async fn answer(
+        &self,
+        application: &str,
+        token: &InteractionToken,
+        message: Value,
+    ) -> Result<(), RestError> {
         let route = Route { template: "PATCH /webhooks/{app}/{token}/messages/@original", major: 0 };
         let path = format!("/webhooks/{application}/{}/messages/@original", token.expose());
         let call = Call { method: Method::PATCH, route, path, body: Some(message), reason: None, bare: true };

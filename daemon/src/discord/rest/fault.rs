@@ -98,12 +98,18 @@ impl RestError {
     /// Why, for an operator, in a few words.
     pub fn reason(&self) -> String {
         match self {
-            Self::Refused { code: 50013, .. } => "403 missing permission, or the user ranks above the bot".into(),
+            Self::Refused { code: 50013, .. } => {
+                "403 missing permission, or the user ranks above the bot".into()
+            }
             Self::Refused { code: 50001, .. } => "403 the bot has no access to the guild".into(),
             Self::Refused { code: 10004, .. } => "404 the bot is not in the guild".into(),
             Self::Refused { code: 10013, .. } => "404 Discord knows no such user".into(),
-            Self::Refused { code: 30035, .. } => "the guild's daily budget of bans of non-members is spent".into(),
-            Self::Refused { code: 60003, .. } => "403 the guild asks for two-factor login of the bot's owner".into(),
+            Self::Refused { code: 30035, .. } => {
+                "the guild's daily budget of bans of non-members is spent".into()
+            }
+            Self::Refused { code: 60003, .. } => {
+                "403 the guild asks for two-factor login of the bot's owner".into()
+            }
             other => other.to_string(),
         }
     }
