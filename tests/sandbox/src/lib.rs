@@ -15,7 +15,7 @@
 
 pub mod clock;
 pub mod commands;
-mod conformance;
+pub mod conformance;
 mod connection;
 pub mod control;
 mod discord;
@@ -35,8 +35,8 @@ pub mod snowflake;
 mod wire;
 pub mod world;
 
-pub use conformance::{Conformance, Direction};
-pub use discord::{Discord, Timeout};
+pub use conformance::Conformance;
+pub use discord::{Addresses, Discord, Timeout};
 pub use fault::{At, EventFate, Fault, FaultId, Scope, Trouble};
 pub use interaction::InteractionId;
 pub use options::Options;

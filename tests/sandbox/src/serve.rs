@@ -86,14 +86,20 @@ pub async fn serve(arguments: Serve) -> std::io::Result<()> {
     }
     let mut changes = sandbox.changes();
     loop {
-        for violation in sandbox.violations() {
-            eprintln!("wayhaven-sandbox: violation: {violation}");
-        }
+        tell(&sandbox);
         tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            changed = changes.changed() => if changed.is_err() { break },
         }
+    }
+    tell(&sandbox);
+    Ok(())
+}
+
+fn tell(sandbox: &Sandbox) {
+    for violation in sandbox.violations() {
+        eprintln!("wayhaven-sandbox: violation: {violation}");
     }
 }
 

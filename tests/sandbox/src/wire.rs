@@ -33,3 +33,13 @@ pub(crate) fn optional_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u
 pub(crate) fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     u64::deserialize(from).map(Duration::from_millis)
 }
+
+/// A list of ids.
+pub(crate) fn ids<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
+    let listed = Vec::<TextOrNumber>::deserialize(from)?;
+    let read = |given| match given {
+        TextOrNumber::Text(text) => text.parse().map_err(de::Error::custom),
+        TextOrNumber::Number(number) => Ok(number),
+    };
+    listed.into_iter().map(read).collect()
+}

@@ -16,13 +16,18 @@ impl Connection {
     }
 }
 
+/// discord.py writes ids as numbers here, and Discord takes them.
+fn id(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
 fn chunks(world: &mut World, session: &str, data: &Value) {
-    let guild = data["guild_id"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
+    let guild = id(&data["guild_id"]).unwrap_or(0);
     let Some(intents) = world.sessions.get(session).map(|session| session.intents) else { return };
     let Some(found) = world.guilds.get(&guild).filter(|g| g.members.contains_key(&world.bot)) else { return };
     let listed: Option<Vec<u64>> = match &data["user_ids"] {
-        Value::Array(ids) => Some(ids.iter().filter_map(|id| id.as_str()?.parse().ok()).collect()),
-        Value::String(id) => Some(id.parse().into_iter().collect()),
+        Value::Array(ids) => Some(ids.iter().filter_map(id).collect()),
+        single @ (Value::String(_) | Value::Number(_)) => Some(id(single).into_iter().collect()),
         _ => None,
     };
     let prefix = data["query"].as_str().unwrap_or_default();

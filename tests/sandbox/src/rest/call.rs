@@ -155,7 +155,12 @@ pub(crate) fn snowflake(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
+/// An id in a body. Its description says string; Discord takes numbers too, and discord.py sends them.
+pub(crate) fn id(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| snowflake(value.as_str()?))
+}
+
 /// The ids of a list in a body.
 pub(crate) fn ids(value: &Value) -> Option<Vec<u64>> {
-    value.as_array()?.iter().map(|id| snowflake(id.as_str()?)).collect()
+    value.as_array()?.iter().map(id).collect()
 }

@@ -52,10 +52,11 @@ impl Incoming {
         let whole = parts.uri.path();
         let path = whole.strip_prefix("/api/v10").filter(|rest| rest.starts_with('/'));
         let edge = edge(&parts.headers, whole, path.is_some());
-        let path = path.unwrap_or(whole).to_owned();
+        // Some clients write `%40original`.
+        let path = percent(path.unwrap_or(whole));
         let (found, other_method) = match routes::find(&method, &path) {
             Found::Endpoint(endpoint, parameters) => {
-                let owned = parameters.into_iter().map(|(key, value)| (key, decode(value))).collect();
+                let owned = parameters.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
                 (Some((endpoint, owned)), false)
             }
             Found::OtherMethod => (None, true),
@@ -207,6 +208,11 @@ fn query_of(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// In a query `+` is a blank; in a path it is itself.
 fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    percent(&text.replace('+', " "))
+}
+
+fn percent(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

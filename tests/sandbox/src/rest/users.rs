@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Answer, Call, snowflake};
+use super::call::{Answer, Call, id};
 use crate::world::Channel;
 use crate::{FormErrors, Refusal};
 
@@ -78,19 +78,19 @@ pub(crate) fn open_dm(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if given.is_null() {
         return Err(FormErrors::one(&["recipient_id"], "BASE_TYPE_REQUIRED", "This field is required"));
     }
-    let user = given.as_str().and_then(snowflake).filter(|user| call.world.users.contains_key(user));
+    let user = id(given).filter(|user| call.world.users.contains_key(user));
     let Some(user) = user.filter(|user| *user != call.world.bot) else {
         return Err(Refusal::new(400, 50033, "Invalid Recipient(s)"));
     };
     let known = call.world.channels.values().find(|channel| channel.recipient == Some(user)).map(|c| c.id);
-    let id = match known {
-        Some(id) => id,
+    let channel = match known {
+        Some(known) => known,
         None => {
-            let id = call.world.id();
-            call.world.channels.insert(id, Channel::empty(id, None, Some(user), "", 0));
-            id
+            let fresh = call.world.id();
+            call.world.channels.insert(fresh, Channel::empty(fresh, None, Some(user), "", 0));
+            fresh
         }
     };
-    let channel = call.world.channels.get(&id).ok_or_else(|| Refusal::unknown(10003))?;
+    let channel = call.world.channels.get(&channel).ok_or_else(|| Refusal::unknown(10003))?;
     Answer::ok(call.world.channel_json(channel))
 }
