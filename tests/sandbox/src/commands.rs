@@ -273,7 +273,7 @@ fn check_bounds(option: &Value, path: &[&str], found: u64, errors: &mut FormErro
     for key in ["min_value", "max_value"] {
         let value = &option[key];
         let fits = match found {
-            kind::INTEGER => value.as_i64().is_some_and(|v| v.unsigned_abs() <= (1 << 53) - 1),
+            kind::INTEGER => value.as_i64().is_some_and(|v| v.unsigned_abs() < 1 << 53),
             kind::NUMBER => value.as_f64().is_some_and(|v| v.abs() <= LARGEST_INTEGER),
             _ => false,
         };
@@ -305,7 +305,7 @@ fn check_choices(option: &Value, path: &[&str], found: u64, errors: &mut FormErr
         let value = &choice["value"];
         let fits = match found {
             kind::STRING => value.as_str().is_some_and(|text| text.chars().count() <= 100),
-            kind::INTEGER => value.as_i64().is_some_and(|v| v.unsigned_abs() <= (1 << 53) - 1),
+            kind::INTEGER => value.as_i64().is_some_and(|v| v.unsigned_abs() < 1 << 53),
             kind::NUMBER => value.is_number(),
             _ => false,
         };

@@ -38,6 +38,8 @@ pub struct DescribedRequest<'a> {
     pub method: &'a str,
     /// Path without `/api/v10`.
     pub path: &'a str,
+    /// The path as violations name it: without tokens.
+    pub shown: &'a str,
     /// Decoded query.
     pub query: &'a [(String, String)],
     /// JSON body.
@@ -75,7 +77,7 @@ impl Conformance {
     /// What is wrong with a request; empty if nothing is.
     #[must_use]
     pub fn check_request(&self, request: &DescribedRequest<'_>) -> Vec<String> {
-        let at = format!("{} {}", request.method, request.path);
+        let at = format!("{} {}", request.method, request.shown);
         let Some((template, values)) = self.template(request.path) else {
             return vec![format!("{at}: Discord has no such path")];
         };

@@ -165,6 +165,20 @@ impl Discord {
         self.read(|world| world.log.effects())
     }
 
+    /// How many attempted and successful changes of guilds there are; cheap, for [`Discord::wait_until`].
+    #[must_use]
+    pub fn effect_count(&self) -> usize {
+        self.read(|world| world.log.entries().iter().filter(|entry| entry.effect).count())
+    }
+
+    /// In how many of these guilds somebody is banned; cheap, for [`Discord::wait_until`].
+    #[must_use]
+    pub fn banned_in(&self, guilds: &[u64], user: u64) -> usize {
+        let banned =
+            |world: &World, id: &u64| world.guilds.get(id).is_some_and(|g| g.bans.contains_key(&user));
+        self.read(|world| guilds.iter().filter(|id| banned(world, id)).count())
+    }
+
     /// Attempted and successful changes of one guild.
     #[must_use]
     pub fn effects_in(&self, guild: u64) -> Vec<Effect> {

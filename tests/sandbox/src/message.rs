@@ -88,7 +88,7 @@ fn check_embed(embed: &Value, at: &str, errors: &mut FormErrors) {
             }
         }
     }
-    if !embed["color"].is_null() && !embed["color"].as_u64().is_some_and(|color| color <= 0xFF_FFFF) {
+    if !embed["color"].is_null() && embed["color"].as_u64().is_none_or(|color| color > 0xFF_FFFF) {
         errors.add(
             &["embeds", at, "color"],
             "NUMBER_TYPE_MAX",
@@ -165,12 +165,17 @@ pub fn amend(message: &mut Value, body: &Value, now_ms: u64) {
     message["edited_timestamp"] = json!(snowflake::timestamp(now_ms));
 }
 
-/// A field as Discord gives it back: embeds are of a type.
+/// A field as Discord gives it back: embeds are of a type, their fields inline or not.
 fn received(key: &str, value: &Value) -> Value {
     let mut value = value.clone();
     if key == "embeds" {
         for embed in value.as_array_mut().into_iter().flatten().filter(|embed| embed.is_object()) {
             embed["type"] = json!("rich");
+            for field in embed["fields"].as_array_mut().into_iter().flatten() {
+                if field["inline"].is_null() {
+                    field["inline"] = json!(false);
+                }
+            }
         }
     }
     value

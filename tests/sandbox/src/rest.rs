@@ -61,7 +61,8 @@ async fn handle(
         Err(refusal) => return Reply::refused(refusal).into_response(),
     };
     if let Some(description) = &discord.conformance {
-        discord.note_violations(description.check_request(&incoming.described()));
+        let shown = incoming.path_without_tokens();
+        discord.note_violations(description.check_request(&incoming.described(&shown)));
     }
     let (sequence, plan) = discord.change(|world| {
         let sequence = world.log.open(incoming.recorded());

@@ -110,13 +110,9 @@ impl Incoming {
     }
 
     /// As Discord's description sees it.
-    pub(crate) fn described(&self) -> DescribedRequest<'_> {
-        DescribedRequest {
-            method: &self.method,
-            path: &self.path,
-            query: &self.query,
-            body: self.sent.as_ref(),
-        }
+    pub(crate) fn described<'a>(&'a self, shown: &'a str) -> DescribedRequest<'a> {
+        let Self { method, path, query, sent, .. } = self;
+        DescribedRequest { method, path, shown, query, body: sent.as_ref() }
     }
 
     /// The line of the log, before it is answered.
@@ -143,7 +139,8 @@ impl Incoming {
         }
     }
 
-    fn path_without_tokens(&self) -> String {
+    /// The path with `…` in place of tokens.
+    pub(crate) fn path_without_tokens(&self) -> String {
         let Some((_, parameters)) = &self.found else { return self.path.clone() };
         let secret = parameters.iter().find(|(key, _)| key.ends_with("_token"));
         secret.map_or_else(|| self.path.clone(), |(_, token)| self.path.replace(token.as_str(), "…"))
