@@ -1,0 +1,161 @@
+//! The command line: arguments to a request, the reply to text or JSON, and the exit code.
+//!
+//! The grammar is that of all operations in `shared`; what is added here travels around a request and is the
+//! same for each of them.
+
+mod output;
+mod progress;
+mod run;
+mod wait;
+
+use crate::render::terminal::Paper;
+use clap::{Args, Command, FromArgMatches};
+use output::{Output, Surroundings};
+use shared::grammar;
+use shared::value::{GuildId, Span};
+use shared::{Fault, Request};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use wayhaven_shared as shared;
+
+/// What stands around a request on the command line and in the console's palette.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Around the operation")]
+pub(crate) struct Globals {
+    /// The guild it is asked for in, where Discord would know it
+    #[arg(long, global = true, value_name = "GUILD-ID")]
+    pub(crate) guild: Option<GuildId>,
+    /// Show what would happen, and change nothing
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+    /// Wait until every delivery has settled, for that long at most
+    ///
+    /// Without a span 60s. What still moves then goes on without us, and the exit code is 8; it is 3 where some
+    /// guilds did not do it.
+    #[arg(long, global = true, value_name = "SPAN", num_args = 0..=1, require_equals = true,
+          default_missing_value = "60s", overrides_with = "no_wait")]
+    pub(crate) wait: Option<Span>,
+    /// Answer as soon as it is stored (the default)
+    #[arg(long, global = true, overrides_with = "wait")]
+    pub(crate) no_wait: bool,
+    /// What would be typed to confirm, where nobody can be asked
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// One line of JSON on standard output, and of a failure on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Draw with nothing but ASCII
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
+}
+
+/// The whole grammar of `wayhaven`: the man pages and completions are made from it too.
+pub fn command() -> Command {
+    let root = Globals::augment_args(Command::new("wayhaven"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Operate Wayhaven: punishments of a main guild, delivered to its children")
+        .long_about(
+            "Operate Wayhaven: punishments of a main guild, delivered to its children.\n\n\
+             Without arguments, on a terminal, the operator console opens. With arguments one operation is \
+             asked of the daemon, over its control socket.",
+        )
+        .after_help(
+            "Exit codes: 0 done, 1 failure, 2 usage, 3 some guilds did not do it, 4 denied, 5 not found, \
+             6 conflict or locked, 7 no daemon answers, 8 still pending, 9 not confirmed, \
+             10 verification failed, 130 interrupted.\n\n\
+             The daemon is looked for below WAYHAVEN_HOME, then XDG_RUNTIME_DIR, then /run/wayhaven.",
+        )
+        .max_term_width(100);
+    grammar::with_operations(root, |_| true)
+}
+
+/// Words as somebody typed them, understood.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// What stands around the request.
+    pub(crate) globals: Globals,
+    /// What is asked; nothing for the console.
+    pub(crate) request: Option<Request>,
+}
+
+/// Reads words, the program's name first.
+///
+/// # Errors
+/// What clap says of them; help and version are among it.
+pub(crate) fn parse(words: &[OsString]) -> Result<Asked, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    let globals = Globals::from_arg_matches(&matches)?;
+    let request = grammar::request(&matches).transpose()?;
+    Ok(Asked { globals, request })
+}
+
+/// The binary's `main`, for these words.
+pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
+    let surroundings = Surroundings::of_process();
+    let asked = match parse(&words) {
+        Ok(asked) => asked,
+        Err(error) => {
+            let json = words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
+            let mut output = Output::of_process(&surroundings, json, false);
+            return ExitCode::from(answer_usage(&error, &words, &mut output));
+        }
+    };
+    let mut output = Output::of_process(&surroundings, asked.globals.json, asked.globals.ascii);
+    let code = match asked.request {
+        Some(request) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
+        None => without_operation(&surroundings, &mut output),
+    };
+    ExitCode::from(code)
+}
+
+fn without_operation(_surroundings: &Surroundings, output: &mut Output<'_>) -> u8 {
+    let fault = Fault::usage("no operation is named, and the console needs a terminal")
+        .hint(format!("{}", command().render_usage()).trim().replacen("Usage", "usage", 1))
+        .hint("wayhaven --help lists the operations")
+        .hint("wayhaven status tells how the daemon is");
+    output.fault(&fault)
+}
+
+/// Help and version go to standard output and are a success; anything else is a usage fault.
+fn answer_usage(error: &clap::Error, words: &[OsString], output: &mut Output<'_>) -> u8 {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output.plain(&format!("{}\n", error.to_string().trim_end()));
+            output.finish(0)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !output.is_json() => {
+            output.aside(&error.to_string());
+            2
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output.fault(&Fault::usage("an operation is missing").hint(help_line(words)))
+        }
+        _ => output.fault(&grammar::usage_fault(error).hint(help_line(words))),
+    }
+}
+
+/// Where the help of what was meant stands.
+fn help_line(words: &[OsString]) -> String {
+    let mut command = &command();
+    let mut line = String::from("wayhaven");
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        let Some(below) = command.find_subcommand(word) else { continue };
+        line.push(' ');
+        line.push_str(word);
+        command = below;
+    }
+    format!("{line} --help")
+}
+
+/// What a stream of the command line can show.
+fn paper(surroundings: &Surroundings, terminal: bool, ascii: bool) -> Paper {
+    Paper {
+        width: terminal.then_some(surroundings.width),
+        colour: terminal && !surroundings.no_colour && !surroundings.dumb,
+        signs: crate::render::signs::Signs { ascii: ascii || (terminal && surroundings.dumb) },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Where the command line writes: data on standard output, everything else on standard error.
+
+use super::paper;
+use crate::render::terminal::{self, Paper};
+use crate::render::{json, layout};
+use shared::control::Outcome;
+use shared::paths::{Environment, Layout};
+use shared::{Fault, Report};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use wayhaven_shared as shared;
+
+/// What is around the process, read once so that tests can give another.
+pub(crate) struct Surroundings {
+    /// Where everything lies, or why that is not known.
+    pub(crate) layout: Result<Layout, Fault>,
+    /// Whether somebody can be asked.
+    pub(crate) input_terminal: bool,
+    /// Whether standard output is a terminal.
+    pub(crate) output_terminal: bool,
+    /// Whether standard error is a terminal.
+    pub(crate) error_terminal: bool,
+    /// The terminal's columns.
+    pub(crate) width: usize,
+    /// `NO_COLOR` is set.
+    pub(crate) no_colour: bool,
+    /// `TERM` is `dumb`.
+    pub(crate) dumb: bool,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn of_process() -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        Self {
+            layout: Layout::new(&Environment::of_process()),
+            input_terminal: io::stdin().is_terminal(),
+            output_terminal: io::stdout().is_terminal(),
+            error_terminal: io::stderr().is_terminal(),
+            width: crossterm::terminal::size().map_or(80, |(width, _)| usize::from(width.max(20))),
+            no_colour: set("NO_COLOR"),
+            dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+        }
+    }
+}
+
+/// The two streams, and how each is written to.
+pub(crate) struct Output<'a> {
+    out: Box<dyn Write + 'a>,
+    err: Box<dyn Write + 'a>,
+    out_paper: Paper,
+    err_paper: Paper,
+    json: bool,
+    /// What went wrong with standard output; a reader that went away is nothing wrong.
+    failed: Option<io::Error>,
+}
+
+impl<'a> Output<'a> {
+    /// Those of this process.
+    pub(crate) fn of_process(surroundings: &Surroundings, json: bool, ascii: bool) -> Self {
+        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), surroundings, json, ascii)
+    }
+
+    /// Two streams of the caller's.
+    pub(crate) fn new(
+        out: Box<dyn Write + 'a>,
+        err: Box<dyn Write + 'a>,
+        surroundings: &Surroundings,
+        json: bool,
+        ascii: bool,
+    ) -> Self {
+        let out_paper = paper(surroundings, surroundings.output_terminal, ascii);
+        let err_paper = paper(surroundings, surroundings.error_terminal, ascii);
+        Self { out, err, out_paper, err_paper, json, failed: None }
+    }
+
+    /// Whether replies and failures are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Text of ours on standard output.
+    pub(crate) fn plain(&mut self, text: &str) {
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = written {
+            self.failed = Some(error).filter(|error| error.kind() != ErrorKind::BrokenPipe);
+        }
+    }
+
+    /// Text on standard error. Nobody can be told when that fails.
+    pub(crate) fn aside(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// A reply: JSON as it came, or the report; as indented JSON where no report could be made of it.
+    pub(crate) fn reply(&mut self, outcome: &Outcome, report: Option<&Report>) {
+        if self.json {
+            return self.plain(&json::reply(outcome));
+        }
+        for warning in &outcome.warnings {
+            let text = terminal::warning(warning, &self.err_paper);
+            self.aside(&text);
+        }
+        let text = match report {
+            Some(report) => terminal::report(report, &self.out_paper),
+            None => format!("{:#}\n", outcome.data),
+        };
+        self.plain(&text);
+        if let Some(cursor) = &outcome.next_cursor {
+            let text = layout::Page { width: None, signs: self.err_paper.signs };
+            self.aside(&format!("{}\n", text.signs.text(&format!("more with --cursor={cursor}"))));
+        }
+    }
+
+    /// A failure; says which exit code it is.
+    pub(crate) fn fault(&mut self, fault: &Fault) -> u8 {
+        let text = match self.json {
+            true => json::fault(fault),
+            false => terminal::fault(fault, &self.err_paper),
+        };
+        self.aside(&text);
+        fault.kind.exit_code()
+    }
+
+    /// The exit code, once everything is written: a full disk behind a redirection is a failure.
+    pub(crate) fn finish(&mut self, code: u8) -> u8 {
+        match self.failed.take() {
+            None => code,
+            Some(error) => {
+                self.fault(&Fault::unavailable(format!("standard output cannot be written: {error}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One operation asked of the daemon.
+
+use super::Globals;
+use super::output::{Output, Surroundings};
+use super::progress::Ticker;
+use super::wait::{self, Waited};
+use crate::confirm;
+use crate::render::signs::Signs;
+use shared::client::{Client, shape_fault};
+use shared::control::{ClientSurface, Envelope, Outcome};
+use shared::operation::Reported;
+use shared::operations::paths::PathList;
+use shared::paths::Layout;
+use shared::value::PunishmentId;
+use shared::{Effect, Fault, FaultKind, Reply, Request};
+use std::io::BufRead;
+use std::time::Duration;
+use wayhaven_shared as shared;
+
+/// The exit code of an interrupt: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the request on a runtime of its own, until it is done or interrupted.
+pub(super) fn in_runtime(
+    request: Request,
+    globals: &Globals,
+    surroundings: &Surroundings,
+    output: &mut Output<'_>,
+) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output.fault(&Fault::unavailable(format!("no runtime can be started: {error}")));
+        }
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = operation(request, globals, surroundings, output) => Some(code),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    match code {
+        Some(code) => output.finish(code),
+        None => {
+            output.aside("\ninterrupted: what the daemon has stored goes on without us\n");
+            INTERRUPTED
+        }
+    }
+}
+
+/// Asks, waits where that was wanted, and prints; the exit code.
+pub(super) async fn operation(
+    request: Request,
+    globals: &Globals,
+    surroundings: &Surroundings,
+    output: &mut Output<'_>,
+) -> u8 {
+    match answer(request, globals, surroundings, output).await {
+        Ok(code) => code,
+        Err(fault) => output.fault(&fault),
+    }
+}
+
+async fn answer(
+    request: Request,
+    globals: &Globals,
+    surroundings: &Surroundings,
+    output: &mut Output<'_>,
+) -> Result<u8, Fault> {
+    let layout = surroundings.layout.clone()?;
+    let confirm = confirmation(&request, globals, surroundings, output)?;
+    let client = match Client::connect(&layout.socket, ClientSurface::Cli).await {
+        Ok(client) => client,
+        Err(fault) if matches!(request, Request::Paths(_)) && fault.kind == FaultKind::Unreachable => {
+            return Ok(local_paths(&layout, &fault, output));
+        }
+        Err(fault) => return Err(fault),
+    };
+    let envelope = Envelope {
+        guild: globals.guild,
+        dry_run: globals.dry_run && request.definition().effect.changes(),
+        confirm,
+        ..Envelope::new(&request)
+    };
+    let wait = globals.wait.filter(|_| !globals.no_wait && !envelope.dry_run);
+    let cursor = match wait {
+        Some(_) => Some(client.watch(None, Duration::ZERO).await?.cursor),
+        None => None,
+    };
+    let mut outcome = client.run(envelope).await?;
+    let Ok(reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
+        return Ok(unread(outcome, output));
+    };
+    let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
+        output.reply(&outcome, Some(&reply.report()));
+        return Ok(0);
+    };
+    let mut ticker = Ticker::new(
+        surroundings.error_terminal && !surroundings.dumb,
+        Signs { ascii: globals.ascii || surroundings.dumb },
+    );
+    let waited = wait::follow(&client, cursor, id, span.into(), &mut ticker, output).await;
+    Ok(settled(&mut outcome, reply, &waited, id, output))
+}
+
+/// Prints the reply with what became of it, and says how it ended.
+fn settled(
+    outcome: &mut Outcome,
+    reply: Reply,
+    waited: &Waited,
+    id: PunishmentId,
+    output: &mut Output<'_>,
+) -> u8 {
+    if let Some(detail) = &waited.detail {
+        let now = [
+            ("deliveries", serde_json::to_value(detail.counts())),
+            ("origin", serde_json::to_value(&detail.origin)),
+        ];
+        for (field, value) in now {
+            if let (Some(data), Ok(value)) = (outcome.data.as_object_mut(), value) {
+                data.insert(field.to_owned(), value);
+            }
+        }
+    }
+    // What was replaced has the shape of what stood there, so it is read as the first reply was.
+    let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
+    output.reply(outcome, Some(&reply.report()));
+    wait::verdict(waited, id).map_or(0, |fault| output.fault(&fault))
+}
+
+/// A reply of another version's shape is shown as it is: it was done, and that is what counts.
+fn unread(mut outcome: Outcome, output: &mut Output<'_>) -> u8 {
+    let error = Request::read_reply(&outcome.operation, outcome.data.clone()).err();
+    if let Some(error) = error {
+        outcome.warnings.push(shape_fault(&outcome.operation, &error).message);
+    }
+    output.reply(&outcome, None);
+    0
+}
+
+/// `paths` answers with no daemon too: that is when one asks where to look.
+fn local_paths(layout: &Layout, fault: &Fault, output: &mut Output<'_>) -> u8 {
+    let show = |path: &std::path::Path| path.display().to_string();
+    let list = PathList {
+        config: show(&layout.config),
+        data: show(&layout.data),
+        state: show(&layout.state),
+        logs: show(&layout.logs),
+        socket: show(&layout.socket),
+    };
+    let outcome = Outcome {
+        operation: "paths".into(),
+        data: serde_json::to_value(&list).unwrap_or_default(),
+        next_cursor: None,
+        warnings: vec![format!(
+            "{}: these paths are what a daemon started like this would use",
+            fault.message
+        )],
+    };
+    output.reply(&outcome, Some(&list.report()));
+    0
+}
+
+/// What confirms a severe operation: `--confirm`, or the name typed on a terminal.
+fn confirmation(
+    request: &Request,
+    globals: &Globals,
+    surroundings: &Surroundings,
+    output: &mut Output<'_>,
+) -> Result<Option<String>, Fault> {
+    let severe = request.definition().effect == Effect::Severe && !globals.dry_run;
+    if !severe || globals.confirm.is_some() {
+        return Ok(globals.confirm.clone());
+    }
+    let name = confirm::name(request);
+    let declined = || {
+        Fault::new(FaultKind::Declined, format!("{} was not confirmed, and nothing was done", request.name()))
+            .hint(format!("--confirm={name} confirms it without asking"))
+            .hint("--dry-run shows what would happen")
+    };
+    if !surroundings.input_terminal {
+        return Err(declined());
+    }
+    output.aside(&format!("This cannot simply be put back. Type {name} to go on: "));
+    let mut typed = String::new();
+    let read = std::io::stdin().lock().read_line(&mut typed);
+    match read {
+        Ok(_) if typed.trim() == name => Ok(Some(name)),
+        _ => Err(declined()),
+    }
+}

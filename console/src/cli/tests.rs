@@ -1,0 +1,248 @@
+//! The command line against a scripted daemon, in one process: what stands on which stream, and the exit code.
+
+use super::output::{Output, Surroundings};
+use super::*;
+use crate::scripted_daemon::{ScriptedDaemon, delivery, punishment};
+use serde_json::{Value, json};
+use shared::event::Change;
+
+struct Ran {
+    code: u8,
+    out: String,
+    err: String,
+}
+
+fn surroundings(layout: Result<shared::paths::Layout, Fault>) -> Surroundings {
+    Surroundings {
+        layout,
+        input_terminal: false,
+        output_terminal: false,
+        error_terminal: false,
+        width: 80,
+        no_colour: false,
+        dumb: false,
+    }
+}
+
+async fn run(daemon: &ScriptedDaemon, line: &str) -> Ran {
+    run_at(Ok(daemon.layout.clone()), line).await
+}
+
+async fn run_at(layout: Result<shared::paths::Layout, Fault>, line: &str) -> Ran {
+    let words: Vec<OsString> = std::iter::once("wayhaven").chain(line.split(' ')).map(Into::into).collect();
+    let surroundings = surroundings(layout);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = {
+        let json = words.iter().any(|word| word == "--json");
+        let mut output = Output::new(Box::new(&mut out), Box::new(&mut err), &surroundings, json, false);
+        match parse(&words) {
+            Ok(asked) => {
+                let request = asked.request.unwrap();
+                let code = run::operation(request, &asked.globals, &surroundings, &mut output).await;
+                output.finish(code)
+            }
+            Err(error) => answer_usage(&error, &words, &mut output),
+        }
+    };
+    Ran { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+}
+
+fn counts(pending: u64, applied: u64) -> Value {
+    json!({"pending": pending, "held": 0, "sending": 0, "blocked": 0, "unknown": 0, "applied": applied,
+           "skipped": 0, "failed": 0, "superseded": 0})
+}
+
+fn punished() -> Value {
+    json!({"punishment": punishment(), "dry_run": false, "network": true, "deliveries": counts(2, 0),
+           "origin": {"guild_id": "1000", "state": "pending", "reason": null}, "later": "kept"})
+}
+
+fn detail(origin: &str, first: &str, second: &str) -> Value {
+    json!({"punishment": punishment(), "origin": {"guild_id": "1000", "state": origin, "reason": null},
+           "deliveries": [delivery(1, first), delivery(2, second)]})
+}
+
+/// Answers a ban, then each `punishment show` with the next of these.
+fn ban_then(shown: Vec<Value>) -> ScriptedDaemon {
+    let mut shown = shown.into_iter();
+    ScriptedDaemon::start(move |envelope| match envelope.request["operation"].as_str() {
+        Some("ban") => Ok(punished()),
+        Some("punishment show") => Ok(shown.next().expect("nobody asks again once all is settled")),
+        other => panic!("{other:?} was not expected"),
+    })
+}
+
+#[tokio::test]
+async fn json_is_the_daemons_own_data_on_one_line() {
+    let daemon = ban_then(Vec::new());
+    let ran = run(&daemon, "ban 77 --guild 1000 --reason=raid --json").await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out.lines().count(), 1);
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(
+        said,
+        json!({"schema": 1, "kind": "ban", "data": punished(), "next_cursor": null, "warnings": []})
+    );
+    let asked = &daemon.requests()[0];
+    assert_eq!(asked.guild.unwrap().get(), 1000);
+    assert_eq!(asked.request["arguments"], json!({"user": "77", "reason": "raid"}));
+    assert!(!asked.dry_run);
+}
+
+#[tokio::test]
+async fn text_is_clean_of_what_somebody_else_wrote() {
+    let daemon = ban_then(Vec::new());
+    let ran = run(&daemon, "ban 77").await;
+    insta::assert_snapshot!(ran.out, @"
+    ~ banned 77
+    Punishment  42
+    Reason      raid [2J
+    Here        ~ pending
+    Children    ~ 2 pending
+    ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ 0/2
+    ");
+    assert_eq!(ran.code, 0);
+}
+
+#[tokio::test]
+async fn a_wait_follows_events_and_prints_what_became_of_it() {
+    let daemon =
+        ban_then(vec![detail("pending", "pending", "pending"), detail("applied", "applied", "applied")]);
+    let apply = |value: Value| Change::Delivery { delivery: serde_json::from_value(value).unwrap() };
+    let asking = run(&daemon, "ban 77 --wait --json");
+    let publishing = async {
+        // The first `punishment show` was answered: from here on only events tell.
+        while daemon.requests().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        daemon.publish(apply(delivery(1, "applied")));
+        let mut origin = delivery(9, "applied");
+        origin["guild_id"] = "1000".into();
+        daemon.publish(Change::Origin { delivery: serde_json::from_value(origin).unwrap() });
+        daemon.publish(apply(delivery(2, "applied")));
+    };
+    let (ran, ()) = tokio::join!(asking, publishing);
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said["data"]["deliveries"], counts(0, 2));
+    assert_eq!(said["data"]["origin"]["state"], "applied");
+    assert_eq!(said["data"]["later"], "kept", "fields of a newer daemon stay");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("2/2 2 applied"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_wait_with_a_blocked_guild_prints_the_reply_and_is_partial() {
+    let daemon = ban_then(vec![detail("applied", "blocked", "applied")]);
+    let ran = run(&daemon, "ban 77 --wait=5s").await;
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.contains("1 applied, 1 blocked"), "{}", ran.out);
+    assert!(ran.err.contains("error: 1 of 2 guilds did not do it"), "{}", ran.err);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_runs_out_prints_the_reply_and_is_pending() {
+    let daemon = ban_then(vec![detail("applied", "pending", "unknown")]);
+    let ran = run(&daemon, "ban 77 --wait=2s --json").await;
+    assert_eq!(ran.code, 8);
+    assert!(ran.out.contains("\"unknown\":1"), "{}", ran.out);
+    let fault = ran.err.lines().last().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(fault).unwrap()["fault"]["kind"], "pending");
+}
+
+#[tokio::test]
+async fn a_reply_of_another_version_is_shown_as_it_is_with_a_warning() {
+    let daemon = ScriptedDaemon::start(|_| Ok(json!({"something": "new"})));
+    let ran = run(&daemon, "status").await;
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.contains("\"something\": \"new\""), "{}", ran.out);
+    assert!(ran.err.starts_with("warning: the daemon's reply to status is not understood"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_fault_is_a_line_with_hints_or_json_and_its_exit_code() {
+    let daemon = ScriptedDaemon::start(|_| Err(Fault::denied("you may not").hint("ask the owner")));
+    let ran = run(&daemon, "daemon stop").await;
+    assert_eq!((ran.code, ran.out.as_str()), (4, ""));
+    assert_eq!(ran.err, "error: you may not\n  hint: ask the owner\n");
+    let ran = run(&daemon, "daemon stop --json").await;
+    let said: Value = serde_json::from_str(&ran.err).unwrap();
+    let fault = json!({"kind": "denied", "message": "you may not", "hints": ["ask the owner"]});
+    assert_eq!(said, json!({"schema": 1, "kind": "fault", "fault": fault}));
+}
+
+#[tokio::test]
+async fn a_usage_error_names_the_help_and_is_json_where_that_was_asked() {
+    let daemon = ScriptedDaemon::start(|_| panic!("nothing is sent"));
+    let ran = run(&daemon, "ban nobody").await;
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.ends_with("  hint: wayhaven ban --help\n"), "{}", ran.err);
+    let ran = run(&daemon, "setup add-child x --json").await;
+    assert_eq!(ran.code, 2);
+    assert_eq!(serde_json::from_str::<Value>(&ran.err).unwrap()["fault"]["kind"], "usage");
+    let ran = run(&daemon, "setup --json").await;
+    assert_eq!(serde_json::from_str::<Value>(&ran.err).unwrap()["fault"]["kind"], "usage");
+}
+
+#[tokio::test]
+async fn help_is_a_success_on_standard_output_and_names_the_operation_first() {
+    let daemon = ScriptedDaemon::start(|_| panic!("nothing is sent"));
+    for line in ["--help", "ban --help", "setup -h", "--version"] {
+        let ran = run(&daemon, line).await;
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{line}");
+        assert!(ran.out.ends_with('\n'), "{line}");
+    }
+    assert!(run(&daemon, "ban --help").await.out.starts_with("Ban somebody here"));
+    assert!(run(&daemon, "--help").await.out.starts_with("Operate Wayhaven"));
+}
+
+#[tokio::test]
+async fn paths_answers_with_no_daemon_and_others_say_that_none_is_there() {
+    let daemon = ScriptedDaemon::start(|_| panic!("nothing is sent"));
+    daemon.vanish();
+    let ran = run(&daemon, "paths --json").await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said["data"]["socket"], daemon.layout.socket.display().to_string());
+    assert!(said["warnings"][0].as_str().unwrap().contains("no daemon answers"));
+    assert_eq!(run(&daemon, "status").await.code, 7);
+}
+
+#[tokio::test]
+async fn a_dry_run_travels_only_with_what_changes_something() {
+    let daemon = ScriptedDaemon::start(|_| Ok(json!({})));
+    run(&daemon, "ban 77 --dry-run --wait").await;
+    run(&daemon, "status --dry-run").await;
+    assert_eq!(daemon.requests().iter().map(|asked| asked.dry_run).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
+    struct Broken(std::io::ErrorKind);
+    impl std::io::Write for Broken {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    for (kind, code) in [(std::io::ErrorKind::BrokenPipe, 0), (std::io::ErrorKind::StorageFull, 1)] {
+        let surroundings = surroundings(Err(Fault::usage("none")));
+        let sink = std::io::sink();
+        let mut output = Output::new(Box::new(Broken(kind)), Box::new(sink), &surroundings, false, false);
+        output.plain("text");
+        assert_eq!(output.finish(0), code, "{kind:?}");
+    }
+}
+
+#[test]
+fn wait_has_a_span_without_a_value_and_no_wait_takes_it_back() {
+    let globals = |line: &str| {
+        let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+        parse(&words).unwrap().globals
+    };
+    assert_eq!(globals("wayhaven ban 1 --wait").wait.unwrap().seconds(), 60);
+    assert_eq!(globals("wayhaven --wait=2m ban 1").wait.unwrap().seconds(), 120);
+    assert!(globals("wayhaven ban 1 --wait --no-wait").no_wait);
+    assert!(!globals("wayhaven ban 1 --no-wait --wait").no_wait);
+}
