@@ -16,8 +16,8 @@ use crate::rest::fit;
 /// Where Discord takes what its description does not say, each with the reason.
 pub const EXCEPTIONS: [&str; 3] = [
     "a ban's PUT and DELETE come without a body: the description requires one, Discord does not",
-    "default_member_permissions is a string of digits: so says the documentation, the description says integer",
-    "GET /guilds/{guild_id}/members takes `after` as any id: the description says integer, ids are up to 64 bits",
+    "default_member_permissions of a command is a string of digits: so says the documentation, the description integer",
+    "permissions of a role is a string of digits: so says the documentation, the description integer",
 ];
 
 /// Which schema of an operation.
@@ -259,18 +259,21 @@ fn is_number(schema: &Value) -> bool {
 
 /// A body as it would have to be for the description, where that is wrong.
 fn without_exceptions(template: &str, body: &Value) -> Value {
+    let key = if template.ends_with("/commands") {
+        "default_member_permissions"
+    } else if template.contains("/roles") {
+        "permissions"
+    } else {
+        return body.clone();
+    };
     let mut body = body.clone();
-    if template.ends_with("/commands") {
-        let commands: Vec<&mut Value> = match &mut body {
-            Value::Array(list) => list.iter_mut().collect(),
-            single => vec![single],
-        };
-        for command in commands {
-            let bits =
-                command["default_member_permissions"].as_str().and_then(|bits| bits.parse::<u64>().ok());
-            if let Some(bits) = bits {
-                command["default_member_permissions"] = json!(bits);
-            }
+    let holders: Vec<&mut Value> = match &mut body {
+        Value::Array(list) => list.iter_mut().collect(),
+        single => vec![single],
+    };
+    for holder in holders {
+        if let Some(bits) = holder[key].as_str().and_then(|bits| bits.parse::<u64>().ok()) {
+            holder[key] = json!(bits);
         }
     }
     body

@@ -154,7 +154,8 @@ fn described(found: &Interaction, message: Option<&Value>, answer: u64) -> Value
         interaction["response_message_id"] = json!(original.to_string());
     }
     let mut described = json!({"interaction": interaction});
-    if let Some(message) = message {
+    // The description knows no resource for a deferral: its message is still to come.
+    if let Some(message) = message.filter(|_| answer == MESSAGE) {
         described["resource"] = json!({"type": answer, "message": message});
     }
     described
