@@ -1,1 +1,19 @@
-//! To be written.
+//! wayhavend: the Discord bot, the sync engine, the store and the control socket.
+//!
+//! `ARCHITECTURE.md` maps the modules; [`daemon`] wires them together.
+
+pub mod clock;
+pub mod control;
+pub mod daemon;
+pub mod discord;
+pub mod handlers;
+pub mod invocation;
+pub mod log;
+pub mod network;
+pub mod pipeline;
+pub mod settings;
+pub mod startup;
+pub mod store;
+pub mod sync;
+
+pub use startup::main;

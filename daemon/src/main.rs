@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `wayhavend`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    wayhaven_daemon::main()
+}

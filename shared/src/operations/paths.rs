@@ -1,6 +1,7 @@
 //! `paths`: where everything lies.
 
 use crate::operation::Reported;
+use crate::paths::Layout;
 use crate::report::{Report, Tone};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,19 @@ pub struct PathList {
     pub logs: String,
     /// The control socket.
     pub socket: String,
+}
+
+impl From<&Layout> for PathList {
+    fn from(layout: &Layout) -> Self {
+        let text = |path: &std::path::Path| path.display().to_string();
+        Self {
+            config: text(&layout.config),
+            data: text(&layout.data),
+            state: text(&layout.state),
+            logs: text(&layout.logs),
+            socket: text(&layout.socket),
+        }
+    }
 }
 
 impl Reported for PathList {

@@ -1,0 +1,202 @@
+//! The control socket: a Unix socket that only this machine's users reach, and of them only those with a role.
+
+use crate::daemon::Daemon;
+use crate::invocation::{Actor, Invocation, Surface};
+use crate::pipeline;
+use futures::StreamExt;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tarpc::context::Context;
+use tarpc::server::{BaseChannel, Channel};
+use tarpc::tokio_serde::formats::Json;
+use tarpc::tokio_util::codec::Framed;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use wayhaven_shared::control::{
+    Control, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Role, WATCH_PAGE, Welcome, codec,
+};
+use wayhaven_shared::event::{Cursor, Watched};
+use wayhaven_shared::operation::Reported;
+use wayhaven_shared::operations::{OPERATIONS, Request};
+use wayhaven_shared::{Fault, FaultKind};
+
+/// Connections at once: each costs a few kilobytes, and nobody needs more.
+const CONNECTIONS: usize = 256;
+
+/// Opens the socket. The state lock is held, so that whatever lies at the path is left over.
+///
+/// # Errors
+/// Where the directory or the socket cannot be made.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(directory) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Takes connections until the daemon stops.
+pub async fn serve(daemon: Arc<Daemon>, listener: UnixListener) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut closing = daemon.closing();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of files, most likely: the ones in use come back.
+                    tracing::warn!("a connection was not taken: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = closing.raised() => return,
+        };
+        let Ok(turn) = Arc::clone(&free).try_acquire_owned() else {
+            tracing::warn!("more than {CONNECTIONS} connections: one was dropped");
+            continue;
+        };
+        let daemon = Arc::clone(&daemon);
+        tokio::spawn(async move {
+            connection(daemon, stream).await;
+            drop(turn);
+        });
+    }
+}
+
+async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
+    let uid = match stream.peer_cred() {
+        Ok(credentials) => credentials.uid(),
+        Err(error) => return tracing::warn!("a peer without credentials was dropped: {error}"),
+    };
+    let mut closing = daemon.closing();
+    let peer = Peer { daemon, uid, role: role(uid), surface: Arc::new(OnceLock::new()) };
+    let transport = tarpc::serde_transport::new(Framed::new(stream, codec()), Json::default());
+    let requests = BaseChannel::with_defaults(transport).execute(peer.serve()).for_each(|handler| async {
+        tokio::spawn(handler);
+    });
+    tokio::select! {
+        () = requests => {}
+        () = closing.raised() => {}
+    }
+}
+
+/// What a user of this machine may do: root and the daemon's own user own it.
+fn role(uid: u32) -> Option<Role> {
+    let own = rustix::process::geteuid().as_raw();
+    (uid == 0 || uid == own).then_some(Role::Owner)
+}
+
+#[derive(Clone)]
+struct Peer {
+    daemon: Arc<Daemon>,
+    uid: u32,
+    role: Option<Role>,
+    surface: Arc<OnceLock<Surface>>,
+}
+
+impl Peer {
+    /// What the peer has become by its hello.
+    fn admitted(&self) -> Result<(Role, Surface), Fault> {
+        match (self.role, self.surface.get()) {
+            (Some(role), Some(surface)) => Ok((role, *surface)),
+            _ => Err(Fault::denied("hello comes first")),
+        }
+    }
+}
+
+impl Control for Peer {
+    async fn hello(self, _: Context, hello: Hello) -> Result<Welcome, Fault> {
+        let surface = Surface::from(hello.surface);
+        let Some(role) = self.role else {
+            pipeline::audit_refused_peer(&self.daemon, self.uid, surface).await;
+            return Err(Fault::denied(format!(
+                "user {} of this machine may not control the daemon",
+                self.uid
+            ))
+            .hint("root and the daemon's own user may"));
+        };
+        // One version of difference is fine; further apart nobody has tried.
+        if hello.protocol.abs_diff(PROTOCOL) > 1 {
+            return Err(Fault::conflict(format!(
+                "this client speaks protocol {}, the daemon {PROTOCOL}",
+                hello.protocol
+            ))
+            .hint("install wayhaven and wayhavend of the same version"));
+        }
+        let _ = self.surface.set(surface);
+        Ok(Welcome {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").into(),
+            role,
+            capabilities: OPERATIONS.iter().map(|definition| definition.name.to_owned()).collect(),
+        })
+    }
+
+    async fn run(self, _: Context, envelope: Envelope) -> Result<Outcome, Fault> {
+        let (role, surface) = self.admitted()?;
+        let request = read_request(envelope.request)?;
+        let operation = request.name().to_owned();
+        let invocation = Invocation {
+            actor: Actor::Operator { uid: self.uid, role },
+            surface,
+            guild: envelope.guild,
+            channel: None,
+            dry_run: envelope.dry_run,
+            confirm: envelope.confirm,
+            request,
+        };
+        let reply = pipeline::run(self.daemon, invocation).await?;
+        let (next_cursor, warnings) = (reply.next_cursor(), reply.warnings());
+        let data = serde_json::to_value(reply).map_err(|error| Fault::internal(error.to_string()))?;
+        Ok(Outcome { operation, data, next_cursor, warnings })
+    }
+
+    async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
+        self.admitted()?;
+        let store = self.daemon.store();
+        let mut sequence = store.sequence();
+        let mut closing = self.daemon.closing();
+        let here = |sequence| Cursor { epoch: store.epoch().to_owned(), sequence };
+        let now = *sequence.borrow_and_update();
+        let after = match cursor {
+            None => return Ok(Watched { events: Vec::new(), cursor: here(now), gap: false }),
+            // Another store, or a place that this one has not reached: what was seen means nothing here.
+            Some(cursor) if cursor.epoch != store.epoch() || cursor.sequence > now => {
+                return Ok(Watched { events: Vec::new(), cursor: here(now), gap: true });
+            }
+            Some(cursor) => cursor.sequence,
+        };
+        if now == after {
+            let wait = Duration::from_millis(wait_ms.min(LONGEST_WATCH));
+            tokio::select! {
+                _ = sequence.wait_for(|sequence| *sequence > after) => {}
+                () = tokio::time::sleep(wait) => {}
+                () = closing.raised() => {}
+            }
+        }
+        let (events, gap) = store.read(move |view| Ok(view.events_after(after, WATCH_PAGE)?)).await?;
+        let last = events.last().map_or(after, |event| event.sequence);
+        Ok(Watched { events, cursor: here(last), gap })
+    }
+}
+
+/// The request in an envelope. What this version does not know is a fault for this call only.
+fn read_request(value: serde_json::Value) -> Result<Request, Fault> {
+    let name = value["operation"].as_str().unwrap_or_default().to_owned();
+    if !OPERATIONS.iter().any(|definition| definition.name == name) {
+        let shown = wayhaven_shared::value::Untrusted::clipped(&name).line_within(40);
+        return Err(Fault::new(FaultKind::NotFound, format!("this daemon knows no operation \"{shown}\""))
+            .hint("install wayhaven and wayhavend of the same version"));
+    }
+    serde_json::from_value(value)
+        .map_err(|error| Fault::usage(format!("the arguments of {name} are refused: {error}")))
+}

@@ -1,0 +1,162 @@
+//! The daemon: what its parts share, and its life.
+
+use crate::clock::Clock;
+use crate::discord::directory::Directory;
+use crate::discord::rest::Rest;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::sync::Engine;
+use crate::sync::ingest::Ingest;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use wayhaven_shared::operations::status::{Connection, ConnectionState};
+use wayhaven_shared::paths::Layout;
+
+/// The parts a daemon is made of.
+pub struct Parts {
+    /// The settings, as they were at the start.
+    pub settings: Settings,
+    /// Where everything lies.
+    pub layout: Layout,
+    /// Time.
+    pub clock: Clock,
+    /// The store.
+    pub store: Store,
+    /// The way to Discord.
+    pub rest: Arc<Rest>,
+    /// What is known of the guilds.
+    pub directory: Arc<Directory>,
+    /// The sync engine.
+    pub engine: Engine,
+    /// What takes in events.
+    pub ingest: Ingest,
+}
+
+/// Something that happens once.
+pub struct Flag(watch::Receiver<bool>);
+
+impl Flag {
+    /// Waits until it has happened.
+    pub async fn raised(&mut self) {
+        // Where the daemon is gone, it has happened too.
+        let _ = self.0.wait_for(|raised| *raised).await;
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    parts: Parts,
+    started: Instant,
+    connection: RwLock<Connection>,
+    application: OnceLock<String>,
+    stopping: watch::Sender<bool>,
+    closing: watch::Sender<bool>,
+}
+
+impl Daemon {
+    /// A daemon of these parts, not yet connected.
+    pub fn new(parts: Parts) -> Self {
+        let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
+        Self {
+            parts,
+            started: Instant::now(),
+            connection: RwLock::new(connection),
+            application: OnceLock::new(),
+            stopping: watch::Sender::new(false),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    /// The settings, as they were at the start.
+    pub fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.parts.layout
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// The way to Discord.
+    pub fn rest(&self) -> &Arc<Rest> {
+        &self.parts.rest
+    }
+
+    /// What is known of the guilds.
+    pub fn directory(&self) -> &Directory {
+        &self.parts.directory
+    }
+
+    /// The sync engine.
+    pub fn engine(&self) -> &Engine {
+        &self.parts.engine
+    }
+
+    /// What takes in events.
+    pub fn ingest(&self) -> &Ingest {
+        &self.parts.ingest
+    }
+
+    /// Since when it runs.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Where the connection to Discord stands.
+    pub fn connection(&self) -> Connection {
+        self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether Discord has told of all guilds.
+    pub fn is_ready(&self) -> bool {
+        self.connection().state == ConnectionState::Ready
+    }
+
+    /// Remembers where the connection stands; whether that is new.
+    pub fn set_connection(&self, connection: Connection) -> bool {
+        let mut current = self.connection.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, connection) != *current
+    }
+
+    /// The application's id, once Discord has told.
+    pub fn application(&self) -> Option<String> {
+        self.application.get().cloned()
+    }
+
+    /// Remembers the application's id.
+    pub fn set_application(&self, id: String) {
+        // It never changes while a token is in use; the first word stands.
+        let _ = self.application.set(id);
+    }
+
+    /// Asks the daemon to stop: nothing new is taken from Discord, what is on its way goes on.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Follows whether it was asked to stop.
+    pub fn stopping(&self) -> Flag {
+        Flag(self.stopping.subscribe())
+    }
+
+    /// Closes the control socket: what was on its way has come as far as it will.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Follows whether the control socket closes.
+    pub fn closing(&self) -> Flag {
+        Flag(self.closing.subscribe())
+    }
+}

@@ -1,0 +1,15 @@
+//! The boundary to Discord. Only this module names serenity and reqwest; `FACTS` in its comments is the design's
+//! collection of what is known of Discord's behaviour.
+
+pub mod budget;
+pub mod connection;
+pub mod directory;
+pub mod embed;
+pub mod event;
+pub mod gateway;
+pub mod interaction;
+pub mod registration;
+pub mod rest;
+pub mod routes;
+pub mod slash;
+pub mod surface;

@@ -1,0 +1,243 @@
+//! The guilds as the gateway tells of them: names, owners, roles and the bot's own permissions. No members and
+//! no messages are kept, so that memory stays flat.
+
+use crate::discord::event::{GatewayEvent, GuildView, RoleView};
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
+
+/// ADMINISTRATOR (FACTS A1).
+pub const ADMINISTRATOR: u64 = 1 << 3;
+/// VIEW_AUDIT_LOG (FACTS A1).
+pub const VIEW_AUDIT_LOG: u64 = 1 << 7;
+
+/// Whether the bot sees a guild now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there.
+    Here,
+    /// Discord has an outage for it.
+    Outage,
+    /// The bot is not in it.
+    Absent,
+}
+
+impl Presence {
+    /// The word for it, as in the dashboard.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Here => "ok",
+            Self::Outage => "unavailable",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Guild {
+    presence: Presence,
+    name: Option<Untrusted>,
+    owner: Option<UserId>,
+    /// Position and permissions by role.
+    roles: HashMap<RoleId, (i64, u64)>,
+    /// The bot's own roles.
+    mine: Vec<RoleId>,
+}
+
+/// What is known of the guilds right now.
+#[derive(Debug, Default)]
+pub struct Directory {
+    me: OnceLock<UserId>,
+    guilds: RwLock<HashMap<GuildId, Guild>>,
+}
+
+/// What an event changed, for those who act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noticed {
+    /// Nothing that matters.
+    Nothing,
+    /// The guild came, went, or was renamed.
+    Guild(GuildId),
+    /// What the bot may do in the guild may have changed.
+    Permissions(GuildId),
+}
+
+impl Guild {
+    fn bare(presence: Presence) -> Self {
+        Self { presence, name: None, owner: None, roles: HashMap::new(), mine: Vec::new() }
+    }
+
+    fn permissions(&self, guild: GuildId, user: UserId, roles: &[RoleId]) -> u64 {
+        if self.owner == Some(user) {
+            return u64::MAX;
+        }
+        // @everyone is the role with the guild's own id (FACTS A1).
+        let everyone = RoleId::new(guild.get());
+        let bits = everyone
+            .iter()
+            .chain(roles)
+            .filter_map(|role| self.roles.get(role))
+            .fold(0, |all, role| all | role.1);
+        if bits & ADMINISTRATOR != 0 { u64::MAX } else { bits }
+    }
+
+    /// The rank of the highest of these roles: position first, then the older id (FACTS A2).
+    fn rank(&self, roles: &[RoleId]) -> (i64, u64) {
+        let of = |role: &RoleId| self.roles.get(role).map(|(position, _)| (*position, u64::MAX - role.get()));
+        roles.iter().filter_map(of).max().unwrap_or((0, 0))
+    }
+}
+
+impl Directory {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<GuildId, Guild>> {
+        self.guilds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bot's own id, once Discord has told.
+    pub fn me(&self) -> Option<UserId> {
+        self.me.get().copied()
+    }
+
+    /// Remembers the bot's own id.
+    pub fn set_me(&self, me: UserId) {
+        // It never changes while a token is in use; the first word stands.
+        let _ = self.me.set(me);
+    }
+
+    /// How many guilds the bot sees.
+    pub fn count(&self) -> u64 {
+        self.read().values().filter(|guild| guild.presence == Presence::Here).count() as u64
+    }
+
+    /// Whether the bot sees the guild; nothing where it was never heard of.
+    pub fn presence(&self, guild: GuildId) -> Option<Presence> {
+        self.read().get(&guild).map(|guild| guild.presence)
+    }
+
+    /// The guild's name.
+    pub fn name(&self, guild: GuildId) -> Option<Untrusted> {
+        self.read().get(&guild)?.name.clone()
+    }
+
+    /// The guild's owner.
+    pub fn owner(&self, guild: GuildId) -> Option<UserId> {
+        self.read().get(&guild)?.owner
+    }
+
+    /// What the bot may do in the guild; nothing where that is not known.
+    pub fn my_permissions(&self, guild: GuildId) -> Option<u64> {
+        let guilds = self.read();
+        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
+        Some(view.permissions(guild, self.me()?, &view.mine))
+    }
+
+    /// What a member with these roles may do in the guild; nothing where the guild is not known.
+    pub fn permissions(&self, guild: GuildId, user: UserId, roles: &[RoleId]) -> Option<u64> {
+        Some(self.read().get(&guild)?.permissions(guild, user, roles))
+    }
+
+    /// Whether somebody with `roles` ranks above somebody with `others` there; nothing where the guild is not
+    /// known. Equal ranks are not above each other.
+    pub fn ranks_above(&self, guild: GuildId, roles: &[RoleId], others: &[RoleId]) -> Option<bool> {
+        let guilds = self.read();
+        let view = guilds.get(&guild)?;
+        Some(view.rank(roles) > view.rank(others))
+    }
+
+    /// Learns from an event.
+    pub fn learn(&self, event: &GatewayEvent) -> Noticed {
+        let mut guilds = self.guilds.write().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            GatewayEvent::Ready { me, guilds: told } => {
+                self.set_me(*me);
+                // Known, but not there before Discord tells of each.
+                for guild in told {
+                    guilds.entry(*guild).or_insert_with(|| Guild::bare(Presence::Outage));
+                }
+                Noticed::Nothing
+            }
+            GatewayEvent::GuildHere(view) => {
+                guilds.insert(view.id, self.remembered(view));
+                Noticed::Guild(view.id)
+            }
+            GatewayEvent::GuildGone { guild, outage } => {
+                let presence = if *outage { Presence::Outage } else { Presence::Absent };
+                guilds.entry(*guild).or_insert_with(|| Guild::bare(presence)).presence = presence;
+                Noticed::Guild(*guild)
+            }
+            GatewayEvent::Role { guild, role } => {
+                let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
+                view.roles.insert(role.id, (role.position, role.permissions));
+                Noticed::Permissions(*guild)
+            }
+            GatewayEvent::RoleGone { guild, role } => {
+                let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
+                view.roles.remove(role);
+                Noticed::Permissions(*guild)
+            }
+            GatewayEvent::Member { guild, user, roles } if Some(*user) == self.me() => {
+                let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
+                view.mine.clone_from(roles);
+                Noticed::Permissions(*guild)
+            }
+            _ => Noticed::Nothing,
+        }
+    }
+
+    fn remembered(&self, view: &GuildView) -> Guild {
+        let role = |role: &RoleView| (role.id, (role.position, role.permissions));
+        let mine = view.members.iter().find(|(user, _)| Some(*user) == self.me());
+        Guild {
+            presence: Presence::Here,
+            name: Some(view.name.clone()),
+            owner: Some(view.owner),
+            roles: view.roles.iter().map(role).collect(),
+            mine: mine.map(|(_, roles)| roles.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn directory() -> (Directory, GuildId) {
+        let directory = Directory::default();
+        directory.set_me(UserId::new(7).unwrap());
+        let data = json!({"id": "100", "name": "x", "owner_id": "9", "members": [{"user": {"id": "7"}, "roles": ["2"]}],
+            "roles": [{"id": "100", "position": 0, "permissions": "1"}, {"id": "2", "position": 5, "permissions": "4"},
+                      {"id": "3", "position": 5, "permissions": "8"}]});
+        directory.learn(&crate::discord::event::read("GUILD_CREATE", &data).unwrap().unwrap());
+        (directory, GuildId::new(100).unwrap())
+    }
+
+    #[test]
+    fn permissions_add_up_over_everyone_and_roles() {
+        let (directory, guild) = directory();
+        assert_eq!(directory.my_permissions(guild), Some(5));
+        let role = |id| RoleId::new(id).unwrap();
+        let user = |id| UserId::new(id).unwrap();
+        assert_eq!(directory.permissions(guild, user(1), &[role(3)]), Some(u64::MAX), "an administrator");
+        assert_eq!(directory.permissions(guild, user(9), &[]), Some(u64::MAX), "the owner");
+        assert_eq!(directory.permissions(guild, user(1), &[]), Some(1));
+    }
+
+    #[test]
+    fn of_equal_positions_the_older_role_ranks_above() {
+        let (directory, guild) = directory();
+        let role = |id| RoleId::new(id).unwrap();
+        assert_eq!(directory.ranks_above(guild, &[role(2)], &[role(3)]), Some(true));
+        assert_eq!(directory.ranks_above(guild, &[role(3)], &[role(2)]), Some(false));
+        assert_eq!(directory.ranks_above(guild, &[role(2)], &[role(2)]), Some(false));
+        assert_eq!(directory.ranks_above(guild, &[role(2)], &[]), Some(true));
+    }
+
+    #[test]
+    fn losing_our_role_is_noticed() {
+        let (directory, guild) = directory();
+        let event = GatewayEvent::Member { guild, user: UserId::new(7).unwrap(), roles: vec![] };
+        assert_eq!(directory.learn(&event), Noticed::Permissions(guild));
+        assert_eq!(directory.my_permissions(guild), Some(1));
+    }
+}

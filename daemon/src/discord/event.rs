@@ -1,0 +1,282 @@
+//! Gateway events as Wayhaven reads them: parsed by us from their JSON, since serenity's own types refuse what
+//! Discord really sends (FACTS D4: audit entries of bulk bans have no actor), and hold far more than is needed.
+
+use serde::Deserialize;
+use serde_json::Value;
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
+
+/// What is used of the gateway's events.
+#[derive(Clone, Debug)]
+pub enum GatewayEvent {
+    /// A session began: what happened before it is a gap.
+    Ready {
+        /// The bot's own id.
+        me: UserId,
+        /// The guilds it is in; each is told of on its own afterwards.
+        guilds: Vec<GuildId>,
+    },
+    /// A session goes on, with what was missed replayed.
+    Resumed,
+    /// A guild is there, with what is needed of it.
+    GuildHere(GuildView),
+    /// A guild is gone for now (an outage) or for good.
+    GuildGone {
+        /// Which.
+        guild: GuildId,
+        /// Whether it is an outage.
+        outage: bool,
+    },
+    /// A role was made or changed.
+    Role {
+        /// Where.
+        guild: GuildId,
+        /// As it is now.
+        role: RoleView,
+    },
+    /// A role was deleted.
+    RoleGone {
+        /// Where.
+        guild: GuildId,
+        /// Which.
+        role: RoleId,
+    },
+    /// A member's roles, as they are now.
+    Member {
+        /// Where.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
+        /// All their roles.
+        roles: Vec<RoleId>,
+    },
+    /// Somebody was banned or unbanned; Discord does not say by whom.
+    Ban {
+        /// Where.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
+        /// Banned or unbanned.
+        action: Action,
+    },
+    /// The audit log tells of a ban or an unban.
+    Entry(Entry),
+}
+
+/// An audit-log entry of a ban or an unban.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Where.
+    pub guild: GuildId,
+    /// Its snowflake: what decides which of two came first.
+    pub id: u64,
+    /// Whom it is about.
+    pub user: UserId,
+    /// By whom; nothing for bulk bans (FACTS B5).
+    pub actor: Option<UserId>,
+    /// Why.
+    pub reason: Option<Untrusted>,
+    /// Banned or unbanned.
+    pub action: Action,
+}
+
+/// A role: what decides permissions and ranks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RoleView {
+    /// Its id.
+    pub id: RoleId,
+    /// Its place; higher ranks above.
+    pub position: i64,
+    /// Its permission bits.
+    #[serde(deserialize_with = "bits")]
+    pub permissions: u64,
+}
+
+/// A guild: what decides permissions and ranks.
+#[derive(Clone, Debug)]
+pub struct GuildView {
+    /// Its id.
+    pub id: GuildId,
+    /// Its name.
+    pub name: Untrusted,
+    /// Its owner.
+    pub owner: UserId,
+    /// Its roles.
+    pub roles: Vec<RoleView>,
+    /// Members that the event names, with their roles; the bot is always one (FACTS B4).
+    pub members: Vec<(UserId, Vec<RoleId>)>,
+}
+
+fn bits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    // Discord writes permission sets as strings; serenity writes them back as strings too.
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+/// Audit-log event types (FACTS B5).
+const MEMBER_BAN_ADD: u64 = 22;
+const MEMBER_BAN_REMOVE: u64 = 23;
+
+/// The audit-log event type of an action.
+pub fn entry_kind(action: Action) -> u64 {
+    match action {
+        Action::Ban => MEMBER_BAN_ADD,
+        Action::Unban => MEMBER_BAN_REMOVE,
+    }
+}
+
+/// Why an event could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}: {what}")]
+pub struct Unreadable {
+    /// The event's name.
+    pub kind: String,
+    /// What is wrong; never the payload, which may hold secrets.
+    pub what: String,
+}
+
+#[derive(Deserialize)]
+struct UserOnly {
+    id: UserId,
+}
+
+#[derive(Deserialize)]
+struct GuildOnly {
+    id: GuildId,
+}
+
+/// Reads an event by its name; nothing for kinds that are not used.
+///
+/// # Errors
+/// Where a kind that is used does not have the shape it must have.
+pub fn read(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
+    let event = match kind {
+        "READY" => GatewayEvent::Ready {
+            me: field::<UserOnly>(kind, data, "user")?.id,
+            guilds: field::<Vec<GuildOnly>>(kind, data, "guilds")?
+                .into_iter()
+                .map(|guild| guild.id)
+                .collect(),
+        },
+        "RESUMED" => GatewayEvent::Resumed,
+        "GUILD_CREATE" if data["unavailable"] == true => {
+            GatewayEvent::GuildGone { guild: field(kind, data, "id")?, outage: true }
+        }
+        "GUILD_CREATE" => GatewayEvent::GuildHere(guild_view(kind, data)?),
+        "GUILD_DELETE" => {
+            // The flag's presence means an outage; without it the bot was removed (FACTS B5).
+            let outage = data["unavailable"].as_bool().unwrap_or(false);
+            GatewayEvent::GuildGone { guild: field(kind, data, "id")?, outage }
+        }
+        "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" => {
+            GatewayEvent::Role { guild: field(kind, data, "guild_id")?, role: field(kind, data, "role")? }
+        }
+        "GUILD_ROLE_DELETE" => GatewayEvent::RoleGone {
+            guild: field(kind, data, "guild_id")?,
+            role: field(kind, data, "role_id")?,
+        },
+        "GUILD_MEMBER_UPDATE" => GatewayEvent::Member {
+            guild: field(kind, data, "guild_id")?,
+            user: field::<UserOnly>(kind, data, "user")?.id,
+            roles: field(kind, data, "roles")?,
+        },
+        "GUILD_BAN_ADD" | "GUILD_BAN_REMOVE" => GatewayEvent::Ban {
+            guild: field(kind, data, "guild_id")?,
+            user: field::<UserOnly>(kind, data, "user")?.id,
+            action: if kind == "GUILD_BAN_ADD" { Action::Ban } else { Action::Unban },
+        },
+        "GUILD_AUDIT_LOG_ENTRY_CREATE" => {
+            return entry(kind, data).map(|entry| entry.map(GatewayEvent::Entry));
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(event))
+}
+
+fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadable> {
+    let action = match data["action_type"].as_u64() {
+        Some(MEMBER_BAN_ADD) => Action::Ban,
+        Some(MEMBER_BAN_REMOVE) => Action::Unban,
+        _ => return Ok(None),
+    };
+    let id: String = field(kind, data, "id")?;
+    let id = id.parse().map_err(|_| unreadable(kind, "id is no snowflake"))?;
+    let actor = optional(kind, data, "user_id")?;
+    let reason: Option<String> = optional(kind, data, "reason")?;
+    Ok(Some(Entry {
+        guild: field(kind, data, "guild_id")?,
+        id,
+        user: field(kind, data, "target_id")?,
+        actor,
+        reason: reason.as_deref().map(Untrusted::clipped),
+        action,
+    }))
+}
+
+fn guild_view(kind: &str, data: &Value) -> Result<GuildView, Unreadable> {
+    let name: String = field(kind, data, "name")?;
+    let members = data["members"].as_array().into_iter().flatten().filter_map(|member| {
+        let user: UserId = serde_json::from_value(member["user"]["id"].clone()).ok()?;
+        Some((user, serde_json::from_value(member["roles"].clone()).ok()?))
+    });
+    Ok(GuildView {
+        id: field(kind, data, "id")?,
+        name: Untrusted::clipped(&name),
+        owner: field(kind, data, "owner_id")?,
+        roles: field(kind, data, "roles")?,
+        members: members.collect(),
+    })
+}
+
+fn field<T: serde::de::DeserializeOwned>(kind: &str, data: &Value, name: &str) -> Result<T, Unreadable> {
+    serde_json::from_value(data[name].clone())
+        .map_err(|_| unreadable(kind, &format!("{name} is missing or odd")))
+}
+
+fn optional<T: serde::de::DeserializeOwned>(
+    kind: &str,
+    data: &Value,
+    name: &str,
+) -> Result<Option<T>, Unreadable> {
+    if data[name].is_null() { Ok(None) } else { field(kind, data, name).map(Some) }
+}
+
+fn unreadable(kind: &str, what: &str) -> Unreadable {
+    Unreadable { kind: kind.to_owned(), what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fault_16_an_entry_without_an_actor_is_read() {
+        let data =
+            json!({"guild_id": "100", "id": "905", "action_type": 22, "user_id": null, "target_id": "55"});
+        let Ok(Some(GatewayEvent::Entry(entry))) = read("GUILD_AUDIT_LOG_ENTRY_CREATE", &data) else {
+            panic!("not read")
+        };
+        assert_eq!((entry.actor, entry.user.get(), entry.action), (None, 55, Action::Ban));
+    }
+
+    #[test]
+    fn outages_and_removals_are_told_apart() {
+        let outage = |kind, data| match read(kind, &data) {
+            Ok(Some(GatewayEvent::GuildGone { outage, .. })) => outage,
+            other => panic!("{other:?}"),
+        };
+        assert!(outage("GUILD_DELETE", json!({"id": "101", "unavailable": true})));
+        assert!(outage("GUILD_CREATE", json!({"id": "101", "unavailable": true})));
+        assert!(!outage("GUILD_DELETE", json!({"id": "101"})));
+    }
+
+    #[test]
+    fn what_is_not_used_is_nothing_and_what_is_odd_is_named_without_its_payload() {
+        assert!(read("TYPING_START", &json!({})).unwrap().is_none());
+        let other = json!({"guild_id": "1", "id": "2", "action_type": 72, "target_id": null});
+        assert!(read("GUILD_AUDIT_LOG_ENTRY_CREATE", &other).unwrap().is_none());
+        let error = read("GUILD_BAN_ADD", &json!({"guild_id": "1", "user": {"id": "secret"}})).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

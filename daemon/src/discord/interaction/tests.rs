@@ -1,0 +1,333 @@
+use super::*;
+use crate::discord::slash::{self, CommandOption, OptionKind};
+use proptest::prelude::*;
+use serde_json::json;
+use wayhaven_shared::operation::Surfaces;
+use wayhaven_shared::operations::OPERATIONS;
+use wayhaven_shared::{Request, grammar};
+
+/// The first G line of FACTS: a nested command with a resolved member.
+const COMMAND: &str = r#"{"id":"300","application_id":"5","type":2,"token":"itok","version":1,"guild_id":"100","channel_id":"200","channel":{"id":"200","type":0},"member":{"user":{"id":"9","username":"mod"},"roles":[],"deaf":false,"mute":false,"flags":0,"permissions":"8"},"locale":"en-US","app_permissions":"8","entitlements":[],"authorizing_integration_owners":{"0":"100"},"context":0,"attachment_size_limit":10485760,"data":{"id":"400","name":"sync","type":1,"resolved":{"users":{"55":{"id":"55","username":"u"}},"members":{"55":{"roles":[],"flags":0,"permissions":"0"}}},"options":[{"name":"policy","type":2,"options":[{"name":"set","type":1,"options":[{"name":"user","type":6,"value":"55"},{"name":"days","type":4,"value":3},{"name":"reason","type":3,"value":"x"}]}]}]}}"#;
+/// The second: somebody is typing.
+const AUTOCOMPLETE: &str = r#"{"id":"301","application_id":"5","type":4,"token":"itok2","version":1,"guild_id":"100","channel_id":"200","member":{"user":{"id":"9","username":"mod"},"roles":[],"deaf":false,"mute":false,"flags":0,"permissions":"8"},"locale":"en-US","entitlements":[],"attachment_size_limit":10485760,"data":{"id":"400","name":"sync","type":1,"options":[{"name":"guild","type":3,"value":"ma","focused":true}]}}"#;
+
+fn id<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: fmt::Debug,
+{
+    text.parse().unwrap()
+}
+
+/// A slash command with these options, as Discord nests them.
+fn interaction(operation: &str, leaves: Value) -> Value {
+    let mut words: Vec<_> = operation.split(' ').collect();
+    let root = words.remove(0);
+    let depth = words.len();
+    let options = words.iter().rev().enumerate().fold(leaves, |below, (index, word)| {
+        let kind = if depth == 2 && index == 1 { 2 } else { 1 };
+        json!([{"name": word, "type": kind, "options": below}])
+    });
+    let mut payload: Value = serde_json::from_str(COMMAND).unwrap();
+    payload["data"] = json!({"id": "400", "name": root, "type": 1, "options": options});
+    payload
+}
+
+fn asked(operation: &str, leaves: Value) -> Result<(Request, bool), Fault> {
+    Interaction::from_value(&interaction(operation, leaves)).unwrap().request()
+}
+
+#[test]
+fn the_lines_of_facts_are_read() {
+    let command = Interaction::parse(COMMAND).unwrap();
+    assert_eq!((command.id, command.application_id, command.kind), (300, 5, InteractionKind::Command));
+    assert_eq!(command.operation, "sync policy set");
+    assert_eq!((command.guild_id, command.channel_id), (Some(id("100")), Some(id("200"))));
+    assert_eq!(command.invoker.user, id("9"));
+    assert_eq!(command.invoker.name.raw(), "mod");
+    assert_eq!(command.invoker.membership.as_ref().unwrap().permissions, 8);
+    assert_eq!(command.locale.as_ref().unwrap().raw(), "en-US");
+    let names: Vec<_> = command.options.iter().map(|leaf| (leaf.name.as_str(), leaf.value.text())).collect();
+    assert_eq!(names, [("user", "55".to_owned()), ("days", "3".to_owned()), ("reason", "x".to_owned())]);
+    let target = command.resolved_member(id("55")).unwrap();
+    assert_eq!((target.roles.len(), target.permissions), (0, 0));
+    assert!(command.resolved_member(id("56")).is_none());
+    let fault = command.request().unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+    assert_eq!(fault.message, "/sync policy set is not known to this version of Wayhaven");
+
+    let typing = Interaction::parse(AUTOCOMPLETE).unwrap();
+    assert_eq!(typing.kind, InteractionKind::Autocomplete);
+    assert_eq!(typing.focused(), Some(("guild", "ma".to_owned())));
+    assert!(typing.request().is_err());
+}
+
+#[test]
+fn a_direct_message_has_a_user_and_no_membership() {
+    let mut payload: Value = serde_json::from_str(COMMAND).unwrap();
+    let object = payload.as_object_mut().unwrap();
+    object.remove("member");
+    object.remove("guild_id");
+    object.insert("user".into(), json!({"id": "9", "username": "mod", "global_name": "The Mod"}));
+    let read = Interaction::from_value(&payload).unwrap();
+    assert_eq!((read.guild_id, read.invoker.membership.clone()), (None, None));
+    assert_eq!(read.invoker.name.raw(), "The Mod");
+}
+
+#[test]
+fn fault_33_the_token_is_in_no_debug_output_and_in_no_fault() {
+    let text = COMMAND.replace("itok", "s3cr3t");
+    let read = Interaction::parse(&text).unwrap();
+    assert_eq!(read.token.expose(), "s3cr3t");
+    assert!(!format!("{read:?}").contains("s3cr3t"));
+    for broken in [text.replace("\"300\"", "\"s3cr3t\""), text.replace("s3cr3t", "s3cr3t/../x"), text + "x"] {
+        let fault = Interaction::parse(&broken).unwrap_err();
+        assert!(!format!("{fault:?} {fault}").contains("s3cr3t"), "{fault}");
+    }
+}
+
+#[test]
+fn what_is_missing_or_malformed_is_named_and_never_taken_for_none() {
+    let cases = [
+        ("/id", Value::Null, "id"),
+        ("/id", json!(300), "id"),
+        ("/type", json!("2"), "type"),
+        ("/token", json!(""), "token"),
+        ("/guild_id", json!("x"), "guild_id"),
+        ("/member/user/id", json!("0"), "the user's id"),
+        ("/member/permissions", Value::Null, "member.permissions"),
+        ("/member/roles", Value::Null, "member.roles"),
+        ("/data/name", Value::Null, "data.name"),
+        ("/data/options", json!({}), "data.options"),
+        ("/data/resolved/members/55/roles", json!(["x"]), "data.resolved.members.roles"),
+        ("/data/resolved/members/55/permissions", Value::Null, "data.resolved.members.permissions"),
+    ];
+    for (pointer, value, field) in cases {
+        let mut payload: Value = serde_json::from_str(COMMAND).unwrap();
+        *payload.pointer_mut(pointer).unwrap() = value;
+        let fault = Interaction::from_value(&payload).unwrap_err();
+        assert_eq!(
+            fault.message,
+            format!("Discord sent an interaction that cannot be read: {field} is missing or malformed")
+        );
+    }
+}
+
+/// One of each with every argument set, as arguments on the wire. A new operation has to stand here.
+fn samples() -> Vec<Request> {
+    let user = "123456789012345678";
+    let all = [
+        ("ban", json!({"user": user, "reason": "it's -- \"bad\"", "delete_days": 7})),
+        ("unban", json!({"user": user, "reason": "-x"})),
+        ("punishment list", json!({"user": user, "limit": 10, "cursor": "77"})),
+        ("punishment show", json!({"id": "42"})),
+        ("setup main-guild", json!({})),
+        ("setup add-child", json!({"child": user, "mode": "monitor"})),
+        ("setup remove-child", json!({"child": user})),
+        ("setup dashboard", json!({})),
+        ("sync status", json!({})),
+        (
+            "sync deliveries",
+            json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
+        ),
+        ("config logchannel", json!({"channel": user})),
+        (
+            "audit log",
+            json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),
+        ),
+    ];
+    all.into_iter()
+        .map(|(operation, arguments)| {
+            serde_json::from_value(json!({"operation": operation, "arguments": arguments})).unwrap()
+        })
+        .collect()
+}
+
+/// The options of an operation in the generated tree.
+fn tree_options(name: &str) -> Vec<CommandOption> {
+    let registration = slash::registration();
+    let mut words = name.split(' ');
+    let root = words.next().unwrap();
+    let command = registration
+        .everywhere
+        .into_iter()
+        .chain(registration.operations_guild)
+        .find(|command| command.name == root)
+        .unwrap();
+    words.fold(command.options, |options, word| {
+        options.into_iter().find(|option| option.name == word).unwrap().options
+    })
+}
+
+/// What Discord would send for a request, by the generated tree: integers as numbers, all else as text.
+fn leaves_of(request: &Request) -> Vec<Value> {
+    let encoded = serde_json::to_value(request).unwrap();
+    let mut leaves = Vec::new();
+    for option in tree_options(request.name()) {
+        let value = match &encoded["arguments"][option.name.replace('-', "_")] {
+            Value::Null => continue,
+            Value::Array(values) => {
+                json!(values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "))
+            }
+            value => value.clone(),
+        };
+        assert_eq!(value.is_number(), option.kind == OptionKind::Integer, "{}", option.name);
+        assert_eq!(value.is_boolean(), option.kind == OptionKind::Boolean, "{}", option.name);
+        leaves.push(json!({"name": option.name, "type": u8::from(option.kind), "value": value}));
+    }
+    leaves
+}
+
+#[test]
+fn every_operation_comes_back_from_discord_as_the_same_request() {
+    let samples = samples();
+    for definition in OPERATIONS.iter().filter(|one| one.surfaces == Surfaces::Everywhere) {
+        let sample = samples
+            .iter()
+            .find(|sample| sample.name() == definition.name)
+            .unwrap_or_else(|| panic!("{} has no sample", definition.name));
+        let mut leaves = leaves_of(sample);
+        assert_eq!(
+            leaves.len(),
+            grammar::command(definition).get_arguments().count(),
+            "{}: the sample sets every argument",
+            definition.name
+        );
+        assert_eq!(asked(definition.name, json!(leaves)).unwrap(), (sample.clone(), false));
+        // The order is Discord's to choose.
+        leaves.reverse();
+        assert_eq!(asked(definition.name, json!(leaves)).unwrap(), (sample.clone(), false));
+        let dry_run = json!({"name": "dry-run", "type": 5, "value": true});
+        leaves.push(dry_run);
+        match definition.effect.changes() {
+            true => assert_eq!(asked(definition.name, json!(leaves)).unwrap(), (sample.clone(), true)),
+            false => assert!(asked(definition.name, json!(leaves)).is_err(), "{}", definition.name),
+        }
+    }
+}
+
+#[test]
+fn a_reason_survives_whatever_it_looks_like() {
+    for reason in [
+        "--x",
+        "-- \"quoted\"",
+        "--",
+        "-",
+        "",
+        " ",
+        "a\nb",
+        "--dry-run",
+        "--delete-days=7",
+        "=x",
+        "\\'\"",
+        "🦀",
+    ] {
+        let leaves = json!([
+            {"name": "reason", "type": 3, "value": reason}, {"name": "user", "type": 6, "value": "55"}
+        ]);
+        let (Request::Ban(ban), false) = asked("ban", leaves).unwrap() else { panic!("a ban") };
+        assert_eq!(ban.reason.unwrap().raw(), reason);
+        assert_eq!(ban.delete_days, None);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_faults_in_the_words_of_the_command_line() {
+    let user = json!({"name": "user", "type": 6, "value": "55"});
+    let days = |value: Value| json!({"name": "delete-days", "type": 4, "value": value});
+    let message = |leaves: Value| asked("ban", leaves).unwrap_err().message;
+    assert!(message(json!([user, days(json!(8))])).contains("from 0 to 7"));
+    assert!(message(json!([user, days(json!(1.5))])).contains("from 0 to 7"));
+    assert!(message(json!([])).contains("<USER>"));
+    assert!(message(json!([{"name": "user", "type": 3, "value": "--help"}])).contains("a user id is"));
+    assert_eq!(
+        message(json!([user, user])),
+        "the option user of /ban is not known to this version of Wayhaven"
+    );
+    assert_eq!(
+        message(json!([user, {"name": "dry-run", "type": 3, "value": "false"}])),
+        "the option dry-run is yes or no"
+    );
+    let hostile = json!([{"name": "user", "type": 3, "value": "\u{1b}[2J\u{202e}x"}]);
+    assert!(!message(hostile).chars().any(char::is_control));
+    assert!(asked("status", json!([])).is_err(), "the command line's own");
+    assert!(asked("setup", json!([])).is_err(), "a group cannot be called bare");
+}
+
+fn arbitrary_json() -> impl Strategy<Value = Value> {
+    let names = prop::sample::select(vec![
+        "id",
+        "type",
+        "token",
+        "data",
+        "name",
+        "options",
+        "value",
+        "member",
+        "user",
+        "roles",
+        "permissions",
+        "resolved",
+        "members",
+        "ban",
+        "reason",
+        "55",
+        "itok",
+        "--",
+        "delete-days",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (0_u64..6).prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        names.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(names.clone().prop_map(str::to_owned), inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn hostile_payloads_are_faults_and_never_panics(payload in arbitrary_json(), text in any::<String>()) {
+        let _ = Interaction::parse(&text);
+        if let Ok(read) = Interaction::from_value(&payload) {
+            let _ = (read.request(), read.focused());
+        }
+    }
+
+    #[test]
+    fn hostile_parts_of_a_sound_payload_are_faults_and_never_panics(
+        part in arbitrary_json(),
+        at in prop::sample::select(vec!["/data", "/data/options", "/data/options/0", "/member", "/data/name"]),
+    ) {
+        let mut payload = interaction("ban", json!([{"name": "user", "type": 6, "value": "55"}]));
+        *payload.pointer_mut(at).unwrap() = part;
+        if let Ok(read) = Interaction::from_value(&payload) {
+            let _ = (read.request(), read.focused());
+        }
+    }
+
+    #[test]
+    fn a_truncated_payload_is_a_fault(end in 0..COMMAND.len()) {
+        prop_assume!(COMMAND.is_char_boundary(end));
+        prop_assert!(Interaction::parse(&COMMAND[..end]).is_err());
+    }
+
+    #[test]
+    fn any_reason_comes_through_unchanged(reason in any::<String>()) {
+        prop_assume!(reason.chars().count() <= 4_000);
+        let leaves = json!([
+            {"name": "user", "type": 6, "value": "55"}, {"name": "reason", "type": 3, "value": reason}
+        ]);
+        let (Request::Unban(unban), _) = asked("unban", {
+            leaves
+        }).unwrap() else { panic!("an unban") };
+        prop_assert_eq!(unban.reason.unwrap().raw().to_owned(), reason);
+    }
+}

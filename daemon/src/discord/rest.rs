@@ -1,0 +1,229 @@
+//! Requests to Discord: one client, one way out, under the budget and the route limits.
+//!
+//! serenity's own limiter stays off (FACTS C3: it does not see the global limit and can resend for ever), so REST
+//! is ours. Every request that changes something in a guild shows a [`Permit`] and reads its guild from it.
+
+mod calls;
+mod fault;
+
+pub use calls::{AuditLogEntry, CurrentUser, GatewayBot, MemberView};
+pub use fault::{Outcome, RestError};
+
+use crate::discord::budget::{Budget, Priority, Slot};
+use crate::discord::routes::{Route, Routes, Told, seconds};
+use fault::{Answer, parse_error, transport_error};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use wayhaven_shared::Fault;
+
+/// Discord asks for this form; without it the edge may answer 40333 (FACTS 0).
+const USER_AGENT: &str = concat!("DiscordBot (https://wayhaven.example, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// A whole answer must have come by then: a request that hangs is retried.
+const TOTAL: Duration = Duration::from_secs(15);
+/// A connection must stand by then.
+const CONNECT: Duration = Duration::from_secs(5);
+/// An answer larger than this is not Discord's.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// What `X-Audit-Log-Reason` must escape: everything but unreserved characters and spaces' own escape.
+const REASON: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'&')
+    .add(b'+')
+    .add(b',')
+    .add(b';')
+    .add(b'=')
+    .add(b'\\')
+    .add(b'|')
+    .add(b'^')
+    .add(b'[')
+    .add(b']');
+
+/// A request about to be sent.
+#[derive(Debug)]
+struct Call {
+    method: Method,
+    route: Route,
+    path: String,
+    body: Option<Value>,
+    /// For the guild's audit log, at most 512 characters, not yet encoded.
+    reason: Option<String>,
+    /// Interaction replies carry their own token and are not counted (FACTS A10).
+    bare: bool,
+}
+
+/// The way to Discord.
+#[derive(Debug)]
+pub struct Rest {
+    client: Client,
+    base: String,
+    budget: Budget,
+    routes: Routes,
+}
+
+impl Rest {
+    /// A client for `api_base` (like `https://discord.com`), which takes `/api/v10/…` behind it.
+    ///
+    /// # Errors
+    /// Where the token cannot stand in a header, or TLS cannot be set up.
+    pub fn new(api_base: &str, token: &SecretString, budget: Budget) -> Result<Self, Fault> {
+        let mut bot = HeaderValue::from_str(&format!("Bot {}", token.expose_secret()))
+            .map_err(|_| Fault::usage("the bot token holds characters that no token has"))?;
+        bot.set_sensitive(true);
+        let client = Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bot)]))
+            .user_agent(USER_AGENT)
+            // The environment's proxies are for other programs, and a redirect would carry the token away.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(TOTAL)
+            .build()
+            .map_err(|error| Fault::internal(format!("no HTTP client: {}", error.without_url())))?;
+        Ok(Self {
+            client,
+            base: api_base.trim_end_matches('/').to_owned(),
+            budget,
+            routes: Routes::default(),
+        })
+    }
+
+    /// The budget that all requests share.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Waits until a request on this route may leave.
+    ///
+    /// # Errors
+    /// Where requests have been stopped.
+    pub async fn slot(&self, priority: Priority, route: Route) -> Result<Slot, RestError> {
+        loop {
+            // First the route, then the budget: a slot is never held while a route is shut.
+            while let Some(opens) = self.routes.opens_at(route) {
+                sleep_until(opens).await;
+            }
+            let slot = self.budget.slot(priority).await.ok_or(RestError::Stopped)?;
+            if self.routes.opens_at(route).is_none() {
+                return Ok(slot);
+            }
+        }
+    }
+
+    /// Sends a request with the slot it was given, and learns from the answer.
+    async fn send(&self, slot: Option<Slot>, call: Call) -> Result<Value, RestError> {
+        debug_assert!(slot.is_some() || call.bare, "a request without a slot");
+        let url = format!("{}/api/v10{}", self.base, call.path);
+        let mut request = self.client.request(call.method, url);
+        if let Some(reason) = &call.reason {
+            let encoded = utf8_percent_encode(reason, REASON).to_string();
+            // Percent-encoded text is ASCII without controls; where it is empty the header is left out.
+            if let Ok(value) = HeaderValue::from_str(&encoded)
+                && !encoded.is_empty()
+            {
+                request = request.header(HeaderName::from_static("x-audit-log-reason"), value);
+            }
+        }
+        if let Some(body) = &call.body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let sent = Instant::now();
+        let response = request.send().await.map_err(|error| transport_error(&error))?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = read_body(response).await?;
+        tracing::debug!(
+            route = call.route.template,
+            major = call.route.major,
+            status = status.as_u16(),
+            ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "discord answered"
+        );
+        self.judge(call.route, &Answer { status, headers, body })
+    }
+
+    /// Learns from an answer and turns it into a result.
+    fn judge(&self, route: Route, answer: &Answer) -> Result<Value, RestError> {
+        self.routes.learn(route, &told(&answer.headers));
+        if answer.status.is_success() {
+            return match answer.body.is_empty() {
+                true => Ok(Value::Null),
+                // Discord did it, whatever it wrote about it.
+                false => Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null)),
+            };
+        }
+        let error = parse_error(answer);
+        match &error {
+            RestError::RateLimited { wait, everything: true } => self.budget.pause(*wait),
+            RestError::RateLimited { wait, everything: false } => self.routes.shut(route, *wait),
+            RestError::Unauthorised => self.budget.stop(),
+            _ => {}
+        }
+        Err(error)
+    }
+
+    /// A read that is tried again where Discord stumbles.
+    async fn read(&self, priority: Priority, route: Route, path: &str) -> Result<Value, RestError> {
+        let mut attempt = 0;
+        loop {
+            let slot = self.slot(priority, route).await?;
+            let call =
+                Call { method: Method::GET, route, path: path.into(), body: None, reason: None, bare: false };
+            attempt += 1;
+            match self.send(Some(slot), call).await {
+                Err(error) if error.is_passing() && attempt < 4 => {
+                    tokio::time::sleep(crate::sync::backoff(attempt)).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, RestError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(&error))? {
+        if body.len() + chunk.len() > LARGEST {
+            return Err(RestError::Lost("the answer has no end".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn told(headers: &HeaderMap) -> Told {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    Told {
+        bucket: text("x-ratelimit-bucket").map(str::to_owned),
+        remaining: text("x-ratelimit-remaining").and_then(|text| text.parse().ok()),
+        reset_after: text("x-ratelimit-reset-after").and_then(|text| text.parse().ok()),
+    }
+}
+
+/// How long a 429 says to wait: the longer of header and body, and 5 s where neither makes sense (FACTS C1).
+fn retry_after(answer: &Answer, body: &Value) -> Duration {
+    let conservative = Duration::from_secs(5);
+    let header = answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+    let told = [header, body["retry_after"].as_f64()];
+    told.into_iter().flatten().map(|value| seconds(value, conservative)).max().unwrap_or(conservative)
+}
+
+/// Whether a status means that Discord refuses the request for what it is.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
+}

@@ -1,0 +1,245 @@
+//! The requests Wayhaven makes, one method each.
+
+use super::{Call, Rest, RestError};
+use crate::discord::budget::{Priority, Slot};
+use crate::discord::interaction::InteractionToken;
+use crate::discord::routes::Route;
+use crate::network::{LogChannel, Permit};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, UserId};
+
+/// `GET /users/@me`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CurrentUser {
+    /// The bot's own id.
+    pub id: UserId,
+    /// Its name.
+    pub username: String,
+}
+
+/// `GET /gateway/bot`: what is needed of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GatewayBot {
+    /// How many shards Discord recommends.
+    pub shards: u32,
+}
+
+/// `GET /guilds/{guild}/members/{user}`: what is needed of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MemberView {
+    /// The member's roles.
+    pub roles: Vec<RoleId>,
+}
+
+/// An audit-log entry. Our own type: serenity's refuses one without an actor, as bulk bans have (FACTS D4).
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditLogEntry {
+    /// Its snowflake.
+    pub id: String,
+    /// Which kind.
+    pub action_type: u64,
+    /// The actor, where Discord says.
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+    /// The target.
+    #[serde(default)]
+    pub target_id: Option<String>,
+    /// The reason given.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, RestError> {
+    serde_json::from_value(value)
+        .map_err(|error| RestError::Lost(format!("the answer is not understood: {error}")))
+}
+
+impl Rest {
+    /// The route of a punishment's request.
+    pub fn punishment_route(guild: GuildId, action: Action) -> Route {
+        let template = match action {
+            Action::Ban => "PUT /guilds/{guild}/bans/{user}",
+            Action::Unban => "DELETE /guilds/{guild}/bans/{user}",
+        };
+        Route { template, major: guild.get() }
+    }
+
+    /// Who the bot is: also the test of its token.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn current_user(&self) -> Result<CurrentUser, RestError> {
+        let route = Route { template: "GET /users/@me", major: 0 };
+        read(self.read(Priority::Upkeep, route, "/users/@me").await?)
+    }
+
+    /// The application's id and flags, which tell the intents it may ask for.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn application(&self) -> Result<(String, u64), RestError> {
+        let route = Route { template: "GET /applications/@me", major: 0 };
+        let value = self.read(Priority::Upkeep, route, "/applications/@me").await?;
+        let id = value["id"].as_str().ok_or_else(|| RestError::Lost("an application without id".into()))?;
+        Ok((id.to_owned(), value["flags"].as_u64().unwrap_or(0)))
+    }
+
+    /// How many shards Discord recommends.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn gateway(&self) -> Result<GatewayBot, RestError> {
+        let route = Route { template: "GET /gateway/bot", major: 0 };
+        read(self.read(Priority::Upkeep, route, "/gateway/bot").await?)
+    }
+
+    /// A member's roles; nothing where the user is no member.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn member(&self, guild: GuildId, user: UserId) -> Result<Option<MemberView>, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/members/{user}", major: guild.get() };
+        match self.read(Priority::Interactive, route, &format!("/guilds/{guild}/members/{user}")).await {
+            Ok(value) => read(value).map(Some),
+            Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The guild that a channel belongs to; nothing for one that the bot does not see.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn channel_guild(&self, channel: ChannelId) -> Result<Option<GuildId>, RestError> {
+        let route = Route { template: "GET /channels/{channel}", major: channel.get() };
+        match self.read(Priority::Interactive, route, &format!("/channels/{channel}")).await {
+            Ok(value) => Ok(serde_json::from_value(value["guild_id"].clone()).unwrap_or(None)),
+            Err(error) if matches!(error.code(), Some(10003 | 50001)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest entries of one kind in a guild's audit log, newest first.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log(&self, guild: GuildId, kind: u64) -> Result<Vec<AuditLogEntry>, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
+        let path = format!("/guilds/{guild}/audit-logs?action_type={kind}&limit=100");
+        let mut value = self.read(Priority::Interactive, route, &path).await?;
+        read(value["audit_log_entries"].take())
+    }
+
+    /// Replaces the application's commands, everywhere or in one guild.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn register(
+        &self,
+        application: &str,
+        guild: Option<GuildId>,
+        commands: Value,
+    ) -> Result<(), RestError> {
+        let (template, path) = match guild {
+            None => ("PUT /applications/{app}/commands", format!("/applications/{application}/commands")),
+            Some(guild) => (
+                "PUT /applications/{app}/guilds/{guild}/commands",
+                format!("/applications/{application}/guilds/{guild}/commands"),
+            ),
+        };
+        let route = Route { template, major: guild.map_or(0, GuildId::get) };
+        let slot = self.slot(Priority::Upkeep, route).await?;
+        let call = Call { method: Method::PUT, route, path, body: Some(commands), reason: None, bare: false };
+        self.send(Some(slot), call).await.map(drop)
+    }
+
+    /// Carries out a permit's action on a user, in the permit's guild.
+    ///
+    /// # Errors
+    /// [`RestError`]. Lifting a ban that is not there is no error.
+    pub async fn punish(
+        &self,
+        slot: Slot,
+        permit: &Permit,
+        user: UserId,
+        reason: Option<String>,
+        delete_seconds: u32,
+    ) -> Result<(), RestError> {
+        let guild = permit.guild();
+        let route = Self::punishment_route(guild, permit.action());
+        let path = format!("/guilds/{guild}/bans/{user}");
+        let (method, body) = match permit.action() {
+            Action::Ban => (Method::PUT, Some(json!({ "delete_message_seconds": delete_seconds }))),
+            Action::Unban => (Method::DELETE, None),
+        };
+        match self.send(Some(slot), Call { method, route, path, body, reason, bare: false }).await {
+            Err(error) if permit.action() == Action::Unban && error.code() == Some(10026) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Posts to a guild's log channel.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn post(&self, channel: &LogChannel, message: Value) -> Result<(), RestError> {
+        let channel = channel.channel();
+        let route = Route { template: "POST /channels/{channel}/messages", major: channel.get() };
+        let slot = self.slot(Priority::Upkeep, route).await?;
+        let path = format!("/channels/{channel}/messages");
+        let call = Call { method: Method::POST, route, path, body: Some(message), reason: None, bare: false };
+        self.send(Some(slot), call).await.map(drop)
+    }
+
+    /// Acknowledges an interaction: its answer comes later, and only the caller sees it.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn defer(&self, interaction: u64, token: &InteractionToken) -> Result<(), RestError> {
+        self.callback(interaction, token, json!({ "type": 5, "data": { "flags": 64 } })).await
+    }
+
+    /// Answers an autocomplete.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn complete(
+        &self,
+        interaction: u64,
+        token: &InteractionToken,
+        choices: Value,
+    ) -> Result<(), RestError> {
+        self.callback(interaction, token, json!({ "type": 8, "data": { "choices": choices } })).await
+    }
+
+    async fn callback(
+        &self,
+        interaction: u64,
+        token: &InteractionToken,
+        body: Value,
+    ) -> Result<(), RestError> {
+        let route = Route { template: "POST /interactions/{id}/{token}/callback", major: interaction };
+        let path = format!("/interactions/{interaction}/{}/callback", token.expose());
+        let call = Call { method: Method::POST, route, path, body: Some(body), reason: None, bare: true };
+        self.send(None, call).await.map(drop)
+    }
+
+    /// Fills in the answer of a deferred interaction, or changes it.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn answer(
+        &self,
+        application: &str,
+        token: &InteractionToken,
+        message: Value,
+    ) -> Result<(), RestError> {
+        let route = Route { template: "PATCH /webhooks/{app}/{token}/messages/@original", major: 0 };
+        let path = format!("/webhooks/{application}/{}/messages/@original", token.expose());
+        let call = Call { method: Method::PATCH, route, path, body: Some(message), reason: None, bare: true };
+        self.send(None, call).await.map(drop)
+    }
+}

@@ -1,0 +1,193 @@
+//! Slash commands: acknowledged at once, run through the pipeline, answered when there is something to say.
+
+use crate::daemon::Daemon;
+use crate::discord::embed;
+use crate::discord::interaction::{Interaction, InteractionKind};
+use crate::handlers;
+use crate::invocation::{Actor, Invocation, Surface};
+use crate::network::LogChannel;
+use crate::pipeline;
+use crate::store::Severity;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operation::Reported;
+use wayhaven_shared::operations::Reply;
+use wayhaven_shared::value::{GuildId, PunishmentId};
+
+/// How long an interaction's token is good for, with a margin (FACTS A10: 15 minutes).
+const TOKEN_LIVES: Duration = Duration::from_secs(14 * 60 + 30);
+
+/// How often an answer is changed at most while deliveries go on.
+const BETWEEN_EDITS: Duration = Duration::from_secs(2);
+
+/// Handles one interaction from its raw data.
+pub async fn handle(daemon: Arc<Daemon>, data: Value) {
+    let interaction = match Interaction::from_value(&data) {
+        Ok(interaction) => interaction,
+        Err(fault) => {
+            tracing::error!("an interaction is not understood: {}", fault.message);
+            let work = move |change: &crate::store::Change<'_>| {
+                Ok(change.alert(
+                    "interaction_not_understood",
+                    Severity::Medium,
+                    None,
+                    None,
+                    &fault.message,
+                )?)
+            };
+            return daemon.store().write_later("an alert", work).await;
+        }
+    };
+    match interaction.kind {
+        InteractionKind::Command => command(daemon, interaction).await,
+        InteractionKind::Autocomplete => {
+            // Nothing is registered with completion; an empty list is the answer that ends it.
+            let answered = daemon.rest().complete(interaction.id, &interaction.token, json!([])).await;
+            if let Err(error) = answered {
+                tracing::warn!("a completion was not answered: {error}");
+            }
+        }
+        InteractionKind::Component | InteractionKind::Modal | InteractionKind::Other(_) => {
+            tracing::warn!("an interaction of a kind that Wayhaven offers nowhere was left alone");
+        }
+    }
+}
+
+/// One answer on its way to whoever asked.
+struct Answer {
+    daemon: Arc<Daemon>,
+    interaction: Interaction,
+    asked: Instant,
+}
+
+async fn command(daemon: Arc<Daemon>, interaction: Interaction) {
+    let asked = Instant::now();
+    // Before anything touches the store: Discord waits three seconds and no longer.
+    if let Err(error) = daemon.rest().defer(interaction.id, &interaction.token).await {
+        tracing::warn!("a slash command was not acknowledged, and so not run: {error}");
+        return;
+    }
+    let invocation = invocation(&interaction);
+    let answer = Answer { daemon: Arc::clone(&daemon), interaction, asked };
+    let outcome = match invocation {
+        Ok(invocation) => pipeline::run(Arc::clone(&daemon), invocation).await,
+        Err(fault) => Err(fault),
+    };
+    match outcome {
+        Err(fault) => answer.give(embed::fault_message(&fault)).await,
+        Ok(reply) => {
+            answer.give(embed::message(&reply.report())).await;
+            if let Some(punishment) = reply.pending() {
+                answer.follow(reply, punishment).await;
+            }
+        }
+    }
+}
+
+fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
+    let (request, dry_run) = interaction.request()?;
+    let member = interaction.invoker.membership.as_ref();
+    let member = member.ok_or_else(|| Fault::usage("this works in a guild, not in direct messages"))?;
+    // Whom the request names, with their roles, if they are members: Discord sends them along.
+    let resolved = interaction.resolved().map(|(user, member)| (user, member.roles.clone())).collect();
+    Ok(Invocation {
+        actor: Actor::Member {
+            user: interaction.invoker.user,
+            roles: member.roles.clone(),
+            permissions: member.permissions,
+            resolved,
+        },
+        surface: Surface::Discord,
+        guild: interaction.guild_id,
+        channel: interaction.channel_id,
+        dry_run,
+        // A severe operation is confirmed by a button on its preview.
+        confirm: None,
+        request,
+    })
+}
+
+impl Answer {
+    /// Shows the message to whoever asked; in the guild's log channel where that is not possible any more.
+    async fn give(&self, message: Value) {
+        if self.asked.elapsed() < TOKEN_LIVES {
+            let Some(application) = self.daemon.application() else { return };
+            let answered =
+                self.daemon.rest().answer(&application, &self.interaction.token, message.clone()).await;
+            match answered {
+                Ok(()) => return,
+                // Gone: expired, or the member dismissed it.
+                Err(error) if matches!(error.code(), Some(10008 | 10015 | 10062 | 50027)) => {}
+                Err(error) => return tracing::warn!("an answer was not shown: {error}"),
+            }
+        }
+        match self.interaction.guild_id {
+            Some(guild) => self.give_late(guild, message).await,
+            None => tracing::warn!("an answer came too late to be shown"),
+        }
+    }
+
+    async fn give_late(&self, guild: GuildId, mut message: Value) {
+        let settings = self.daemon.store().read(move |view| Ok(view.guild(guild)?)).await;
+        let channel = settings.ok().flatten().as_ref().and_then(LogChannel::of);
+        let Some(channel) = channel else {
+            return tracing::warn!(%guild, "an answer came too late, and the guild has no log channel");
+        };
+        let operation = &self.interaction.operation;
+        message["content"] =
+            format!("/{operation} of <@{}> has ended.", self.interaction.invoker.user).into();
+        if let Err(error) = self.daemon.rest().post(&channel, message).await {
+            tracing::warn!(%guild, "a late answer was not posted: {error}");
+        }
+    }
+
+    /// Changes the answer as the deliveries go on, until nothing moves any more.
+    async fn follow(&self, mut reply: Reply, punishment: PunishmentId) {
+        let mut changes = self.daemon.store().sequence();
+        let mut stopping = self.daemon.stopping();
+        let mut shown = counts(&reply);
+        loop {
+            changes.mark_unchanged();
+            let detail = self
+                .daemon
+                .store()
+                .read(move |view| handlers::punishment::detail(view, punishment, None))
+                .await;
+            let Ok(detail) = detail else { return };
+            let moving = detail.is_moving();
+            if let Reply::Ban(punished) | Reply::Unban(punished) = &mut reply {
+                punished.deliveries = detail.counts();
+                punished.origin = detail.origin;
+            }
+            let now = counts(&reply);
+            // While it goes on the answer shows how far it is; once the token is gone only the end is told.
+            if now != shown && (!moving || self.asked.elapsed() < TOKEN_LIVES) {
+                self.give(embed::message(&reply.report())).await;
+                shown = now;
+            }
+            if !moving {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_EDITS) => {}
+                () = stopping.raised() => return,
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = stopping.raised() => return,
+            }
+        }
+    }
+}
+
+fn counts(reply: &Reply) -> String {
+    match reply {
+        Reply::Ban(punished) | Reply::Unban(punished) => {
+            format!("{} {}", punished.origin.words(), punished.deliveries.words())
+        }
+        _ => String::new(),
+    }
+}

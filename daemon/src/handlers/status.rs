@@ -1,0 +1,27 @@
+//! `status`: the daemon at a glance.
+
+use super::Handle;
+use crate::invocation::Context;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::status::{DaemonStatus, Status};
+
+impl Handle for Status {
+    async fn handle(self, cx: &Context) -> Result<DaemonStatus, Fault> {
+        let daemon = &cx.daemon;
+        let (deliveries, alerts, head) = daemon
+            .store()
+            .read(|view| Ok((view.delivery_counts(None)?, view.open_alerts()?, view.chain_head()?)))
+            .await?;
+        Ok(DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime_seconds: daemon.uptime().as_secs(),
+            discord: daemon.connection(),
+            guilds: daemon.directory().count(),
+            deliveries,
+            alerts,
+            audit_rows: head.rows,
+            audit_head: head.hex(),
+        })
+    }
+}

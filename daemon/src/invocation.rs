@@ -1,0 +1,180 @@
+//! Who asks for what, from where. Identity is made at the edge, from the interaction's member or the socket
+//! peer's credentials, and travels in here; no handler reads it from anywhere else.
+
+use crate::daemon::Daemon;
+use std::sync::Arc;
+use wayhaven_shared::control::{ClientSurface, Role};
+use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::punishment::Origin;
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, UserId};
+use wayhaven_shared::{Authority, Fault};
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub enum Actor {
+    /// A member of the guild where it is asked for.
+    Member {
+        /// Who.
+        user: UserId,
+        /// Their roles there.
+        roles: Vec<RoleId>,
+        /// Their effective permission bits there.
+        permissions: u64,
+        /// The roles of those whom the request names, where Discord sent them along.
+        resolved: Vec<(UserId, Vec<RoleId>)>,
+    },
+    /// A peer of the control socket.
+    Operator {
+        /// The peer's user id on this machine.
+        uid: u32,
+        /// What it may do.
+        role: Role,
+    },
+}
+
+impl Actor {
+    /// The name it has in the audit.
+    pub fn audit_name(&self) -> String {
+        match self {
+            Self::Member { user, .. } => user.to_string(),
+            Self::Operator { uid, .. } => format!("unix user {uid}"),
+        }
+    }
+
+    /// Their id on Discord.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Member { user, .. } => Some(*user),
+            Self::Operator { .. } => None,
+        }
+    }
+
+    /// Where a punishment of theirs comes from.
+    pub fn origin(&self) -> Origin {
+        match self {
+            Self::Member { .. } => Origin::Command,
+            Self::Operator { .. } => Origin::Operator,
+        }
+    }
+}
+
+/// Where it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// A slash command.
+    Discord,
+    /// The command line.
+    Cli,
+    /// The console.
+    Console,
+}
+
+impl Surface {
+    /// The word for it, as in the audit.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Discord => "discord",
+            Self::Cli => "cli",
+            Self::Console => "console",
+        }
+    }
+}
+
+impl From<ClientSurface> for Surface {
+    fn from(client: ClientSurface) -> Self {
+        match client {
+            ClientSurface::Cli => Self::Cli,
+            ClientSurface::Console => Self::Console,
+        }
+    }
+}
+
+/// One request with everything that travels around it.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Who asks.
+    pub actor: Actor,
+    /// Where.
+    pub surface: Surface,
+    /// In which guild.
+    pub guild: Option<GuildId>,
+    /// In which channel.
+    pub channel: Option<ChannelId>,
+    /// Whether only the plan is wanted.
+    pub dry_run: bool,
+    /// What was typed to confirm a severe operation.
+    pub confirm: Option<String>,
+    /// What is asked for.
+    pub request: Request,
+}
+
+impl Invocation {
+    /// Whom the request is about, where it names somebody.
+    pub fn target(&self) -> Option<UserId> {
+        match &self.request {
+            Request::Ban(ban) => Some(ban.user),
+            Request::Unban(unban) => Some(unban.user),
+            Request::PunishmentList(list) => list.user,
+            Request::SyncDeliveries(list) => list.user,
+            Request::AuditLog(log) => log.user,
+            _ => None,
+        }
+    }
+
+    /// Whether the request punishes whom it names, so that ranks count.
+    pub fn punishes(&self) -> bool {
+        let by_permission = matches!(
+            self.request.definition().authority,
+            Authority::Kick | Authority::Moderate | Authority::Ban
+        );
+        by_permission && matches!(self.request, Request::Ban(_))
+    }
+}
+
+/// What a handler works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The daemon.
+    pub daemon: Arc<Daemon>,
+    /// The request and who asked.
+    pub invocation: Arc<Invocation>,
+}
+
+impl Context {
+    /// The guild in which it is asked for.
+    ///
+    /// # Errors
+    /// Where an operator named none, or one that Wayhaven knows nothing of.
+    pub fn guild(&self) -> Result<GuildId, Fault> {
+        let topology = self.daemon.store().topology();
+        let Some(guild) = self.invocation.guild else {
+            let mains: Vec<_> = topology.mains().map(|main| main.to_string()).collect();
+            let fault = Fault::usage("this needs a guild: say which with --guild");
+            return Err(if mains.is_empty() {
+                fault
+            } else {
+                fault.hint(format!("mains: {}", mains.join(", ")))
+            });
+        };
+        let known = topology.is_main(guild)
+            || topology.is_child(guild)
+            || self.daemon.directory().presence(guild).is_some()
+            || !self.daemon.is_ready();
+        if known {
+            return Ok(guild);
+        }
+        Err(Fault::not_found(format!("the bot is in no guild {guild}")).hint(
+            "setup dashboard lists the guilds of the networks; the bot has to be invited to others first",
+        ))
+    }
+
+    /// What the caller may see: members only their own guild, operators the guild they named, or all.
+    pub fn scope(&self) -> Option<GuildId> {
+        self.invocation.guild
+    }
+
+    /// Whether the caller is confined to the guild in which they ask.
+    pub fn is_member(&self) -> bool {
+        matches!(self.invocation.actor, Actor::Member { .. })
+    }
+}

@@ -1,0 +1,55 @@
+//! The log: one line per event, `2025-01-15 10:30:00 - wayhaven - INFO - …`, to a file and to standard error.
+//!
+//! Spans are left out: serenity's carry webhook and interaction tokens (FACTS D5).
+
+use crate::clock::Clock;
+use crate::settings::LogLevel;
+use std::fmt;
+use std::path::Path;
+use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// What libraries may say at most, whatever the level: their lines hold payloads, addresses and tokens.
+const LIBRARIES: &str = "serenity=error,tarpc=error,tungstenite=error,tokio_tungstenite=error,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
+
+/// The seed's line.
+struct Line {
+    clock: Clock,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, cx: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = event.metadata().level();
+        write!(out, "{} - wayhaven - {level} - ", self.clock.now().short())?;
+        cx.format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
+}
+
+/// Starts the log. What was logged is written out when the guard is dropped.
+pub fn start(directory: &Path, level: LogLevel, clock: Clock) -> WorkerGuard {
+    let file = tracing_appender::rolling::never(directory, "wayhaven.log");
+    let (file, guard) = tracing_appender::non_blocking(file);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!("{},{LIBRARIES}", level.word())))
+        .with_ansi(false)
+        .event_format(Line { clock })
+        .with_writer(file.and(std::io::stderr))
+        .finish();
+    // A second daemon in the same process, as in tests, logs to the first one's file.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::force_capture();
+        tracing::error!("a panic, and the daemon goes on: {panic}\n{backtrace}");
+    }));
+    guard
+}

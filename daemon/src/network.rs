@@ -1,0 +1,7 @@
+//! Who may reach whom. ZERO-LEAK's first wall: a [`Permit`] is made here and nowhere else.
+
+mod permit;
+mod topology;
+
+pub use permit::{LogChannel, Permit, Refusal, authorise, permit_for};
+pub use topology::{LinkRow, LinkState, Topology};

@@ -1,0 +1,182 @@
+//! The permit that every request which changes something in a guild has to show.
+
+use super::{LinkState, Topology};
+use crate::store::{GuildSettings, Queued, Scope};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::value::{ChannelId, GuildId, LinkId};
+
+/// Leave to do one action in one guild. There are two kinds: *local*, in the guild where it was asked for, and
+/// *authorised*, along an active link of the guild where it was decided. The guild of a request is read from
+/// the permit, so that a request cannot go elsewhere than it was allowed to.
+#[derive(Debug)]
+pub struct Permit {
+    guild: GuildId,
+    action: Action,
+    link: Option<LinkId>,
+}
+
+impl Permit {
+    /// The guild it is good for.
+    pub fn guild(&self) -> GuildId {
+        self.guild
+    }
+
+    /// The action it is good for.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The link it follows; nothing for a local one.
+    pub fn link(&self) -> Option<LinkId> {
+        self.link
+    }
+}
+
+/// Why there is no permit, in the order of the gates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Gate 1.
+    #[error("the guild where it was decided is not a main")]
+    SourceIsNoMain,
+    /// Gate 2.
+    #[error("the guild is not linked to that main")]
+    NotLinked,
+    /// Gate 3.
+    #[error("the link does not allow this action")]
+    ActionNotAllowed,
+    /// Gate 4: not accepted, or closing.
+    #[error("the link is not active")]
+    LinkNotActive,
+    /// Gate 4: recorded and not sent.
+    #[error("monitor mode")]
+    Monitor,
+    /// Gate 5.
+    #[error("the network is frozen")]
+    Frozen,
+}
+
+impl Refusal {
+    /// Where a delivery that meets this refusal stands: only a freeze is waited for.
+    pub fn state(self) -> DeliveryState {
+        match self {
+            Self::Frozen => DeliveryState::Held,
+            _ => DeliveryState::Skipped,
+        }
+    }
+}
+
+/// The permit that a stored delivery needs, made anew whenever it is about to be sent: rows are authorised
+/// again, whoever wrote them.
+///
+/// # Errors
+/// The first gate that is shut.
+pub fn permit_for(topology: &Topology, delivery: &Queued) -> Result<Permit, Refusal> {
+    match delivery.scope {
+        // Local, in the guild where it was decided and in no other.
+        Scope::Origin if delivery.guild == delivery.source => {
+            Ok(Permit { guild: delivery.guild, action: delivery.action, link: None })
+        }
+        Scope::Origin => Err(Refusal::NotLinked),
+        Scope::Child(_) => authorise(topology, delivery.source, delivery.guild, delivery.action),
+    }
+}
+
+/// The one way to a permit for another guild than the one where it was decided.
+///
+/// # Errors
+/// The first gate that is shut.
+pub fn authorise(
+    topology: &Topology,
+    source: GuildId,
+    target: GuildId,
+    action: Action,
+) -> Result<Permit, Refusal> {
+    if !topology.is_main(source) {
+        return Err(Refusal::SourceIsNoMain);
+    }
+    let link = topology.link(source, target).ok_or(Refusal::NotLinked)?;
+    // An undo is allowed wherever its action is.
+    let allowed_as = match action {
+        Action::Ban | Action::Unban => Action::Ban,
+    };
+    if !link.actions.contains(&allowed_as) {
+        return Err(Refusal::ActionNotAllowed);
+    }
+    if link.state != LinkState::Active {
+        return Err(Refusal::LinkNotActive);
+    }
+    if link.mode == Mode::Monitor {
+        return Err(Refusal::Monitor);
+    }
+    if topology.is_frozen(source) {
+        return Err(Refusal::Frozen);
+    }
+    Ok(Permit { guild: target, action, link: Some(link.id) })
+}
+
+/// Leave to post in the channel that a guild has set for it.
+#[derive(Debug)]
+pub struct LogChannel(ChannelId);
+
+impl LogChannel {
+    /// The guild's log channel, where it has set one.
+    pub fn of(settings: &GuildSettings) -> Option<Self> {
+        settings.log_channel.map(Self)
+    }
+
+    /// The channel.
+    pub fn channel(&self) -> ChannelId {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::LinkRow;
+
+    fn guild(id: u64) -> GuildId {
+        GuildId::new(id).unwrap()
+    }
+
+    fn link() -> LinkRow {
+        LinkRow {
+            id: LinkId::new(1).unwrap(),
+            main: guild(1),
+            child: guild(2),
+            mode: Mode::Active,
+            state: LinkState::Active,
+            actions: vec![Action::Ban],
+        }
+    }
+
+    fn through(frozen: bool, link: LinkRow, source: u64, target: u64) -> Result<LinkId, Refusal> {
+        let topology = Topology::new(vec![(guild(1), frozen)], vec![link]);
+        let permit = authorise(&topology, guild(source), guild(target), Action::Ban)?;
+        assert_eq!((permit.guild(), permit.action()), (guild(target), Action::Ban));
+        Ok(permit.link().unwrap())
+    }
+
+    #[test]
+    fn each_gate_is_shut_by_itself() {
+        assert_eq!(through(false, link(), 1, 2), Ok(LinkId::new(1).unwrap()));
+        assert_eq!(through(false, link(), 2, 1), Err(Refusal::SourceIsNoMain), "a child reaches nobody");
+        assert_eq!(through(false, link(), 1, 3), Err(Refusal::NotLinked));
+        assert_eq!(through(false, link(), 1, 1), Err(Refusal::NotLinked), "a main is no child of itself");
+        let bare = LinkRow { actions: Vec::new(), ..link() };
+        assert_eq!(through(false, bare, 1, 2), Err(Refusal::ActionNotAllowed));
+        for state in [LinkState::Proposed, LinkState::Closing] {
+            assert_eq!(through(false, LinkRow { state, ..link() }, 1, 2), Err(Refusal::LinkNotActive));
+        }
+        let monitor = LinkRow { mode: Mode::Monitor, ..link() };
+        assert_eq!(through(false, monitor, 1, 2), Err(Refusal::Monitor));
+        assert_eq!(through(true, link(), 1, 2), Err(Refusal::Frozen));
+    }
+
+    #[test]
+    fn an_unban_is_allowed_where_a_ban_is() {
+        let topology = Topology::new(vec![(guild(1), false)], vec![link()]);
+        assert!(authorise(&topology, guild(1), guild(2), Action::Unban).is_ok());
+    }
+}

@@ -1,0 +1,145 @@
+//! The one way from a request to its effect, for every surface, from top to bottom:
+//! capture panics and errors { blacklist → rate limit → resolve targets → authority → audit the intent →
+//! handler → audit the outcome, analytics, profile }.
+//!
+//! The steps whose systems come later (blacklist, limits, analytics, profile) take their place in [`run`].
+
+mod authority;
+
+use crate::daemon::Daemon;
+use crate::handlers;
+use crate::invocation::{Context, Invocation};
+use crate::store::{AuditRow, Personal};
+use std::sync::Arc;
+use std::time::Instant;
+use wayhaven_shared::operations::audit::AuditResult;
+use wayhaven_shared::operations::{Reply, Request};
+use wayhaven_shared::{Fault, FaultKind};
+
+/// Runs a request to its end. A caller that goes away changes nothing about it.
+///
+/// # Errors
+/// The refusal, the handler's fault, or a defect of ours.
+pub async fn run(daemon: Arc<Daemon>, invocation: Invocation) -> Result<Reply, Fault> {
+    // On a task of its own: neither a caller that goes away nor tarpc's deadline leaves it half done, and a panic
+    // ends the task and not the daemon.
+    let task = tokio::spawn(audited(daemon, Arc::new(invocation)));
+    task.await.unwrap_or_else(|_| Err(Fault::internal("the request ended without an answer")))
+}
+
+async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Reply, Fault> {
+    let started = Instant::now();
+    let cx = Context { daemon: Arc::clone(&daemon), invocation: Arc::clone(&invocation) };
+    let definition = invocation.request.definition();
+    let changes = definition.effect.changes() && !invocation.dry_run;
+
+    let mut intent = None;
+    let outcome = match admit(&cx).await {
+        Err(fault) => Err(fault),
+        Ok(()) if changes => {
+            let row = audit_row(&invocation, None, None);
+            // What cannot be audited is not done.
+            intent = Some(daemon.store().write(move |change| Ok(change.audit(&row)?)).await?);
+            handle(cx).await
+        }
+        Ok(()) => handle(cx).await,
+    };
+
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let row = AuditRow {
+        intent,
+        micros: Some(micros),
+        ..audit_row(&invocation, Some(result_of(&outcome)), outcome.as_ref().err())
+    };
+    if changes {
+        daemon.store().write(move |change| Ok(change.audit(&row)?)).await?;
+    } else {
+        // A reading is answered without waiting for the disk: with a full one, reading goes on.
+        daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
+    }
+    outcome
+}
+
+/// Everything that can refuse a request before it is tried.
+async fn admit(cx: &Context) -> Result<(), Fault> {
+    authority::check_surface(cx)?;
+    authority::check_authority(cx).await?;
+    authority::check_rank(cx).await?;
+    authority::check_confirmation(cx)
+}
+
+/// The handler, with its panics caught.
+async fn handle(cx: Context) -> Result<Reply, Fault> {
+    let name = cx.invocation.request.name();
+    let request = cx.invocation.request.clone();
+    match tokio::spawn(handlers::dispatch(request, cx)).await {
+        Ok(outcome) => outcome,
+        // The panic hook has logged where and why.
+        Err(error) if error.is_panic() => Err(Fault::internal(format!("{name} failed unexpectedly"))),
+        Err(_) => Err(Fault::unavailable("the daemon is stopping")),
+    }
+}
+
+fn result_of(outcome: &Result<Reply, Fault>) -> AuditResult {
+    match outcome {
+        Ok(_) => AuditResult::Success,
+        Err(Fault { kind: FaultKind::Denied, .. }) => AuditResult::Denied,
+        Err(_) => AuditResult::Error,
+    }
+}
+
+fn audit_row(invocation: &Invocation, result: Option<AuditResult>, fault: Option<&Fault>) -> AuditRow {
+    let operation = invocation.request.name();
+    AuditRow {
+        intent: None,
+        result,
+        operation,
+        family: family(operation),
+        surface: invocation.surface.word(),
+        guild: invocation.guild,
+        channel: invocation.channel,
+        fault: fault.map(|fault| fault.kind.word()),
+        micros: None,
+        personal: Personal {
+            actor: Some(invocation.actor.audit_name()),
+            target: invocation.target().map(|user| user.to_string()),
+            parameters: Some(parameters(&invocation.request, invocation.dry_run)),
+            message: fault.map(|fault| fault.message.clone()),
+        },
+    }
+}
+
+/// The arguments as versioned JSON.
+fn parameters(request: &Request, dry_run: bool) -> String {
+    let encoded = serde_json::to_value(request).unwrap_or_default();
+    let arguments = encoded.get("arguments").cloned().unwrap_or_default();
+    serde_json::json!({ "schema": 1, "arguments": arguments, "dry_run": dry_run }).to_string()
+}
+
+/// The seed's kind of command.
+fn family(operation: &str) -> &'static str {
+    match operation.split(' ').next().unwrap_or_default() {
+        "ban" | "unban" | "punishment" => "punishment",
+        "config" => "config",
+        "audit" => "audit",
+        "setup" | "sync" | "daemon" => "admin",
+        _ => "system",
+    }
+}
+
+/// Audits a peer that was refused before it could ask for anything.
+pub async fn audit_refused_peer(daemon: &Arc<Daemon>, uid: u32, surface: crate::invocation::Surface) {
+    let row = AuditRow {
+        intent: None,
+        result: Some(AuditResult::Denied),
+        operation: "connect",
+        family: "system",
+        surface: surface.word(),
+        guild: None,
+        channel: None,
+        fault: Some(FaultKind::Denied.word()),
+        micros: None,
+        personal: Personal { actor: Some(format!("unix user {uid}")), ..Personal::default() },
+    };
+    daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
+}

@@ -1,0 +1,137 @@
+//! Who may: the surface, the authority, the rank, the confirmation.
+
+use crate::discord::directory::ADMINISTRATOR;
+use crate::invocation::{Actor, Context, Surface};
+use wayhaven_shared::control::Role;
+use wayhaven_shared::value::{GuildId, RoleId, UserId};
+use wayhaven_shared::{Authority, Effect, Fault, Surfaces};
+
+/// What is for the command line is not to be had on Discord, whatever an old registration still offers.
+pub(super) fn check_surface(cx: &Context) -> Result<(), Fault> {
+    let definition = cx.invocation.request.definition();
+    if cx.invocation.surface == Surface::Discord && definition.surfaces == Surfaces::CommandLine {
+        return Err(Fault::denied(format!("{} is for the command line only", definition.name)));
+    }
+    Ok(())
+}
+
+/// Whether the actor may ask for the operation at all.
+pub(super) async fn check_authority(cx: &Context) -> Result<(), Fault> {
+    let definition = cx.invocation.request.definition();
+    match &cx.invocation.actor {
+        Actor::Operator { role, .. } => {
+            let needed = role_for(definition.authority, definition.effect);
+            if *role >= needed {
+                return Ok(());
+            }
+            Err(Fault::denied(format!(
+                "{} needs the role {}, and yours is {}",
+                definition.name,
+                needed.word(),
+                role.word()
+            ))
+            .hint(
+                "the role follows from your user and groups on this machine; the daemon's settings name them",
+            ))
+        }
+        Actor::Member { user, roles, permissions, .. } => {
+            if has(cx, definition.authority, *user, roles, *permissions).await? {
+                return Ok(());
+            }
+            Err(Fault::denied(format!("{} needs {}", definition.name, definition.authority.needs())))
+        }
+    }
+}
+
+/// The least role on the socket.
+fn role_for(authority: Authority, effect: Effect) -> Role {
+    match (effect, authority) {
+        (Effect::Read, _) => Role::Observer,
+        (_, Authority::Owner) => Role::Owner,
+        _ => Role::Operator,
+    }
+}
+
+async fn has(
+    cx: &Context,
+    authority: Authority,
+    user: UserId,
+    roles: &[RoleId],
+    bits: u64,
+) -> Result<bool, Fault> {
+    let all: u64 = [Authority::Kick, Authority::Moderate, Authority::Ban, Authority::Admin]
+        .into_iter()
+        .filter_map(Authority::permission)
+        .fold(0, |all, bit| all | bit);
+    if cx.daemon.settings().owner_ids.contains(&user) {
+        return Ok(true);
+    }
+    let everything = bits & ADMINISTRATOR != 0;
+    Ok(match (authority, authority.permission()) {
+        (Authority::Owner, _) => false,
+        (Authority::Anyone, _) => true,
+        (_, Some(bit)) => everything || bits & bit != 0,
+        (_, None) => everything || bits & all != 0 || is_staff(cx, roles).await?,
+    })
+}
+
+async fn is_staff(cx: &Context, roles: &[RoleId]) -> Result<bool, Fault> {
+    let Some(guild) = cx.invocation.guild else { return Ok(false) };
+    let settings = cx.daemon.store().read(move |view| Ok(view.guild(guild)?)).await?;
+    Ok(settings.and_then(|settings| settings.staff_role).is_some_and(|role| roles.contains(&role)))
+}
+
+/// Nobody punishes through us whom they could not punish in Discord's own UI: themselves, the owner, the bot,
+/// and whoever does not rank below them.
+pub(super) async fn check_rank(cx: &Context) -> Result<(), Fault> {
+    let invocation = &cx.invocation;
+    let (Some(target), Some(guild), true) = (invocation.target(), invocation.guild, invocation.punishes())
+    else {
+        return Ok(());
+    };
+    let directory = cx.daemon.directory();
+    if directory.me() == Some(target) {
+        return Err(Fault::denied("Wayhaven does not punish itself"));
+    }
+    if directory.owner(guild) == Some(target) {
+        return Err(Fault::denied("the guild's owner cannot be punished"));
+    }
+    let Actor::Member { user, roles, resolved, .. } = &invocation.actor else { return Ok(()) };
+    if *user == target {
+        return Err(Fault::denied("you cannot punish yourself"));
+    }
+    if directory.owner(guild) == Some(*user) {
+        return Ok(());
+    }
+    let theirs = match resolved.iter().find(|(named, _)| *named == target) {
+        Some((_, roles)) => Some(roles.clone()),
+        None => member_roles(cx, guild, target).await?,
+    };
+    // Somebody who is no member has no rank (FACTS A2).
+    let Some(theirs) = theirs else { return Ok(()) };
+    match directory.ranks_above(guild, roles, &theirs) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Fault::denied("they do not rank below you in this guild")),
+        None => Err(Fault::unavailable(
+            "Discord has not told about this guild's roles yet: try again in a moment",
+        )),
+    }
+}
+
+async fn member_roles(cx: &Context, guild: GuildId, user: UserId) -> Result<Option<Vec<RoleId>>, Fault> {
+    Ok(cx.daemon.rest().member(guild, user).await?.map(|member| member.roles))
+}
+
+/// What cannot be put back is confirmed by name.
+pub(super) fn check_confirmation(cx: &Context) -> Result<(), Fault> {
+    let definition = cx.invocation.request.definition();
+    let confirmed = cx.invocation.confirm.as_deref() == Some(definition.name);
+    if definition.effect == Effect::Severe && !cx.invocation.dry_run && !confirmed {
+        return Err(Fault::new(
+            wayhaven_shared::FaultKind::Declined,
+            format!("{} was not confirmed", definition.name),
+        )
+        .hint(format!("--dry-run shows what it would do; --confirm='{}' does it", definition.name)));
+    }
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! What an operator wrote down before the start: `wayhaven.toml`, the `.env` beside it and the environment.
+//!
+//! The environment is stronger than `.env`, that than the file, that than the default. Every refusal is one line
+//! that names the setting, where it stands, its value and the way out; a secret's value is in none. What
+//! operators change at run time is no setting but lives in the store.
+
+mod keys;
+mod read;
+mod sources;
+mod token;
+
+pub use keys::{KEYS, Key};
+pub use sources::Sources;
+
+use secrecy::SecretString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use wayhaven_shared::Fault;
+use wayhaven_shared::paths::Layout;
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+
+/// The settings, all checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `discord.…`.
+    pub discord: DiscordSettings,
+    /// `network.…`.
+    pub network: NetworkSettings,
+    /// Who may do everything, each once.
+    pub owner_ids: Vec<UserId>,
+    /// `log.…`.
+    pub log: LogSettings,
+    /// What is worth telling at the start: one line each, no secrets.
+    pub warnings: Vec<String>,
+    origins: Vec<Setting>,
+}
+
+/// How to reach Discord.
+#[derive(Clone, Debug)]
+pub struct DiscordSettings {
+    /// The bot's token. Its lack is no error here: the caller decides.
+    pub token: Option<SecretString>,
+    /// The file to read the token from, where `token` came from nowhere stronger.
+    pub token_file: Option<PathBuf>,
+    /// Scheme, host and port, without a slash at the end: `https://discord.com`.
+    pub api_base: String,
+    /// Requests a second at most.
+    pub requests_per_second: u32,
+    /// Where commands for owners are registered.
+    pub operations_guild: Option<GuildId>,
+    /// The application's id, to be compared with what Discord says.
+    pub application_id: Option<u64>,
+    /// A guild for trying things out.
+    pub test_guild: Option<GuildId>,
+}
+
+/// Which guilds may be mains.
+#[derive(Clone, Debug)]
+pub struct NetworkSettings {
+    /// The one that MAIN_GUILD_ID names: it becomes a main by itself the first time.
+    pub main_guild: Option<GuildId>,
+    /// Each once.
+    pub mains: Vec<GuildId>,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSettings {
+    /// From here up.
+    pub level: LogLevel,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// What helps to find a defect.
+    Debug,
+    /// What happens.
+    #[default]
+    Info,
+    /// What a person should look at.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+impl LogLevel {
+    /// The word for it, as filters read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.to_lowercase().as_str() {
+            "trace" => Ok(Self::Trace),
+            "debug" => Ok(Self::Debug),
+            "info" => Ok(Self::Info),
+            // The seed's LOG_LEVEL takes Python's words.
+            "warn" | "warning" => Ok(Self::Warn),
+            "error" | "critical" => Ok(Self::Error),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A setting as it holds now, for `settings show`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Which.
+    pub key: &'static Key,
+    /// Its value for people; *set* for a secret.
+    pub value: String,
+    /// Where it comes from, several for a list that is added to.
+    pub origins: Vec<Origin>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// The settings file, at this line.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The `.env` beside it.
+    Dotenv {
+        /// The file.
+        path: PathBuf,
+        /// The variable.
+        variable: String,
+    },
+    /// The process's environment.
+    Environment {
+        /// The variable.
+        variable: String,
+    },
+}
+
+impl Origin {
+    /// Which of two wins: the greater.
+    fn strength(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Dotenv { .. } => 2,
+            Self::Environment { .. } => 3,
+        }
+    }
+
+    /// Where, without the variable's name, for messages that have already said it.
+    fn place(&self) -> String {
+        match self {
+            Self::Environment { .. } => "in the environment".to_owned(),
+            Self::Dotenv { path, .. } => format!("in {}", path.display()),
+            other => other.to_string(),
+        }
+    }
+
+    /// The directory that a relative path is meant from.
+    fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } | Self::Dotenv { path, .. } => path.parent(),
+            Self::Default | Self::Environment { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("by default"),
+            Self::File { path, line } => write!(out, "in {} line {line}", path.display()),
+            Self::Dotenv { path, variable } => write!(out, "in {} ({variable})", path.display()),
+            Self::Environment { variable } => write!(out, "in the environment ({variable})"),
+        }
+    }
+}
+
+impl Settings {
+    /// The settings of this process, the token file included.
+    ///
+    /// # Errors
+    /// What [`Sources::of_process`], [`Settings::load`] and [`Settings::read_token_file`] refuse.
+    pub fn of_process(config: Option<&Path>, layout: &Layout) -> Result<Self, Fault> {
+        let mut settings = Self::load(&Sources::of_process(config, layout)?)?;
+        settings.read_token_file()?;
+        Ok(settings)
+    }
+
+    /// The settings in these sources. Nothing is read here; `discord.token_file` is only named.
+    ///
+    /// # Errors
+    /// The first setting that is unknown or malformed.
+    pub fn load(sources: &Sources) -> Result<Self, Fault> {
+        read::settings(sources)
+    }
+
+    /// Reads the token from `discord.token_file`, where one is set.
+    ///
+    /// # Errors
+    /// A file that is not there, cannot be read, or holds no token.
+    pub fn read_token_file(&mut self) -> Result<(), Fault> {
+        let Some(path) = &self.discord.token_file else { return Ok(()) };
+        let named = format!("{} is {}", keys::TOKEN_FILE.name, path.display());
+        let text = sources::read(path)?.ok_or_else(|| {
+            Fault::usage(format!("{named}, which is not there: create it, or set BOT_TOKEN instead"))
+        })?;
+        let text = text.trim();
+        token::check(text).map_err(|why| Fault::usage(format!("{named}, and what it holds {why}")))?;
+        self.discord.token = Some(SecretString::from(text));
+        let origins = self.origins_of(&keys::TOKEN_FILE);
+        if let Some(setting) = self.origins.iter_mut().find(|setting| setting.key.secret) {
+            *setting = Setting { key: &keys::TOKEN, value: read::SET.to_owned(), origins };
+        }
+        Ok(())
+    }
+
+    /// Every setting with its value and where it comes from, in the order of [`KEYS`].
+    pub fn origins(&self) -> &[Setting] {
+        &self.origins
+    }
+
+    fn origins_of(&self, key: &Key) -> Vec<Origin> {
+        self.origins.iter().find(|one| one.key == key).map(|one| one.origins.clone()).unwrap_or_default()
+    }
+}
+
+/// Somebody's text inside a message of ours: one short line.
+fn one_line(text: &str) -> String {
+    Untrusted::clipped(text).line_within(80)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The table of settings: every key with its names, its default and its help. What the file may hold, which
+//! variables count and what `settings show` prints all come from here.
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its path in `wayhaven.toml`.
+    pub name: &'static str,
+    /// Names of the seed that still work, beside `WAYHAVEN_…`.
+    pub seed_names: &'static [&'static str],
+    /// What holds without it, for people.
+    pub default: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Whether its value is never shown.
+    pub secret: bool,
+}
+
+impl Key {
+    /// Its variable: `discord.api_base` is `WAYHAVEN_DISCORD_API_BASE`.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// Every variable that sets it, the strongest first.
+    pub fn variables(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.variable()).chain(self.seed_names.iter().map(|name| (*name).to_owned()))
+    }
+}
+
+/// What the variables of ours begin with.
+pub(super) const PREFIX: &str = "WAYHAVEN_";
+
+/// Variables with our prefix that are no settings: where things lie, and what the command line reads.
+pub(super) const OTHER_VARIABLES: &[&str] = &["WAYHAVEN_HOME", "WAYHAVEN_HOST"];
+
+/// A name of the seed that has no meaning here, and what replaces it.
+pub(super) const REPLACED: &[(&str, &str)] = &[
+    (
+        "DATABASE_URL",
+        "the store is one SQLite file in the data directory, see wayhaven paths; wayhavend migrate --from FILE \
+         takes over the seed bot's",
+    ),
+    ("CLIENT_ID", "APPLICATION_ID is the same number, and Discord tells it anyway"),
+];
+
+/// A seed variable that adds to a list instead of replacing it.
+pub(super) const MAIN_GUILD: &str = "MAIN_GUILD_ID";
+/// The other one.
+pub(super) const BOT_OWNER: &str = "BOT_OWNER_ID";
+/// `DEBUG=true` is the seed's way to say `LOG_LEVEL=debug`.
+pub(super) const DEBUG: &str = "DEBUG";
+
+macro_rules! keys {
+    ($($constant:ident = $name:literal, [$($seed:literal),*], $default:literal, $help:literal $(, $secret:ident)?;)*) => {
+        $(
+            pub(super) static $constant: Key = Key {
+                name: $name,
+                seed_names: &[$($seed),*],
+                default: $default,
+                help: $help,
+                secret: keys!(@secret $($secret)?),
+            };
+        )*
+        /// Every setting there is, in the order in which they are shown.
+        pub static KEYS: &[&Key] = &[$(&$constant),*];
+    };
+    (@secret secret) => { true };
+    (@secret) => { false };
+}
+
+keys! {
+    TOKEN = "discord.token", ["BOT_TOKEN"], "none", "The bot's token", secret;
+    TOKEN_FILE = "discord.token_file", [], "none", "A file that holds the token and nothing else";
+    API_BASE = "discord.api_base", ["DISCORD_API_BASE"], "https://discord.com", "Where Discord's API is";
+    REQUESTS_PER_SECOND = "discord.requests_per_second", ["DISCORD_REQUESTS_PER_SECOND"], "49",
+        "Requests to Discord a second at most, 1 to 100000";
+    OPERATIONS_GUILD = "discord.operations_guild", [], "MAIN_GUILD_ID",
+        "The guild in which the commands for owners are registered";
+    APPLICATION_ID = "discord.application_id", ["APPLICATION_ID"], "asked of Discord",
+        "The application's id; checked against Discord";
+    TEST_GUILD = "discord.test_guild", ["TEST_GUILD_ID"], "none", "A guild for trying things out";
+    MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
+    OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";
+    LOG_LEVEL = "log.level", ["LOG_LEVEL"], "info", "trace, debug, info, warn or error; DEBUG=true is debug";
+}
+
+/// The key with this path.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().copied().find(|key| key.name == name)
+}
+
+/// The key path that looks most like `name`, by its path or one of its variables.
+pub(super) fn nearest(name: &str) -> &'static str {
+    let wanted = name.to_lowercase();
+    let likeness = |key: &Key| {
+        let last = key.name.rsplit('.').next().unwrap_or(key.name);
+        key.variables()
+            .chain([key.name.to_owned(), last.to_owned()])
+            .map(|candidate| strsim::jaro_winkler(&wanted, &candidate.to_lowercase()))
+            .fold(0.0_f64, f64::max)
+    };
+    let closer =
+        |best: &'static Key, key: &'static Key| if likeness(key) > likeness(best) { key } else { best };
+    KEYS.iter().copied().fold(&TOKEN, closer).name
+}
+
+/// The variable that looks most like `name`.
+pub(super) fn nearest_variable(name: &str) -> String {
+    let mut best = (0.0_f64, TOKEN.variable());
+    let others = OTHER_VARIABLES.iter().map(|name| (*name).to_owned());
+    for variable in KEYS.iter().map(|key| key.variable()).chain(others) {
+        let likeness = strsim::normalized_damerau_levenshtein(name, &variable);
+        if likeness > best.0 {
+            best = (likeness, variable);
+        }
+    }
+    best.1
+}

@@ -1,0 +1,232 @@
+//! From the command line to a running daemon, in eight steps, and to its end.
+
+use crate::clock::Clock;
+use crate::control;
+use crate::daemon::{Daemon, Parts};
+use crate::discord::budget::Budget;
+use crate::discord::connection;
+use crate::discord::directory::Directory;
+use crate::discord::rest::Rest;
+use crate::log;
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+use crate::sync::Engine;
+use crate::sync::attempt::Tools;
+use crate::sync::ingest::Ingest;
+use clap::{Parser, Subcommand};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::WorkerGuard;
+use wayhaven_shared::Fault;
+use wayhaven_shared::paths::{Environment, Layout};
+use wayhaven_shared::value::GuildId;
+
+/// How long what is on its way may take once the daemon was asked to stop (FAULTS 41).
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The Wayhaven daemon: the Discord bot, the sync engine and the control socket
+#[derive(Parser)]
+#[command(name = "wayhavend", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run in the foreground until SIGTERM, SIGINT or "wayhaven daemon stop"
+    Run {
+        /// The settings file, instead of the one that "wayhaven paths" names
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// `wayhavend`: reads the arguments and runs. 0 after an orderly end, 1 where the start failed, 2 for wrong
+/// arguments.
+pub fn main() -> ExitCode {
+    let Command::Run { config } = Arguments::parse().command;
+    match run(config.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Option<&Path>) -> Result<(), Fault> {
+    // 1. Where everything lies, and the settings.
+    let layout = Layout::new(&Environment::of_process())?;
+    let settings = Settings::of_process(config, &layout)?;
+    if settings.discord.token.is_none() {
+        return Err(Fault::usage("there is no bot token")
+            .hint("set BOT_TOKEN in the environment or in a .env file beside the settings")
+            .hint("or name a file that holds it: discord.token_file in wayhaven.toml"));
+    }
+    // 2. The directories and the lock.
+    for directory in [&layout.data, &layout.state, &layout.logs] {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|error| unusable(directory, "cannot be made", &error))?;
+    }
+    let lock = lock(&layout)?;
+    // 3. The log.
+    let clock = Clock::default();
+    let guard = log::start(&layout.logs, settings.log.level, clock.clone());
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
+    let ended = runtime.block_on(live(settings, layout, clock));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    finish(lock, guard);
+    ended
+}
+
+/// The log is written out, and only then may another daemon start here.
+fn finish(lock: File, guard: WorkerGuard) {
+    tracing::info!("stopped");
+    drop(guard);
+    drop(lock);
+}
+
+async fn live(settings: Settings, layout: Layout, clock: Clock) -> Result<(), Fault> {
+    let (daemon, listener) = start(settings, layout, clock).await?;
+    // 7. The control socket: before Discord, so that an operator can ask why Discord does not answer.
+    let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
+    // 8. Discord.
+    let discord = tokio::spawn(connection::keep(Arc::clone(&daemon)));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
+
+    until_asked(&daemon).await?;
+    tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
+    let _ = discord.await;
+    if tokio::time::timeout(DRAIN, daemon.engine().drain()).await.is_err() {
+        tracing::warn!("not everything was delivered in time; the rest goes on at the next start");
+    }
+    daemon.close();
+    let _ = socket.await;
+    let _ = std::fs::remove_file(&daemon.layout().socket);
+    // One last write, so that every outcome before it is committed.
+    daemon.store().write(|_| Ok(())).await
+}
+
+/// Steps 4 to 6: everything but the sockets and Discord.
+async fn start(
+    settings: Settings,
+    layout: Layout,
+    clock: Clock,
+) -> Result<(Arc<Daemon>, UnixListener), Fault> {
+    // 4. The store.
+    let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
+    let interrupted = store.write(|change| Ok(change.audit_interrupted()?)).await?;
+    if interrupted > 0 {
+        tracing::warn!("{interrupted} requests were interrupted when the daemon ended last");
+    }
+    if let Some(main) = settings.network.main_guild {
+        designate(&store, main).await?;
+    }
+    // 5. The way to Discord and the engine, which goes on with what is open.
+    let token = settings.discord.token.clone().unwrap_or_default();
+    let budget = Budget::new(settings.discord.requests_per_second);
+    let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget)?);
+    let directory = Arc::new(Directory::default());
+    let tools = Tools { store: store.clone(), rest: Arc::clone(&rest), directory: Arc::clone(&directory) };
+    let engine = Engine::start(tools.clone()).await?;
+    let ingest = Ingest::start(tools, engine.clone()).await?;
+    // 6. The socket's place.
+    let listener = control::bind(&layout.socket)
+        .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
+    let parts = Parts { settings, layout, clock, store, rest, directory, engine, ingest };
+    Ok((Arc::new(Daemon::new(parts)), listener))
+}
+
+/// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an
+/// operator decides afterwards stands.
+async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
+    let name = format!("designated.{main}");
+    store
+        .write(move |change| {
+            if change.meta(&name)?.is_none() && !change.topology_here()?.is_child(main) {
+                change.make_main(main)?;
+                change.set_meta(&name, "1")?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+async fn until_asked(daemon: &Arc<Daemon>) -> Result<(), Fault> {
+    let listen = |kind| signal(kind).map_err(|error| Fault::internal(format!("no signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut stopping = daemon.stopping();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = stopping.raised() => break,
+            _ = hangup.recv() => tracing::info!("SIGHUP: the settings are read at the start; restart to read them anew"),
+        }
+    }
+    daemon.stop();
+    Ok(())
+}
+
+/// Takes the state directory for this process alone; whoever comes second is told who was first.
+fn lock(layout: &Layout) -> Result<File, Fault> {
+    let path = layout.lock();
+    let unusable = |error: &std::io::Error| unusable(&path, "cannot be locked", error);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).map_err(|error| unusable(&error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _ = file.read_to_string(&mut pid);
+            return Err(Fault::conflict(format!(
+                "another daemon, pid {}, runs on {}",
+                pid.trim(),
+                layout.state.display()
+            ))
+            .hint("wayhaven daemon stop ends it; WAYHAVEN_HOME names another place for a second one"));
+        }
+        Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+    }
+    let written =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    written.map_err(|error| unusable(&error))?;
+    Ok(file)
+}
+
+fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
+    Fault::unavailable(format!("{} {what}: {error}", path.display()))
+        .hint("the daemon's user must own the directory; WAYHAVEN_HOME names another")
+}
+
+fn unopened(layout: &Layout, error: StoreError) -> Fault {
+    let path = layout.store();
+    match error {
+        StoreError::Newer { .. } => Fault::conflict(format!("{}: {error}", path.display()))
+            .hint("run the newer wayhavend that wrote it"),
+        StoreError::Foreign => Fault::conflict(format!("{}: {error}", path.display()))
+            .hint("move the file away, or name another place with WAYHAVEN_HOME"),
+        error => {
+            let fault = Fault::from(error);
+            Fault { message: format!("{}: {}", path.display(), fault.message), ..fault }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The store: one SQLite file in WAL mode, one writer thread, a few readers.
+//!
+//! Only this module names rusqlite. Its families (punishments, deliveries, links, audit, events …) add methods
+//! to [`View`], which reads, and to [`Change`], which also writes; everything else in the daemon passes closures
+//! to [`Store::read`] and [`Store::write`].
+
+mod alerts;
+mod audit;
+mod deliveries;
+mod events;
+mod guilds;
+mod journal;
+mod links;
+mod meta;
+mod migrations;
+mod punishments;
+mod readers;
+mod rows;
+mod writer;
+
+pub use alerts::Severity;
+pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
+pub use deliveries::{DeliveryFilter, Queued, Scope, Settlement};
+pub use guilds::GuildSettings;
+pub use journal::Awaited;
+pub use punishments::NewPunishment;
+pub use writer::Change;
+
+use crate::clock::Clock;
+use crate::network::Topology;
+use readers::Readers;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use wayhaven_shared::{Fault, FaultKind};
+use writer::Writer;
+
+/// How long a statement waits for another process that has the file locked.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What SQLite, or the file, refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite's own words.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row that this version cannot read.
+    #[error("a row of {table} is not understood: {what}")]
+    Row {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The file is somebody else's database.
+    #[error("the file is a SQLite database, but not a Wayhaven store")]
+    Foreign,
+    /// A newer version wrote it.
+    #[error("the store has schema {found}, and this version knows up to {known}")]
+    Newer {
+        /// The file's schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The writer is gone: the daemon is stopping.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        use rusqlite::ErrorCode;
+        let code = match &error {
+            StoreError::Sqlite(error) => error.sqlite_error_code(),
+            _ => None,
+        };
+        match (&error, code) {
+            (_, Some(ErrorCode::DiskFull)) => {
+                Self::unavailable("the disk is full: the store takes no changes")
+                    .hint("make room on the disk that wayhaven paths shows; reading goes on meanwhile")
+            }
+            (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
+                Self::unavailable("another process holds the store locked")
+                    .hint("close other programs that have wayhaven.db open, sqlite3 for one, and try again")
+            }
+            (StoreError::Sqlite(rusqlite::Error::SqliteFailure(_, Some(message))), _)
+                if message.starts_with("zero-leak:") =>
+            {
+                Self::denied(message.clone())
+            }
+            (StoreError::Closed, _) => Self::unavailable("the daemon is stopping"),
+            _ => Self::new(FaultKind::Unavailable, format!("the store failed: {error}")),
+        }
+    }
+}
+
+/// A connection to read with, inside a transaction.
+pub struct View<'c> {
+    connection: &'c Connection,
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Arc<Readers>,
+    shared: Arc<Shared>,
+    path: Arc<PathBuf>,
+}
+
+/// What the writer publishes after each commit, before it answers the callers.
+struct Shared {
+    topology: RwLock<Arc<Topology>>,
+    sequence: watch::Sender<u64>,
+    epoch: String,
+}
+
+impl Store {
+    /// Opens the store, brings its schema up to date and starts the writer.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, is locked, is not ours, or is a newer version's.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        migrations::run(&mut connection)?;
+
+        let view = View { connection: &connection };
+        let shared = Arc::new(Shared {
+            epoch: view.epoch()?,
+            topology: RwLock::new(Arc::new(view.topology()?)),
+            sequence: watch::Sender::new(view.last_event()?),
+        });
+        let readers = Arc::new(Readers::open(path, BUSY)?);
+        let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
+        Ok(Self { writer, readers, shared, path: Arc::new(path.to_owned()) })
+    }
+
+    /// Runs `work` in the writer's next group of changes and answers after its commit. Where `work` fails, only
+    /// its own changes are rolled back.
+    ///
+    /// # Errors
+    /// `work`'s fault, or the store's where the group could not be committed.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.writer.submit(work).await?.await.map_err(|_| Fault::from(StoreError::Closed))?
+    }
+
+    /// Like [`write`](Self::write), but does not wait for the commit; what fails is logged.
+    pub async fn write_later(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Change<'_>) -> Result<(), Fault> + Send + 'static,
+    ) {
+        match self.writer.submit(work).await {
+            Ok(answer) => drop(tokio::spawn(async move {
+                if let Ok(Err(fault)) = answer.await {
+                    tracing::error!(what, "not stored: {fault}");
+                }
+            })),
+            Err(fault) => tracing::error!(what, "not stored: {fault}"),
+        }
+    }
+
+    /// Runs `work` on a reader, on a thread where blocking is allowed.
+    ///
+    /// # Errors
+    /// `work`'s fault.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        Readers::read(Arc::clone(&self.readers), work).await
+    }
+
+    /// The links as they are committed.
+    pub fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.shared.topology.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Follows the sequence of the last committed event.
+    pub fn sequence(&self) -> watch::Receiver<u64> {
+        self.shared.sequence.subscribe()
+    }
+
+    /// Which store this is: a restored one has another epoch.
+    pub fn epoch(&self) -> &str {
+        &self.shared.epoch
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

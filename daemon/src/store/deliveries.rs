@@ -1,0 +1,399 @@
+//! `deliveries`: the outbox.
+
+use super::rows::{Sql, column, optional, word};
+use super::{Change, StoreError, View};
+use rusqlite::{OptionalExtension, Row, params};
+use std::sync::Arc;
+use wayhaven_shared::event::Change as Changed;
+use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryCounts, DeliveryState, Punishment};
+use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, Untrusted, UserId};
+
+/// Whether a delivery goes to the guild it was decided in, or to a child of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The guild where it was decided: not a delivery to anybody, but as durable as one.
+    Origin,
+    /// A child, by this link.
+    Child(LinkId),
+}
+
+impl Scope {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::Child(_) => "child",
+        }
+    }
+}
+
+/// An open delivery with what its request needs.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its punishment.
+    pub punishment: PunishmentId,
+    /// Where the punishment was decided.
+    pub source: GuildId,
+    /// Where it goes.
+    pub guild: GuildId,
+    /// Origin or child.
+    pub scope: Scope,
+    /// What it does.
+    pub action: Action,
+    /// To whom.
+    pub user: UserId,
+    /// Why; shared by all deliveries of a punishment.
+    pub reason: Option<Arc<Untrusted>>,
+    /// How many seconds of messages a ban deletes.
+    pub delete_seconds: u32,
+    /// Requests that left for it so far.
+    pub attempts: u32,
+    /// Where it stands.
+    pub state: DeliveryState,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Where it stands now.
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: Option<String>,
+    /// Requests that left for it so far.
+    pub attempts: u32,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only of punishments decided there.
+    pub source: Option<GuildId>,
+    /// Only to this guild.
+    pub child: Option<GuildId>,
+    /// Only for this user.
+    pub user: Option<UserId>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only below this one.
+    pub before: Option<DeliveryId>,
+}
+
+const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
+
+const COLUMNS: &str =
+    "d.delivery_id, d.punishment_id, d.guild_id, d.action, d.target_user, d.state, d.reason,
+    d.attempts, d.created_at, d.updated_at, g.name
+    FROM deliveries d LEFT JOIN guild_settings g ON g.guild_id = d.guild_id";
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    Ok(Delivery {
+        id: column(row, "delivery_id")?,
+        punishment_id: column(row, "punishment_id")?,
+        action: word(row, "action", Action::from_word)?,
+        guild_id: column(row, "guild_id")?,
+        guild_name: optional(row, "name")?,
+        user_id: column(row, "target_user")?,
+        state: word(row, "state", DeliveryState::from_word)?,
+        reason: row.get("reason")?,
+        attempts: row.get("attempts")?,
+        created_at: column(row, "created_at")?,
+        updated_at: column(row, "updated_at")?,
+    })
+}
+
+fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
+    Ok(Queued {
+        id: column(row, "delivery_id")?,
+        punishment: column(row, "punishment_id")?,
+        source: column(row, "source_guild")?,
+        guild: column(row, "guild_id")?,
+        scope: optional(row, "link_id")?.map_or(Scope::Origin, Scope::Child),
+        action: word(row, "action", Action::from_word)?,
+        user: column(row, "target_user")?,
+        reason: optional(row, "reason")?.map(Arc::new),
+        delete_seconds: row.get("delete_seconds")?,
+        attempts: row.get("attempts")?,
+        state: word(row, "state", DeliveryState::from_word)?,
+    })
+}
+
+impl View<'_> {
+    /// The deliveries of a punishment to children, those that need a person first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn deliveries_of(&self, punishment: PunishmentId) -> Result<Vec<Delivery>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} WHERE d.punishment_id = ?1 AND d.scope = 'child'
+            ORDER BY CASE d.state WHEN 'failed' THEN 0 WHEN 'blocked' THEN 1 WHEN 'held' THEN 2 WHEN 'unknown' THEN 3
+                     WHEN 'sending' THEN 4 WHEN 'pending' THEN 5 WHEN 'skipped' THEN 6 WHEN 'superseded' THEN 7
+                     ELSE 8 END, d.delivery_id");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_map([Sql(punishment)], delivery)?.collect::<Result<_, _>>()?)
+    }
+
+    /// How a punishment went where it was decided; nothing where it was made there by hand.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn origin_of(&self, punishment: PunishmentId) -> Result<Option<Delivery>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} WHERE d.punishment_id = ?1 AND d.scope = 'origin'");
+        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(punishment)], delivery).optional()?)
+    }
+
+    /// A page of deliveries to children, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn deliveries(&self, filter: &DeliveryFilter, limit: u16) -> Result<Vec<Delivery>, StoreError> {
+        let mut sql = format!(
+            "SELECT {COLUMNS} JOIN punishments p ON p.event_id = d.punishment_id
+            WHERE d.scope = 'child' AND d.delivery_id < ?1"
+        );
+        if filter.source.is_some() {
+            sql.push_str(" AND p.source_guild = ?2");
+        }
+        if filter.child.is_some() {
+            sql.push_str(" AND d.guild_id = ?3");
+        }
+        if filter.user.is_some() {
+            sql.push_str(" AND d.target_user = ?4");
+        }
+        if filter.state.is_some() {
+            sql.push_str(" AND d.state = ?5");
+        }
+        // Every parameter stands in the statement, used or not, so that all forms are bound alike.
+        sql.push_str(
+            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 ORDER BY d.delivery_id DESC LIMIT ?6",
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(
+            params![
+                filter.before.map_or(i64::MAX, |id| id.get().cast_signed()),
+                Sql(filter.source),
+                Sql(filter.child),
+                Sql(filter.user),
+                filter.state.map(DeliveryState::word),
+                limit
+            ],
+            delivery,
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Deliveries to children, counted by state: all, or those from a guild or to it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn delivery_counts(&self, guild: Option<GuildId>) -> Result<DeliveryCounts, StoreError> {
+        let sql = match guild {
+            None => "SELECT state, count(*) AS n FROM deliveries WHERE scope = 'child' AND ?1 IS NULL GROUP BY state",
+            Some(_) => {
+                "SELECT d.state, count(*) AS n FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+                 WHERE d.scope = 'child' AND (p.source_guild = ?1 OR d.guild_id = ?1) GROUP BY d.state"
+            }
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut counts = DeliveryCounts::default();
+        let rows = statement.query_map([Sql(guild)], |row| {
+            Ok((word(row, "state", DeliveryState::from_word)?, row.get::<_, i64>("n")?))
+        })?;
+        for row in rows {
+            let (state, count) = row?;
+            *counts.of(state) += count.cast_unsigned();
+        }
+        Ok(counts)
+    }
+
+    /// What is open, counted by guild and state, each guild with the reason of one that does not move.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn open_by_guild(&self) -> Result<Vec<(GuildId, DeliveryCounts, Option<String>)>, StoreError> {
+        let sql = format!(
+            "SELECT guild_id, state, count(*) AS n, max(reason) AS reason FROM deliveries
+             WHERE state IN {OPEN} GROUP BY guild_id, state ORDER BY guild_id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut guilds: Vec<(GuildId, DeliveryCounts, Option<String>)> = Vec::new();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let guild = column(row, "guild_id")?;
+            if guilds.last().is_none_or(|(last, ..)| *last != guild) {
+                guilds.push((guild, DeliveryCounts::default(), None));
+            }
+            let Some((_, counts, reason)) = guilds.last_mut() else { continue };
+            *counts.of(word(row, "state", DeliveryState::from_word)?) +=
+                row.get::<_, i64>("n")?.cast_unsigned();
+            *reason = reason.take().or(row.get("reason")?);
+        }
+        Ok(guilds)
+    }
+
+    /// How many deliveries are open along a link.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn open_along(&self, link: LinkId) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM deliveries WHERE link_id = ?1 AND state IN {OPEN}");
+        let count: i64 = self.connection.prepare_cached(&sql)?.query_row([Sql(link)], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Everything open, oldest first: what a start goes on with.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn open_deliveries(&self) -> Result<Vec<Queued>, StoreError> {
+        let sql = format!(
+            "SELECT d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
+                    p.reason, p.delete_seconds, d.attempts, d.state
+             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.state IN {OPEN} ORDER BY d.delivery_id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries that
+    /// reached Discord, or may have, is a ban.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_our_ban(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
+        let sql = "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2
+                AND (state IN ('applied', 'sending', 'unknown') OR attempts > 0)
+             ORDER BY delivery_id DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let action: Option<String> =
+            statement.query_row(params![Sql(guild), Sql(user)], |row| row.get(0)).optional()?;
+        Ok(action.as_deref() == Some(Action::Ban.word()))
+    }
+
+    /// Whether another main's ban of the user is active and reaches the guild.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn has_other_cause(&self, guild: GuildId, user: UserId, source: GuildId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
+               AND p.action = 'ban' AND p.status = 'active' AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
+        let values = params![Sql(guild), Sql(user), Sql(source)];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// Whether an open or applied delivery of ours explains an event of this kind: its echo.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_echo(&self, guild: GuildId, user: UserId, action: Action) -> Result<bool, StoreError> {
+        let sql = "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2
+               AND state IN ('applied', 'sending', 'unknown', 'pending') ORDER BY delivery_id DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let latest: Option<String> =
+            statement.query_row(params![Sql(guild), Sql(user)], |row| row.get(0)).optional()?;
+        Ok(latest.as_deref() == Some(action.word()))
+    }
+}
+
+impl Change<'_> {
+    /// Stores a delivery in its first state and tells of it.
+    ///
+    /// # Errors
+    /// Where the store fails, or wall 2 refuses it.
+    pub fn insert_delivery(
+        &self,
+        punishment: &Punishment,
+        guild: GuildId,
+        scope: Scope,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<DeliveryId, StoreError> {
+        let link = match scope {
+            Scope::Origin => None,
+            Scope::Child(link) => Some(link),
+        };
+        let sql = "INSERT INTO deliveries (punishment_id, guild_id, scope, link_id, action, target_user, state, reason,
+                                   created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
+        self.connection().prepare_cached(sql)?.execute(params![
+            Sql(punishment.id),
+            Sql(guild),
+            scope.word(),
+            Sql(link),
+            punishment.action.word(),
+            Sql(punishment.user_id),
+            state.word(),
+            reason,
+            self.now().millis(),
+        ])?;
+        let id = self.connection().last_insert_rowid().cast_unsigned();
+        let id = DeliveryId::new(id)
+            .ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })?;
+        self.tell_delivery(id)?;
+        Ok(id)
+    }
+
+    /// Ends what is open for the user in the guild, because something newer takes its place.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn supersede(&self, guild: GuildId, user: UserId) -> Result<Vec<DeliveryId>, StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
+             WHERE guild_id = ?1 AND target_user = ?2 AND state IN {OPEN} RETURNING delivery_id"
+        );
+        self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis()])
+    }
+
+    /// Ends what is open along a link, because the link is gone.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn stop_link(&self, link: LinkId) -> Result<Vec<DeliveryId>, StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'skipped', reason = 'the link was removed', updated_at = ?2
+             WHERE link_id = ?1 AND state IN {OPEN} RETURNING delivery_id"
+        );
+        self.update_and_tell(&sql, params![Sql(link), self.now().millis()])
+    }
+
+    /// Records what became of a delivery, unless it has ended already. Whether it was recorded.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
+        // Also of what was superseded while its request was on the way: an undo has to know that it left.
+        let sql = "UPDATE deliveries SET attempts = max(attempts, ?2) WHERE delivery_id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), settlement.attempts])?;
+        let sql = format!(
+            "UPDATE deliveries SET state = ?2, reason = ?3, updated_at = ?4
+             WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING delivery_id"
+        );
+        let values = params![Sql(id), settlement.state.word(), settlement.reason, self.now().millis()];
+        Ok(!self.update_and_tell(&sql, values)?.is_empty())
+    }
+
+    fn update_and_tell(
+        &self,
+        sql: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let changed: Vec<DeliveryId> =
+            statement.query_map(values, |row| column(row, "delivery_id"))?.collect::<Result<_, _>>()?;
+        changed.iter().try_for_each(|id| self.tell_delivery(*id))?;
+        Ok(changed)
+    }
+
+    fn tell_delivery(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let sql = format!("SELECT d.scope, {COLUMNS} WHERE d.delivery_id = ?1");
+        let mut statement = self.connection().prepare_cached(&sql)?;
+        let (scope, delivery) =
+            statement.query_row([Sql(id)], |row| Ok((row.get::<_, String>("scope")?, delivery(row)?)))?;
+        self.tell(&match scope.as_str() {
+            "origin" => Changed::Origin { delivery },
+            _ => Changed::Delivery { delivery },
+        })
+    }
+}

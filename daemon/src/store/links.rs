@@ -1,0 +1,121 @@
+//! `guild_relationships`: the links, and the topology that is read from them.
+
+use super::rows::{Sql, column, odd, optional, word};
+use super::{Change, StoreError, View};
+use crate::network::{LinkRow, LinkState, Topology};
+use rusqlite::{OptionalExtension, Row, params};
+use wayhaven_shared::event::Change as Changed;
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::operations::setup::{Link, Mode};
+use wayhaven_shared::value::{GuildId, LinkId};
+
+const COLUMNS: &str =
+    "r.id, r.main_guild_id, r.child_guild_id, r.sync_mode, r.allowed_actions, r.state, r.updated_at, g.name
+    FROM guild_relationships r JOIN guild_settings g ON g.guild_id = r.child_guild_id";
+
+fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+    let words: String = row.get("allowed_actions")?;
+    let words: Vec<String> = serde_json::from_str(&words).map_err(|_| odd("allowed_actions"))?;
+    Ok(Link {
+        id: column(row, "id")?,
+        main_guild_id: column(row, "main_guild_id")?,
+        child_guild_id: column(row, "child_guild_id")?,
+        child_name: optional(row, "name")?,
+        mode: word(row, "sync_mode", Mode::from_word)?,
+        state: row.get("state")?,
+        // Words of actions that this version does not know allow nothing.
+        allowed_actions: words.iter().filter_map(|word| Action::from_word(word)).collect(),
+        updated_at: column(row, "updated_at")?,
+    })
+}
+
+impl View<'_> {
+    /// Mains, links and freezes as they are in this transaction.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn topology(&self) -> Result<Topology, StoreError> {
+        let mut mains = self
+            .connection
+            .prepare_cached("SELECT guild_id, frozen_at FROM guild_settings WHERE is_main = 1")?;
+        let mains = mains
+            .query_map([], |row| {
+                Ok((column(row, "guild_id")?, row.get::<_, Option<i64>>("frozen_at")?.is_some()))
+            })?
+            .collect::<Result<Vec<(GuildId, bool)>, _>>()?;
+        let mut links = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} WHERE r.state <> 'closed' ORDER BY r.id"))?;
+        let links = links
+            .query_map([], |row| {
+                let link = link(row)?;
+                Ok(LinkRow {
+                    id: link.id,
+                    main: link.main_guild_id,
+                    child: link.child_guild_id,
+                    mode: link.mode,
+                    state: LinkState::from_word(&link.state).ok_or_else(|| odd("state"))?,
+                    actions: link.allowed_actions,
+                })
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Topology::new(mains, links))
+    }
+
+    /// One link.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn link(&self, main: GuildId, child: GuildId) -> Result<Option<Link>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} WHERE r.main_guild_id = ?1 AND r.child_guild_id = ?2");
+        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(main), Sql(child)], link).optional()?)
+    }
+
+    /// A main's links that are not closed, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn links_of(&self, main: GuildId) -> Result<Vec<Link>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} WHERE r.main_guild_id = ?1 AND r.state <> 'closed' ORDER BY r.id");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_map([Sql(main)], link)?.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Change<'_> {
+    /// Makes a link active, or changes its mode.
+    ///
+    /// # Errors
+    /// Where the store fails, or refuses because it would make a chain.
+    pub fn activate_link(&self, main: GuildId, child: GuildId, mode: Mode) -> Result<Link, StoreError> {
+        self.ensure_guild(child)?;
+        let sql = "INSERT INTO guild_relationships (main_guild_id, child_guild_id, sync_mode, state, created_at, updated_at)
+             VALUES (?1, ?2, ?3, 'active', ?4, ?4)
+             ON CONFLICT (main_guild_id, child_guild_id) DO UPDATE
+                SET sync_mode = excluded.sync_mode, state = 'active', updated_at = excluded.updated_at";
+        let now = self.now().millis();
+        self.connection().prepare_cached(sql)?.execute(params![Sql(main), Sql(child), mode.word(), now])?;
+        self.link_changed(main, child)
+    }
+
+    /// Closes a link: it authorises nothing more.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn close_link(&self, id: LinkId, main: GuildId, child: GuildId) -> Result<Link, StoreError> {
+        let sql = "UPDATE guild_relationships SET state = 'closed', updated_at = ?2 WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), self.now().millis()])?;
+        self.link_changed(main, child)
+    }
+
+    fn link_changed(&self, main: GuildId, child: GuildId) -> Result<Link, StoreError> {
+        self.topology_changed();
+        let link = self.link(main, child)?.ok_or_else(|| StoreError::Row {
+            table: "guild_relationships",
+            what: "the link that was just written is not there".into(),
+        })?;
+        self.tell(&Changed::Network { link: Some(link.clone()) })?;
+        Ok(link)
+    }
+}

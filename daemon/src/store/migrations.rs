@@ -1,0 +1,36 @@
+//! The schema's history, forward only.
+//!
+//! To change the schema, add a file `NNNN-name.sql` and a line to [`ALL`]. A migration imports no code that may
+//! change later; what it needs, it contains. Its number is SQLite's `user_version` once it has run.
+
+use super::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+
+/// "WAYH", so that `file` and we recognise a store.
+const APPLICATION_ID: i32 = 0x5741_5948;
+
+/// Every migration, in order; the first makes `user_version` 1.
+const ALL: &[&str] = &[include_str!("migrations/0001-foundation.sql")];
+
+/// Brings the schema up to date, each migration in a transaction of its own.
+pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let mut version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(StoreError::Foreign);
+    }
+    let known = u32::try_from(ALL.len()).unwrap_or(u32::MAX);
+    if version > known {
+        return Err(StoreError::Newer { found: version, known });
+    }
+    for migration in ALL.iter().skip(version as usize) {
+        version += 1;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

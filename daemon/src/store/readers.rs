@@ -1,0 +1,64 @@
+//! A small pool of read-only connections.
+
+use super::{StoreError, View};
+use rusqlite::{Connection, OpenFlags};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use wayhaven_shared::Fault;
+
+/// Connections kept: reads are short, and each costs a page cache.
+const CONNECTIONS: usize = 3;
+
+pub(super) struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    free: Semaphore,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path, busy: Duration) -> Result<Self, StoreError> {
+        let open = |_| -> Result<Connection, StoreError> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(busy)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        };
+        let idle = (0..CONNECTIONS).map(open).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { idle: Mutex::new(idle), free: Semaphore::new(CONNECTIONS) })
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        readers: Arc<Self>,
+        work: impl FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let task = async {
+            let _permit = readers.free.acquire().await.map_err(|_| StoreError::Closed)?;
+            let Some(connection) = readers.take() else { return Err(StoreError::Closed.into()) };
+            let lender = Arc::clone(&readers);
+            let joined = tokio::task::spawn_blocking(move || {
+                // One transaction for all of `work`, so that what it reads belongs together; it only reads, so
+                // how it ends does not matter.
+                let outcome = connection
+                    .execute_batch("BEGIN")
+                    .map_err(|error| Fault::from(StoreError::from(error)))
+                    .and_then(|()| {
+                        // Caught so that the connection goes back to the pool.
+                        catch_unwind(AssertUnwindSafe(|| work(&View { connection: &connection })))
+                            .unwrap_or_else(|_| Err(Fault::internal("a reading of the store panicked")))
+                    });
+                let _ = connection.execute_batch("ROLLBACK");
+                lender.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+                outcome
+            });
+            joined.await.map_err(|_| Fault::from(StoreError::Closed))?
+        };
+        task.await
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}

@@ -1,0 +1,185 @@
+//! The one thread that writes.
+//!
+//! It takes closures, each in a savepoint, and commits them in groups: one fsync serves many. A caller is
+//! answered after its commit, and after the topology and the event sequence of that commit are published.
+
+use super::{Shared, StoreError, View};
+use crate::clock::Clock;
+use crate::network::Topology;
+use rusqlite::Connection;
+use std::cell::Cell;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use wayhaven_shared::Fault;
+use wayhaven_shared::value::Timestamp;
+
+/// How many changes one commit carries at most: enough to share an fsync, few enough to answer soon.
+const GROUP: usize = 512;
+
+/// How many changes may wait: beyond it, those who submit wait, so that memory is bounded.
+const QUEUE: usize = 4_096;
+
+/// A transaction to write in. Reading goes through [`View`]'s methods.
+pub struct Change<'c> {
+    view: View<'c>,
+    now: Timestamp,
+    topology: &'c TopologyCell,
+}
+
+/// The topology inside the transaction: read again from the tables after a link has changed.
+struct TopologyCell {
+    current: std::cell::RefCell<Arc<Topology>>,
+    stale: Cell<bool>,
+}
+
+impl<'c> Deref for Change<'c> {
+    type Target = View<'c>;
+    fn deref(&self) -> &View<'c> {
+        &self.view
+    }
+}
+
+impl Change<'_> {
+    /// When this change happens: one time for everything in it.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The links as they are inside this transaction.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn topology_here(&self) -> Result<Arc<Topology>, StoreError> {
+        if self.topology.stale.replace(false) {
+            *self.topology.current.borrow_mut() = Arc::new(self.view.topology()?);
+        }
+        Ok(Arc::clone(&self.topology.current.borrow()))
+    }
+
+    /// Marks the topology as changed by this transaction.
+    pub(super) fn topology_changed(&self) {
+        self.topology.stale.set(true);
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.view.connection
+    }
+}
+
+/// Tells a caller what became of its change, once the group is committed or not.
+type Settle = Box<dyn FnOnce(Result<(), Fault>) + Send>;
+/// A change to run, or the reason why no transaction could begin for it.
+type Job = Box<dyn FnOnce(Result<&Change<'_>, Fault>) -> Settle + Send>;
+
+#[derive(Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        clock: Clock,
+        shared: Arc<Shared>,
+    ) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || run(&connection, &clock, &shared, queue))
+            .map_err(|_| StoreError::Closed)?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, Fault>>, Fault> {
+        let (answer, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |change| {
+            let outcome = change.and_then(|change| savepoint(change, work));
+            Box::new(move |committed| {
+                // The caller may have gone away: its change stands all the same.
+                let _ = answer.send(committed.and(outcome));
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        Ok(receiver)
+    }
+}
+
+/// Runs `work` so that its failure, or its panic, takes back its own changes and no other's.
+fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    let sql =
+        |sql| change.connection().execute_batch(sql).map_err(|error| Fault::from(StoreError::from(error)));
+    sql("SAVEPOINT job")?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(change)))
+        .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")));
+    match outcome {
+        Ok(value) => sql("RELEASE job").map(|()| value),
+        Err(fault) => {
+            // What was rolled back may have been a link: read the topology again either way.
+            change.topology_changed();
+            sql("ROLLBACK TO job; RELEASE job")?;
+            Err(fault)
+        }
+    }
+}
+
+fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc::Receiver<Job>) {
+    let published = || Arc::clone(&shared.topology.read().unwrap_or_else(PoisonError::into_inner));
+    let topology = TopologyCell { current: published().into(), stale: Cell::new(false) };
+    let mut group = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        group.push(first);
+        while group.len() < GROUP {
+            let Ok(job) = queue.try_recv() else { break };
+            group.push(job);
+        }
+        let mut settles = Vec::with_capacity(group.len());
+        let committed = commit(connection, clock, &topology, group.drain(..), &mut settles);
+        match &committed {
+            Ok(sequence) => {
+                *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
+                    Arc::clone(&topology.current.borrow());
+                shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
+            }
+            Err(error) => {
+                tracing::error!("a group of {} changes was not committed: {error}", settles.len());
+                *topology.current.borrow_mut() = published();
+                topology.stale.set(true);
+            }
+        }
+        let committed = committed.map(|_| ()).map_err(Fault::from);
+        settles.into_iter().for_each(|settle| settle(committed.clone()));
+    }
+}
+
+/// Runs the group in one transaction and returns the last event's sequence after its commit.
+fn commit(
+    connection: &Connection,
+    clock: &Clock,
+    topology: &TopologyCell,
+    group: impl Iterator<Item = Job>,
+    settles: &mut Vec<Settle>,
+) -> Result<u64, StoreError> {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    let change = Change { view: View { connection }, now: clock.now(), topology };
+    // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
+    let begun = begun.map_err(StoreError::from);
+    let refusal =
+        begun.as_ref().err().map(|error| Fault::unavailable(format!("the store takes no changes: {error}")));
+    settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));
+    let finish = || -> Result<u64, StoreError> {
+        begun?;
+        let sequence = change.last_event()?;
+        change.topology_here()?;
+        connection.execute_batch("COMMIT")?;
+        Ok(sequence)
+    };
+    finish().inspect_err(|_| {
+        // A transaction that could not begin has nothing to roll back, and SQLite says so; nothing is lost.
+        let _ = connection.execute_batch("ROLLBACK");
+    })
+}

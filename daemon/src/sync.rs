@@ -1,0 +1,24 @@
+//! The sync engine: from a punishment to every child, durably.
+//!
+//! `plan` says what would be delivered where; `record` stores a punishment with its deliveries in one
+//! transaction; `engine` keeps one lane per guild and sends; `attempt` is one request and what follows from its
+//! answer; `ingest` turns what people do in Discord's own UI into punishments.
+
+pub mod attempt;
+pub mod engine;
+pub mod ingest;
+pub mod plan;
+pub mod record;
+
+pub use engine::Engine;
+
+use std::time::Duration;
+
+/// How long to wait after so many attempts: doubling from half a second, at most five minutes.
+pub fn backoff(attempts: u32) -> Duration {
+    let longest = Duration::from_secs(300);
+    Duration::from_millis(250)
+        .checked_mul(2_u32.saturating_pow(attempts.min(16)))
+        .unwrap_or(longest)
+        .min(longest)
+}

@@ -1,0 +1,78 @@
+//! What a punishment would be delivered where: a pure function of the links.
+
+use crate::network::{LinkState, Topology, authorise};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::value::{GuildId, LinkId};
+
+/// One delivery as it would start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The child.
+    pub guild: GuildId,
+    /// The link it follows.
+    pub link: LinkId,
+    /// The state it starts in.
+    pub state: DeliveryState,
+    /// Why, where it is not simply sent.
+    pub reason: Option<String>,
+}
+
+/// The deliveries of a punishment decided in `source`: one per active link. A guild that is no main has none.
+pub fn plan(topology: &Topology, source: GuildId, action: Action) -> Vec<Step> {
+    let step = |link: &crate::network::LinkRow| {
+        let (state, reason) = match authorise(topology, source, link.child, action) {
+            Ok(_) => (DeliveryState::Pending, None),
+            Err(refusal) => (refusal.state(), Some(refusal.to_string())),
+        };
+        Step { guild: link.child, link: link.id, state, reason }
+    };
+    topology.links(source).iter().filter(|link| link.state == LinkState::Active).map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::LinkRow;
+    use proptest::prelude::*;
+    use wayhaven_shared::operations::setup::Mode;
+
+    fn guild(id: u64) -> GuildId {
+        GuildId::new(id).unwrap()
+    }
+
+    prop_compose! {
+        fn any_link()(id in 1u64..1000, main in 1u64..6, child in 1u64..12, monitor: bool, state in 0..3, ban: bool) -> LinkRow {
+            LinkRow {
+                id: LinkId::new(id).unwrap(),
+                main: guild(main),
+                child: guild(child),
+                mode: if monitor { Mode::Monitor } else { Mode::Active },
+                state: [LinkState::Proposed, LinkState::Active, LinkState::Closing][state],
+                actions: if ban { vec![Action::Ban] } else { Vec::new() },
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever the links are: what is sent goes along an active link of the guild where it was decided.
+        #[test]
+        fn nothing_is_sent_but_along_an_active_link_of_a_main(
+            links in proptest::collection::vec(any_link(), 0..20),
+            mains in proptest::collection::vec((1u64..6, any::<bool>()), 0..4),
+            source in 1u64..12,
+        ) {
+            let topology = Topology::new(mains.iter().map(|(id, frozen)| (guild(*id), *frozen)).collect(), links.clone());
+            for step in plan(&topology, guild(source), Action::Ban) {
+                let link = links.iter().find(|link| link.main == guild(source) && link.child == step.guild);
+                prop_assert!(mains.iter().any(|(id, _)| guild(*id) == guild(source)));
+                prop_assert!(link.is_some());
+                if step.state == DeliveryState::Pending {
+                    prop_assert!(links.iter().any(|link| link.main == guild(source) && link.child == step.guild
+                        && link.state == LinkState::Active && link.mode == Mode::Active
+                        && link.actions.contains(&Action::Ban)));
+                    prop_assert!(!topology.is_frozen(guild(source)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A punishment and its deliveries, stored in one transaction: the outbox.
+
+use super::plan::plan;
+use crate::store::{Change, NewPunishment, Queued, Scope, StoreError};
+use std::sync::Arc;
+use wayhaven_shared::operations::punishment::{DeliveryCounts, DeliveryState, OriginOutcome, Punishment};
+use wayhaven_shared::value::{DeliveryId, GuildId};
+
+/// What was stored, and what the engine has to send.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The decision.
+    pub punishment: Punishment,
+    /// How it stands where it was decided.
+    pub origin: OriginOutcome,
+    /// The deliveries to children, counted by state.
+    pub deliveries: DeliveryCounts,
+    /// What is to be sent. Hand it to the engine after the commit, not before.
+    pub queue: Vec<Queued>,
+}
+
+/// How a punishment stands in its own guild before anything was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtOrigin {
+    /// We have to do it there.
+    ToDo,
+    /// Somebody did it there by hand.
+    Done,
+}
+
+/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same user.
+///
+/// # Errors
+/// Where the store fails; then nothing of it is stored.
+pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> Result<Recorded, StoreError> {
+    let topology = change.topology_here()?;
+    let punishment = change.insert_punishment(new)?;
+    change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
+
+    let reason = new.reason.clone().map(Arc::new);
+    let mut queue = Vec::new();
+    let mut add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
+        change.supersede(guild, new.user)?;
+        let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
+        if state == DeliveryState::Pending {
+            queue.push(queued(id, &punishment, guild, scope, new.delete_seconds, reason.clone()));
+        }
+        Ok::<_, StoreError>(())
+    };
+    let origin_state = match at_origin {
+        AtOrigin::ToDo => {
+            add(new.guild, Scope::Origin, DeliveryState::Pending, None)?;
+            DeliveryState::Pending
+        }
+        AtOrigin::Done => DeliveryState::Applied,
+    };
+    let mut deliveries = DeliveryCounts::default();
+    for step in plan(&topology, new.guild, new.action) {
+        add(step.guild, Scope::Child(step.link), step.state, step.reason.as_deref())?;
+        *deliveries.of(step.state) += 1;
+    }
+    if at_origin == AtOrigin::Done {
+        // What we still had to do there was overtaken by hand.
+        change.supersede(new.guild, new.user)?;
+    }
+    let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason: None };
+    Ok(Recorded { punishment, origin, deliveries, queue })
+}
+
+fn queued(
+    id: DeliveryId,
+    punishment: &Punishment,
+    guild: GuildId,
+    scope: Scope,
+    delete_seconds: u32,
+    reason: Option<Arc<wayhaven_shared::value::Untrusted>>,
+) -> Queued {
+    Queued {
+        id,
+        punishment: punishment.id,
+        source: punishment.guild_id,
+        guild,
+        scope,
+        action: punishment.action,
+        user: punishment.user_id,
+        reason,
+        delete_seconds,
+        attempts: 0,
+        state: DeliveryState::Pending,
+    }
+}

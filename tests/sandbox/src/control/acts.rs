@@ -1,0 +1,199 @@
+//! Requests of the control address that do something.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Answer, Problem};
+use crate::discord::Discord;
+use crate::fault::Fault;
+use crate::people::People;
+use crate::wire;
+
+#[derive(Deserialize)]
+struct Moderation {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    by: u64,
+    #[serde(deserialize_with = "wire::id")]
+    user: u64,
+    reason: Option<String>,
+    seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct BulkBan {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    by: u64,
+    #[serde(deserialize_with = "wire::ids")]
+    users: Vec<u64>,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Membership {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    user: u64,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+}
+
+#[derive(Deserialize)]
+struct OfRole {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    by: Option<u64>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    user: Option<u64>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    role: Option<u64>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    permissions: Option<u64>,
+    position: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Command {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    by: u64,
+    command: String,
+    #[serde(default)]
+    options: Value,
+    #[serde(default)]
+    option: String,
+    #[serde(default)]
+    typed: String,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    user: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Press {
+    #[serde(deserialize_with = "wire::id")]
+    interaction: u64,
+    #[serde(deserialize_with = "wire::id")]
+    by: u64,
+    custom_id: String,
+}
+
+#[derive(Deserialize)]
+struct Dms {
+    #[serde(deserialize_with = "wire::id")]
+    user: u64,
+    accepts: bool,
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    ms: u64,
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| Problem::Malformed(error.to_string()))
+}
+
+fn done(outcome: Result<(), String>) -> Answer {
+    outcome.map(|()| json!({})).map_err(Problem::Refused)
+}
+
+fn begun(outcome: Result<u64, String>) -> Answer {
+    outcome.map(|id| json!({"interaction": id.to_string()})).map_err(Problem::Refused)
+}
+
+fn needed<T>(value: Option<T>, name: &str) -> Result<T, Problem> {
+    value.ok_or_else(|| Problem::Malformed(format!("missing field `{name}`")))
+}
+
+pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) -> Answer {
+    match path {
+        "/ban" | "/unban" | "/kick" | "/timeout" => moderate(people, path, &read(body)?),
+        "/bulk-ban" => {
+            let BulkBan { guild, by, users, reason } = read(body)?;
+            done(people.bulk_ban(guild, by, &users, reason.as_deref()))
+        }
+        "/join" | "/leave" => {
+            let Membership { guild, user } = read(body)?;
+            done(if path == "/join" { people.join(guild, user) } else { people.leave(guild, user) })
+        }
+        "/role/add" | "/role/remove" | "/role/permissions" | "/role/move" | "/role/delete"
+        | "/bot/permissions" => roles(people, path, &read(body)?),
+        "/bot/remove" => done(people.remove_bot(read::<Place>(body)?.guild)),
+        "/bot/invite" => done(people.invite_bot(read::<Place>(body)?.guild)),
+        "/outage" => done(people.outage(read::<Place>(body)?.guild)),
+        "/restore" => done(people.restore(read::<Place>(body)?.guild)),
+        "/token/reset" => Ok(json!({"token": people.reset_token()})),
+        "/dms" => {
+            let Dms { user, accepts } = read(body)?;
+            people.accept_dms(user, accepts);
+            Ok(json!({}))
+        }
+        "/stranger" => Ok(json!({"user": discord.change(crate::World::stranger).to_string()})),
+        "/slash" | "/autocomplete" | "/user-command" => command(people, path, read(body)?),
+        "/press" => {
+            let Press { interaction, by, custom_id } = read(body)?;
+            begun(people.press(interaction, by, &custom_id))
+        }
+        "/faults" => Ok(json!({"fault": discord.inject(read::<Fault>(body)?)})),
+        "/clock/advance" => {
+            discord.advance(Duration::from_millis(read::<Advance>(body)?.ms));
+            Ok(json!({"now_ms": discord.clock.unix_ms()}))
+        }
+        _ => Err(Problem::Missing),
+    }
+}
+
+fn moderate(people: &People, path: &str, asked: &Moderation) -> Answer {
+    let Moderation { guild, by, user, reason, seconds } = asked;
+    let reason = reason.as_deref();
+    done(match path {
+        "/ban" => people.ban(*guild, *by, *user, reason),
+        "/unban" => people.unban(*guild, *by, *user, reason),
+        "/kick" => people.kick(*guild, *by, *user, reason),
+        _ => people.timeout(*guild, *by, *user, seconds.map(Duration::from_secs), reason),
+    })
+}
+
+fn roles(people: &People, path: &str, asked: &OfRole) -> Answer {
+    let guild = asked.guild;
+    let role = || needed(asked.role, "role");
+    done(match path {
+        "/role/add" => people.add_role(guild, needed(asked.by, "by")?, needed(asked.user, "user")?, role()?),
+        "/role/remove" => {
+            people.remove_role(guild, needed(asked.by, "by")?, needed(asked.user, "user")?, role()?)
+        }
+        "/role/permissions" => {
+            people.set_role_permissions(guild, role()?, needed(asked.permissions, "permissions")?)
+        }
+        "/role/move" => people.move_role(guild, role()?, needed(asked.position, "position")?),
+        "/role/delete" => people.delete_role(guild, role()?),
+        _ => people.set_bot_permissions(guild, needed(asked.permissions, "permissions")?),
+    })
+}
+
+fn command(people: &People, path: &str, asked: Command) -> Answer {
+    let Command { guild, by, command, options, option, typed, user } = asked;
+    begun(match path {
+        "/slash" => people.slash(guild, by, &command, options),
+        "/autocomplete" => people.autocomplete(guild, by, &command, &option, &typed),
+        _ => people.user_command(guild, by, &command, needed(user, "user")?),
+    })
+}
+
+pub(super) fn delete(discord: &Discord, path: &str) -> Answer {
+    let id = path.strip_prefix("/faults/").and_then(|id| id.parse().ok()).ok_or(Problem::Missing)?;
+    if discord.clear(id) { Ok(json!({})) } else { Err(Problem::Missing) }
+}

@@ -1,0 +1,145 @@
+//! The REST address: from bytes to an answer, in the order the real one checks: edge, faults, door, limits, form,
+//! handler.
+
+mod applications;
+mod audit_logs;
+mod bans;
+mod call;
+mod channels;
+mod guilds;
+mod interactions;
+pub mod limits;
+mod members;
+mod messages;
+mod reply;
+mod request;
+mod roles;
+mod routes;
+mod users;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use tokio::net::TcpListener;
+
+use crate::Refusal;
+use crate::connection::{Door, Line};
+use crate::discord::Discord;
+use crate::fault::{Fault, Plan};
+use crate::world::World;
+
+use call::Call;
+use limits::Verdict;
+pub(crate) use reply::Reply;
+use request::Incoming;
+use routes::Door as Entry;
+pub(crate) use routes::fit;
+
+/// Serves until the task is dropped.
+pub(crate) async fn serve(discord: Arc<Discord>, listener: TcpListener) {
+    let app = Router::new().fallback(handle).with_state(discord);
+    let service = app.into_make_service_with_connect_info::<Line>();
+    if let Err(error) = axum::serve(Door(listener), service).await {
+        eprintln!("wayhaven-sandbox: the REST address failed: {error}");
+    }
+}
+
+async fn handle(
+    State(discord): State<Arc<Discord>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: Request,
+) -> Response {
+    if discord.is_stopped() {
+        line.cut();
+        return Response::default();
+    }
+    let incoming = match Incoming::receive(&discord.clock, request).await {
+        Ok(incoming) => incoming,
+        Err(refusal) => return Reply::refused(refusal).into_response(),
+    };
+    if let Some(description) = &discord.conformance {
+        let shown = incoming.path_without_tokens();
+        discord.note_violations(description.check_request(&incoming.described(&shown)));
+    }
+    let (sequence, plan) = discord.change(|world| {
+        let sequence = world.log.open(incoming.recorded());
+        (sequence, world.faults.plan(&incoming.asked()))
+    });
+    if let Some(fault) = plan.hang {
+        let mut changes = discord.changes();
+        while discord.read(|world| world.faults.is_active(fault)) && changes.changed().await.is_ok() {}
+    }
+    let cut = plan.cut_after || matches!(plan.instead, Some(Fault::CutBefore { .. }));
+    let gateway_url = discord.addresses.gateway.as_str();
+    let (reply, latency) = discord.change(|world| {
+        let reply = answer(world, &incoming, &plan, gateway_url);
+        let now = world.clock.now();
+        if matches!(reply.status, 401 | 403 | 429) && reply.limited != Some("shared") {
+            world.limits.count_invalid(now);
+        }
+        world.log.close(sequence, if cut { 0 } else { reply.status }, &reply);
+        (reply, world.options.latency + plan.latency)
+    });
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    if cut {
+        line.cut();
+    }
+    reply.into_response()
+}
+
+/// Decides what a request is answered, and carries it out.
+fn answer(world: &mut World, incoming: &Incoming, plan: &Plan, gateway_url: &str) -> Reply {
+    if let Some(refusal) = &incoming.edge {
+        return Reply::refused(refusal.clone());
+    }
+    match &plan.instead {
+        Some(Fault::Answer { status, code, message, .. }) => {
+            return Reply::refused(Refusal::new(*status, *code, message));
+        }
+        Some(Fault::Page { status, body, .. }) => return Reply::page(*status, body.clone()),
+        Some(Fault::RateLimit { scope, retry_after, headers, .. }) => {
+            return Reply::limited(*scope, *retry_after, None).with_headers(headers.as_ref());
+        }
+        Some(_) => return Reply::page(502, String::new()),
+        None => {}
+    }
+    let Some((endpoint, parameters)) = &incoming.found else {
+        return Reply::refused(incoming.lost());
+    };
+    if endpoint.door == Entry::Bot
+        && incoming.authorization.as_deref() != Some(&format!("Bot {}", world.token))
+    {
+        return Reply::refused(Refusal::unauthorized());
+    }
+    let now = world.clock.now();
+    let counted = endpoint.door != Entry::PathToken;
+    let standing = match world.limits.judge(now, counted, Some(endpoint.bucket), incoming.major()) {
+        Verdict::Pass(standing) => standing,
+        Verdict::Limited { scope, retry_after, standing } => {
+            return Reply::limited(scope, retry_after, standing);
+        }
+        Verdict::Banned(retry_after) => return Reply::banned(retry_after),
+    };
+    if let Some(refusal) = &incoming.form {
+        return Reply::refused(refusal.clone()).standing(standing, now, world);
+    }
+    let parameters: Vec<(&'static str, &str)> = parameters.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let mut call = Call {
+        world: &mut *world,
+        parameters: &parameters,
+        query: &incoming.query,
+        body: &incoming.json,
+        reason: incoming.reason.as_deref(),
+        gateway_url,
+    };
+    let reply = match (endpoint.handle)(&mut call) {
+        Ok(answer) => Reply::done(answer.status, answer.body),
+        Err(refusal) => Reply::refused(refusal),
+    };
+    reply.standing(standing, now, world)
+}

@@ -1,0 +1,176 @@
+//! Using commands, and the clocks of what comes of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wayhaven_sandbox::{Sandbox, permissions};
+
+use crate::bot::{Bot, Socket, facts, missing, unchecked};
+
+fn ban_command() -> Value {
+    json!([{"name": "ban", "description": "Ban somebody", "contexts": [0], "integration_types": [0],
+        "default_member_permissions": permissions::BAN_MEMBERS.to_string(), "options": [
+        {"type": 6, "name": "user", "description": "Whom", "required": true},
+        {"type": 3, "name": "reason", "description": "Why", "max_length": 10},
+        {"type": 3, "name": "guild", "description": "Where", "autocomplete": true}]},
+      {"name": "setup", "description": "Setup", "options": [
+        {"type": 1, "name": "add-child", "description": "Link", "options": [
+          {"type": 3, "name": "guild-id", "description": "Which", "required": true}]}]}])
+}
+
+struct Scene {
+    sandbox: Sandbox,
+    bot: Bot,
+    socket: Socket,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let sandbox = Sandbox::start(unchecked()).await.unwrap();
+        let bot = Bot::of(&sandbox);
+        let path = format!("/applications/{}/commands", sandbox.application_id());
+        assert_eq!(bot.with("PUT", &path, ban_command()).await.status, 200);
+        let socket = Socket::settled(&sandbox).await;
+        Self { sandbox, bot, socket }
+    }
+
+    fn use_ban(&self) -> u64 {
+        let user = self.sandbox.members(self.sandbox.main_guild())[0].to_string();
+        let (main, by) = (self.sandbox.main_guild(), self.sandbox.moderator());
+        self.sandbox.people().slash(main, by, "ban", json!({"user": user, "reason": "spam"})).unwrap()
+    }
+
+    async fn asked(&mut self) -> (String, String) {
+        let event = self.socket.event("INTERACTION_CREATE").await;
+        let text = |key: &str| event[key].as_str().unwrap().to_owned();
+        (format!("/interactions/{}/{}/callback", text("id"), text("token")), text("token"))
+    }
+
+    fn webhook(&self, token: &str) -> String {
+        format!("/webhooks/{}/{token}", self.sandbox.application_id())
+    }
+}
+
+#[tokio::test]
+async fn a_deferred_reply_is_edited_and_stays_ephemeral() {
+    let mut scene = Scene::set().await;
+    let id = scene.use_ban();
+    let (callback, token) = scene.asked().await;
+    let defer = json!({"type": 5, "data": {"flags": 64}});
+    assert_eq!(scene.bot.with("POST", &callback, defer.clone()).await.status, 204);
+    let again = scene.bot.with("POST", &callback, defer).await;
+    assert_eq!((again.status, again.code()), (400, 40060));
+    let original = format!("{}/messages/@original", scene.webhook(&token));
+    assert_eq!(scene.bot.get(&original).await.body["flags"], 64 | 128, "loading");
+    let edited = scene.bot.with("PATCH", &original, json!({"content": "done"})).await;
+    assert_eq!((edited.status, &edited.body["flags"]), (200, &json!(64)));
+
+    let people = scene.sandbox.people();
+    assert_eq!(people.reply(id).await.unwrap()["content"], "done");
+    assert_eq!(people.replies(id).len(), 1);
+    let known = people.interaction(id).unwrap();
+    assert!(known.was_deferred && known.ephemeral && known.answered_after.unwrap() < Duration::from_secs(3));
+    let more = scene.bot.with("POST", &scene.webhook(&token), json!({"content": "and more"})).await;
+    assert_eq!(more.status, 200);
+    assert_ne!(more.body["id"], edited.body["id"]);
+    assert_eq!(scene.bot.bare("DELETE", &original).await.status, 204);
+    assert_eq!(scene.bot.get(&original).await.code(), 10008);
+}
+
+#[tokio::test]
+async fn the_first_post_after_a_deferral_edits_it() {
+    let mut scene = Scene::set().await;
+    scene.use_ban();
+    let (callback, token) = scene.asked().await;
+    scene.bot.with("POST", &callback, json!({"type": 5})).await;
+    let sent = scene.bot.with("POST", &scene.webhook(&token), json!({"content": "here", "flags": 64})).await;
+    let original = scene.bot.get(&format!("{}/messages/@original", scene.webhook(&token))).await;
+    assert_eq!(sent.body["id"], original.body["id"]);
+    assert_eq!(original.body["flags"], 0, "the deferral was not ephemeral");
+}
+
+#[tokio::test]
+async fn three_seconds_to_answer_and_fifteen_minutes_after() {
+    let mut scene = Scene::set().await;
+    scene.use_ban();
+    let (late, _) = scene.asked().await;
+    scene.sandbox.advance(Duration::from_millis(3_001));
+    assert_eq!(scene.bot.with("POST", &late, json!({"type": 5})).await.code(), 10062);
+
+    scene.use_ban();
+    let (callback, token) = scene.asked().await;
+    let original = format!("{}/messages/@original", scene.webhook(&token));
+    assert_eq!(scene.bot.get(&original).await.code(), 10015, "nothing was answered yet");
+    assert_eq!(scene.bot.with("POST", &callback, json!({"type": 5})).await.status, 204);
+    scene.sandbox.advance(Duration::from_secs(14 * 60));
+    assert_eq!(scene.bot.with("PATCH", &original, json!({"content": "slow"})).await.status, 200);
+    scene.sandbox.advance(Duration::from_secs(61));
+    assert_eq!(scene.bot.with("PATCH", &original, json!({"content": "too slow"})).await.code(), 50027);
+}
+
+#[tokio::test]
+async fn the_event_says_who_may_what() {
+    let mut scene = Scene::set().await;
+    let user = scene.sandbox.members(scene.sandbox.main_guild())[0].to_string();
+    scene.use_ban();
+    let event = scene.socket.event("INTERACTION_CREATE").await;
+    let held: u64 = event["member"]["permissions"].as_str().unwrap().parse().unwrap();
+    assert_ne!(held & permissions::BAN_MEMBERS, 0);
+    assert_eq!(event["data"]["options"][0], json!({"name": "user", "type": 6, "value": user}));
+    assert_eq!(event["data"]["resolved"]["users"][&user]["id"], user);
+    let member = &event["data"]["resolved"]["members"][&user];
+    assert!(member["permissions"].is_string() && member.get("user").is_none());
+    assert_eq!(event["authorizing_integration_owners"]["0"], scene.sandbox.main_guild().to_string());
+    for example in facts("INTERACTION_CREATE").iter().filter(|example| example["type"] == 2) {
+        assert_eq!(missing(&event, example), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_of_discord_would_not_send_is_an_error() {
+    let scene = Scene::set().await;
+    let people = scene.sandbox.people();
+    let (main, moderator) = (scene.sandbox.main_guild(), scene.sandbox.moderator());
+    let ordinary = scene.sandbox.members(main)[1];
+    let user = scene.sandbox.stranger().to_string();
+    let wrong = |command: &str, options: Value| people.slash(main, moderator, command, options).unwrap_err();
+    assert!(wrong("nothing", json!({})).contains("not registered"));
+    assert!(wrong("ban", json!({})).contains("user is required"));
+    assert!(wrong("ban", json!({"user": 55})).contains("id as a string"));
+    assert!(wrong("ban", json!({"user": "55"})).contains("does not exist"));
+    assert!(wrong("ban", json!({"user": user, "reason": "far too long a text"})).contains("length"));
+    assert!(wrong("ban", json!({"user": user, "days": 1})).contains("no option days"));
+    assert!(wrong("setup", json!({})).contains("bare"));
+    assert!(people.slash(main, ordinary, "ban", json!({"user": user})).unwrap_err().contains("not allowed"));
+    assert!(people.slash(main, moderator, "setup add-child", json!({"guild-id": "123"})).is_ok());
+}
+
+#[tokio::test]
+async fn options_complete_themselves_and_buttons_update_their_message() {
+    let mut scene = Scene::set().await;
+    let people = scene.sandbox.people();
+    let (main, by) = (scene.sandbox.main_guild(), scene.sandbox.moderator());
+    let id = people.autocomplete(main, by, "ban", "guild", "ma").unwrap();
+    let (callback, _) = scene.asked().await;
+    let many: Vec<Value> = (0..26).map(|at| json!({"name": format!("g{at}"), "value": "1"})).collect();
+    let refused = scene.bot.with("POST", &callback, json!({"type": 8, "data": {"choices": many}})).await;
+    assert_eq!(refused.code(), 50035);
+    let choices = json!({"type": 8, "data": {"choices": [{"name": "Main", "value": "1"}]}});
+    assert_eq!(scene.bot.with("POST", &callback, choices).await.status, 204);
+    assert_eq!(people.reply(id).await.unwrap()["choices"][0]["name"], "Main");
+
+    let id = scene.use_ban();
+    let (callback, _) = scene.asked().await;
+    let row =
+        json!([{"type": 1, "components": [{"type": 2, "style": 4, "label": "Ban", "custom_id": "yes"}]}]);
+    let ask = json!({"type": 4, "data": {"content": "Sure?", "flags": 64, "components": row}});
+    assert_eq!(scene.bot.with("POST", &callback, ask).await.status, 204);
+    assert!(people.press(id, scene.sandbox.owner(), "yes").is_err(), "it is ephemeral");
+    assert!(people.press(id, by, "no").is_err());
+    let pressed = people.press(id, by, "yes").unwrap();
+    let (callback, _) = scene.asked().await;
+    let update = json!({"type": 7, "data": {"content": "Banned.", "components": []}});
+    assert_eq!(scene.bot.with("POST", &callback, update).await.status, 204);
+    assert_eq!(people.reply(pressed).await.unwrap()["content"], "Banned.");
+    assert_eq!(people.reply(id).await.unwrap()["content"], "Banned.");
+}

@@ -1,0 +1,14 @@
+//! The sandbox as a stranger sees it: raw HTTP and raw WebSocket, no client library.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the bare bot is test code too")]
+
+mod bot;
+mod commands;
+mod conformance;
+mod control;
+mod faults;
+mod forms;
+mod gateway;
+mod interactions;
+mod limits;
+mod moderation;
