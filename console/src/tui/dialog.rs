@@ -115,7 +115,15 @@ impl Dialog {
     }
 
     fn roll(&mut self, by: isize) -> Verdict {
-        self.scroll = self.scroll.saturating_add_signed(by);
+        // No further than there can be lines, so that the way back is as long as the way there.
+        let lines = match &self.question {
+            Question::Leave => 0,
+            Question::Apply(proposal) => {
+                let rows: usize = proposal.preview.tables.iter().map(|table| table.rows.len() * 2 + 3).sum();
+                rows + proposal.preview.fields.len() + proposal.preview.hints.len()
+            }
+        };
+        self.scroll = self.scroll.saturating_add_signed(by).min(lines);
         Verdict::Open
     }
 }

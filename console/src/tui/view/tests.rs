@@ -163,8 +163,8 @@ fn too_small_is_said_and_every_size_can_be_drawn() {
     for keys in ["", "3", "?", ":ban 1 --", "/日", "q"] {
         let mut operator = Operator::seated((80, 24), true, false);
         operator.types(keys);
-        for width in (0..130).step_by(7) {
-            for height in 0..30 {
+        for width in (0..130).step_by(13) {
+            for height in (0..30).step_by(3) {
                 operator.takes(crate::tui::input::Input::Resize(width, height));
                 cells(&operator.app);
             }
