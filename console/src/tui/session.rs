@@ -136,6 +136,8 @@ async fn run(layout: &Layout, theme: Theme) -> io::Result<Left> {
                 }
             }
             Woken::Continued => {
+                // Whoever stopped us from outside has set the modes back, behind our record of them.
+                terminal::restore();
                 terminal::enter()?;
                 let (width, height) = crossterm::terminal::size()?;
                 app.update(moment(started), Input::Resize(width, height));

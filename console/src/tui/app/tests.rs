@@ -130,10 +130,10 @@ fn no_random_keys_make_observe_mode_send_a_change() {
         KeyCode::Delete,
     ];
     let mut sent = 0;
-    for seed in 0..60 {
+    for seed in 0..25 {
         let mut random = Random(seed);
         let mut operator = seated();
-        for _ in 0..250 {
+        for _ in 0..200 {
             let before = operator.orders.len();
             match random.below(10) {
                 0 => operator.enters(lines[random.below(lines.len())]),
@@ -153,7 +153,7 @@ fn no_random_keys_make_observe_mode_send_a_change() {
             }
         }
     }
-    assert!(sent > 100, "the test would prove nothing: {sent} requests");
+    assert!(sent > 40, "the test would prove nothing: {sent} requests");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn delivery(one: &Delivery, why: usize, canvas: Canvas) -> Line {
     ];
     let mut left = canvas.width.saturating_sub(STATE);
     if canvas.width >= 60 {
-        let tries = if one.attempts == 0 { String::new() } else { format!(", {} tries", one.attempts) };
+        let tries = if one.attempts < 2 { String::new() } else { format!(", {} tries", one.attempts) };
         let reason = one.reason.as_deref().map_or(String::new(), |reason| format!("{reason}{tries}"));
         line.push(span(signs.fit(&reason, why), Ink::Toned(Tone::Plain)));
         line.push(span("  ", Ink::Toned(Tone::Plain)));
