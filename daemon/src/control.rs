@@ -15,6 +15,7 @@ use tarpc::tokio_serde::formats::Json;
 use tarpc::tokio_util::codec::Framed;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use wayhaven_shared::control::{
     Control, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Role, WATCH_PAGE, Welcome, codec,
 };
@@ -25,6 +26,9 @@ use wayhaven_shared::{Fault, FaultKind};
 
 /// Connections at once: each costs a few kilobytes, and nobody needs more.
 const CONNECTIONS: usize = 256;
+
+/// How long a connection may still write once the socket closes.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Opens the socket. The state lock is held, so that whatever lies at the path is left over.
 ///
@@ -47,7 +51,9 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 pub async fn serve(daemon: Arc<Daemon>, listener: UnixListener) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let mut closing = daemon.closing();
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -58,18 +64,19 @@ pub async fn serve(daemon: Arc<Daemon>, listener: UnixListener) {
                     continue;
                 }
             },
-            () = closing.raised() => return,
+            () = closing.raised() => break,
         };
         let Ok(turn) = Arc::clone(&free).try_acquire_owned() else {
             tracing::warn!("more than {CONNECTIONS} connections: one was dropped");
             continue;
         };
         let daemon = Arc::clone(&daemon);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             connection(daemon, stream).await;
             drop(turn);
         });
     }
+    while connections.join_next().await.is_some() {}
 }
 
 async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
@@ -83,9 +90,11 @@ async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
     let requests = BaseChannel::with_defaults(transport).execute(peer.serve()).for_each(|handler| async {
         tokio::spawn(handler);
     });
+    tokio::pin!(requests);
     tokio::select! {
-        () = requests => {}
-        () = closing.raised() => {}
+        () = &mut requests => {}
+        // Answers that are on their way still leave, the one to "daemon stop" among them.
+        () = closing.raised() => drop(tokio::time::timeout(LAST_WORDS, requests).await),
     }
 }
 

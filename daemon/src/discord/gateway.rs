@@ -79,9 +79,18 @@ fn raw(event: Event) -> Option<Raw> {
     if let Event::Unknown(unknown) = event {
         return Some(Raw { kind: unknown.kind, data: serde_json::to_value(unknown.value).ok()? });
     }
+    let interaction = match &event {
+        Event::InteractionCreate(created) => Some(u8::from(created.interaction.kind())),
+        _ => None,
+    };
     let mut encoded = serde_json::to_value(event).ok()?;
     let kind = encoded["t"].as_str()?.to_owned();
-    Some(Raw { kind, data: encoded["d"].take() })
+    let mut data = encoded["d"].take();
+    if let Some(kind) = interaction {
+        // The one field that serenity reads and does not write.
+        data["type"] = kind.into();
+    }
+    Some(Raw { kind, data })
 }
 
 /// Connects on a thread of its own until it ends or `stop` is told. `gap` is set where events were dropped.

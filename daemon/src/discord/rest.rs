@@ -129,7 +129,7 @@ impl Rest {
     async fn send(&self, slot: Option<Slot>, call: Call) -> Result<Value, RestError> {
         debug_assert!(slot.is_some() || call.bare, "a request without a slot");
         let url = format!("{}/api/v10{}", self.base, call.path);
-        let mut request = self.client.request(call.method, url);
+        let mut request = self.client.request(call.method.clone(), url);
         if let Some(reason) = &call.reason {
             let encoded = utf8_percent_encode(reason, REASON).to_string();
             // Percent-encoded text is ASCII without controls; where it is empty the header is left out.
@@ -154,11 +154,12 @@ impl Rest {
             ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX),
             "discord answered"
         );
-        self.judge(call.route, &Answer { status, headers, body })
+        self.judge(&call, &Answer { status, headers, body })
     }
 
     /// Learns from an answer and turns it into a result.
-    fn judge(&self, route: Route, answer: &Answer) -> Result<Value, RestError> {
+    fn judge(&self, call: &Call, answer: &Answer) -> Result<Value, RestError> {
+        let route = call.route;
         self.routes.learn(route, &told(&answer.headers));
         if answer.status.is_success() {
             return match answer.body.is_empty() {
@@ -167,7 +168,7 @@ impl Rest {
                 false => Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null)),
             };
         }
-        let error = parse_error(answer);
+        let error = parse_error(answer, call.bare);
         match &error {
             RestError::RateLimited { wait, everything: true } => self.budget.pause(*wait),
             RestError::RateLimited { wait, everything: false } => self.routes.shut(route, *wait),

@@ -79,23 +79,30 @@ impl DaemonProcess {
         .await
     }
 
-    /// SIGKILL: it can do nothing more.
+    /// SIGKILL: it can do nothing more, and is gone when this returns.
     ///
     /// # Errors
     /// Where the process is not there.
-    pub fn kill(mut self) -> io::Result<()> {
+    pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
     }
 
-    /// SIGTERM, and waits for its end.
+    /// SIGTERM, and waits for its end, on a thread that may block.
     ///
     /// # Errors
     /// Where the process is not there.
-    pub async fn terminate(mut self) -> io::Result<ExitStatus> {
+    pub async fn terminate(&mut self) -> io::Result<ExitStatus> {
         self.signal(rustix::process::Signal::TERM)?;
-        let waited = tokio::task::spawn_blocking(move || self.child.wait());
-        waited.await.map_err(io::Error::other)?
+        tokio::task::block_in_place(|| self.wait())
+    }
+
+    /// Waits for its end; blocks.
+    ///
+    /// # Errors
+    /// Where the process is not there.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait()
     }
 
     /// Sends it a signal.
@@ -175,7 +182,8 @@ pub async fn next_punishment(
 /// The daemon's fault.
 pub async fn ask<O: Operation>(client: &Client, guild: GuildId, operation: O) -> Result<O::Reply, Fault> {
     let outcome = client.run(Envelope { guild: Some(guild), ..Envelope::new(&operation.into()) }).await?;
-    let reply = Request::read_reply(O::NAME, outcome.data).map_err(|error| Fault::internal(error.to_string()))?;
+    let reply =
+        Request::read_reply(O::NAME, outcome.data).map_err(|error| Fault::internal(error.to_string()))?;
     O::reply(reply).ok_or_else(|| Fault::internal("a reply of another operation"))
 }
 

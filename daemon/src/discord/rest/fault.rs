@@ -134,11 +134,12 @@ pub(super) fn transport_error(error: &reqwest::Error) -> RestError {
     if error.is_connect() { RestError::Unreachable(what.into()) } else { RestError::Lost(what.into()) }
 }
 
-pub(super) fn parse_error(answer: &Answer) -> RestError {
+/// `bare` is a request that carries a token of its own: refusing that says nothing about the bot's.
+pub(super) fn parse_error(answer: &Answer, bare: bool) -> RestError {
     let status = answer.status.as_u16();
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     match (answer.status, body) {
-        (StatusCode::UNAUTHORIZED, _) => RestError::Unauthorised,
+        (StatusCode::UNAUTHORIZED, _) if !bare => RestError::Unauthorised,
         (StatusCode::TOO_MANY_REQUESTS, body) => {
             let json = body.clone().unwrap_or_default();
             let global = answer.headers.contains_key("x-ratelimit-global") || json["global"] == true;

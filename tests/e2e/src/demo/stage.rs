@@ -27,6 +27,7 @@ pub(super) struct Stage {
     pub(super) client: Client,
     pub(super) main: GuildId,
     pub(super) children: Vec<GuildId>,
+    members: Vec<u64>,
 }
 
 pub(super) fn guild(id: u64) -> Result<GuildId, Fault> {
@@ -43,7 +44,8 @@ impl Stage {
             ..Options::default()
         };
         let broken = |what: &str, error: std::io::Error| Fault::unavailable(format!("{what}: {error}"));
-        let sandbox = Sandbox::start(options).await.map_err(|error| broken("the sandbox did not start", error))?;
+        let sandbox =
+            Sandbox::start(options).await.map_err(|error| broken("the sandbox did not start", error))?;
         let program = std::env::current_exe().map_err(|error| broken("this program is not found", error))?;
         let home = Home::new(&program, &sandbox).map_err(|error| broken("no temporary directory", error))?;
         let mut daemon = home.start().map_err(|error| broken("the daemon did not start", error))?;
@@ -54,7 +56,9 @@ impl Stage {
             let mode = if index == MONITOR { Mode::Monitor } else { Mode::Active };
             link(&client, main, *child, mode).await?;
         }
-        Ok(Self { sandbox, home, daemon, client, main, children })
+        // As they are now: a ban takes a member away.
+        let members = sandbox.members(main.get());
+        Ok(Self { sandbox, home, daemon, client, main, children, members })
     }
 
     /// Does something in Discord that leads to a punishment, and waits for what comes of it.
@@ -68,7 +72,11 @@ impl Stage {
     }
 
     /// A moderator's `/ban`; returns what they were answered at last.
-    pub(super) async fn slash_ban(&self, user: u64, reason: &str) -> Result<(PunishmentDetail, Value), Fault> {
+    pub(super) async fn slash_ban(
+        &self,
+        user: u64,
+        reason: &str,
+    ) -> Result<(PunishmentDetail, Value), Fault> {
         let options = json!({ "user": user.to_string(), "reason": reason });
         let mut asked = None;
         let detail = self
@@ -79,19 +87,23 @@ impl Stage {
             })
             .await?;
         let Some(asked) = asked else { return Err(Fault::internal("nothing was asked")) };
-        let reply = self.sandbox.people().reply(asked).await;
-        Ok((detail, reply.map_err(|error| Fault::unavailable(format!("no reply came: {error}")))?))
+        // The reply is changed as the deliveries go on; the last one says how it ended.
+        let last = || self.sandbox.people().replies(asked).pop().unwrap_or_default();
+        let told = || last()["embeds"][0]["title"].as_str().is_some_and(|title| !title.starts_with('~'));
+        let waited = self.sandbox.wait_until(|_| told(), crate::process::PATIENCE).await;
+        waited.map_err(|error| Fault::unavailable(format!("no reply came: {error}")))?;
+        Ok((detail, last()))
     }
 
     /// An ordinary member of the main.
     pub(super) fn member(&self, index: usize) -> u64 {
-        let members = self.sandbox.members(self.sandbox.main_guild());
-        members[index % members.len().max(1)]
+        self.members[index % self.members.len().max(1)]
     }
 
     /// The name of a guild, for people.
     pub(super) fn name(&self, guild: GuildId) -> String {
-        self.sandbox.read(|world| world.guild(guild.get()).map(|guild| guild.name.clone()).unwrap_or_default())
+        self.sandbox
+            .read(|world| world.guild(guild.get()).map(|guild| guild.name.clone()).unwrap_or_default())
     }
 
     /// How many changes were asked of guilds other than this one.

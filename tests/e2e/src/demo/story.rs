@@ -53,7 +53,10 @@ async fn a_slash_command(stage: &Stage) -> Result<(), Fault> {
     deliveries(&detail);
     println!("  the reply on Discord: {}", reply["embeds"][0]["title"].as_str().unwrap_or("(none)"));
     let counts = detail.counts();
-    must(counts.applied == REACHED && counts.blocked == 1 && counts.skipped == 1, "ten applied, one blocked, one skipped")?;
+    must(
+        counts.applied == REACHED && counts.blocked == 1 && counts.skipped == 1,
+        "ten applied, one blocked, one skipped",
+    )?;
     must(detail.deliveries[0].guild_id == stage.children[WITHOUT_PERMISSION], "the blocked one comes first")?;
     must(stage.sandbox.is_banned(stage.main.get(), user), "banned in the main guild")?;
     must(stage.sandbox.banned_in(&stage.sandbox.children(), user) as u64 == REACHED, "banned in ten children")
@@ -70,7 +73,10 @@ async fn by_hand(stage: &Stage) -> Result<(), Fault> {
     deliveries(&detail);
     let by = detail.punishment.moderator_id.map(|by| by.get());
     must(by == Some(admin), "the administrator is named")?;
-    must(detail.punishment.reason.as_ref().is_some_and(|reason| reason.raw() == "scam links"), "with the reason")?;
+    must(
+        detail.punishment.reason.as_ref().is_some_and(|reason| reason.raw() == "scam links"),
+        "with the reason",
+    )?;
     must(detail.counts().applied == REACHED, "ten applied")
 }
 
@@ -111,7 +117,10 @@ async fn a_childs_own(stage: &Stage) -> Result<(), Fault> {
 
 async fn audit(stage: &Stage) -> Result<(), Fault> {
     chapter("The tail of the audit:");
-    let log = AuditLog { limit: Some("8".parse().map_err(|_| Fault::internal("a page size"))?), ..AuditLog::default() };
+    let log = AuditLog {
+        limit: Some("8".parse().map_err(|_| Fault::internal("a page size"))?),
+        ..AuditLog::default()
+    };
     let entries = stage.client.call(log).await?.entries;
     for entry in &entries {
         println!(
@@ -126,16 +135,22 @@ async fn audit(stage: &Stage) -> Result<(), Fault> {
     let told = |surface: &str, operation: &str| {
         entries.iter().any(|entry| entry.surface == surface && entry.operation == operation)
     };
-    must(told("cli", "unban") && told("gateway", "ban"), "the audit tells of the unban and of the bans by hand")
+    must(
+        told("cli", "unban") && told("gateway", "ban"),
+        "the audit tells of the unban and of the bans by hand",
+    )
 }
 
 async fn stop(stage: Stage) -> Result<(), Fault> {
     chapter("SIGTERM to the daemon:");
-    let Stage { sandbox, daemon, client, .. } = stage;
+    let Stage { sandbox, mut daemon, client, .. } = stage;
     drop(client);
     let status = daemon.terminate().await.map_err(|error| Fault::internal(error.to_string()))?;
-    println!("  it ended with {status}, after {} requests to Discord, {} a second at most",
-        sandbox.log().len(), sandbox.max_in_one_second());
+    println!(
+        "  it ended with {status}, after {} requests to Discord, {} a second at most",
+        sandbox.log().len(),
+        sandbox.max_in_one_second()
+    );
     must(status.success(), "exit 0")?;
     println!("\nEverything happened as told.");
     Ok(())

@@ -16,7 +16,7 @@ pub(super) async fn with_console(stage: Stage) -> Result<(), Fault> {
         left = console => left.map_err(|error| Fault::internal(format!("the console did not start: {error}")))?,
         fault = traffic(&stage) => return Err(fault),
     };
-    let Stage { daemon, client, .. } = stage;
+    let Stage { mut daemon, client, .. } = stage;
     drop(client);
     let ended = daemon.terminate().await.map_err(|error| Fault::internal(error.to_string()))?;
     if left.success() && ended.success() {

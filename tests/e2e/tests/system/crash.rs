@@ -1,0 +1,99 @@
+//! kill -9, and two daemons on one state.
+
+use crate::setting::{Setting, options};
+use std::collections::HashMap;
+use wayhaven_e2e::process::{ask, settled};
+use wayhaven_shared::operations::audit::{AuditLog, AuditResult};
+use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::value::{PunishmentId, UserId};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_1_kill_between_commit_and_first_request_loses_nothing_and_repeats_nothing() {
+    // One request a second: when the answer comes back after the commit, no child has been asked yet.
+    let mut setting = Setting::with(options(20), &[("DISCORD_REQUESTS_PER_SECOND", "1")]).await;
+    let mut ids = Vec::new();
+    for member in 0..3 {
+        ids.push(ban(&setting, member).await);
+    }
+    setting.daemon.kill().unwrap();
+    let asked_before = child_requests(&setting);
+    assert!(asked_before.is_empty(), "no child was asked yet: {asked_before:?}");
+
+    setting.home.set("DISCORD_REQUESTS_PER_SECOND", Some("49"));
+    setting.restart().await;
+    for (member, id) in ids.into_iter().enumerate() {
+        let detail = settled(&setting.client, id).await.unwrap();
+        assert_eq!(detail.counts().applied, 20, "{}", detail.counts().words());
+        assert_eq!(setting.sandbox.banned_in(&setting.sandbox.children(), setting.member(member)), 20);
+    }
+    let asked = child_requests(&setting);
+    assert_eq!(asked.len(), 60);
+    assert!(asked.values().all(|count| *count == 1), "none twice: {asked:?}");
+}
+
+/// How often each child was asked for each user.
+fn child_requests(setting: &Setting) -> HashMap<(u64, u64), usize> {
+    let mut asked = HashMap::new();
+    for effect in setting.sandbox.effects() {
+        if let (Some(guild), Some(user)) = (effect.guild, effect.user)
+            && guild != setting.main.get()
+        {
+            *asked.entry((guild, user)).or_default() += 1;
+        }
+    }
+    asked
+}
+
+async fn ban(setting: &Setting, member: usize) -> PunishmentId {
+    let ban = Ban { user: UserId::new(setting.member(member)).unwrap(), reason: None, delete_days: None };
+    ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_middle_of_a_burst_ends_right_in_every_child() {
+    let mut setting = Setting::new(options(10)).await;
+    let mut ids = Vec::new();
+    for member in 0..6 {
+        ids.push(ban(&setting, member).await);
+    }
+    let half =
+        setting.sandbox.wait_until(|sandbox| sandbox.effect_count() >= 25, wayhaven_e2e::process::PATIENCE);
+    half.await.unwrap();
+    setting.daemon.kill().unwrap();
+    setting.restart().await;
+    for id in ids {
+        assert_eq!(settled(&setting.client, id).await.unwrap().counts().applied, 10);
+    }
+    // What was on the way or not yet recorded may come twice, which is harmless; nothing else does.
+    let asked = child_requests(&setting);
+    assert_eq!(asked.len(), 60);
+    assert!(asked.values().all(|count| *count <= 2), "{asked:?}");
+    let log = AuditLog { operation: Some("ban".parse().unwrap()), ..AuditLog::default() };
+    let entries = setting.client.call(log).await.unwrap().entries;
+    assert_eq!(entries.iter().filter(|entry| entry.result == AuditResult::Success).count(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_27_the_second_daemon_exits_and_names_the_first() {
+    let setting = Setting::new(options(1)).await;
+    let mut command = setting.home.command("wayhavend");
+    let output = command.arg("run").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("pid {}", setting.daemon.pid())), "{said}");
+    assert!(said.contains("hint:"), "{said}");
+    // The first is none the worse.
+    setting.client.call(wayhaven_shared::operations::status::Status {}).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_drains_and_the_rest_goes_on_at_the_next_start() {
+    let mut setting = Setting::with(options(5), &[("DISCORD_REQUESTS_PER_SECOND", "10")]).await;
+    let id = ban(&setting, 0).await;
+    let status = setting.daemon.terminate().await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(setting.sandbox.banned_in(&setting.sandbox.children(), setting.member(0)), 5, "drained");
+    setting.restart().await;
+    assert_eq!(settled(&setting.client, id).await.unwrap().counts().applied, 5);
+    assert!(child_requests(&setting).values().all(|count| *count == 1), "nothing is repeated");
+}
