@@ -114,7 +114,12 @@ fn settled(state: DeliveryState, reason: Option<String>, attempts: u32) -> Settl
 /// What follows from Discord's refusal.
 fn after(tools: &Tools, delivery: &Queued, error: &RestError) -> (Option<Settlement>, Next) {
     let attempts = delivery.attempts + 1;
-    let reason = error.reason();
+    let outranked = ranks_too_high(tools, delivery, error);
+    let reason = match error.code() {
+        Some(50013) if outranked => "403 the user ranks above the bot".to_owned(),
+        Some(50013) => "403 missing permission Ban Members".to_owned(),
+        _ => error.reason(),
+    };
     let settle = |state| Some(settled(state, Some(reason.clone()), attempts));
     match error.outcome() {
         Outcome::Retry => {
@@ -127,9 +132,7 @@ fn after(tools: &Tools, delivery: &Queued, error: &RestError) -> (Option<Settlem
             (settle(DeliveryState::Pending), Next::Again(wait))
         }
         Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Again(backoff(attempts))),
-        Outcome::Blocked if ranks_too_high(tools, delivery, error) => {
-            (settle(DeliveryState::Blocked), Next::Park)
-        }
+        Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park),
         Outcome::Blocked => (settle(DeliveryState::Blocked), Next::Shut(reason.clone())),
         Outcome::Failed => (settle(DeliveryState::Failed), Next::Forward),
         Outcome::Stopped => (None, Next::Halt),

@@ -147,11 +147,37 @@ pub async fn watching<T>(
 /// # Errors
 /// Where that does not happen.
 pub async fn settled(client: &Client, id: PunishmentId) -> Result<PunishmentDetail, Fault> {
-    watching(client, async |client| {
-        let detail = client.call(PunishmentShow { id }).await?;
-        Ok((!detail.is_moving()).then_some(detail))
-    })
-    .await
+    let follow = async {
+        // The place in the stream first: what changes while the punishment is read is told afterwards.
+        let mut cursor = client.watch(None, Duration::ZERO).await?.cursor;
+        let mut detail = client.call(PunishmentShow { id }).await?;
+        if !detail.is_moving() {
+            return Ok(detail);
+        }
+        while detail.is_moving() {
+            let watched = client.watch(Some(cursor), Duration::from_secs(5)).await?;
+            cursor = watched.cursor;
+            watched.events.into_iter().for_each(|event| apply(&mut detail, event.change));
+        }
+        // Once more from the store: what the events told is what is stored.
+        client.call(PunishmentShow { id }).await
+    };
+    timeout(PATIENCE, follow).await.unwrap_or_else(|_| Err(Fault::unavailable("it never settled")))
+}
+
+fn apply(detail: &mut PunishmentDetail, change: Change) {
+    match change {
+        Change::Delivery { delivery } => {
+            if let Some(known) = detail.deliveries.iter_mut().find(|known| known.id == delivery.id) {
+                *known = delivery;
+            }
+        }
+        Change::Origin { delivery } if delivery.punishment_id == detail.punishment.id => {
+            detail.origin.state = delivery.state;
+            detail.origin.reason = delivery.reason;
+        }
+        _ => {}
+    }
 }
 
 /// Waits for the next punishment that is stored after `cursor` was taken.

@@ -8,3 +8,4 @@ mod leak;
 mod origins;
 mod setting;
 mod startup;
+mod terminal;

@@ -1,0 +1,149 @@
+//! The console on a real pty, read as a terminal would show it.
+
+use crate::setting::{Setting, guild, options, program};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+use wayhaven_e2e::process::{PATIENCE, ask};
+use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::value::UserId;
+
+/// The terminal, and who waits for it to change.
+type Shared = Arc<(Mutex<vt100::Parser>, Condvar)>;
+
+struct Terminal {
+    shared: Shared,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+}
+
+fn size(cells: u16) -> std::num::NonZero<u16> {
+    cells.try_into().unwrap()
+}
+
+impl Terminal {
+    /// The console of this setting, on 24 lines of 80 columns.
+    fn of(setting: &Setting) -> Self {
+        let page = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pty = native_pty_system().openpty(page).unwrap();
+        // The binary plays the part it is called by, and a pty's command cannot say another name than its own.
+        let link = setting.home.path().join("wayhaven");
+        if !link.exists() {
+            std::os::unix::fs::symlink(program(), &link).unwrap();
+        }
+        let mut command = CommandBuilder::new(link);
+        command.env_clear();
+        command.env("WAYHAVEN_HOME", setting.home.path());
+        command.env("TERM", "xterm-256color");
+        let child = pty.slave.spawn_command(command).unwrap();
+        let shared: Shared =
+            Arc::new((Mutex::new(vt100::Parser::new(size(24), size(80), 0)), Condvar::new()));
+        let mut output = pty.master.try_clone_reader().unwrap();
+        let writer = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                writer.0.lock().unwrap().process(&bytes[..count]);
+                writer.1.notify_all();
+            }
+        });
+        Self { shared, keys: pty.master.take_writer().unwrap(), child, master: pty.master }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen shows all of these.
+    fn shows(&self, wanted: &[&str]) {
+        self.until(&format!("{wanted:?}"), |screen| {
+            let contents = screen.contents();
+            wanted.iter().all(|text| contents.contains(text))
+        });
+    }
+
+    fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut parser = self.shared.0.lock().unwrap();
+        while !holds(parser.screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(left > Duration::ZERO, "{what} never came:\n{}", parser.screen().contents());
+            parser = self.shared.1.wait_timeout(parser, left).unwrap().0;
+        }
+    }
+
+    /// Waits for the end; the terminal must be as it was before.
+    fn ended(mut self) -> u32 {
+        let code = self.child.wait().unwrap().exit_code();
+        self.until("the terminal as it was", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+        });
+        code
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_shows_deliveries_live_outlives_the_daemon_and_leaves_the_terminal_as_it_was() {
+    let mut setting = Setting::new(options(4)).await;
+    let mut terminal = Terminal::of(&setting);
+    terminal.shows(&["network", "LIVE", "observe", "ru-gaming"]);
+
+    terminal.press("3");
+    terminal.shows(&["deliveries"]);
+    let user = setting.member(0);
+    let ban = Ban { user: UserId::new(user).unwrap(), reason: None, delete_days: None };
+    ask(&setting.client, setting.main, ban).await.unwrap();
+    terminal.shows(&[&user.to_string(), "4/4"]);
+
+    // Observe: nothing that is typed can change anything.
+    let other = setting.member(1);
+    terminal.press(&format!(":--guild={} ban {other}\r", setting.main));
+    terminal.shows(&[":write"]);
+    assert!(!setting.sandbox.is_banned(setting.main.get(), other));
+    terminal.press("\u{1b}");
+
+    setting.daemon.kill().unwrap();
+    terminal.shows(&["STALE"]);
+    setting.restart().await;
+    terminal.shows(&["LIVE"]);
+
+    terminal.master.resize(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 }).unwrap();
+    terminal.shared.0.lock().unwrap().screen_mut().set_size(size(40), size(120));
+    terminal.shows(&["LIVE", &user.to_string()]);
+    // It has caught up with the daemon that was started again before it leaves.
+    terminal.press(":quit\r");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn armed_by_write_a_ban_from_the_palette_is_previewed_confirmed_and_done() {
+    let setting = Setting::new(options(2)).await;
+    let mut terminal = Terminal::of(&setting);
+    terminal.shows(&["LIVE", "observe"]);
+    terminal.press(":write\r");
+    terminal.shows(&["write"]);
+    let user = setting.member(2);
+    terminal.press(&format!(":--guild={} ban {user}\r", setting.main));
+    terminal.shows(&["do this?", "2 pending"]);
+    assert_eq!(setting.sandbox.effect_count(), 0, "the preview changes nothing");
+    terminal.press("y");
+    let children = setting.sandbox.children();
+    setting.sandbox.wait_until(|sandbox| sandbox.banned_in(&children, user) == 2, PATIENCE).await.unwrap();
+    terminal.shows(&[&user.to_string(), "2/2"]);
+    assert!(setting.sandbox.is_banned(guild(setting.sandbox.main_guild()).get(), user));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_the_console_and_leaves_the_terminal_as_it_was() {
+    let setting = Setting::new(options(1)).await;
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
+        let terminal = Terminal::of(&setting);
+        terminal.shows(&["LIVE"]);
+        let pid = i32::try_from(terminal.child.process_id().unwrap()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+        assert_ne!(terminal.ended(), 0, "a signal is no orderly end");
+    }
+}
