@@ -103,12 +103,25 @@ pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
     let mut output = Output::of_process(&surroundings, asked.globals.json, asked.globals.ascii);
     let code = match asked.request {
         Some(request) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
-        None => without_operation(&surroundings, &mut output),
+        None => without_operation(&surroundings, asked.globals.ascii, &mut output),
     };
     ExitCode::from(code)
 }
 
-fn without_operation(_surroundings: &Surroundings, output: &mut Output<'_>) -> u8 {
+/// The console, where there is a terminal for it.
+fn without_operation(surroundings: &Surroundings, ascii: bool, output: &mut Output<'_>) -> u8 {
+    if surroundings.input_terminal && surroundings.output_terminal && !output.is_json() {
+        let colour = !surroundings.no_colour && !surroundings.dumb;
+        return match surroundings.layout.clone() {
+            Err(fault) => output.fault(&fault),
+            Ok(layout) => match crate::tui::main(&layout, colour, ascii || surroundings.dumb) {
+                Ok(code) => code,
+                Err(error) => {
+                    output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))
+                }
+            },
+        };
+    }
     let fault = Fault::usage("no operation is named, and the console needs a terminal")
         .hint(format!("{}", command().render_usage()).trim().replacen("Usage", "usage", 1))
         .hint("wayhaven --help lists the operations")

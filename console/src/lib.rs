@@ -9,6 +9,7 @@ mod confirm;
 mod render;
 #[cfg(test)]
 mod scripted_daemon;
+mod tui;
 
 pub use cli::command;
 

@@ -140,14 +140,7 @@ fn unread(mut outcome: Outcome, output: &mut Output<'_>) -> u8 {
 
 /// `paths` answers with no daemon too: that is when one asks where to look.
 fn local_paths(layout: &Layout, fault: &Fault, output: &mut Output<'_>) -> u8 {
-    let show = |path: &std::path::Path| path.display().to_string();
-    let list = PathList {
-        config: show(&layout.config),
-        data: show(&layout.data),
-        state: show(&layout.state),
-        logs: show(&layout.logs),
-        socket: show(&layout.socket),
-    };
+    let list = PathList::from(layout);
     let outcome = Outcome {
         operation: "paths".into(),
         data: serde_json::to_value(&list).unwrap_or_default(),

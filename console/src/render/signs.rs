@@ -94,7 +94,7 @@ impl Signs {
         let halves = |part: u64| usize::try_from(part * 2 * width as u64 / total).unwrap_or(0);
         let done = halves(progress.done.min(total)).min(width * 2);
         let (full, half) = (done / 2, done % 2);
-        let (whole, tip, rest) = if self.ascii { ("#", "#", ".") } else { ("━", "╸", "┄") };
+        let (whole, tip, rest) = if self.ascii { ("#", "-", ".") } else { ("━", "╸", "┄") };
         let mut bar = whole.repeat(full);
         bar.push_str(&tip.repeat(half));
         bar.push_str(&rest.repeat(width - full - half));

@@ -14,7 +14,12 @@ struct Column<'a> {
     heading: &'a str,
     cells: Vec<(String, Tone)>,
     width: usize,
+    /// Long text, which may be cut.
     free: bool,
+    /// Words and no ids, which may stand below the row.
+    wordy: bool,
+    /// Stands below its row.
+    below: bool,
 }
 
 /// The table, line by line.
@@ -28,9 +33,11 @@ pub(crate) fn lay_out(page: &Page, table: &Table) -> Vec<Line> {
         return lines;
     }
     let mut columns = columns(page, table);
-    let stacked = page.width.is_some_and(|width| !squeeze(&mut columns, width));
+    if let Some(width) = page.width.filter(|width| !squeeze(&mut columns, *width)) {
+        stack(&mut columns, width);
+    }
     let (beside, below): (Vec<&Column<'_>>, Vec<&Column<'_>>) =
-        columns.iter().partition(|column| !stacked || !column.free);
+        columns.iter().partition(|column| !column.below);
     lines.push(heading(page, &beside));
     for row in 0..table.rows.len() {
         lines.push(cells(page, &beside, row));
@@ -47,7 +54,9 @@ fn columns<'a>(page: &Page, table: &'a Table) -> Vec<Column<'a>> {
         let cells: Vec<(String, Tone)> = inner.iter().map(text).collect();
         let width = cells.iter().map(|(text, _)| text.width()).chain([heading.width()]).max().unwrap_or(0);
         // What is as short as that already is never in the way.
-        Column { heading, cells, width, free: free && width > NARROWEST }
+        let free = free && width > NARROWEST;
+        let wordy = cells.iter().all(|(text, _)| text.chars().any(char::is_alphabetic) || !said(text));
+        Column { heading, cells, width, free, wordy, below: false }
     };
     table.columns.iter().enumerate().map(column).collect()
 }
@@ -72,6 +81,25 @@ fn squeeze(columns: &mut [Column<'_>], width: usize) -> bool {
     }
 }
 
+/// Puts free text below its row, and from the last column on what else is words, until the rest fits.
+fn stack(columns: &mut [Column<'_>], width: usize) {
+    columns.iter_mut().for_each(|column| column.below = column.free);
+    loop {
+        let beside = columns.iter().filter(|column| !column.below);
+        let total: usize = beside.map(|column| column.width + GAP.len()).sum();
+        let words = columns.iter_mut().skip(1).rfind(|column| column.wordy && !column.below);
+        match words.filter(|_| total > width + GAP.len()) {
+            Some(words) => words.below = true,
+            None => return,
+        }
+    }
+}
+
+/// Whether a cell says anything.
+fn said(text: &str) -> bool {
+    !text.is_empty() && text != "—" && text != "-"
+}
+
 fn heading(page: &Page, columns: &[&Column<'_>]) -> Line {
     line(columns.iter().map(|column| span(page.signs.fit(column.heading, column.width), Ink::Label)))
 }
@@ -85,7 +113,6 @@ fn cells(page: &Page, columns: &[&Column<'_>], row: usize) -> Line {
 
 /// What did not fit beside the others, below them and indented.
 fn continuation(page: &Page, columns: &[&Column<'_>], row: usize) -> Option<Line> {
-    let said = |text: &str| !text.is_empty() && text != "—" && text != "-";
     let texts: Vec<&(String, Tone)> =
         columns.iter().filter_map(|column| column.cells.get(row)).filter(|(text, _)| said(text)).collect();
     let room = page.width?.saturating_sub(4);
@@ -155,8 +182,22 @@ mod tests {
             assert!(text.lines().all(|line| line.width() <= width), "{width}:\n{text}");
             assert_eq!(text.matches("123456789012345678").count(), 4, "{width}:\n{text}");
         }
-        insta::assert_snapshot!("table at 80", text(Some(80)));
-        insta::assert_snapshot!("table at 60", text(Some(60)));
+        insta::assert_snapshot!("table_at_80", text(Some(80)));
+        insta::assert_snapshot!("table_at_60", text(Some(60)));
+    }
+
+    #[test]
+    fn short_words_go_below_too_where_ids_alone_fill_the_line() {
+        let mut table = Table::new(["state", "user", "guild", "punishment", "why", "name"], "none");
+        let id = "123456789012345678";
+        let name = Cell::from(&Untrusted::clipped("film-club"));
+        table.push(["+ applied".into(), id.into(), id.into(), "6".into(), "—".into(), name]);
+        let page = Page { width: Some(64), signs: Signs::default() };
+        let line = |line: Line| line.into_iter().map(|span| span.text).collect::<String>();
+        let lines: Vec<String> = lay_out(&page, &table).into_iter().map(line).collect();
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+        assert!(lines.iter().all(|line| line.width() <= 64), "{lines:#?}");
+        assert_eq!(lines[2], "    film-club");
     }
 
     #[test]

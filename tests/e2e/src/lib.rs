@@ -1,1 +1,23 @@
-//! To be written.
+//! Whole systems on one machine: a sandbox Discord in this process, a real daemon and real `wayhaven`s as
+//! processes of their own, below a temporary WAYHAVEN_HOME.
+
+pub mod demo;
+mod home;
+pub mod process;
+
+pub use home::Home;
+pub use process::{DaemonProcess, Finished};
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs the program that this process was started as, where that is `wayhavend` or `wayhaven`: one binary plays
+/// all parts, by its name.
+pub fn called_as() -> Option<ExitCode> {
+    let name = std::env::args_os().next()?;
+    match Path::new(&name).file_name()?.to_str()? {
+        "wayhavend" => Some(wayhaven_daemon::main()),
+        "wayhaven" => Some(wayhaven_console::main()),
+        _ => None,
+    }
+}

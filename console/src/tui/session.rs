@@ -1,0 +1,206 @@
+//! The loop: keys, signals, time and news go into the state, its orders and frames come out.
+
+use super::app::App;
+use super::feed::{self, Wish};
+use super::input::{Input, Moment, News, Order};
+use super::terminal::{self, Frames};
+use super::theme::Theme;
+use super::view;
+use crate::render::signs::Signs;
+use crossterm::event::{Event, EventStream};
+use futures::StreamExt;
+use rustix::process::Signal;
+use shared::paths::Layout;
+use shared::value::Timestamp;
+use std::io;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use wayhaven_shared as shared;
+
+/// The least time between two frames that news asks for; keys are answered at once.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How much news may wait: the daemon's events are in its store, so the feed can.
+const NEWS: usize = 64;
+
+/// How the console ended.
+enum Left {
+    /// Somebody left it.
+    Quit,
+    /// A signal ended it.
+    Signal(i32),
+}
+
+/// The console, until somebody leaves it; the exit code.
+///
+/// # Errors
+/// Where the terminal cannot be used or is gone.
+pub(crate) fn main(layout: &Layout, colour: bool, ascii: bool) -> io::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Ours alone decides on colour; crossterm would also take reverse video away.
+    crossterm::style::force_color_output(true);
+    terminal::restore_on_panic();
+    let left = {
+        let _taken = terminal::Taken;
+        terminal::enter()?;
+        runtime.block_on(run(layout, Theme { colour, signs: Signs { ascii }, faded: false }))
+    };
+    // A read on the terminal may still be pending in another thread; nobody waits for it.
+    runtime.shutdown_background();
+    Ok(match left? {
+        Left::Quit => 0,
+        Left::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
+    })
+}
+
+/// The signals that end the console.
+struct Signals {
+    hangup: Listener,
+    terminate: Listener,
+    interrupt: Listener,
+    quit: Listener,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// The number of a signal that ends the console.
+    async fn ending(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.hangup.recv() => Signal::HUP.as_raw(),
+            _ = self.terminate.recv() => Signal::TERM.as_raw(),
+            _ = self.interrupt.recv() => Signal::INT.as_raw(),
+            _ = self.quit.recv() => Signal::QUIT.as_raw(),
+        }
+    }
+}
+
+/// What woke the loop.
+enum Woken {
+    Input(Input),
+    Continued,
+    Frame,
+}
+
+async fn run(layout: &Layout, theme: Theme) -> io::Result<Left> {
+    let started = Instant::now();
+    let mut app = App::new(moment(started), crossterm::terminal::size()?, theme);
+    let (wishes, asked) = mpsc::unbounded_channel();
+    let (told, mut news) = mpsc::channel(NEWS);
+    let feed = tokio::spawn(feed::run(layout.socket.clone(), asked, told));
+    let mut signals = Signals::new()?;
+    let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+    let mut events = EventStream::new();
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut frames = Frames::new();
+    let mut drawn = Instant::now();
+    let mut due = false;
+    frames.show(app.size, |buffer| view::draw(&app, buffer))?;
+    loop {
+        let next_frame = tokio::time::sleep((drawn + FRAME).saturating_duration_since(Instant::now()));
+        let woken = tokio::select! {
+            biased;
+            number = signals.ending() => return Ok(Left::Signal(number)),
+            _ = continued.recv() => Woken::Continued,
+            event = events.next() => match event {
+                Some(Ok(event)) => Woken::Input(understood(event)),
+                Some(Err(error)) => return Err(error),
+                // Standard input is closed: the terminal is gone.
+                None => return Ok(Left::Signal(Signal::HUP.as_raw())),
+            },
+            () = next_frame, if due => Woken::Frame,
+            one = news.recv() => match one {
+                Some(one) => Woken::Input(Input::News(one)),
+                None => return Err(io::Error::other(ended(feed).await)),
+            },
+            _ = ticks.tick() => Woken::Input(Input::Tick),
+        };
+        let mut waits = false;
+        match woken {
+            Woken::Input(input) => {
+                waits = matches!(input, Input::News(News::Changed(_)));
+                let orders = app.update(moment(started), input);
+                if carry_out(orders, &wishes, &mut frames)? {
+                    return Ok(Left::Quit);
+                }
+            }
+            Woken::Continued => {
+                // Whoever stopped us from outside has set the modes back, behind our record of them.
+                terminal::restore();
+                terminal::enter()?;
+                let (width, height) = crossterm::terminal::size()?;
+                app.update(moment(started), Input::Resize(width, height));
+                frames.forget();
+            }
+            Woken::Frame => {}
+        }
+        due = waits && drawn.elapsed() < FRAME;
+        if !due {
+            frames.show(app.size, |buffer| view::draw(&app, buffer))?;
+            drawn = Instant::now();
+        }
+    }
+}
+
+/// Why the feed ended, which it never should while the console is there.
+async fn ended(feed: tokio::task::JoinHandle<()>) -> String {
+    match feed.await {
+        Ok(()) => "the connection's task ended".into(),
+        Err(error) => format!("the connection's task failed: {error}"),
+    }
+}
+
+/// Does what the state wants done; whether it wants to leave.
+fn carry_out(
+    orders: Vec<Order>,
+    wishes: &mpsc::UnboundedSender<Wish>,
+    frames: &mut Frames,
+) -> io::Result<bool> {
+    for order in orders {
+        match order {
+            // Where the feed has ended its news end too, and the loop says so.
+            Order::Ask(ticket, envelope) => drop(wishes.send(Wish::Ask(ticket, envelope))),
+            Order::Resync => drop(wishes.send(Wish::Resync)),
+            Order::Copy(text) => terminal::copy(&text)?,
+            Order::Repaint => frames.forget(),
+            Order::Suspend => {
+                terminal::restore();
+                // The kernel ignores it where nobody could continue us, and then we simply go on.
+                let stopped = rustix::process::kill_process(rustix::process::getpid(), Signal::TSTP);
+                terminal::enter()?;
+                frames.forget();
+                stopped?;
+            }
+            Order::Quit => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
+fn understood(event: Event) -> Input {
+    match event {
+        Event::Key(key) => Input::Key(key),
+        Event::Paste(text) => Input::Paste(text),
+        Event::Resize(width, height) => Input::Resize(width, height),
+        _ => Input::Tick,
+    }
+}
+
+fn moment(started: Instant) -> Moment {
+    let millis = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+    Moment {
+        elapsed: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        wall: Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)),
+    }
+}

@@ -1,0 +1,97 @@
+//! A temporary WAYHAVEN_HOME with what its daemon is told, and the programs that use it.
+
+use crate::process::{DaemonProcess, Finished};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+use wayhaven_sandbox::Sandbox;
+use wayhaven_shared::paths::{Environment, Layout};
+
+/// A place for one daemon, with its environment. Nothing else of this process's environment reaches it, but
+/// where programs are found.
+#[derive(Debug)]
+pub struct Home {
+    directory: TempDir,
+    program: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+impl Home {
+    /// A new place whose daemon speaks to `sandbox`. `program` is the binary that plays all parts.
+    ///
+    /// # Errors
+    /// Where no directory can be made.
+    pub fn new(program: &Path, sandbox: &Sandbox) -> io::Result<Self> {
+        // Right below /tmp: a Unix socket's path is short.
+        let directory = tempfile::Builder::new().prefix("wayhaven-").tempdir()?;
+        let environment = [
+            ("WAYHAVEN_HOME", directory.path().display().to_string()),
+            ("BOT_TOKEN", sandbox.token().to_owned()),
+            ("BOT_OWNER_ID", sandbox.owner().to_string()),
+            ("MAIN_GUILD_ID", sandbox.main_guild().to_string()),
+            ("DISCORD_API_BASE", sandbox.api_base().to_owned()),
+            ("TERM", std::env::var("TERM").unwrap_or_else(|_| "xterm-256color".into())),
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        Ok(Self { directory, program: program.to_owned(), environment })
+    }
+
+    /// The same with one variable set, or taken away.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Option<&str>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Sets a variable for what is started from now on, or takes it away.
+    pub fn set(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.environment.insert(name.to_owned(), value.to_owned()),
+            None => self.environment.remove(name),
+        };
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where everything lies in it.
+    ///
+    /// # Errors
+    /// Where the path is too long for a socket.
+    pub fn layout(&self) -> io::Result<Layout> {
+        let environment = Environment { home: Some(self.path().into()), runtime: None };
+        Layout::new(&environment).map_err(io::Error::other)
+    }
+
+    /// A command that plays `part`, in this place's environment.
+    pub fn command(&self, part: &str) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(&self.program);
+        command.arg0(part).env_clear().envs(&self.environment).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the daemon.
+    ///
+    /// # Errors
+    /// Where it cannot be started at all.
+    pub fn start(&self) -> io::Result<DaemonProcess> {
+        let mut command = self.command("wayhavend");
+        command.arg("run");
+        DaemonProcess::spawn(command, self.layout()?)
+    }
+
+    /// Runs `wayhaven` with these arguments to its end.
+    ///
+    /// # Errors
+    /// Where it cannot be started at all.
+    pub fn wayhaven(&self, arguments: &[&str]) -> io::Result<Finished> {
+        let mut command = self.command("wayhaven");
+        Finished::of(command.args(arguments))
+    }
+}

@@ -1,0 +1,215 @@
+//! A daemon as a process, and what a program that has ended left behind.
+
+use serde_json::Value;
+use std::io;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use wayhaven_shared::client::Client;
+use wayhaven_shared::control::{ClientSurface, Envelope};
+use wayhaven_shared::event::Change;
+use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::punishment::{PunishmentDetail, PunishmentShow};
+use wayhaven_shared::operations::setup::{LinkChanged, Mode, SetupAddChild};
+use wayhaven_shared::operations::status::{ConnectionState, Status};
+use wayhaven_shared::paths::Layout;
+use wayhaven_shared::value::{GuildId, PunishmentId};
+use wayhaven_shared::{Fault, Operation};
+
+/// Longer than anything here takes on a busy machine; only a test that fails waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running daemon. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct DaemonProcess {
+    child: Child,
+    layout: Layout,
+}
+
+impl DaemonProcess {
+    pub(crate) fn spawn(mut command: Command, layout: Layout) -> io::Result<Self> {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        Ok(Self { child, layout })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Connects to its socket, as soon as it is there.
+    ///
+    /// # Errors
+    /// Where it has ended, or nobody answers in time.
+    pub async fn client(&mut self) -> Result<Client, Fault> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Client::connect(&self.layout.socket, ClientSurface::Cli).await {
+                Ok(client) => return Ok(client),
+                Err(fault) if Instant::now() > deadline => return Err(fault),
+                Err(_) => {}
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Fault::unavailable(format!("the daemon has ended: {status}")));
+            }
+            // Another process's socket makes no event that could be waited for.
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Connects and waits until Discord is ready.
+    ///
+    /// # Errors
+    /// Where that does not happen.
+    pub async fn ready(&mut self) -> Result<Client, Fault> {
+        let client = self.client().await?;
+        self.until(&client, ConnectionState::Ready).await?;
+        Ok(client)
+    }
+
+    /// Waits until the connection to Discord is in this state; returns the reason it tells.
+    ///
+    /// # Errors
+    /// Where that does not happen.
+    pub async fn until(&self, client: &Client, state: ConnectionState) -> Result<Option<String>, Fault> {
+        watching(client, async |client| {
+            let connection = client.call(Status {}).await?.discord;
+            Ok((connection.state == state).then_some(connection.reason))
+        })
+        .await
+    }
+
+    /// SIGKILL: it can do nothing more.
+    ///
+    /// # Errors
+    /// Where the process is not there.
+    pub fn kill(mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    /// Where the process is not there.
+    pub async fn terminate(mut self) -> io::Result<ExitStatus> {
+        self.signal(rustix::process::Signal::TERM)?;
+        let waited = tokio::task::spawn_blocking(move || self.child.wait());
+        waited.await.map_err(io::Error::other)?
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// Where the process is not there.
+    pub fn signal(&self, signal: rustix::process::Signal) -> io::Result<()> {
+        Ok(rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)?)
+    }
+}
+
+impl Drop for DaemonProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks again after every event until `look` has found something.
+///
+/// # Errors
+/// `look`'s fault, or that it took too long.
+pub async fn watching<T>(
+    client: &Client,
+    look: impl AsyncFn(&Client) -> Result<Option<T>, Fault>,
+) -> Result<T, Fault> {
+    let search = async {
+        let mut cursor = client.watch(None, Duration::ZERO).await?.cursor;
+        loop {
+            if let Some(found) = look(client).await? {
+                return Ok(found);
+            }
+            cursor = client.watch(Some(cursor), Duration::from_secs(5)).await?.cursor;
+        }
+    };
+    timeout(PATIENCE, search).await.unwrap_or_else(|_| Err(Fault::unavailable("waited in vain")))
+}
+
+/// Waits until nothing of a punishment moves any more.
+///
+/// # Errors
+/// Where that does not happen.
+pub async fn settled(client: &Client, id: PunishmentId) -> Result<PunishmentDetail, Fault> {
+    watching(client, async |client| {
+        let detail = client.call(PunishmentShow { id }).await?;
+        Ok((!detail.is_moving()).then_some(detail))
+    })
+    .await
+}
+
+/// Waits for the next punishment that is stored after `cursor` was taken.
+///
+/// # Errors
+/// Where none comes.
+pub async fn next_punishment(
+    client: &Client,
+    mut cursor: wayhaven_shared::event::Cursor,
+) -> Result<PunishmentId, Fault> {
+    let search = async {
+        loop {
+            let watched = client.watch(Some(cursor), Duration::from_secs(5)).await?;
+            for event in watched.events {
+                if let Change::Punishment { punishment } = event.change {
+                    return Ok(punishment.id);
+                }
+            }
+            cursor = watched.cursor;
+        }
+    };
+    timeout(PATIENCE, search).await.unwrap_or_else(|_| Err(Fault::unavailable("no punishment came")))
+}
+
+/// Asks for an operation in a guild.
+///
+/// # Errors
+/// The daemon's fault.
+pub async fn ask<O: Operation>(client: &Client, guild: GuildId, operation: O) -> Result<O::Reply, Fault> {
+    let outcome = client.run(Envelope { guild: Some(guild), ..Envelope::new(&operation.into()) }).await?;
+    let reply = Request::read_reply(O::NAME, outcome.data).map_err(|error| Fault::internal(error.to_string()))?;
+    O::reply(reply).ok_or_else(|| Fault::internal("a reply of another operation"))
+}
+
+/// Links a child to a main.
+///
+/// # Errors
+/// The daemon's fault.
+pub async fn link(client: &Client, main: GuildId, child: GuildId, mode: Mode) -> Result<LinkChanged, Fault> {
+    ask(client, main, SetupAddChild { child, mode: Some(mode) }).await
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote for other programs and people to read.
+    pub stdout: String,
+    /// What it said beside that.
+    pub stderr: String,
+}
+
+impl Finished {
+    pub(crate) fn of(command: &mut Command) -> io::Result<Self> {
+        let output = command.output()?;
+        Ok(Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Its standard output as JSON; null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_default()
+    }
+}
