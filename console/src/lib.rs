@@ -1,11 +1,10 @@
 //! `wayhaven`: one binary with two faces. With arguments it is a scriptable command line, without any and on a
 //! terminal the operator console. Both speak to the daemon over its control socket and to nothing else.
 //!
-//! Neither knows any operation: the grammar, the replies and what they look like come from `wayhaven-shared`,
-//! and [`cli`] and `tui` only carry, show and refuse.
+//! The grammar, the replies and what they look like come from `wayhaven-shared`; `cli` and `tui` only carry, show
+//! and refuse. The screens know the few operations they are made of, and no other.
 
 mod cli;
-mod confirm;
 mod render;
 #[cfg(test)]
 mod scripted_daemon;

@@ -1,4 +1,4 @@
-//! The boundary to Discord. Only this module names serenity and reqwest; `FACTS` in its comments is the design's
+//! The boundary to Discord. Only this module names serenity, and sends requests; `FACTS` in its comments is the design's
 //! collection of what is known of Discord's behaviour.
 
 pub mod budget;

@@ -20,7 +20,7 @@ mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
-pub use deliveries::{DeliveryFilter, Queued, Scope, Settlement};
+pub use deliveries::{DeliveryFilter, Queued, Scope, Settlement, Unfinished};
 pub use guilds::GuildSettings;
 pub use journal::Awaited;
 pub use punishments::NewPunishment;

@@ -84,7 +84,7 @@ fn unreachable_fault(socket: &Path, error: &io::Error) -> Fault {
     let path = socket.display();
     match error.kind() {
         io::ErrorKind::PermissionDenied => Fault::denied(format!("you may not open the socket {path}"))
-            .hint("the daemon's own user and its group may; ask the operator to add you"),
+            .hint("root and the daemon's own user may: sudo -u USER wayhaven …"),
         _ => Fault::new(FaultKind::Unreachable, format!("no daemon answers at {path}"))
             .hint("start it with: wayhavend run")
             .hint("WAYHAVEN_HOME must name the same directory for both"),

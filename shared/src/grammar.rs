@@ -119,6 +119,20 @@ pub fn argv(request: &Request) -> Vec<String> {
     words
 }
 
+/// What a person types to confirm a severe operation, the name of what is at stake: the operation's first argument (a backup, a user), or its own
+/// words where it takes none.
+pub fn confirmation(request: &Request) -> String {
+    let definition = request.definition();
+    let command = command(definition);
+    let Some(first) = command.get_positionals().next() else { return definition.name.to_owned() };
+    let encoded = serde_json::to_value(request).unwrap_or_default();
+    match &encoded["arguments"][first.get_id().as_str()] {
+        Value::String(text) => text.clone(),
+        Value::Null => definition.name.to_owned(),
+        other => other.to_string(),
+    }
+}
+
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -181,6 +195,16 @@ mod tests {
         assert!(split_line("ban 'x").is_err());
         let hostile = vec!["a b".to_owned(), "it's".to_owned(), String::new(), "$(x)".to_owned()];
         assert_eq!(split_line(&shell_line(&hostile)).unwrap(), hostile);
+    }
+
+    #[test]
+    fn the_first_argument_is_typed_to_confirm_and_without_one_the_operation() {
+        let parse = |name: &str, words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            parse_arguments(find(name).unwrap(), &words).unwrap()
+        };
+        assert_eq!(confirmation(&parse("ban", &["--reason=x", "77"])), "77");
+        assert_eq!(confirmation(&parse("daemon stop", &[])), "daemon stop");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the daemon and its front ends share: one definition of every operation, the values in them, the
 //! faults and reports that come back, and the control protocol between the processes.
 //!
-//! Nothing in this crate knows serenity, rusqlite or ratatui. A new operation starts in [`operations`].
+//! Nothing in this crate knows serenity, rusqlite or ratatui. A new operation starts in [`mod@operations`].
 
 pub mod client;
 pub mod control;

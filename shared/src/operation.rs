@@ -1,4 +1,4 @@
-//! What an operation is: the trait every operation implements through the one list in [`crate::operations`].
+//! What an operation is: the trait every operation implements through the one list in [`mod@crate::operations`].
 
 use crate::operations::{Reply, Request};
 use crate::report::Report;

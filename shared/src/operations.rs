@@ -1,6 +1,6 @@
 //! The list of all operations, and one file per family with their arguments, replies and help texts.
 //!
-//! A new operation is a type here, a line in [`operations!`] and a handler of the same name in the daemon.
+//! A new operation is a type here, a line in the `operations!` list and a handler of the same name in the daemon.
 //! The grammar, the wire, the slash commands, the palette, the man pages and the names in the audit follow.
 
 pub mod audit;

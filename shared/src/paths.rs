@@ -83,13 +83,20 @@ impl Layout {
                 .hint("set WAYHAVEN_HOME to the directory that shall hold everything")
         })?;
         let state = user.state_dir().unwrap_or_else(|| user.data_local_dir());
-        let runtime = environment.runtime.as_ref().map_or_else(|| PathBuf::from("/run"), PathBuf::from);
+        let system = PathBuf::from("/run/wayhaven").join(SOCKET);
+        let own =
+            environment.runtime.as_ref().map(|runtime| Path::new(runtime).join("wayhaven").join(SOCKET));
+        // A client finds its user's daemon, and otherwise the system's.
+        let socket = match own {
+            Some(own) if own.exists() || !system.exists() => own,
+            _ => system,
+        };
         Ok(Self {
             config: user.config_dir().join("wayhaven.toml"),
             data: user.data_dir().to_owned(),
             state: state.to_owned(),
             logs: state.join("logs"),
-            socket: runtime.join("wayhaven").join(SOCKET),
+            socket,
         })
     }
 

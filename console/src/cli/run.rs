@@ -4,7 +4,6 @@ use super::Globals;
 use super::output::{Output, Surroundings};
 use super::progress::Ticker;
 use super::wait::{self, Waited};
-use crate::confirm;
 use crate::render::signs::Signs;
 use shared::client::{Client, shape_fault};
 use shared::control::{ClientSurface, Envelope, Outcome};
@@ -165,7 +164,7 @@ fn confirmation(
     if !severe || globals.confirm.is_some() {
         return Ok(globals.confirm.clone());
     }
-    let name = confirm::name(request);
+    let name = shared::grammar::confirmation(request);
     let declined = || {
         Fault::new(FaultKind::Declined, format!("{} was not confirmed, and nothing was done", request.name()))
             .hint(format!("--confirm={name} confirms it without asking"))

@@ -1,7 +1,7 @@
 //! Requests to Discord: one client, one way out, under the budget and the route limits.
 //!
 //! serenity's own limiter stays off (FACTS C3: it does not see the global limit and can resend for ever), so REST
-//! is ours. Every request that changes something in a guild shows a [`Permit`] and reads its guild from it.
+//! is ours. Every request that changes something in a guild shows a [`Permit`](crate::network::Permit) and reads its guild from it.
 
 mod calls;
 mod fault;

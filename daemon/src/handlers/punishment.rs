@@ -4,7 +4,7 @@ use super::{Handle, PAGE};
 use crate::invocation::Context;
 use crate::network::Topology;
 use crate::store::{NewPunishment, View};
-use crate::sync::plan::plan;
+use crate::sync::plan::{Step, plan};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Punished, Unban};
@@ -40,7 +40,7 @@ async fn punish(
     let guild = cx.guild()?;
     let topology = cx.daemon.store().topology();
     if cx.invocation.dry_run {
-        return Ok(preview(cx, &topology, guild, action));
+        return preview(cx, &topology, guild, action, user).await;
     }
     let new = NewPunishment {
         guild,
@@ -64,24 +64,40 @@ async fn punish(
     })
 }
 
-fn preview(cx: &Context, topology: &Topology, guild: GuildId, action: Action) -> Punished {
-    let steps = plan(topology, guild, action);
-    Punished {
+/// The plan, which is also what would be sent: an unban lifts nothing where it was not ours to lift.
+async fn preview(
+    cx: &Context,
+    topology: &Topology,
+    guild: GuildId,
+    action: Action,
+    user: UserId,
+) -> Result<Punished, Fault> {
+    let mut steps = plan(topology, guild, action);
+    if action == Action::Unban {
+        let judge = move |view: &View<'_>| {
+            for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
+                if let Some(reason) = view.why_not_lift(step.guild, user, guild, None)? {
+                    (step.state, step.reason) = (DeliveryState::Skipped, Some(reason.to_owned()));
+                }
+            }
+            Ok(steps)
+        };
+        steps = cx.daemon.store().read(judge).await?;
+    }
+    let planned = |step: Step| PlannedDelivery {
+        guild_id: step.guild,
+        guild_name: cx.daemon.directory().name(step.guild),
+        state: step.state,
+        reason: step.reason,
+    };
+    Ok(Punished {
         punishment: None,
         dry_run: true,
         network: topology.is_main(guild),
         origin: OriginOutcome { guild_id: guild, state: DeliveryState::Pending, reason: None },
         deliveries: steps.iter().map(|step| step.state).collect(),
-        plan: steps
-            .into_iter()
-            .map(|step| PlannedDelivery {
-                guild_id: step.guild,
-                guild_name: cx.daemon.directory().name(step.guild),
-                state: step.state,
-                reason: step.reason,
-            })
-            .collect(),
-    }
+        plan: steps.into_iter().map(planned).collect(),
+    })
 }
 
 impl Handle for PunishmentList {

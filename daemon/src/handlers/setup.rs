@@ -3,9 +3,7 @@
 use super::Handle;
 use crate::discord::directory::Presence;
 use crate::invocation::{Actor, Context};
-use crate::store::{Severity, View};
-use std::collections::HashMap;
-use wayhaven_shared::operations::punishment::DeliveryCounts;
+use crate::store::{Severity, Unfinished, View};
 use wayhaven_shared::operations::setup::{
     Child, Dashboard, GuildDesignated, Link, LinkChanged, Network, SetupAddChild, SetupDashboard,
     SetupMainGuild, SetupRemoveChild,
@@ -168,28 +166,35 @@ impl Handle for SetupDashboard {
         };
         mains.sort();
         let only = cx.scope().filter(|guild| !topology.is_main(*guild));
-        let (links, open, alerts) = cx
+        let scope = cx.scope();
+        let (links, alerts) = cx
             .daemon
             .store()
             .read(move |view| {
-                let links = mains.iter().map(|main| Ok((*main, view.links_of(*main)?)));
-                Ok((links.collect::<Result<Vec<_>, Fault>>()?, view.open_by_guild()?, view.open_alerts()?))
+                let of_main =
+                    |main: GuildId| Ok((main, view.links_of(main)?, view.unfinished_by_guild(Some(main))?));
+                let links = mains.into_iter().map(of_main).collect::<Result<Vec<_>, Fault>>()?;
+                Ok((links, view.open_alerts(scope)?))
             })
             .await?;
-        let open: HashMap<_, _> =
-            open.into_iter().map(|(guild, counts, reason)| (guild, (counts, reason))).collect();
-        let networks = links.into_iter().map(|(main, links)| network(cx, main, links, only, &open)).collect();
+        let networks =
+            links.into_iter().map(|(main, links, open)| network(cx, main, links, only, open)).collect();
         Ok(Dashboard { networks, alerts })
     }
 }
 
-type Open = HashMap<GuildId, (DeliveryCounts, Option<String>)>;
-
-fn network(cx: &Context, main: GuildId, links: Vec<Link>, only: Option<GuildId>, open: &Open) -> Network {
+fn network(
+    cx: &Context,
+    main: GuildId,
+    links: Vec<Link>,
+    only: Option<GuildId>,
+    open: Vec<Unfinished>,
+) -> Network {
     let directory = cx.daemon.directory();
     let presence = |guild| directory.presence(guild).map_or("unknown", Presence::word).to_owned();
     let child = |link: Link| {
-        let (deliveries, reason) = open.get(&link.child_guild_id).cloned().unwrap_or_default();
+        let open = open.iter().find(|open| open.guild == link.child_guild_id).cloned();
+        let (deliveries, reason) = open.map(|open| (open.deliveries, open.reason)).unwrap_or_default();
         Child { presence: presence(link.child_guild_id), link, deliveries, reason }
     };
     let wanted = |link: &Link| only.is_none_or(|only| only == link.child_guild_id);

@@ -10,7 +10,7 @@ impl Handle for Status {
         let daemon = &cx.daemon;
         let (deliveries, alerts, head) = daemon
             .store()
-            .read(|view| Ok((view.delivery_counts(None)?, view.open_alerts()?, view.chain_head()?)))
+            .read(|view| Ok((view.delivery_counts(None)?, view.open_alerts(None)?, view.chain_head()?)))
             .await?;
         Ok(DaemonStatus {
             version: env!("CARGO_PKG_VERSION").into(),

@@ -13,7 +13,7 @@ impl Handle for SyncStatus {
         let (deliveries, open) = cx
             .daemon
             .store()
-            .read(move |view| Ok((view.delivery_counts(scope)?, view.open_by_guild()?)))
+            .read(move |view| Ok((view.delivery_counts(scope)?, view.unfinished_by_guild(None)?)))
             .await?;
         let topology = cx.daemon.store().topology();
         // A main sees the lanes to its children, a child its own.
@@ -21,8 +21,8 @@ impl Handle for SyncStatus {
             |guild| scope.is_none_or(|scope| scope == guild || topology.link(scope, guild).is_some());
         let lanes = open
             .into_iter()
-            .filter(|(guild, ..)| visible(*guild))
-            .map(|(guild_id, deliveries, reason)| Lane { guild_id, deliveries, reason })
+            .filter(|open| open.deliveries.open() > 0 && visible(open.guild))
+            .map(|open| Lane { guild_id: open.guild, deliveries: open.deliveries, reason: open.reason })
             .collect();
         let requests_per_second = cx.daemon.rest().budget().per_second();
         Ok(SyncState { deliveries, requests_per_second, lanes })

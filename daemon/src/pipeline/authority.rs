@@ -4,7 +4,7 @@ use crate::discord::directory::ADMINISTRATOR;
 use crate::invocation::{Actor, Context, Surface};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
-use wayhaven_shared::{Authority, Effect, Fault, Surfaces};
+use wayhaven_shared::{Authority, Effect, Fault, FaultKind, Surfaces, grammar};
 
 /// What is for the command line is not to be had on Discord, whatever an old registration still offers.
 pub(super) fn check_surface(cx: &Context) -> Result<(), Fault> {
@@ -125,13 +125,11 @@ async fn member_roles(cx: &Context, guild: GuildId, user: UserId) -> Result<Opti
 /// What cannot be put back is confirmed by name.
 pub(super) fn check_confirmation(cx: &Context) -> Result<(), Fault> {
     let definition = cx.invocation.request.definition();
-    let confirmed = cx.invocation.confirm.as_deref() == Some(definition.name);
+    let name = grammar::confirmation(&cx.invocation.request);
+    let confirmed = cx.invocation.confirm.as_ref() == Some(&name);
     if definition.effect == Effect::Severe && !cx.invocation.dry_run && !confirmed {
-        return Err(Fault::new(
-            wayhaven_shared::FaultKind::Declined,
-            format!("{} was not confirmed", definition.name),
-        )
-        .hint(format!("--dry-run shows what it would do; --confirm='{}' does it", definition.name)));
+        return Err(Fault::new(FaultKind::Declined, format!("{} was not confirmed", definition.name))
+            .hint(format!("--dry-run shows what it would do; --confirm='{name}' does it")));
     }
     Ok(())
 }

@@ -38,8 +38,7 @@ pub(super) const OTHER_VARIABLES: &[&str] = &["WAYHAVEN_HOME", "WAYHAVEN_HOST"];
 pub(super) const REPLACED: &[(&str, &str)] = &[
     (
         "DATABASE_URL",
-        "the store is one SQLite file in the data directory, see wayhaven paths; wayhavend migrate --from FILE \
-         takes over the seed bot's",
+        "the store is one SQLite file in the data directory, which wayhaven paths names",
     ),
     ("CLIENT_ID", "APPLICATION_ID is the same number, and Discord tells it anyway"),
 ];

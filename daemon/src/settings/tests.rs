@@ -138,7 +138,7 @@ fn names_without_a_meaning_are_answered_with_what_replaces_them() {
         settings.warnings,
         [
             "DATABASE_URL in the environment is not used: the store is one SQLite file in the data directory, \
-             see wayhaven paths; wayhavend migrate --from FILE takes over the seed bot's",
+             which wayhaven paths names",
             "CLIENT_ID in /etc/.env is not used: APPLICATION_ID is the same number, and Discord tells it anyway",
             "WAYHAVEN_HOME in /etc/.env is not used: it is needed before that file is read, so set it in the \
              environment",

@@ -31,13 +31,13 @@ impl Severity {
 const DAY: i64 = 86_400_000;
 
 impl View<'_> {
-    /// How many alerts nobody has resolved.
+    /// How many alerts nobody has resolved: all, or those about one guild.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn open_alerts(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM security_alerts WHERE resolved = 0";
-        let count: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    pub fn open_alerts(&self, guild: Option<GuildId>) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM security_alerts WHERE resolved = 0 AND (?1 IS NULL OR guild_id = ?1)";
+        let count: i64 = self.connection.prepare_cached(sql)?.query_row([Sql(guild)], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 }

@@ -114,7 +114,7 @@ impl View<'_> {
         Ok(ChainHead { rows: id.cast_unsigned(), hash })
     }
 
-    /// Outcomes, newest first, and intents that have none.
+    /// Outcomes, newest first. An intent that never got one gets it at the next start.
     ///
     /// # Errors
     /// Where the store fails.

@@ -64,6 +64,17 @@ pub struct Settlement {
     pub attempts: u32,
 }
 
+/// What a guild has open, and what failed there.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// The guild.
+    pub guild: GuildId,
+    /// By state.
+    pub deliveries: DeliveryCounts,
+    /// Why one of them does not move.
+    pub reason: Option<String>,
+}
+
 /// Which deliveries to list.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
@@ -205,27 +216,30 @@ impl View<'_> {
         Ok(counts)
     }
 
-    /// What is open, counted by guild and state, each guild with the reason of one that does not move.
+    /// Deliveries to children that are open or have failed, counted by guild and state, each guild with the reason
+    /// of one: all, or those decided in one guild.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn open_by_guild(&self) -> Result<Vec<(GuildId, DeliveryCounts, Option<String>)>, StoreError> {
+    pub fn unfinished_by_guild(&self, source: Option<GuildId>) -> Result<Vec<Unfinished>, StoreError> {
         let sql = format!(
-            "SELECT guild_id, state, count(*) AS n, max(reason) AS reason FROM deliveries
-             WHERE state IN {OPEN} GROUP BY guild_id, state ORDER BY guild_id"
+            "SELECT d.guild_id, d.state, count(*) AS n, max(d.reason) AS reason
+             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.scope = 'child' AND (d.state IN {OPEN} OR d.state = 'failed') AND (?1 IS NULL OR p.source_guild = ?1)
+             GROUP BY d.guild_id, d.state ORDER BY d.guild_id"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut guilds: Vec<(GuildId, DeliveryCounts, Option<String>)> = Vec::new();
-        let mut rows = statement.query([])?;
+        let mut guilds: Vec<Unfinished> = Vec::new();
+        let mut rows = statement.query([Sql(source)])?;
         while let Some(row) = rows.next()? {
             let guild = column(row, "guild_id")?;
-            if guilds.last().is_none_or(|(last, ..)| *last != guild) {
-                guilds.push((guild, DeliveryCounts::default(), None));
+            if guilds.last().is_none_or(|last| last.guild != guild) {
+                guilds.push(Unfinished { guild, deliveries: DeliveryCounts::default(), reason: None });
             }
-            let Some((_, counts, reason)) = guilds.last_mut() else { continue };
-            *counts.of(word(row, "state", DeliveryState::from_word)?) +=
-                row.get::<_, i64>("n")?.cast_unsigned();
-            *reason = reason.take().or(row.get("reason")?);
+            let Some(last) = guilds.last_mut() else { continue };
+            let state = word(row, "state", DeliveryState::from_word)?;
+            *last.deliveries.of(state) += row.get::<_, i64>("n")?.cast_unsigned();
+            last.reason = last.reason.take().or(row.get("reason")?);
         }
         Ok(guilds)
     }
@@ -255,26 +269,51 @@ impl View<'_> {
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
     }
 
-    /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries that
-    /// reached Discord, or may have, is a ban.
+    /// Provenance: why an unban decided in `source` lifts nothing in the child `guild`; nothing where it does. Only
+    /// what Wayhaven did is undone, and only when no other cause remains. `unban` is the unban's own delivery,
+    /// where it has one already.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn is_our_ban(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
-        let sql = "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2
-                AND (state IN ('applied', 'sending', 'unknown') OR attempts > 0)
+    pub fn why_not_lift(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+        unban: Option<DeliveryId>,
+    ) -> Result<Option<&'static str>, StoreError> {
+        Ok(if self.is_banned_locally(guild, user)? {
+            Some("banned there by its own staff")
+        } else if !self.is_our_ban(guild, user, unban)? {
+            Some("Wayhaven has not banned them there")
+        } else if self.has_other_cause(guild, user, source)? {
+            Some("another network's ban remains")
+        } else {
+            None
+        })
+    }
+
+    /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries before
+    /// `before` whose request left, or may have, is a ban.
+    fn is_our_ban(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        before: Option<DeliveryId>,
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND delivery_id < ?3
+                AND (sent = 1 OR state = 'applied')
              ORDER BY delivery_id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
+        let before = before.map_or(i64::MAX, |id| id.get().cast_signed());
         let action: Option<String> =
-            statement.query_row(params![Sql(guild), Sql(user)], |row| row.get(0)).optional()?;
+            statement.query_row(params![Sql(guild), Sql(user), before], |row| row.get(0)).optional()?;
         Ok(action.as_deref() == Some(Action::Ban.word()))
     }
 
     /// Whether another main's ban of the user is active and reaches the guild.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn has_other_cause(&self, guild: GuildId, user: UserId, source: GuildId) -> Result<bool, StoreError> {
+    fn has_other_cause(&self, guild: GuildId, user: UserId, source: GuildId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
                AND p.action = 'ban' AND p.status = 'active' AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
@@ -346,6 +385,17 @@ impl Change<'_> {
         self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis()])
     }
 
+    /// At the start: what was open when the daemon ended may have been on its way.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn suspect_open_deliveries(&self) -> Result<(), StoreError> {
+        let sql =
+            format!("UPDATE deliveries SET sent = 1 WHERE state IN {OPEN} AND state <> 'held' AND sent = 0");
+        self.connection().prepare_cached(&sql)?.execute([])?;
+        Ok(())
+    }
+
     /// Ends what is open along a link, because the link is gone.
     ///
     /// # Errors
@@ -364,7 +414,7 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
         // Also of what was superseded while its request was on the way: an undo has to know that it left.
-        let sql = "UPDATE deliveries SET attempts = max(attempts, ?2) WHERE delivery_id = ?1";
+        let sql = "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?2 > 0 WHERE delivery_id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![Sql(id), settlement.attempts])?;
         let sql = format!(
             "UPDATE deliveries SET state = ?2, reason = ?3, updated_at = ?4

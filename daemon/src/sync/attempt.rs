@@ -88,18 +88,9 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
 /// Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains.
 async fn may_lift(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let (guild, user, source) = (delivery.guild, delivery.user, delivery.source);
+    let id = delivery.id;
     // Asked of the writer, which has taken in by now what became of the deliveries before this one.
-    let why_not = tools.store.write(move |change| {
-        Ok(if change.is_banned_locally(guild, user)? {
-            Some("banned there by its own staff")
-        } else if !change.is_our_ban(guild, user)? {
-            Some("Wayhaven has not banned them there")
-        } else if change.has_other_cause(guild, user, source)? {
-            Some("another network's ban remains")
-        } else {
-            None
-        })
-    });
+    let why_not = tools.store.write(move |change| Ok(change.why_not_lift(guild, user, source, Some(id))?));
     match why_not.await {
         Ok(None) => Ok(()),
         Ok(Some(reason)) => Err(Stop::Not(DeliveryState::Skipped, reason.to_owned())),

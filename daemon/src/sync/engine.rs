@@ -64,7 +64,11 @@ impl Engine {
     /// # Errors
     /// Where the store cannot be read.
     pub async fn start(tools: Tools) -> Result<Self, Fault> {
-        let open = tools.store.read(|view| Ok(view.open_deliveries()?)).await?;
+        let open = tools.store.write(|change| {
+            change.suspect_open_deliveries()?;
+            Ok(change.open_deliveries()?)
+        });
+        let open = open.await?;
         let (messages, inbox) = mpsc::unbounded_channel();
         let lanes = Lanes {
             tools,

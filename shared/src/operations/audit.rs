@@ -72,7 +72,7 @@ impl AuditResult {
 /// One request in the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// The sequence number of its outcome, or of its intent while it has none.
+    /// The sequence number of its outcome.
     pub sequence: u64,
     /// When.
     pub at: Timestamp,

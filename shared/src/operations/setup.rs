@@ -213,7 +213,7 @@ impl Reported for Dashboard {
     fn report(&self) -> Report {
         let children: usize = self.networks.iter().map(|network| network.children.len()).sum();
         let mut report =
-            Report::new(format!("{} networks, {children} children", self.networks.len()), Tone::Plain);
+            Report::new(format!("networks: {}, children: {children}", self.networks.len()), Tone::Plain);
         for network in &self.networks {
             let mut table = Table::new(
                 ["child", "mode", "health", "open", "why", "name"],

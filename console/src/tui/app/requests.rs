@@ -2,7 +2,6 @@
 //! otherwise it is run dry first, shown with its counts, and sent only after a yes.
 
 use super::{App, Link, Mode};
-use crate::confirm;
 use crate::tui::dialog::{Dialog, Proposal, Question};
 use crate::tui::input::{self, Order, Ticket};
 use crate::tui::list::RowId;
@@ -64,7 +63,7 @@ impl App {
         if let Some(why) = self.refusal(effect) {
             return self.tell(Tone::Warning, why);
         }
-        let name = confirm::name(request);
+        let name = grammar::confirmation(request);
         let proposal = Proposal { envelope, line, effect, preview: shared::Report::default(), name };
         self.ask(dry, Purpose::Preview(Box::new(proposal)));
     }

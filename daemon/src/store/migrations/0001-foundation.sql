@@ -102,6 +102,8 @@ CREATE TABLE deliveries (
                                                  'applied', 'skipped', 'failed', 'superseded')),
     reason        TEXT,
     attempts      INTEGER NOT NULL DEFAULT 0,
+    -- Whether a request for it has left, or may have: what was open when the daemon died counts too.
+    sent          INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
     not_before    INTEGER,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
