@@ -5,7 +5,7 @@
 //! where the queue is full the event is dropped, and the gap is noted.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use serenity::all::{Context, Event, GatewayIntents, RawEventHandler};
 use serenity::async_trait;
 use serenity::gateway::GatewayError;
@@ -74,14 +74,25 @@ impl RawEventHandler for Hand {
     }
 }
 
-/// serenity's event back as name and data. What it could not parse it hands on as it came.
+/// serenity's event back as name and data. What it could not parse it hands on as it came; of some that it could
+/// it drops a field, which is put back.
 fn raw(event: Event) -> Option<Raw> {
+    let dropped = match &event {
+        Event::GuildRoleCreate(made) => Some(("guild_id", json!(made.role.guild_id))),
+        Event::GuildRoleUpdate(changed) => Some(("guild_id", json!(changed.role.guild_id))),
+        Event::InteractionCreate(done) => Some(("type", json!(u8::from(done.interaction.kind())))),
+        _ => None,
+    };
     if let Event::Unknown(unknown) = event {
         return Some(Raw { kind: unknown.kind, data: serde_json::to_value(unknown.value).ok()? });
     }
     let mut encoded = serde_json::to_value(event).ok()?;
     let kind = encoded["t"].as_str()?.to_owned();
-    Some(Raw { kind, data: encoded["d"].take() })
+    let mut data = encoded["d"].take();
+    if let Some((field, value)) = dropped {
+        data[field] = value;
+    }
+    Some(Raw { kind, data })
 }
 
 /// Connects on a thread of its own until it ends or `stop` is told. `gap` is set where events were dropped.
