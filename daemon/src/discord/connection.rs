@@ -20,6 +20,9 @@ use wayhaven_shared::value::GuildId;
 /// How long after READY the guilds may take to arrive before the connection counts as ready without them.
 const GUILDS_COME_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long after its last event the gateway's thread may take to say why it ended.
+const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why a try to connect ended.
 enum Failure {
     /// Worth another try.
@@ -86,25 +89,28 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
     let gap = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = oneshot::channel();
     let mut ended = gateway::connect(plan, events, Arc::clone(&gap), stopped);
-    let follow = follow(daemon, inbox, &gap, attempts);
-    tokio::pin!(follow);
-    loop {
-        tokio::select! {
-            // Events before the end: what came before the connection broke is still worked.
-            biased;
-            () = &mut follow => return Failure::Passing("the gateway closed".into()),
-            ended = &mut ended => return match ended {
-                Ok(Ended::Asked) => Failure::Asked,
-                Ok(Ended::Refused(reason)) => Failure::Final(reason),
-                Ok(Ended::Broken(reason)) => Failure::Passing(reason),
-                Err(_) => Failure::Passing("the gateway's thread ended".into()),
-            },
-            () = stopping.raised() => {
-                // Told by dropping: the thread ends by itself, and nobody has to wait for it.
-                drop(stop);
-                return Failure::Asked;
-            }
-        }
+    // Told to end by dropping it: the thread ends by itself, and nobody has to wait for it.
+    let _stop = stop;
+    tokio::select! {
+        // Events before the end: what came before the connection broke is still worked.
+        biased;
+        // The thread is about to say why.
+        () = follow(daemon, inbox, &gap, attempts) => {}
+        outcome = &mut ended => return failure(outcome.ok()),
+        // Any request may be the one that learns that the token is refused; the gateway need not.
+        () = daemon.rest().budget().stopped() => return RestError::Unauthorised.into(),
+        () = stopping.raised() => return Failure::Asked,
+    }
+    failure(tokio::time::timeout(GATEWAY_ENDS_WITHIN, ended).await.ok().and_then(Result::ok))
+}
+
+/// What the gateway's end means; nothing where its thread said none.
+fn failure(ended: Option<Ended>) -> Failure {
+    match ended {
+        Some(Ended::Asked) => Failure::Asked,
+        Some(Ended::Refused(reason)) => Failure::Final(reason),
+        Some(Ended::Broken(reason)) => Failure::Passing(reason),
+        None => Failure::Passing("the gateway's thread ended".into()),
     }
 }
 
