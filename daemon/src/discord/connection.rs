@@ -88,14 +88,16 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
     let (events, inbox) = mpsc::channel(gateway::QUEUE);
     let gap = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = oneshot::channel();
-    let mut ended = gateway::connect(plan, events, Arc::clone(&gap), stopped);
+    let (urgent, interactions) = mpsc::channel(gateway::QUEUE);
+    let hand = gateway::Hand { events, interactions: urgent, gap: Arc::clone(&gap) };
+    let mut ended = gateway::connect(plan, hand, stopped);
     // Told to end by dropping it: the thread ends by itself, and nobody has to wait for it.
     let _stop = stop;
     tokio::select! {
         // Events before the end: what came before the connection broke is still worked.
         biased;
         // The thread is about to say why.
-        () = follow(daemon, inbox, &gap, attempts) => {}
+        _ = async { tokio::join!(follow(daemon, inbox, &gap, attempts), answer(daemon, interactions)) } => {}
         outcome = &mut ended => return failure(outcome.ok()),
         // Any request may be the one that learns that the token is refused; the gateway need not.
         () = daemon.rest().budget().stopped() => return RestError::Unauthorised.into(),
@@ -195,15 +197,17 @@ async fn follow(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>, gap: &Atom
     }
 }
 
+/// Hands interactions on as they come, however long the events take.
+async fn answer(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>) {
+    while let Some(raw) = inbox.recv().await {
+        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
+    }
+}
+
 async fn work(daemon: &Arc<Daemon>, raw: Raw, gap: &AtomicBool, arrivals: &mut Arrivals) {
     if gap.swap(false, Ordering::AcqRel) {
         tracing::error!("the queue of events overflowed: some are lost");
         alert(daemon, "event_gap", "the queue of gateway events overflowed").await;
-    }
-    if raw.kind == "INTERACTION_CREATE" {
-        // Not in the queue's order: a person waits three seconds at most.
-        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
-        return;
     }
     match event::read(&raw.kind, &raw.data) {
         Ok(Some(event)) => {
