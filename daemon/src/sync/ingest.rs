@@ -12,7 +12,7 @@ use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent, entry_kind};
 use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, StoreError};
 use std::time::Duration;
-use wayhaven_shared::Fault;
+use wayhaven_shared::{Authority, Fault};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::punishment::{Action, Origin};
@@ -53,7 +53,10 @@ impl Ingest {
         let taken = match (noticed, event) {
             (Noticed::Guild(guild), event) => self.guild(guild, &event).await,
             (Noticed::Permissions(guild), _) => {
-                self.engine.mended(guild);
+                // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
+                if self.may_ban(guild) {
+                    self.engine.mended(guild);
+                }
                 Ok(())
             }
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
@@ -84,6 +87,11 @@ impl Ingest {
             self.engine.mended(guild);
         }
         Ok(())
+    }
+
+    fn may_ban(&self, guild: GuildId) -> bool {
+        let needed = Authority::Ban.permission().unwrap_or(u64::MAX);
+        self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & needed != 0)
     }
 
     /// A ban event: without its audit entry it says neither who nor why.
