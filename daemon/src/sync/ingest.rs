@@ -163,6 +163,10 @@ impl Ingest {
             match found {
                 Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(Vec::new()),
                 Some(entry) => Ok(from_entry(change, entry)?),
+                // Something newer was decided while nobody knew whose this was.
+                None if change.decided_since(awaited.guild, awaited.user, awaited.received_at)? => {
+                    Ok(Vec::new())
+                }
                 None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => {
                     Ok(Vec::new())
                 }
@@ -231,6 +235,11 @@ fn from_entry(change: &Change<'_>, entry: Entry) -> Result<Vec<Queued>, StoreErr
         return Ok(Vec::new());
     }
     let Entry { guild, id, user, actor, reason, action } = entry;
+    if change.is_overtaken(guild, user, id)? {
+        // It comes after a later one: the order in the main guild wins (FAULTS 14, 15).
+        change.audit(&observed(guild, user, actor, reason.as_ref(), action))?;
+        return Ok(Vec::new());
+    }
     // The entry comes late to a ban that was already stored without one: it says who and why.
     if change.adopt_entry(guild, user, action, id, actor, reason.as_ref())? {
         return Ok(Vec::new());
