@@ -175,8 +175,7 @@ fn commit(
     settles: &mut Vec<Settle>,
 ) -> Result<u64, Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
-    let change =
-        Change { view: View { connection }, now: clock.now(), topology, ended: RefCell::new(None) };
+    let change = Change { view: View { connection }, now: clock.now(), topology, ended: RefCell::new(None) };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
     let refusal = begun.err().map(|error| Fault::from(StoreError::from(error)));
     settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));

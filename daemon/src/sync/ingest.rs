@@ -12,11 +12,11 @@ use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent, entry_kind};
 use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, StoreError};
 use std::time::Duration;
-use wayhaven_shared::{Authority, Fault};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::{Authority, Fault};
 
 /// How long a ban event waits for its audit entry (ARCHITECTURE 5).
 const ENTRY_COMES_WITHIN: Duration = Duration::from_millis(1_500);
