@@ -221,3 +221,6 @@ fn read_request(value: serde_json::Value) -> Result<Request, Fault> {
     serde_json::from_value(value)
         .map_err(|error| Fault::usage(format!("the arguments of {name} are refused: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -239,3 +239,6 @@ async fn tell(daemon: &Arc<Daemon>, state: ConnectionState, reason: Option<Strin
     let work = move |change: &crate::store::Change<'_>| Ok(change.tell(&Changed::Discord { connection })?);
     daemon.store().write_later("the state of the connection", work).await;
 }
+
+#[cfg(test)]
+mod tests;
