@@ -14,8 +14,7 @@ use tarpc::server::{BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Json;
 use tarpc::tokio_util::codec::Framed;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, watch};
 use wayhaven_shared::control::{
     Control, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Role, WATCH_PAGE, Welcome, codec,
 };
@@ -27,8 +26,9 @@ use wayhaven_shared::{Fault, FaultKind};
 /// Connections at once: each costs a few kilobytes, and nobody needs more.
 const CONNECTIONS: usize = 256;
 
-/// How long a connection may still write once the socket closes.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long what was asked before the end may still take, and its answer to be written.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+const LAST_WRITES: Duration = Duration::from_millis(50);
 
 /// Opens the socket. The state lock is held, so that whatever lies at the path is left over.
 ///
@@ -51,9 +51,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 pub async fn serve(daemon: Arc<Daemon>, listener: UnixListener) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let mut closing = daemon.closing();
-    let mut connections = JoinSet::new();
     loop {
-        while connections.try_join_next().is_some() {}
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -71,12 +69,13 @@ pub async fn serve(daemon: Arc<Daemon>, listener: UnixListener) {
             continue;
         };
         let daemon = Arc::clone(&daemon);
-        connections.spawn(async move {
+        tokio::spawn(async move {
             connection(daemon, stream).await;
             drop(turn);
         });
     }
-    while connections.join_next().await.is_some() {}
+    let all = free.acquire_many(u32::try_from(CONNECTIONS).unwrap_or(u32::MAX));
+    let _ = tokio::time::timeout(LAST_ANSWERS + LAST_WRITES * 2, all).await;
 }
 
 async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
@@ -85,17 +84,30 @@ async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
         Err(error) => return tracing::warn!("a peer without credentials was dropped: {error}"),
     };
     let mut closing = daemon.closing();
+    let (running, _) = watch::channel(0_usize);
     let peer = Peer { daemon, uid, role: role(uid), surface: Arc::new(OnceLock::new()) };
     let transport = tarpc::serde_transport::new(Framed::new(stream, codec()), Json::default());
-    let requests = BaseChannel::with_defaults(transport).execute(peer.serve()).for_each(|handler| async {
-        tokio::spawn(handler);
+    let requests = BaseChannel::with_defaults(transport).execute(peer.serve()).for_each(|handler| {
+        let running = running.clone();
+        running.send_modify(|count| *count += 1);
+        drop(tokio::spawn(async move {
+            handler.await;
+            running.send_modify(|count| *count -= 1);
+        }));
+        std::future::ready(())
     });
     tokio::pin!(requests);
     tokio::select! {
-        () = &mut requests => {}
-        // Answers that are on their way still leave, the one to "daemon stop" among them.
-        () = closing.raised() => drop(tokio::time::timeout(LAST_WORDS, requests).await),
+        () = &mut requests => return,
+        () = closing.raised() => {}
     }
+    // Whoever asked gets an answer, the one who asked for the end among them: first it is made, then written.
+    let quiet = async { drop(running.subscribe().wait_for(|count| *count == 0).await) };
+    tokio::select! {
+        () = &mut requests => return,
+        _ = tokio::time::timeout(LAST_ANSWERS, quiet) => {}
+    }
+    let _ = tokio::time::timeout(LAST_WRITES, requests).await;
 }
 
 /// What a user of this machine may do: root and the daemon's own user own it.
@@ -209,3 +221,6 @@ fn read_request(value: serde_json::Value) -> Result<Request, Fault> {
     serde_json::from_value(value)
         .map_err(|error| Fault::usage(format!("the arguments of {name} are refused: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

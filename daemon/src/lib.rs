@@ -15,5 +15,7 @@ pub mod settings;
 pub mod startup;
 pub mod store;
 pub mod sync;
+#[cfg(test)]
+mod testing;
 
 pub use startup::main;

@@ -143,3 +143,6 @@ pub async fn audit_refused_peer(daemon: &Arc<Daemon>, uid: u32, surface: crate::
     };
     daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,7 +124,7 @@ async fn live(settings: Settings, layout: Layout, clock: Clock) -> Result<(), Fa
 }
 
 /// Steps 4 to 6: everything but the sockets and Discord.
-async fn start(
+pub(crate) async fn start(
     settings: Settings,
     layout: Layout,
     clock: Clock,

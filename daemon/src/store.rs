@@ -202,3 +202,6 @@ impl Store {
         &self.path
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,3 +22,6 @@ pub fn backoff(attempts: u32) -> Duration {
         .unwrap_or(longest)
         .min(longest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,12 @@ impl Budget {
         self.flow.send_replace(Flow::Stopped);
     }
 
+    /// Waits until it is stopped.
+    pub async fn stopped(&self) {
+        // The sender lives as long as we do.
+        let _ = self.flow.subscribe().wait_for(|flow| *flow == Flow::Stopped).await;
+    }
+
     /// Whether it was stopped.
     pub fn is_stopped(&self) -> bool {
         *self.flow.borrow() == Flow::Stopped

@@ -20,6 +20,9 @@ use wayhaven_shared::value::GuildId;
 /// How long after READY the guilds may take to arrive before the connection counts as ready without them.
 const GUILDS_COME_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long after its last event the gateway's thread may take to say why it ended.
+const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why a try to connect ended.
 enum Failure {
     /// Worth another try.
@@ -85,26 +88,31 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
     let (events, inbox) = mpsc::channel(gateway::QUEUE);
     let gap = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = oneshot::channel();
-    let mut ended = gateway::connect(plan, events, Arc::clone(&gap), stopped);
-    let follow = follow(daemon, inbox, &gap, attempts);
-    tokio::pin!(follow);
-    loop {
-        tokio::select! {
-            // Events before the end: what came before the connection broke is still worked.
-            biased;
-            () = &mut follow => return Failure::Passing("the gateway closed".into()),
-            ended = &mut ended => return match ended {
-                Ok(Ended::Asked) => Failure::Asked,
-                Ok(Ended::Refused(reason)) => Failure::Final(reason),
-                Ok(Ended::Broken(reason)) => Failure::Passing(reason),
-                Err(_) => Failure::Passing("the gateway's thread ended".into()),
-            },
-            () = stopping.raised() => {
-                // Told by dropping: the thread ends by itself, and nobody has to wait for it.
-                drop(stop);
-                return Failure::Asked;
-            }
-        }
+    let (urgent, interactions) = mpsc::channel(gateway::QUEUE);
+    let hand = gateway::Hand { events, interactions: urgent, gap: Arc::clone(&gap) };
+    let mut ended = gateway::connect(plan, hand, stopped);
+    // Told to end by dropping it: the thread ends by itself, and nobody has to wait for it.
+    let _stop = stop;
+    tokio::select! {
+        // Events before the end: what came before the connection broke is still worked.
+        biased;
+        // The thread is about to say why.
+        _ = async { tokio::join!(follow(daemon, inbox, &gap, attempts), answer(daemon, interactions)) } => {}
+        outcome = &mut ended => return failure(outcome.ok()),
+        // Any request may be the one that learns that the token is refused; the gateway need not.
+        () = daemon.rest().budget().stopped() => return RestError::Unauthorised.into(),
+        () = stopping.raised() => return Failure::Asked,
+    }
+    failure(tokio::time::timeout(GATEWAY_ENDS_WITHIN, ended).await.ok().and_then(Result::ok))
+}
+
+/// What the gateway's end means; nothing where its thread said none.
+fn failure(ended: Option<Ended>) -> Failure {
+    match ended {
+        Some(Ended::Asked) => Failure::Asked,
+        Some(Ended::Refused(reason)) => Failure::Final(reason),
+        Some(Ended::Broken(reason)) => Failure::Passing(reason),
+        None => Failure::Passing("the gateway's thread ended".into()),
     }
 }
 
@@ -189,15 +197,17 @@ async fn follow(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>, gap: &Atom
     }
 }
 
+/// Hands interactions on as they come, however long the events take.
+async fn answer(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>) {
+    while let Some(raw) = inbox.recv().await {
+        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
+    }
+}
+
 async fn work(daemon: &Arc<Daemon>, raw: Raw, gap: &AtomicBool, arrivals: &mut Arrivals) {
     if gap.swap(false, Ordering::AcqRel) {
         tracing::error!("the queue of events overflowed: some are lost");
         alert(daemon, "event_gap", "the queue of gateway events overflowed").await;
-    }
-    if raw.kind == "INTERACTION_CREATE" {
-        // Not in the queue's order: a person waits three seconds at most.
-        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
-        return;
     }
     match event::read(&raw.kind, &raw.data) {
         Ok(Some(event)) => {
@@ -229,3 +239,6 @@ async fn tell(daemon: &Arc<Daemon>, state: ConnectionState, reason: Option<Strin
     let work = move |change: &crate::store::Change<'_>| Ok(change.tell(&Changed::Discord { connection })?);
     daemon.store().write_later("the state of the connection", work).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! where the queue is full the event is dropped, and the gap is noted.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use serenity::all::{Context, Event, GatewayIntents, RawEventHandler};
 use serenity::async_trait;
 use serenity::gateway::GatewayError;
@@ -51,9 +51,13 @@ pub enum Ended {
 }
 
 /// Where the handler puts events.
-struct Hand {
-    events: mpsc::Sender<Raw>,
-    gap: Arc<AtomicBool>,
+pub struct Hand {
+    /// Events, to be worked in order.
+    pub events: mpsc::Sender<Raw>,
+    /// Interactions: a person waits for them, three seconds at most, whatever the events wait for.
+    pub interactions: mpsc::Sender<Raw>,
+    /// Set where something was dropped.
+    pub gap: Arc<AtomicBool>,
 }
 
 /// The intents for an application with these flags: bans and audit entries always, members where granted
@@ -68,44 +72,42 @@ pub fn intents(application_flags: u64) -> u64 {
 impl RawEventHandler for Hand {
     async fn raw_event(&self, _: Context, event: Event) {
         let Some(raw) = raw(event) else { return };
-        if self.events.try_send(raw).is_err() {
+        let queue = if raw.kind == "INTERACTION_CREATE" { &self.interactions } else { &self.events };
+        if queue.try_send(raw).is_err() {
             self.gap.store(true, Ordering::Release);
         }
     }
 }
 
-/// serenity's event back as name and data. What it could not parse it hands on as it came.
+/// serenity's event back as name and data. What it could not parse it hands on as it came; of some that it could
+/// it drops a field, which is put back.
 fn raw(event: Event) -> Option<Raw> {
+    let dropped = match &event {
+        Event::GuildRoleCreate(made) => Some(("guild_id", json!(made.role.guild_id))),
+        Event::GuildRoleUpdate(changed) => Some(("guild_id", json!(changed.role.guild_id))),
+        Event::InteractionCreate(done) => Some(("type", json!(u8::from(done.interaction.kind())))),
+        _ => None,
+    };
     if let Event::Unknown(unknown) = event {
         return Some(Raw { kind: unknown.kind, data: serde_json::to_value(unknown.value).ok()? });
     }
-    let interaction = match &event {
-        Event::InteractionCreate(created) => Some(u8::from(created.interaction.kind())),
-        _ => None,
-    };
     let mut encoded = serde_json::to_value(event).ok()?;
     let kind = encoded["t"].as_str()?.to_owned();
     let mut data = encoded["d"].take();
-    if let Some(kind) = interaction {
-        // The one field that serenity reads and does not write.
-        data["type"] = kind.into();
+    if let Some((field, value)) = dropped {
+        data[field] = value;
     }
     Some(Raw { kind, data })
 }
 
-/// Connects on a thread of its own until it ends or `stop` is told. `gap` is set where events were dropped.
-pub fn connect(
-    plan: Plan,
-    events: mpsc::Sender<Raw>,
-    gap: Arc<AtomicBool>,
-    stop: oneshot::Receiver<()>,
-) -> oneshot::Receiver<Ended> {
+/// Connects on a thread of its own until it ends or `stop` is told.
+pub fn connect(plan: Plan, hand: Hand, stop: oneshot::Receiver<()>) -> oneshot::Receiver<Ended> {
     let (tell, ended) = oneshot::channel();
     let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let outcome = match runtime {
             Ok(runtime) => {
-                let outcome = runtime.block_on(run(plan, Hand { events, gap }, stop));
+                let outcome = runtime.block_on(run(plan, hand, stop));
                 // serenity leaves tasks behind that wait for the network; the process is not to wait for them.
                 runtime.shutdown_background();
                 outcome

@@ -36,10 +36,7 @@ pub(super) const OTHER_VARIABLES: &[&str] = &["WAYHAVEN_HOME", "WAYHAVEN_HOST"];
 
 /// A name of the seed that has no meaning here, and what replaces it.
 pub(super) const REPLACED: &[(&str, &str)] = &[
-    (
-        "DATABASE_URL",
-        "the store is one SQLite file in the data directory, which wayhaven paths names",
-    ),
+    ("DATABASE_URL", "the store is one SQLite file in the data directory, which wayhaven paths names"),
     ("CLIENT_ID", "APPLICATION_ID is the same number, and Discord tells it anyway"),
 ];
 

@@ -4,7 +4,7 @@ use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};
-use wayhaven_shared::value::{GuildId, PunishmentId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId};
 
 /// A punishment about to be stored.
 #[derive(Clone, Debug)]
@@ -88,6 +88,28 @@ impl View<'_> {
     pub fn is_recorded(&self, guild: GuildId, audit_entry: u64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM punishments WHERE source_guild = ?1 AND audit_entry = ?2)";
         let values = params![Sql(guild), audit_entry.cast_signed()];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// Whether a later audit entry about the user was already stored.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_overtaken(&self, guild: GuildId, user: UserId, audit_entry: u64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM punishments
+             WHERE source_guild = ?1 AND target_user = ?2 AND audit_entry > ?3)";
+        let values = params![Sql(guild), Sql(user), audit_entry.cast_signed()];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// Whether something was decided about the user in the guild at that time or later.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn decided_since(&self, guild: GuildId, user: UserId, since: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM punishments
+             WHERE source_guild = ?1 AND target_user = ?2 AND created_at >= ?3)";
+        let values = params![Sql(guild), Sql(user), since.millis()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 

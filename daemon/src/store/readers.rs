@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 3;
 
 pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -27,7 +27,7 @@ impl Readers {
             Ok(connection)
         };
         let idle = (0..CONNECTIONS).map(open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { idle: Mutex::new(idle), free: Semaphore::new(CONNECTIONS) })
+        Ok(Self { idle: Mutex::new(idle), free: Arc::new(Semaphore::new(CONNECTIONS)) })
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -35,7 +35,7 @@ impl Readers {
         work: impl FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let task = async {
-            let _permit = readers.free.acquire().await.map_err(|_| StoreError::Closed)?;
+            let permit = Arc::clone(&readers.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
             let Some(connection) = readers.take() else { return Err(StoreError::Closed.into()) };
             let lender = Arc::clone(&readers);
             let joined = tokio::task::spawn_blocking(move || {
@@ -51,6 +51,8 @@ impl Readers {
                     });
                 let _ = connection.execute_batch("ROLLBACK");
                 lender.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+                // Not before the connection is back, even where the caller went away meanwhile.
+                drop(permit);
                 outcome
             });
             joined.await.map_err(|_| Fault::from(StoreError::Closed))?

@@ -7,7 +7,7 @@ use super::{Shared, StoreError, View};
 use crate::clock::Clock;
 use crate::network::Topology;
 use rusqlite::Connection;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -26,11 +26,13 @@ pub struct Change<'c> {
     view: View<'c>,
     now: Timestamp,
     topology: &'c TopologyCell,
+    /// Why the transaction ended before its commit: SQLite rolls all of it back where the disk is full.
+    ended: RefCell<Option<Fault>>,
 }
 
 /// The topology inside the transaction: read again from the tables after a link has changed.
 struct TopologyCell {
-    current: std::cell::RefCell<Arc<Topology>>,
+    current: RefCell<Arc<Topology>>,
     stale: Cell<bool>,
 }
 
@@ -101,7 +103,7 @@ impl Writer {
             let outcome = change.and_then(|change| savepoint(change, work));
             Box::new(move |committed| {
                 // The caller may have gone away: its change stands all the same.
-                let _ = answer.send(committed.and(outcome));
+                let _ = answer.send(outcome.and_then(|value| committed.map(|()| value)));
             })
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -113,6 +115,10 @@ impl Writer {
 fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
     let sql =
         |sql| change.connection().execute_batch(sql).map_err(|error| Fault::from(StoreError::from(error)));
+    // Outside a transaction a savepoint would commit by itself.
+    if let Some(fault) = change.ended.borrow().clone() {
+        return Err(fault);
+    }
     sql("SAVEPOINT job")?;
     let outcome = catch_unwind(AssertUnwindSafe(|| work(change)))
         .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")));
@@ -121,6 +127,10 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
         Err(fault) => {
             // What was rolled back may have been a link: read the topology again either way.
             change.topology_changed();
+            if change.connection().is_autocommit() {
+                change.ended.replace(Some(fault.clone()));
+                return Err(fault);
+            }
             sql("ROLLBACK TO job; RELEASE job")?;
             Err(fault)
         }
@@ -151,7 +161,7 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
                 topology.stale.set(true);
             }
         }
-        let committed = committed.map(|_| ()).map_err(Fault::from);
+        let committed = committed.map(drop);
         settles.into_iter().for_each(|settle| settle(committed.clone()));
     }
 }
@@ -163,22 +173,20 @@ fn commit(
     topology: &TopologyCell,
     group: impl Iterator<Item = Job>,
     settles: &mut Vec<Settle>,
-) -> Result<u64, StoreError> {
+) -> Result<u64, Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
-    let change = Change { view: View { connection }, now: clock.now(), topology };
+    let change = Change { view: View { connection }, now: clock.now(), topology, ended: RefCell::new(None) };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
-    let begun = begun.map_err(StoreError::from);
-    let refusal =
-        begun.as_ref().err().map(|error| Fault::unavailable(format!("the store takes no changes: {error}")));
+    let refusal = begun.err().map(|error| Fault::from(StoreError::from(error)));
     settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));
     let finish = || -> Result<u64, StoreError> {
-        begun?;
         let sequence = change.last_event()?;
         change.topology_here()?;
         connection.execute_batch("COMMIT")?;
         Ok(sequence)
     };
-    finish().inspect_err(|_| {
+    let ended = refusal.or_else(|| change.ended.borrow_mut().take());
+    ended.map_or_else(|| finish().map_err(Fault::from), Err).inspect_err(|_| {
         // A transaction that could not begin has nothing to roll back, and SQLite says so; nothing is lost.
         let _ = connection.execute_batch("ROLLBACK");
     })

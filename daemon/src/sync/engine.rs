@@ -4,7 +4,7 @@
 //! task owns all lanes; attempts run beside it and report back.
 
 use super::attempt::{Next, Tools, attempt};
-use crate::store::{Queued, Settlement, Severity};
+use crate::store::{Queued, Scope, Settlement, Severity};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -191,7 +191,11 @@ impl Lanes {
         let (tools, messages, at_once) =
             (self.tools.clone(), self.messages.clone(), Arc::clone(&self.at_once));
         tokio::spawn(async move {
-            let _turn = at_once.acquire().await;
+            // What a person waits for does not queue behind hundreds of children.
+            let _turn = match delivery.scope {
+                Scope::Origin => None,
+                Scope::Child(_) => at_once.acquire().await.ok(),
+            };
             let (settlement, next) = attempt(&tools, &delivery).await;
             let _ = messages.send(Message::Finished(Box::new(Finished { delivery, settlement, next })));
         });

@@ -12,11 +12,11 @@ use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent, entry_kind};
 use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, StoreError};
 use std::time::Duration;
-use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::{Authority, Fault};
 
 /// How long a ban event waits for its audit entry (ARCHITECTURE 5).
 const ENTRY_COMES_WITHIN: Duration = Duration::from_millis(1_500);
@@ -53,7 +53,10 @@ impl Ingest {
         let taken = match (noticed, event) {
             (Noticed::Guild(guild), event) => self.guild(guild, &event).await,
             (Noticed::Permissions(guild), _) => {
-                self.engine.mended(guild);
+                // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
+                if self.may_ban(guild) {
+                    self.engine.mended(guild);
+                }
                 Ok(())
             }
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
@@ -84,6 +87,11 @@ impl Ingest {
             self.engine.mended(guild);
         }
         Ok(())
+    }
+
+    fn may_ban(&self, guild: GuildId) -> bool {
+        let needed = Authority::Ban.permission().unwrap_or(u64::MAX);
+        self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & needed != 0)
     }
 
     /// A ban event: without its audit entry it says neither who nor why.
@@ -155,6 +163,10 @@ impl Ingest {
             match found {
                 Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(Vec::new()),
                 Some(entry) => Ok(from_entry(change, entry)?),
+                // Something newer was decided while nobody knew whose this was.
+                None if change.decided_since(awaited.guild, awaited.user, awaited.received_at)? => {
+                    Ok(Vec::new())
+                }
                 None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => {
                     Ok(Vec::new())
                 }
@@ -223,6 +235,11 @@ fn from_entry(change: &Change<'_>, entry: Entry) -> Result<Vec<Queued>, StoreErr
         return Ok(Vec::new());
     }
     let Entry { guild, id, user, actor, reason, action } = entry;
+    if change.is_overtaken(guild, user, id)? {
+        // It comes after a later one: the order in the main guild wins (FAULTS 14, 15).
+        change.audit(&observed(guild, user, actor, reason.as_ref(), action))?;
+        return Ok(Vec::new());
+    }
     // The entry comes late to a ban that was already stored without one: it says who and why.
     if change.adopt_entry(guild, user, action, id, actor, reason.as_ref())? {
         return Ok(Vec::new());

@@ -41,7 +41,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_link()(id in 1u64..1000, main in 1u64..6, child in 1u64..12, monitor: bool, state in 0..3, ban: bool) -> LinkRow {
+        fn any_link()(id in 1u64..1000, main in 1u64..6, child in 1u64..12, monitor: bool, state in 0..3usize, ban: bool) -> LinkRow {
             LinkRow {
                 id: LinkId::new(id).unwrap(),
                 main: guild(main),

@@ -52,17 +52,26 @@ BEGIN
     SELECT RAISE(ABORT, 'zero-leak: the main of a link is a child')
      WHERE EXISTS (SELECT 1 FROM guild_relationships WHERE child_guild_id = NEW.main_guild_id AND state <> 'closed');
 END;
+CREATE TRIGGER link_keeps_its_guilds BEFORE UPDATE ON guild_relationships
+WHEN NEW.main_guild_id <> OLD.main_guild_id OR NEW.child_guild_id <> OLD.child_guild_id
+BEGIN
+    SELECT RAISE(ABORT, 'zero-leak: a link keeps its guilds');
+END;
 CREATE TRIGGER link_stays_between_a_main_and_a_child BEFORE UPDATE ON guild_relationships
 WHEN NEW.state <> 'closed'
 BEGIN
-    SELECT RAISE(ABORT, 'zero-leak: a link keeps its guilds')
-     WHERE NEW.main_guild_id <> OLD.main_guild_id OR NEW.child_guild_id <> OLD.child_guild_id;
     SELECT RAISE(ABORT, 'zero-leak: the source of a link is not a main')
      WHERE NOT EXISTS (SELECT 1 FROM guild_settings WHERE guild_id = NEW.main_guild_id AND is_main = 1);
     SELECT RAISE(ABORT, 'zero-leak: the child of a link is a main')
      WHERE EXISTS (SELECT 1 FROM guild_settings WHERE guild_id = NEW.child_guild_id AND is_main = 1);
     SELECT RAISE(ABORT, 'zero-leak: the main of a link is a child')
      WHERE EXISTS (SELECT 1 FROM guild_relationships WHERE child_guild_id = NEW.main_guild_id AND state <> 'closed');
+END;
+CREATE TRIGGER a_child_is_not_made_a_main BEFORE INSERT ON guild_settings
+WHEN NEW.is_main = 1
+BEGIN
+    SELECT RAISE(ABORT, 'zero-leak: the guild is a child')
+     WHERE EXISTS (SELECT 1 FROM guild_relationships WHERE child_guild_id = NEW.guild_id AND state <> 'closed');
 END;
 CREATE TRIGGER a_child_becomes_no_main BEFORE UPDATE OF is_main ON guild_settings
 WHEN NEW.is_main = 1 AND OLD.is_main = 0
@@ -87,6 +96,12 @@ CREATE TABLE punishments (
     status         TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'expired', 'reversed', 'superseded')),
     UNIQUE (source_guild, audit_entry)
 ) STRICT;
+CREATE TRIGGER punishment_keeps_its_guild BEFORE UPDATE ON punishments
+WHEN NEW.source_guild <> OLD.source_guild OR NEW.target_user <> OLD.target_user OR NEW.action <> OLD.action
+  OR NEW.event_id <> OLD.event_id
+BEGIN
+    SELECT RAISE(ABORT, 'zero-leak: a punishment keeps its guild, action and user');
+END;
 CREATE INDEX punishments_user_guild ON punishments (target_user, source_guild, event_id);
 CREATE INDEX punishments_guild ON punishments (source_guild, event_id);
 
@@ -127,6 +142,7 @@ BEGIN
     SELECT RAISE(ABORT, 'zero-leak: the delivery follows no active link of its main')
      WHERE NEW.scope = 'child' AND NOT EXISTS (SELECT 1 FROM guild_relationships r
              JOIN punishments p ON p.event_id = NEW.punishment_id
+             JOIN guild_settings m ON m.guild_id = r.main_guild_id AND m.is_main = 1
             WHERE r.id = NEW.link_id AND r.state = 'active'
               AND r.main_guild_id = p.source_guild AND r.child_guild_id = NEW.guild_id);
 END;

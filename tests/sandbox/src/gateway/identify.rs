@@ -82,7 +82,9 @@ impl Connection {
         let id = data["session_id"].as_str().unwrap_or_default().to_owned();
         let Some(sequence) = data["seq"].as_u64() else { return Next::Close(close::DECODE) };
         let admission = self.discord.change(|world| {
-            if data["token"].as_str() != Some(world.token.as_str()) {
+            // With and without the prefix, as IDENTIFY takes it: serenity sends it with.
+            let token = data["token"].as_str().map(|token| token.strip_prefix("Bot ").unwrap_or(token));
+            if token != Some(world.token.as_str()) {
                 return Admission::Refused(close::AUTHENTICATION_FAILED);
             }
             let (now, keep) = (world.clock.now(), world.options.replay_buffer);

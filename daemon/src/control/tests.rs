@@ -1,0 +1,164 @@
+//! The control socket, spoken to over a real Unix socket.
+
+use crate::testing::{PATIENCE, TestDaemon, sandbox};
+use serde_json::json;
+use std::time::Duration;
+use tarpc::tokio_serde::formats::Json;
+use tarpc::tokio_util::codec::Framed;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use wayhaven_shared::client::Client;
+use wayhaven_shared::control::{
+    ClientSurface, ControlClient, Envelope, Hello, LARGEST_FRAME, PROTOCOL, codec,
+};
+use wayhaven_shared::event::{Change, Cursor};
+use wayhaven_shared::operations::daemon::DaemonStop;
+use wayhaven_shared::operations::status::Status;
+use wayhaven_shared::{Fault, FaultKind};
+
+async fn client(test: &TestDaemon) -> Client {
+    Client::connect(&test.daemon.layout().socket, ClientSurface::Cli).await.unwrap()
+}
+
+async fn stream(test: &TestDaemon) -> UnixStream {
+    UnixStream::connect(&test.daemon.layout().socket).await.unwrap()
+}
+
+/// A client that shakes no hands.
+async fn bare(test: &TestDaemon) -> ControlClient {
+    let transport = tarpc::serde_transport::new(Framed::new(stream(test).await, codec()), Json::default());
+    ControlClient::new(tarpc::client::Config::default(), transport).spawn()
+}
+
+fn status() -> Envelope {
+    Envelope::new(&Status {}.into())
+}
+
+/// Waits until the daemon has closed a connection.
+async fn until_closed(stream: &mut UnixStream) {
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+    assert!(read.is_ok(), "the connection stays open");
+}
+
+#[tokio::test]
+async fn hello_comes_before_anything_else() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let bare = bare(&test).await;
+    let context = tarpc::context::current;
+    let refused = bare.run(context(), status()).await.unwrap().unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Denied);
+    assert_eq!(bare.watch(context(), None, 0).await.unwrap().unwrap_err().kind, FaultKind::Denied);
+    let hello = |protocol| Hello { protocol, surface: ClientSurface::Cli, version: "0".into() };
+    let far = bare.hello(context(), hello(PROTOCOL + 2)).await.unwrap().unwrap_err();
+    assert_eq!(far.kind, FaultKind::Conflict);
+    assert!(!far.hints.is_empty(), "a way out");
+    assert!(bare.run(context(), status()).await.unwrap().is_err(), "a refused hello admits nobody");
+    bare.hello(context(), hello(PROTOCOL + 1)).await.unwrap().unwrap();
+    bare.run(context(), status()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_unknown_or_odd_is_a_fault_and_the_connection_lives() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let client = client(&test).await;
+    let odd = [
+        (json!({ "operation": "teapot brew", "arguments": {} }), FaultKind::NotFound),
+        (json!({ "operation": "ban", "arguments": { "user": "x" } }), FaultKind::Usage),
+        (json!({ "operation": "ban", "arguments": { "user": "1", "delete_days": 8 } }), FaultKind::Usage),
+        (json!(null), FaultKind::NotFound),
+    ];
+    for (request, kind) in odd {
+        let envelope = Envelope { request: request.clone(), guild: None, dry_run: false, confirm: None };
+        let fault: Fault = client.run(envelope).await.unwrap_err();
+        assert_eq!(fault.kind, kind, "{request}: {fault}");
+    }
+    client.call(Status {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn fault_29_malformed_oversized_and_half_frames_close_only_that_connection() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let good = client(&test).await;
+
+    let mut malformed = stream(&test).await;
+    malformed.write_all(b"\0\0\0\x10{\"no\":\"request\"}").await.unwrap();
+    until_closed(&mut malformed).await;
+
+    let mut oversized = stream(&test).await;
+    // The length alone is enough to be refused: nothing of the frame is waited for.
+    oversized.write_all(&u32::try_from(LARGEST_FRAME + 1).unwrap().to_be_bytes()).await.unwrap();
+    until_closed(&mut oversized).await;
+
+    let mut half = stream(&test).await;
+    half.write_all(&100u32.to_be_bytes()).await.unwrap();
+    half.write_all(b"{").await.unwrap();
+    half.shutdown().await.unwrap();
+    until_closed(&mut half).await;
+
+    good.call(Status {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_brings_events_in_order_and_goes_on_where_it_was() {
+    let sandbox = sandbox(3).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let watcher = client(&test).await;
+    let start = watcher.watch(None, Duration::ZERO).await.unwrap();
+    assert!(start.events.is_empty() && !start.gap);
+
+    // It is asked before anything happens, and answered by what happens.
+    let waiting = watcher.watch(Some(start.cursor.clone()), Duration::from_secs(20));
+    let victim = sandbox.stranger();
+    let (watched, id) = tokio::join!(waiting, test.ban(sandbox.main_guild(), victim));
+    let watched = watched.unwrap();
+    assert!(matches!(&watched.events[0].change, Change::Punishment { punishment } if punishment.id == id));
+    test.until_counted(id, wayhaven_shared::operations::punishment::DeliveryState::Applied, 3).await;
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+
+    let mut seen = watched.events;
+    // After a reconnect, from the cursor.
+    let watcher = client(&test).await;
+    let rest = watcher.watch(Some(watched.cursor), Duration::ZERO).await.unwrap();
+    assert!(!rest.gap);
+    seen.extend(rest.events);
+    let sequences: Vec<_> = seen.iter().map(|event| event.sequence).collect();
+    let first = start.cursor.sequence + 1;
+    assert_eq!(sequences, (first..first + sequences.len() as u64).collect::<Vec<_>>(), "none is missing");
+    let again = watcher.watch(Some(start.cursor), Duration::ZERO).await.unwrap();
+    assert_eq!(again.events.len(), seen.len());
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_store_or_from_the_future_is_a_gap() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let client = client(&test).await;
+    let here = client.watch(None, Duration::ZERO).await.unwrap().cursor;
+    let foreign = Cursor { epoch: "another".into(), sequence: 1 };
+    let ahead = Cursor { sequence: here.sequence + 1_000, ..here.clone() };
+    for cursor in [foreign, ahead] {
+        let watched = client.watch(Some(cursor), Duration::from_secs(20)).await.unwrap();
+        assert!(watched.gap && watched.events.is_empty());
+        assert_eq!(watched.cursor.epoch, here.epoch);
+    }
+}
+
+#[tokio::test]
+async fn whoever_stops_the_daemon_gets_an_answer() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let client = client(&test).await;
+    let daemon = std::sync::Arc::clone(&test.daemon);
+    // What the end of the daemon's life does, with nothing to drain.
+    let end = async {
+        daemon.stopping().raised().await;
+        daemon.close();
+    };
+    let (answer, ()) = tokio::join!(client.call(DaemonStop {}), end);
+    assert_eq!(answer.unwrap().pid, std::process::id());
+}

@@ -1,0 +1,86 @@
+//! What the connection brings, and how it ends.
+
+use crate::testing::{PATIENCE, TestDaemon, sandbox};
+use serde_json::json;
+use std::sync::Arc;
+use tempfile::TempDir;
+use wayhaven_sandbox::{Fault, Trouble};
+use wayhaven_shared::operations::status::ConnectionState;
+
+#[tokio::test]
+async fn fault_36_a_slash_command_is_acknowledged_while_events_wait_for_the_store() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let store = test.daemon.store().clone();
+    let hold = move |_: &crate::store::Change<'_>| {
+        let _ = wait.recv();
+        Ok(())
+    };
+    let held = tokio::spawn(async move { store.write(hold).await });
+    let (main, people) = (sandbox.main_guild(), sandbox.people());
+    for _ in 0..3 {
+        people.ban(main, sandbox.moderator(), sandbox.stranger(), None).unwrap();
+    }
+    let options = json!({ "user": sandbox.stranger().to_string() });
+    let asked = people.slash(main, sandbox.moderator(), "ban", options).unwrap();
+    let deferred = |_: &wayhaven_sandbox::Discord| people.interaction(asked).unwrap().was_deferred;
+    let waited = sandbox.wait_until(deferred, PATIENCE).await;
+    go_on.send(()).unwrap();
+    held.await.unwrap().unwrap();
+    waited.unwrap();
+    people.reply(asked).await.unwrap();
+}
+
+#[tokio::test]
+async fn fault_9_a_close_for_good_is_told_and_not_tried_again() {
+    for (code, word) in [(4004, "BOT_TOKEN"), (4014, "intent")] {
+        let sandbox = sandbox(1).await;
+        let test = TestDaemon::start(&sandbox).await;
+        let identifies = sandbox.identifies();
+        sandbox.inject(Fault::Gateway { trouble: Trouble::Close(code) });
+        let daemon = Arc::clone(&test.daemon);
+        test.until("the end", move |_| !daemon.is_ready()).await;
+        let connection = test.daemon.connection();
+        assert_eq!(connection.state, ConnectionState::Stopped, "{code}: {connection:?}");
+        assert!(connection.reason.unwrap().contains(word), "{code}");
+        assert_eq!(sandbox.identifies(), identifies, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_comes_back() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    // Made while nobody listens: the resumed session brings it.
+    let victim = sandbox.stranger();
+    sandbox.inject(Fault::Gateway { trouble: Trouble::DropTcp });
+    sandbox.people().ban(sandbox.main_guild(), sandbox.moderator(), victim, None).unwrap();
+    test.punishment(victim, 1).await;
+    assert!(test.daemon.is_ready());
+    assert_eq!(sandbox.identifies(), 1, "it was resumed");
+}
+
+#[tokio::test]
+async fn fault_9_a_reset_token_stops_the_daemon_and_the_socket_lives() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let _ = sandbox.people().reset_token();
+    let daemon = Arc::clone(&test.daemon);
+    test.until("stopped", move |_| daemon.connection().state == ConnectionState::Stopped).await;
+    assert!(test.daemon.connection().reason.unwrap().contains("BOT_TOKEN"));
+    let surface = wayhaven_shared::control::ClientSurface::Cli;
+    let client = wayhaven_shared::client::Client::connect(&test.daemon.layout().socket, surface).await;
+    let status = client.unwrap().call(wayhaven_shared::operations::status::Status {}).await.unwrap();
+    assert_eq!(status.discord.state, ConnectionState::Stopped);
+}
+
+#[tokio::test]
+async fn a_wrong_token_from_the_start_is_told_with_what_to_do() {
+    let sandbox = sandbox(1).await;
+    let _ = sandbox.people().reset_token();
+    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let daemon = Arc::clone(&test.daemon);
+    test.until("stopped", move |_| daemon.connection().state == ConnectionState::Stopped).await;
+    assert_eq!(sandbox.identifies(), 0);
+}

@@ -1,0 +1,244 @@
+//! Every operation as every kind of actor, against a sandbox in the same process.
+
+use crate::invocation::{Actor, Invocation};
+use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox, user};
+use serde_json::json;
+use wayhaven_sandbox::{Sandbox, permissions};
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operation::{Definition, Surfaces};
+use wayhaven_shared::operations::audit::AuditResult;
+use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::operations::{OPERATIONS, Request};
+use wayhaven_shared::{Authority, Fault, FaultKind};
+
+/// A request of each operation that would succeed, as it travels.
+fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
+    let arguments = match definition.name {
+        "ban" | "unban" => json!({ "user": victim.to_string() }),
+        "punishment show" => json!({ "id": "1" }),
+        "setup add-child" | "setup remove-child" => json!({ "child": sandbox.children()[0].to_string() }),
+        "config logchannel" => json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() }),
+        _ => json!({}),
+    };
+    serde_json::from_value(json!({ "operation": definition.name, "arguments": arguments })).unwrap()
+}
+
+/// Bits that are one too few for an authority, and bits that are exactly enough.
+fn bits(authority: Authority) -> (u64, u64) {
+    let moderation = permissions::KICK_MEMBERS
+        | permissions::BAN_MEMBERS
+        | permissions::MODERATE_MEMBERS
+        | permissions::MANAGE_GUILD;
+    match (authority, authority.permission()) {
+        // Not even an administrator, and no permission is enough.
+        (Authority::Owner, _) => (u64::MAX, u64::MAX),
+        (_, Some(bit)) => (!(bit | permissions::ADMINISTRATOR), bit),
+        (_, None) => (!(moderation | permissions::ADMINISTRATOR), permissions::KICK_MEMBERS),
+    }
+}
+
+fn dry(invocation: Invocation) -> Invocation {
+    Invocation { dry_run: true, ..invocation }
+}
+
+fn is_denied(outcome: &Result<wayhaven_shared::operations::Reply, Fault>) -> bool {
+    matches!(outcome, Err(Fault { kind: FaultKind::Denied, .. }))
+}
+
+/// Whether it was refused for what the actor may do in their guild, and not for what the request would do.
+fn lacks_authority(outcome: &Result<wayhaven_shared::operations::Reply, Fault>, name: &str) -> bool {
+    let needs = format!("{name} needs ");
+    is_denied(outcome) && outcome.as_ref().is_err_and(|fault| fault.message.starts_with(&needs))
+}
+
+async fn last_audited(test: &TestDaemon) -> (String, AuditResult) {
+    let entry = test.audit().await.into_iter().next().unwrap();
+    (entry.operation, entry.result)
+}
+
+#[tokio::test]
+async fn each_operation_is_denied_with_one_permission_too_few_and_audited_and_not_denied_with_it() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, admin, victim) = (sandbox.main_guild(), sandbox.admin(), sandbox.stranger());
+    test.ban(main, victim).await;
+    let effects = sandbox.effect_count();
+    for definition in OPERATIONS {
+        let request = || example(definition, &sandbox, victim);
+        let (too_few, enough) = bits(definition.authority);
+        let name = definition.name;
+        let asked = test.ask(dry(by_member(admin, main, too_few, request()))).await;
+        // What is for the command line is refused for that, before anybody asks what they may.
+        let refused = lacks_authority(&asked, name) || definition.surfaces == Surfaces::CommandLine;
+        assert!(is_denied(&asked) && refused, "{name} with {too_few:b}: {asked:?}");
+        assert_eq!(last_audited(&test).await, (name.to_owned(), AuditResult::Denied));
+        if definition.surfaces == Surfaces::Everywhere && definition.authority != Authority::Owner {
+            let asked = test.ask(dry(by_member(admin, main, enough, request()))).await;
+            assert!(!lacks_authority(&asked, name), "{name} with {enough:b}: {asked:?}");
+            let asked = test.ask(dry(by_member(admin, main, permissions::ADMINISTRATOR, request()))).await;
+            assert!(!lacks_authority(&asked, name), "{name} as administrator: {asked:?}");
+        }
+    }
+    test.daemon.engine().drain().await;
+    assert!(sandbox.effect_count() <= effects + 2, "only what was under way");
+}
+
+#[tokio::test]
+async fn the_command_lines_operations_are_refused_on_discord_even_to_the_owner() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    for definition in OPERATIONS.iter().filter(|one| one.surfaces == Surfaces::CommandLine) {
+        let request = example(definition, &sandbox, sandbox.owner());
+        let asked = test.ask(by_member(sandbox.owner(), sandbox.main_guild(), u64::MAX, request)).await;
+        assert!(is_denied(&asked), "{}: {asked:?}", definition.name);
+        assert_eq!(last_audited(&test).await, (definition.name.to_owned(), AuditResult::Denied));
+    }
+}
+
+#[tokio::test]
+async fn on_the_socket_an_observer_reads_an_operator_changes_and_an_owner_may_all() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = Some(sandbox.main_guild());
+    for definition in OPERATIONS {
+        let (name, victim) = (definition.name, sandbox.stranger());
+        for role in [Role::Observer, Role::Operator, Role::Owner] {
+            let may = match role {
+                Role::Observer => !definition.effect.changes(),
+                Role::Operator => definition.authority != Authority::Owner || !definition.effect.changes(),
+                Role::Owner => true,
+            };
+            let request = example(definition, &sandbox, victim);
+            let asked = test.ask(dry(by_operator(role, main, request.clone()))).await;
+            assert_eq!(is_denied(&asked), !may, "{name} as {}: {asked:?}", role.word());
+            if !may {
+                let asked = test.ask(by_operator(role, main, request)).await;
+                assert!(is_denied(&asked), "{name} as {} for real: {asked:?}", role.word());
+                assert_eq!(last_audited(&test).await, (name.to_owned(), AuditResult::Denied));
+            }
+        }
+    }
+    assert_eq!(sandbox.effect_count(), 0);
+    assert!(test.read(|view| view.punishments(None, None, None, 9).unwrap()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dry_run_of_any_operation_changes_nothing() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let links = |view: &crate::store::View<'_>| view.links_of(guild(1)).unwrap();
+    let before = test.read(move |view| (links(view), view.guild(guild(main)).unwrap().unwrap().log_channel));
+    let (links_before, channel_before) = before.await;
+    let sequence = *test.daemon.store().sequence().borrow();
+    for definition in OPERATIONS.iter().filter(|one| one.effect.changes()) {
+        let mut request = example(definition, &sandbox, victim);
+        if definition.name == "setup add-child" {
+            // In another mode than it has, so that it would show.
+            let child = sandbox.children()[0].to_string();
+            let arguments = json!({ "child": child, "mode": "monitor" });
+            request = serde_json::from_value(json!({ "operation": definition.name, "arguments": arguments }))
+                .unwrap();
+        }
+        let asked = test.ask(dry(by_operator(Role::Owner, Some(main), request))).await;
+        assert!(asked.is_ok(), "{}: {asked:?}", definition.name);
+    }
+    test.daemon.engine().drain().await;
+    assert_eq!(*test.daemon.store().sequence().borrow(), sequence, "an event was told");
+    let after = test.read(move |view| (links(view), view.guild(guild(main)).unwrap().unwrap().log_channel));
+    assert_eq!(after.await, (links_before, channel_before));
+    assert!(test.read(|view| view.punishments(None, None, None, 9).unwrap()).await.is_empty());
+    assert_eq!(sandbox.effect_count(), 0);
+    assert!(test.daemon.is_ready(), "it goes on");
+}
+
+/// A ban by the main's moderator, through Discord's own words for their roles.
+fn ban_by(sandbox: &Sandbox, roles: &[u64], whom: u64) -> Invocation {
+    let role = |id: &u64| serde_json::from_value(json!(id.to_string())).unwrap();
+    let ban = Ban { user: user(whom), reason: None, delete_days: None };
+    let asked = by_member(sandbox.moderator(), sandbox.main_guild(), permissions::BAN_MEMBERS, ban.into());
+    let actor = match asked.actor {
+        Actor::Member { user, permissions, resolved, .. } => {
+            Actor::Member { user, roles: roles.iter().map(role).collect(), permissions, resolved }
+        }
+        operator @ Actor::Operator { .. } => operator,
+    };
+    Invocation { actor, ..asked }
+}
+
+#[tokio::test]
+async fn nobody_bans_whom_they_do_not_outrank() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let moderator_role = sandbox.role(main, "Moderator");
+    let equal = sandbox.members(main)[0];
+    sandbox.people().add_role(main, sandbox.owner(), equal, moderator_role).unwrap();
+    let cases = [
+        ("an equal rank", equal),
+        ("a higher rank", sandbox.admin()),
+        ("the owner", sandbox.owner()),
+        ("themselves", sandbox.moderator()),
+        ("the bot", sandbox.bot_id()),
+    ];
+    for (whom, target) in cases {
+        let asked = test.ask(ban_by(&sandbox, &[moderator_role], target)).await;
+        assert!(is_denied(&asked), "{whom}: {asked:?}");
+        assert_eq!(last_audited(&test).await, ("ban".to_owned(), AuditResult::Denied), "{whom}");
+    }
+    for (whom, target) in [("the owner", sandbox.owner()), ("the bot", sandbox.bot_id())] {
+        let ban = Ban { user: user(target), reason: None, delete_days: None };
+        let asked = test.ask(by_operator(Role::Owner, Some(main), ban.into())).await;
+        assert!(is_denied(&asked), "{whom}, by an operator: {asked:?}");
+    }
+    assert_eq!(sandbox.effect_count(), 0);
+    let asked = test.ask(ban_by(&sandbox, &[moderator_role], sandbox.members(main)[1])).await;
+    assert!(asked.is_ok(), "a lower rank: {asked:?}");
+    let asked = test.ask(ban_by(&sandbox, &[moderator_role], sandbox.stranger())).await;
+    assert!(asked.is_ok(), "somebody who is no member: {asked:?}");
+}
+
+#[tokio::test]
+async fn a_child_that_reaches_for_others_is_refused_and_raises_an_alert() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (child, other) = (sandbox.children()[0], sandbox.children()[1]);
+    let arguments = json!({ "operation": "setup add-child", "arguments": { "child": other.to_string() } });
+    let request = || serde_json::from_value::<Request>(arguments.clone()).unwrap();
+    let asked = test.ask(by_member(sandbox.owner(), child, u64::MAX, request())).await;
+    assert!(is_denied(&asked), "{asked:?}");
+    assert_eq!(test.alerts().await, ["child_reaches_out"]);
+    let asked = test.ask(by_operator(Role::Owner, Some(child), request())).await;
+    assert!(is_denied(&asked), "by the socket alike: {asked:?}");
+    assert!(!test.daemon.store().topology().is_main(guild(child)));
+}
+
+#[tokio::test]
+async fn a_link_needs_an_administrator_of_both_guilds() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let request = || {
+        let asked = json!({ "operation": "setup add-child", "arguments": { "child": child.to_string() } });
+        serde_json::from_value::<Request>(asked).unwrap()
+    };
+    let asked = test.ask(by_member(sandbox.admin(), main, permissions::MANAGE_GUILD, request())).await;
+    assert!(is_denied(&asked), "they are nobody in the child: {asked:?}");
+    let asked = test.ask(by_member(sandbox.owner(), main, permissions::MANAGE_GUILD, request())).await;
+    assert!(asked.is_ok(), "the owner of both: {asked:?}");
+}
+
+#[tokio::test]
+async fn every_change_is_audited_as_intent_and_outcome_and_every_reading_as_outcome() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let before = test.read(|view| view.chain_head().unwrap().rows).await;
+    test.ban(sandbox.main_guild(), sandbox.stranger()).await;
+    let audited = test.audit().await;
+    assert_eq!((audited[0].operation.as_str(), audited[0].result), ("ban", AuditResult::Success));
+    assert_eq!(test.read(|view| view.chain_head().unwrap().rows).await, before + 2);
+    let request = serde_json::from_value(json!({ "operation": "status", "arguments": {} })).unwrap();
+    test.ask(by_operator(Role::Observer, None, request)).await.unwrap();
+    assert_eq!(test.audit().await[0].operation, "status");
+    assert_eq!(test.read(|view| view.chain_head().unwrap().rows).await, before + 3);
+}

@@ -1,0 +1,68 @@
+//! The store by itself: what its triggers refuse, how its writer groups, and whether its chain holds.
+
+mod chain;
+mod walls;
+mod writing;
+
+use super::{NewPunishment, Store};
+use crate::clock::Clock;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use wayhaven_shared::operations::punishment::{Action, Origin};
+use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::value::{GuildId, UserId};
+
+fn guild(id: u64) -> GuildId {
+    GuildId::new(id).unwrap()
+}
+
+fn user(id: u64) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+/// A store in a directory of its own.
+fn open() -> (Store, TempDir) {
+    let home = TempDir::new().unwrap();
+    let store = Store::open(&home.path().join("wayhaven.db"), Clock::default()).unwrap();
+    (store, home)
+}
+
+/// A second way into the file, as somebody with SQLite's shell has.
+fn shell(store: &Store) -> Connection {
+    let connection = Connection::open(store.path()).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    connection
+}
+
+fn ban(of: u64, whom: u64) -> NewPunishment {
+    NewPunishment {
+        guild: guild(of),
+        user: user(whom),
+        action: Action::Ban,
+        reason: None,
+        moderator: None,
+        origin: Origin::Operator,
+        delete_seconds: 0,
+        audit_entry: None,
+    }
+}
+
+/// Main 1 with the children 2 and 3, main 10 with the child 11, a stranger 20, and a ban of user 7 in main 1.
+async fn network() -> (Store, TempDir) {
+    let (store, home) = open();
+    store
+        .write(|change| {
+            change.make_main(guild(1))?;
+            change.make_main(guild(10))?;
+            for (main, child) in [(1, 2), (1, 3), (10, 11)] {
+                change.activate_link(guild(main), guild(child), Mode::Active)?;
+            }
+            change.ensure_guild(guild(20))?;
+            change.insert_punishment(&ban(1, 7))?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    (store, home)
+}

@@ -1,0 +1,5 @@
+//! The engine and the ingest against a sandbox Discord in the same process.
+
+mod delivery;
+mod gateway;
+mod origins;

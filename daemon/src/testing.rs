@@ -1,0 +1,251 @@
+//! A daemon inside a test's process, on a sandbox Discord: started by the real start, in a home of its own.
+
+use crate::clock::Clock;
+use crate::daemon::Daemon;
+use crate::discord::connection;
+use crate::invocation::{Actor, Invocation, Surface};
+use crate::settings::{Settings, Sources};
+use crate::startup;
+use crate::store::{AuditFilter, View};
+use crate::{control, pipeline};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use wayhaven_sandbox::{Options, Sandbox};
+use wayhaven_shared::Fault;
+use wayhaven_shared::control::Role;
+use wayhaven_shared::event::Change;
+use wayhaven_shared::operations::audit::AuditEntry;
+use wayhaven_shared::operations::ban::{Ban, Unban};
+use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
+use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::{Reply, Request};
+use wayhaven_shared::paths::{Environment, Layout};
+use wayhaven_shared::value::{GuildId, PunishmentId, UserId};
+
+/// How long a test waits for what has to come; nothing is measured by it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A sandbox with so many children and no limits.
+pub(crate) async fn sandbox(children: usize) -> Sandbox {
+    Sandbox::start(Options { children, global_limit: 0, ..Options::default() }).await.unwrap()
+}
+
+pub(crate) fn guild(id: u64) -> GuildId {
+    GuildId::new(id).unwrap()
+}
+
+pub(crate) fn user(id: u64) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+/// A running daemon; it is told to stop when it is dropped.
+pub(crate) struct TestDaemon {
+    pub(crate) daemon: Arc<Daemon>,
+    home: Arc<TempDir>,
+}
+
+impl Drop for TestDaemon {
+    fn drop(&mut self) {
+        self.daemon.stop();
+        self.daemon.close();
+    }
+}
+
+impl TestDaemon {
+    /// A daemon on that sandbox, connected, whose main has all the children.
+    pub(crate) async fn start(sandbox: &Sandbox) -> Self {
+        let started = Self::start_at(sandbox, Arc::new(TempDir::new().unwrap())).await;
+        started.link(sandbox, Mode::Active).await;
+        started.until_ready().await;
+        started
+    }
+
+    /// A daemon on that sandbox in that home, connecting.
+    pub(crate) async fn start_at(sandbox: &Sandbox, home: Arc<TempDir>) -> Self {
+        let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
+        let environment = [
+            ("BOT_TOKEN", sandbox.token()),
+            ("DISCORD_API_BASE", sandbox.api_base()),
+            ("MAIN_GUILD_ID", &main),
+            ("BOT_OWNER_ID", &owner),
+        ];
+        let environment: BTreeMap<_, _> =
+            environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut settings = Settings::load(&Sources { environment, ..Sources::default() }).unwrap();
+        // Beyond what the settings take, so that tests do not wait for what they do not test.
+        settings.discord.requests_per_second = 5_000;
+        let place = Environment { home: Some(home.path().into()), runtime: None };
+        let layout = Layout::new(&place).unwrap();
+        for directory in [&layout.data, &layout.state, &layout.logs] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        let (daemon, listener) = startup::start(settings, layout, Clock::default()).await.unwrap();
+        tokio::spawn(control::serve(Arc::clone(&daemon), listener));
+        tokio::spawn(connection::keep(Arc::clone(&daemon)));
+        Self { daemon, home }
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn home(&self) -> Arc<TempDir> {
+        Arc::clone(&self.home)
+    }
+
+    /// Links every child of the sandbox.
+    pub(crate) async fn link(&self, sandbox: &Sandbox, mode: Mode) {
+        let (main, children) = (guild(sandbox.main_guild()), sandbox.children());
+        self.daemon
+            .store()
+            .write(move |change| {
+                for child in children {
+                    change.activate_link(main, guild(child), mode)?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+
+    /// Waits until something in the store holds; it is looked at again after every event.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&View<'_>) -> bool + Send + Sync + 'static) {
+        let holds = Arc::new(holds);
+        let mut sequence = self.daemon.store().sequence();
+        let wait = async {
+            loop {
+                sequence.mark_unchanged();
+                let look = Arc::clone(&holds);
+                if self.daemon.store().read(move |view| Ok(look(view))).await.unwrap() {
+                    return;
+                }
+                sequence.changed().await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "it never came: {what}");
+    }
+
+    /// Waits until Discord has told of all guilds.
+    pub(crate) async fn until_ready(&self) {
+        let daemon = Arc::clone(&self.daemon);
+        self.until("ready", move |_| daemon.is_ready()).await;
+    }
+
+    /// Waits until a user's newest deliveries to children stand so.
+    pub(crate) async fn until_counted(&self, punishment: PunishmentId, state: DeliveryState, count: usize) {
+        self.until(&format!("{count} deliveries {state}"), move |view| {
+            let deliveries = view.deliveries_of(punishment).unwrap();
+            deliveries.iter().filter(|delivery| delivery.state == state).count() == count
+        })
+        .await;
+    }
+
+    /// The latest punishment of a user, once there are so many.
+    pub(crate) async fn punishment(&self, of: u64, count: usize) -> PunishmentId {
+        self.until("a punishment", move |view| {
+            view.punishments(None, Some(user(of)), None, 50).unwrap().len() >= count
+        })
+        .await;
+        let all = self.read(move |view| view.punishments(None, Some(user(of)), None, 50).unwrap()).await;
+        assert_eq!(all.len(), count, "{all:?}");
+        all[0].id
+    }
+
+    /// The delivery of a punishment to a guild.
+    pub(crate) async fn delivery(&self, punishment: PunishmentId, child: u64) -> Delivery {
+        let all = self.read(move |view| view.deliveries_of(punishment).unwrap()).await;
+        all.into_iter().find(|delivery| delivery.guild_id == guild(child)).unwrap()
+    }
+
+    /// Waits until no event waits for its audit entry any more, and everything that followed was sent.
+    pub(crate) async fn until_worked_off(&self) {
+        let wait = async {
+            // A row that goes without a trace tells nothing, so it is looked at again and again.
+            while !self.read(|view| view.awaited().unwrap().is_empty()).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "the journal is never empty");
+        self.daemon.engine().drain().await;
+        self.daemon.store().write(|_| Ok(())).await.unwrap();
+    }
+
+    /// Reads the store.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> T {
+        self.daemon.store().read(move |view| Ok(look(view))).await.unwrap()
+    }
+
+    /// Everything that was told so far.
+    pub(crate) async fn told(&self) -> Vec<Change> {
+        let events = self.read(|view| view.events_after(0, 100_000).unwrap().0).await;
+        events.into_iter().map(|event| event.change).collect()
+    }
+
+    /// The alerts that were raised so far, by kind.
+    pub(crate) async fn alerts(&self) -> Vec<String> {
+        let told = self.told().await;
+        told.into_iter()
+            .filter_map(|change| match change {
+                Change::Alert { kind, .. } => Some(kind),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The audit's outcomes, newest first, once everything before is written.
+    pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
+        self.daemon.store().write(|_| Ok(())).await.unwrap();
+        self.read(|view| view.audit_entries(&AuditFilter::default(), 500).unwrap()).await
+    }
+
+    /// Asks as somebody.
+    pub(crate) async fn ask(&self, invocation: Invocation) -> Result<Reply, Fault> {
+        pipeline::run(Arc::clone(&self.daemon), invocation).await
+    }
+
+    /// Bans as an operator on the socket, and waits for no delivery.
+    pub(crate) async fn ban(&self, guild: u64, whom: u64) -> PunishmentId {
+        let request = Ban { user: user(whom), reason: None, delete_days: None }.into();
+        match self.ask(by_operator(Role::Owner, Some(guild), request)).await.unwrap() {
+            Reply::Ban(punished) => punished.punishment.unwrap().id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Unbans as an operator on the socket, and waits for no delivery.
+    pub(crate) async fn unban(&self, guild: u64, whom: u64) -> PunishmentId {
+        let request = Unban { user: user(whom), reason: None }.into();
+        match self.ask(by_operator(Role::Owner, Some(guild), request)).await.unwrap() {
+            Reply::Unban(punished) => punished.punishment.unwrap().id,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What an operator of the socket asks for.
+pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invocation {
+    Invocation {
+        actor: Actor::Operator { uid: 1_000, role },
+        surface: Surface::Cli,
+        guild: of.map(guild),
+        channel: None,
+        dry_run: false,
+        confirm: None,
+        request,
+    }
+}
+
+/// What a member of a guild asks for by slash command, with these permission bits.
+pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -> Invocation {
+    Invocation {
+        actor: Actor::Member { user: user(who), roles: Vec::new(), permissions, resolved: Vec::new() },
+        surface: Surface::Discord,
+        guild: Some(guild(of)),
+        channel: None,
+        dry_run: false,
+        confirm: None,
+        request,
+    }
+}
