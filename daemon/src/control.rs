@@ -2,7 +2,7 @@
 
 use crate::daemon::Daemon;
 use crate::invocation::{Actor, Invocation, Surface};
-use crate::pipeline;
+use crate::pipeline::{self, Unread};
 use futures::StreamExt;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -21,10 +21,14 @@ use wayhaven_shared::control::{
 use wayhaven_shared::event::{Cursor, Watched};
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::{OPERATIONS, Request};
-use wayhaven_shared::{Fault, FaultKind};
+use wayhaven_shared::value::{GuildId, Untrusted};
+use wayhaven_shared::{Fault, grammar};
 
 /// Connections at once: each costs a few kilobytes, and nobody needs more.
 const CONNECTIONS: usize = 256;
+
+/// How long a connection may stay without its hello.
+const HELLO_COMES_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long what was asked before the end may still take, and its answer to be written.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -85,7 +89,8 @@ async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
     };
     let mut closing = daemon.closing();
     let (running, _) = watch::channel(0_usize);
-    let peer = Peer { daemon, uid, role: role(uid), surface: Arc::new(OnceLock::new()) };
+    let surface = Arc::new(OnceLock::new());
+    let peer = Peer { daemon, uid, role: role(uid), surface: Arc::clone(&surface) };
     let transport = tarpc::serde_transport::new(Framed::new(stream, codec()), Json::default());
     let requests = BaseChannel::with_defaults(transport).execute(peer.serve()).for_each(|handler| {
         let running = running.clone();
@@ -97,8 +102,16 @@ async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
         std::future::ready(())
     });
     tokio::pin!(requests);
+    // Whoever says nothing holds a place that somebody else may need.
+    let silent = async {
+        tokio::time::sleep(HELLO_COMES_WITHIN).await;
+        if surface.get().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         () = &mut requests => return,
+        () = silent => return,
         () = closing.raised() => {}
     }
     // Whoever asked gets an answer, the one who asked for the end among them: first it is made, then written.
@@ -132,18 +145,29 @@ impl Peer {
             _ => Err(Fault::denied("hello comes first")),
         }
     }
+
+    async fn audit_unread(
+        &self,
+        operation: &'static str,
+        surface: Surface,
+        guild: Option<GuildId>,
+        fault: &Fault,
+    ) {
+        let actor = format!("unix user {}", self.uid);
+        let unread = Unread { operation, surface, guild, actor, fault };
+        pipeline::audit_unread(&self.daemon, unread).await;
+    }
 }
 
 impl Control for Peer {
     async fn hello(self, _: Context, hello: Hello) -> Result<Welcome, Fault> {
         let surface = Surface::from(hello.surface);
         let Some(role) = self.role else {
-            pipeline::audit_refused_peer(&self.daemon, self.uid, surface).await;
-            return Err(Fault::denied(format!(
-                "user {} of this machine may not control the daemon",
-                self.uid
-            ))
-            .hint("root and the daemon's own user may"));
+            let fault =
+                Fault::denied(format!("user {} of this machine may not control the daemon", self.uid))
+                    .hint("root and the daemon's own user may");
+            self.audit_unread("connect", surface, None, &fault).await;
+            return Err(fault);
         };
         // One version of difference is fine; further apart nobody has tried.
         if hello.protocol.abs_diff(PROTOCOL) > 1 {
@@ -164,7 +188,13 @@ impl Control for Peer {
 
     async fn run(self, _: Context, envelope: Envelope) -> Result<Outcome, Fault> {
         let (role, surface) = self.admitted()?;
-        let request = read_request(envelope.request)?;
+        let request = match read_request(envelope.request) {
+            Ok(request) => request,
+            Err((operation, fault)) => {
+                self.audit_unread(operation, surface, envelope.guild, &fault).await;
+                return Err(fault);
+            }
+        };
         let operation = request.name().to_owned();
         let invocation = Invocation {
             actor: Actor::Operator { uid: self.uid, role },
@@ -210,16 +240,19 @@ impl Control for Peer {
     }
 }
 
-/// The request in an envelope. What this version does not know is a fault for this call only.
-fn read_request(value: serde_json::Value) -> Result<Request, Fault> {
+/// The request in an envelope. What this version does not know is a fault for this call only, with the words of
+/// the operation for the audit.
+fn read_request(value: serde_json::Value) -> Result<Request, (&'static str, Fault)> {
     let name = value["operation"].as_str().unwrap_or_default().to_owned();
-    if !OPERATIONS.iter().any(|definition| definition.name == name) {
-        let shown = wayhaven_shared::value::Untrusted::clipped(&name).line_within(40);
-        return Err(Fault::new(FaultKind::NotFound, format!("this daemon knows no operation \"{shown}\""))
-            .hint("install wayhaven and wayhavend of the same version"));
-    }
-    serde_json::from_value(value)
-        .map_err(|error| Fault::usage(format!("the arguments of {name} are refused: {error}")))
+    let Some(definition) = grammar::find(&name) else {
+        let shown = Untrusted::clipped(&name).line_within(40);
+        let fault = Fault::not_found(format!("this daemon knows no operation \"{shown}\""))
+            .hint("install wayhaven and wayhavend of the same version");
+        return Err(("unknown", fault));
+    };
+    serde_json::from_value(value).map_err(|error| {
+        (definition.name, Fault::usage(format!("the arguments of {name} are refused: {error}")))
+    })
 }
 
 #[cfg(test)]

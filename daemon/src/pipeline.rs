@@ -8,12 +8,13 @@ mod authority;
 
 use crate::daemon::Daemon;
 use crate::handlers;
-use crate::invocation::{Context, Invocation};
+use crate::invocation::{Context, Invocation, Surface};
 use crate::store::{AuditRow, Personal};
 use std::sync::Arc;
 use std::time::Instant;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::{Reply, Request};
+use wayhaven_shared::value::GuildId;
 use wayhaven_shared::{Fault, FaultKind};
 
 /// Runs a request to its end. A caller that goes away changes nothing about it.
@@ -45,14 +46,18 @@ async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Rep
         Ok(()) => handle(cx).await,
     };
 
+    let result = outcome.as_ref().err().map_or(AuditResult::Success, result_of);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let row = AuditRow {
         intent,
         micros: Some(micros),
-        ..audit_row(&invocation, Some(result_of(&outcome)), outcome.as_ref().err())
+        ..audit_row(&invocation, Some(result), outcome.as_ref().err())
     };
     if changes {
-        daemon.store().write(move |change| Ok(change.audit(&row)?)).await?;
+        // What was done was done: should its outcome not be stored, the next start calls it interrupted.
+        if let Err(fault) = daemon.store().write(move |change| Ok(change.audit(&row)?)).await {
+            tracing::error!(operation = definition.name, "the outcome is not in the audit: {fault}");
+        }
     } else {
         // A reading is answered without waiting for the disk: with a full one, reading goes on.
         daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
@@ -80,12 +85,8 @@ async fn handle(cx: Context) -> Result<Reply, Fault> {
     }
 }
 
-fn result_of(outcome: &Result<Reply, Fault>) -> AuditResult {
-    match outcome {
-        Ok(_) => AuditResult::Success,
-        Err(Fault { kind: FaultKind::Denied, .. }) => AuditResult::Denied,
-        Err(_) => AuditResult::Error,
-    }
+fn result_of(fault: &Fault) -> AuditResult {
+    if fault.kind == FaultKind::Denied { AuditResult::Denied } else { AuditResult::Error }
 }
 
 fn audit_row(invocation: &Invocation, result: Option<AuditResult>, fault: Option<&Fault>) -> AuditRow {
@@ -127,19 +128,38 @@ fn family(operation: &str) -> &'static str {
     }
 }
 
-/// Audits a peer that was refused before it could ask for anything.
-pub async fn audit_refused_peer(daemon: &Arc<Daemon>, uid: u32, surface: crate::invocation::Surface) {
+/// What was asked for and never became a request: it is in the audit like any other.
+pub struct Unread<'a> {
+    /// The operation's words, where they could be told: `connect` for a peer, `unknown` otherwise.
+    pub operation: &'static str,
+    /// Where.
+    pub surface: Surface,
+    /// In which guild.
+    pub guild: Option<GuildId>,
+    /// Who, as the audit names them.
+    pub actor: String,
+    /// Why it was refused.
+    pub fault: &'a Fault,
+}
+
+/// Audits what was refused before it could enter the pipeline.
+pub async fn audit_unread(daemon: &Arc<Daemon>, unread: Unread<'_>) {
+    let Unread { operation, surface, guild, actor, fault } = unread;
     let row = AuditRow {
         intent: None,
-        result: Some(AuditResult::Denied),
-        operation: "connect",
-        family: "system",
+        result: Some(result_of(fault)),
+        operation,
+        family: family(operation),
         surface: surface.word(),
-        guild: None,
+        guild,
         channel: None,
-        fault: Some(FaultKind::Denied.word()),
+        fault: Some(fault.kind.word()),
         micros: None,
-        personal: Personal { actor: Some(format!("unix user {uid}")), ..Personal::default() },
+        personal: Personal {
+            actor: Some(actor),
+            message: Some(fault.message.clone()),
+            ..Personal::default()
+        },
     };
     daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
 }

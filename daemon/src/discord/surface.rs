@@ -6,16 +6,16 @@ use crate::discord::interaction::{Interaction, InteractionKind};
 use crate::handlers;
 use crate::invocation::{Actor, Invocation, Surface};
 use crate::network::LogChannel;
-use crate::pipeline;
+use crate::pipeline::{self, Unread};
 use crate::store::Severity;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wayhaven_shared::Fault;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Reply;
 use wayhaven_shared::value::{GuildId, PunishmentId};
+use wayhaven_shared::{Fault, grammar};
 
 /// How long an interaction's token is good for, with a margin (FACTS A10: 15 minutes).
 const TOKEN_LIVES: Duration = Duration::from_secs(14 * 60 + 30);
@@ -56,6 +56,17 @@ pub async fn handle(daemon: Arc<Daemon>, data: Value) {
     }
 }
 
+/// What became of a message to whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// They see it.
+    Now,
+    /// The interaction's token is worth nothing any more.
+    TooLate,
+    /// They do not see it, and there is no more to be done about it.
+    Lost,
+}
+
 /// One answer on its way to whoever asked.
 struct Answer {
     daemon: Arc<Daemon>,
@@ -74,16 +85,20 @@ async fn command(daemon: Arc<Daemon>, interaction: Interaction) {
     let answer = Answer { daemon: Arc::clone(&daemon), interaction, asked };
     let outcome = match invocation {
         Ok(invocation) => pipeline::run(Arc::clone(&daemon), invocation).await,
-        Err(fault) => Err(fault),
+        Err(fault) => {
+            answer.audit_unread(&fault).await;
+            Err(fault)
+        }
     };
     match outcome {
         Err(fault) => answer.give(embed::fault_message(&fault)).await,
-        Ok(reply) => {
-            answer.give(embed::message(&reply.report())).await;
-            if let Some(punishment) = reply.pending() {
+        Ok(reply) => match reply.pending() {
+            None => answer.give(embed::message(&reply.report())).await,
+            Some(punishment) => {
+                answer.show(embed::message(&reply.report())).await;
                 answer.follow(reply, punishment).await;
             }
-        }
+        },
     }
 }
 
@@ -111,22 +126,43 @@ fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
 }
 
 impl Answer {
-    /// Shows the message to whoever asked; in the guild's log channel where that is not possible any more.
+    async fn audit_unread(&self, fault: &Fault) {
+        let operation = grammar::find(&self.interaction.operation).map_or("unknown", |found| found.name);
+        let unread = Unread {
+            operation,
+            surface: Surface::Discord,
+            guild: self.interaction.guild_id,
+            actor: self.interaction.invoker.user.to_string(),
+            fault,
+        };
+        pipeline::audit_unread(&self.daemon, unread).await;
+    }
+
+    /// The last word: to whoever asked, or in the guild's log channel where that is not possible any more.
     async fn give(&self, message: Value) {
-        if self.asked.elapsed() < TOKEN_LIVES {
-            let Some(application) = self.daemon.application() else { return };
-            let answered =
-                self.daemon.rest().answer(&application, &self.interaction.token, message.clone()).await;
-            match answered {
-                Ok(()) => return,
-                // Gone: expired, or the member dismissed it.
-                Err(error) if matches!(error.code(), Some(10008 | 10015 | 10062 | 50027)) => {}
-                Err(error) => return tracing::warn!("an answer was not shown: {error}"),
+        if self.show(message.clone()).await == Shown::TooLate {
+            match self.interaction.guild_id {
+                Some(guild) => self.give_late(guild, message).await,
+                None => tracing::warn!("an answer came too late to be shown"),
             }
         }
-        match self.interaction.guild_id {
-            Some(guild) => self.give_late(guild, message).await,
-            None => tracing::warn!("an answer came too late to be shown"),
+    }
+
+    /// Shows the message to whoever asked, in place of what they saw before.
+    async fn show(&self, message: Value) -> Shown {
+        if self.asked.elapsed() >= TOKEN_LIVES {
+            return Shown::TooLate;
+        }
+        let Some(application) = self.daemon.application() else { return Shown::Lost };
+        match self.daemon.rest().answer(&application, &self.interaction.token, message).await {
+            Ok(()) => Shown::Now,
+            // They dismissed it: they do not want to see more.
+            Err(error) if error.code() == Some(10008) => Shown::Lost,
+            Err(error) if matches!(error.code(), Some(10015 | 10062 | 50027)) => Shown::TooLate,
+            Err(error) => {
+                tracing::warn!("an answer was not shown: {error}");
+                Shown::Lost
+            }
         }
     }
 
@@ -164,13 +200,14 @@ impl Answer {
             }
             let now = counts(&reply);
             // While it goes on the answer shows how far it is; once the token is gone only the end is told.
-            if now != shown && (!moving || self.asked.elapsed() < TOKEN_LIVES) {
-                self.give(embed::message(&reply.report())).await;
-                shown = now;
+            let message = || embed::message(&reply.report());
+            match (moving, now != shown) {
+                (false, true) => return self.give(message()).await,
+                (false, false) => return,
+                (true, true) => drop(self.show(message()).await),
+                (true, false) => {}
             }
-            if !moving {
-                return;
-            }
+            shown = now;
             tokio::select! {
                 () = tokio::time::sleep(BETWEEN_EDITS) => {}
                 () = stopping.raised() => return,

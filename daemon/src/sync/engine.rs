@@ -45,6 +45,8 @@ struct Lane {
     not_before: Option<Instant>,
     /// Why nothing goes on here.
     shut: Option<String>,
+    /// Whether the guild was mended while a request was on the way, whose refusal may be of before.
+    mended: bool,
 }
 
 struct Lanes {
@@ -159,6 +161,7 @@ impl Lanes {
             Message::Mended(guild) => {
                 if let Some(lane) = self.lanes.get_mut(&guild) {
                     lane.shut = None;
+                    lane.mended = lane.busy;
                     let mut parked = std::mem::take(&mut lane.parked);
                     parked.sort_by_key(|delivery| delivery.id);
                     parked.into_iter().rev().for_each(|delivery| lane.queue.push_front(delivery));
@@ -212,6 +215,12 @@ impl Lanes {
         }
         let lane = self.lanes.entry(guild).or_default();
         lane.busy = false;
+        let next = match next {
+            // Refused for what may be mended by now: once more tells.
+            Next::Park | Next::Shut(_) if std::mem::take(&mut lane.mended) => Next::Again(super::backoff(0)),
+            next => next,
+        };
+        lane.mended = false;
         // Something newer for this user came meanwhile: this one is not tried again.
         let overtaken = lane.queue.iter().chain(&lane.parked).any(|newer| newer.user == delivery.user);
         let mut alert = None;

@@ -1,5 +1,8 @@
 //! Whole systems: real processes against the sandbox Discord. Each test has a sandbox and a daemon of its own.
 
+// Clippy takes only functions marked as tests for tests, and not what they stand on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod contract;
 mod crash;
 mod demo;
