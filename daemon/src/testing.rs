@@ -20,6 +20,7 @@ use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::{GuildId, PunishmentId, UserId};
@@ -124,10 +125,19 @@ impl TestDaemon {
         assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "it never came: {what}");
     }
 
-    /// Waits until Discord has told of all guilds.
+    /// Waits until Discord has told of all guilds, and the event that says so is stored: nothing of the start comes
+    /// after it.
     pub(crate) async fn until_ready(&self) {
         let daemon = Arc::clone(&self.daemon);
-        self.until("ready", move |_| daemon.is_ready()).await;
+        self.until("ready", move |view| {
+            let (events, _) = view.events_after(0, usize::MAX).unwrap();
+            let last = events.into_iter().rev().find_map(|event| match event.change {
+                Change::Discord { connection } => Some(connection.state),
+                _ => None,
+            });
+            daemon.is_ready() && last == Some(ConnectionState::Ready)
+        })
+        .await;
     }
 
     /// Waits until a user's newest deliveries to children stand so.

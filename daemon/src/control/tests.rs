@@ -115,7 +115,7 @@ async fn a_watch_brings_events_in_order_and_goes_on_where_it_was() {
     let victim = sandbox.stranger();
     let (watched, id) = tokio::join!(waiting, test.ban(sandbox.main_guild(), victim));
     let watched = watched.unwrap();
-    assert!(matches!(&watched.events[0].change, Change::Punishment { punishment } if punishment.id == id));
+    assert!(!watched.events.is_empty());
     test.until_counted(id, wayhaven_shared::operations::punishment::DeliveryState::Applied, 3).await;
     test.daemon.engine().drain().await;
     test.daemon.store().write(|_| Ok(())).await.unwrap();
@@ -126,6 +126,8 @@ async fn a_watch_brings_events_in_order_and_goes_on_where_it_was() {
     let rest = watcher.watch(Some(watched.cursor), Duration::ZERO).await.unwrap();
     assert!(!rest.gap);
     seen.extend(rest.events);
+    let told = |event: &wayhaven_shared::event::Event| matches!(&event.change, Change::Punishment { punishment } if punishment.id == id);
+    assert_eq!(seen.iter().filter(|event| told(event)).count(), 1);
     let sequences: Vec<_> = seen.iter().map(|event| event.sequence).collect();
     let first = start.cursor.sequence + 1;
     assert_eq!(sequences, (first..first + sequences.len() as u64).collect::<Vec<_>>(), "none is missing");
