@@ -14,6 +14,7 @@ use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -72,6 +73,8 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
             .hint("or name a file that holds it: discord.token_file in wayhaven.toml"));
     }
     // 2. The directories and the lock.
+    // Whatever is made from here on, the store and the log among it, is nobody else's.
+    rustix::process::umask(Mode::from_raw_mode(0o077));
     for directory in [&layout.data, &layout.state, &layout.logs] {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| unusable(directory, "cannot be made", &error))?;
@@ -156,10 +159,14 @@ pub(crate) async fn start(
 /// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an
 /// operator decides afterwards stands.
 async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
+    if store.topology().is_child(main) {
+        tracing::warn!("MAIN_GUILD_ID names guild {main}, which is a child: a child becomes no main");
+        return Ok(());
+    }
     let name = format!("designated.{main}");
     store
         .write(move |change| {
-            if change.meta(&name)?.is_none() && !change.topology_here()?.is_child(main) {
+            if change.meta(&name)?.is_none() {
                 change.make_main(main)?;
                 change.set_meta(&name, "1")?;
             }

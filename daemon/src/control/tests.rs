@@ -12,6 +12,7 @@ use wayhaven_shared::control::{
     ClientSurface, ControlClient, Envelope, Hello, LARGEST_FRAME, PROTOCOL, codec,
 };
 use wayhaven_shared::event::{Change, Cursor};
+use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::daemon::DaemonStop;
 use wayhaven_shared::operations::status::Status;
 use wayhaven_shared::{Fault, FaultKind};
@@ -74,6 +75,12 @@ async fn what_is_unknown_or_odd_is_a_fault_and_the_connection_lives() {
         let envelope = Envelope { request: request.clone(), guild: None, dry_run: false, confirm: None };
         let fault: Fault = client.run(envelope).await.unwrap_err();
         assert_eq!(fault.kind, kind, "{request}: {fault}");
+    }
+    let audited: Vec<_> =
+        test.audit().await.into_iter().map(|entry| (entry.operation, entry.result)).collect();
+    for operation in ["unknown", "ban"] {
+        let count = audited.iter().filter(|one| **one == (operation.to_owned(), AuditResult::Error)).count();
+        assert_eq!(count, 2, "{operation}: {audited:?}");
     }
     client.call(Status {}).await.unwrap();
 }

@@ -73,6 +73,9 @@ async fn everything_lies_below_the_home_and_is_nobody_elses() {
     for directory in [&layout.data, &layout.state, &layout.logs] {
         assert_eq!(mode(directory), 0o700, "{}", directory.display());
     }
+    for file in [layout.store(), layout.lock(), layout.logs.join("wayhaven.log")] {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
     let log = std::fs::read_to_string(layout.logs.join("wayhaven.log")).unwrap();
     assert!(log.contains(" - wayhaven - INFO - started"), "{log}");
     assert!(!log.contains(setting.sandbox.token()));

@@ -1,0 +1,83 @@
+//! An unban lifts what is ours, also when its first try fails, and its preview is what it does.
+
+use crate::store::NewPunishment;
+use crate::sync::record::{AtOrigin, record};
+use crate::testing::{TestDaemon, by_operator, guild, sandbox, user};
+use wayhaven_sandbox::{At, Fault};
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::Reply;
+use wayhaven_shared::operations::ban::Unban;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
+
+#[tokio::test]
+async fn an_unban_whose_first_try_fails_still_lifts_the_ban() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    let at = At::route("DELETE", "/guilds/{guild_id}/bans/{user_id}").guild(child).times(1);
+    sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() });
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn the_preview_of_an_unban_is_what_it_does() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, own, victim) = (sandbox.main_guild(), sandbox.children()[1], sandbox.stranger());
+    sandbox.people().ban(own, sandbox.child_moderator(own), victim, Some("ours")).unwrap();
+    test.until("the child's own ban", move |view| view.is_banned_locally(guild(own), user(victim)).unwrap())
+        .await;
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 2).await;
+
+    let request = Unban { user: user(victim), reason: None }.into();
+    let preview =
+        crate::invocation::Invocation { dry_run: true, ..by_operator(Role::Operator, Some(main), request) };
+    let Reply::Unban(preview) = test.ask(preview).await.unwrap() else { panic!("another reply") };
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Applied, 1).await;
+    for planned in preview.plan {
+        let done = test.delivery(unban, planned.guild_id.get()).await;
+        let same = match planned.state {
+            DeliveryState::Pending => done.state == DeliveryState::Applied,
+            state => done.state == state && done.reason == planned.reason,
+        };
+        assert!(same, "{planned:?} became {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_supersedes_it() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) =
+        (guild(sandbox.main_guild()), guild(sandbox.children()[0]), user(sandbox.stranger()));
+    let new = move |action| NewPunishment {
+        guild: main,
+        user: victim,
+        action,
+        reason: None,
+        moderator: None,
+        origin: Origin::Operator,
+        delete_seconds: 0,
+        audit_entry: None,
+    };
+    // Stored and not handed to the engine: no request leaves here, and nobody can know that after a kill.
+    let store = test.daemon.store();
+    let why_not = |killed: bool| {
+        store.write(move |change| {
+            record(change, &new(Action::Ban), AtOrigin::Done)?;
+            if killed {
+                change.suspect_open_deliveries()?;
+            }
+            let unban = record(change, &new(Action::Unban), AtOrigin::Done)?;
+            Ok(change.why_not_lift(child, victim, main, Some(unban.queue[0].id))?)
+        })
+    };
+    assert_eq!(why_not(false).await.unwrap(), Some("Wayhaven has not banned them there"));
+    assert_eq!(why_not(true).await.unwrap(), None);
+}
