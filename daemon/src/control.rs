@@ -39,12 +39,10 @@ const LAST_WRITES: Duration = Duration::from_millis(50);
 /// # Errors
 /// Where the directory or the socket cannot be made.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    if let Some(directory) = path.parent() {
-        if !directory.exists() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
-            // Once more, whatever the umask took away: the socket's group has to get there.
-            std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o750))?;
-        }
+    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+        // Once more, whatever the umask took away: the socket's group has to get there.
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o750))?;
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod ban;
 pub mod config;
 pub mod daemon;
+pub mod delivery;
 pub mod paths;
 pub mod punishment;
 pub mod setup;

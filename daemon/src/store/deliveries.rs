@@ -1,11 +1,16 @@
-//! `deliveries`: the outbox.
+//! `deliveries`: the outbox. What is shown of it is in `listing`, what an undo may touch in `provenance`.
+
+mod listing;
+mod provenance;
+
+pub use listing::{DeliveryFilter, Unfinished};
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use std::sync::Arc;
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryCounts, DeliveryState, Punishment};
+use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Punishment};
 use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, Untrusted, UserId};
 
 /// Whether a delivery goes to the guild it was decided in, or to a child of it.
@@ -64,32 +69,6 @@ pub struct Settlement {
     pub attempts: u32,
 }
 
-/// What a guild has open, and what failed there.
-#[derive(Clone, Debug)]
-pub struct Unfinished {
-    /// The guild.
-    pub guild: GuildId,
-    /// By state.
-    pub deliveries: DeliveryCounts,
-    /// Why one of them does not move.
-    pub reason: Option<String>,
-}
-
-/// Which deliveries to list.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    /// Only of punishments decided there.
-    pub source: Option<GuildId>,
-    /// Only to this guild.
-    pub child: Option<GuildId>,
-    /// Only for this user.
-    pub user: Option<UserId>,
-    /// Only in this state.
-    pub state: Option<DeliveryState>,
-    /// Only below this one.
-    pub before: Option<DeliveryId>,
-}
-
 const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 
 const COLUMNS: &str =
@@ -130,120 +109,6 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
 }
 
 impl View<'_> {
-    /// The deliveries of a punishment to children, those that need a person first.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn deliveries_of(&self, punishment: PunishmentId) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} WHERE d.punishment_id = ?1 AND d.scope = 'child'
-            ORDER BY CASE d.state WHEN 'failed' THEN 0 WHEN 'blocked' THEN 1 WHEN 'held' THEN 2 WHEN 'unknown' THEN 3
-                     WHEN 'sending' THEN 4 WHEN 'pending' THEN 5 WHEN 'skipped' THEN 6 WHEN 'superseded' THEN 7
-                     ELSE 8 END, d.delivery_id");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement.query_map([Sql(punishment)], delivery)?.collect::<Result<_, _>>()?)
-    }
-
-    /// How a punishment went where it was decided; nothing where it was made there by hand.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn origin_of(&self, punishment: PunishmentId) -> Result<Option<Delivery>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} WHERE d.punishment_id = ?1 AND d.scope = 'origin'");
-        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(punishment)], delivery).optional()?)
-    }
-
-    /// A page of deliveries to children, newest first.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn deliveries(&self, filter: &DeliveryFilter, limit: u16) -> Result<Vec<Delivery>, StoreError> {
-        let mut sql = format!(
-            "SELECT {COLUMNS} JOIN punishments p ON p.event_id = d.punishment_id
-            WHERE d.scope = 'child' AND d.delivery_id < ?1"
-        );
-        if filter.source.is_some() {
-            sql.push_str(" AND p.source_guild = ?2");
-        }
-        if filter.child.is_some() {
-            sql.push_str(" AND d.guild_id = ?3");
-        }
-        if filter.user.is_some() {
-            sql.push_str(" AND d.target_user = ?4");
-        }
-        if filter.state.is_some() {
-            sql.push_str(" AND d.state = ?5");
-        }
-        // Every parameter stands in the statement, used or not, so that all forms are bound alike.
-        sql.push_str(
-            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 ORDER BY d.delivery_id DESC LIMIT ?6",
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(
-            params![
-                filter.before.map_or(i64::MAX, |id| id.get().cast_signed()),
-                Sql(filter.source),
-                Sql(filter.child),
-                Sql(filter.user),
-                filter.state.map(DeliveryState::word),
-                limit
-            ],
-            delivery,
-        )?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Deliveries to children, counted by state: all, or those from a guild or to it.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn delivery_counts(&self, guild: Option<GuildId>) -> Result<DeliveryCounts, StoreError> {
-        let sql = match guild {
-            None => "SELECT state, count(*) AS n FROM deliveries WHERE scope = 'child' AND ?1 IS NULL GROUP BY state",
-            Some(_) => {
-                "SELECT d.state, count(*) AS n FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-                 WHERE d.scope = 'child' AND (p.source_guild = ?1 OR d.guild_id = ?1) GROUP BY d.state"
-            }
-        };
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut counts = DeliveryCounts::default();
-        let rows = statement.query_map([Sql(guild)], |row| {
-            Ok((word(row, "state", DeliveryState::from_word)?, row.get::<_, i64>("n")?))
-        })?;
-        for row in rows {
-            let (state, count) = row?;
-            *counts.of(state) += count.cast_unsigned();
-        }
-        Ok(counts)
-    }
-
-    /// Deliveries to children that are open or have failed, counted by guild and state, each guild with the reason
-    /// of one: all, or those decided in one guild.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn unfinished_by_guild(&self, source: Option<GuildId>) -> Result<Vec<Unfinished>, StoreError> {
-        let sql = format!(
-            "SELECT d.guild_id, d.state, count(*) AS n, max(d.reason) AS reason
-             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-             WHERE d.scope = 'child' AND (d.state IN {OPEN} OR d.state = 'failed') AND (?1 IS NULL OR p.source_guild = ?1)
-             GROUP BY d.guild_id, d.state ORDER BY d.guild_id"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut guilds: Vec<Unfinished> = Vec::new();
-        let mut rows = statement.query([Sql(source)])?;
-        while let Some(row) = rows.next()? {
-            let guild = column(row, "guild_id")?;
-            if guilds.last().is_none_or(|last| last.guild != guild) {
-                guilds.push(Unfinished { guild, deliveries: DeliveryCounts::default(), reason: None });
-            }
-            let Some(last) = guilds.last_mut() else { continue };
-            let state = word(row, "state", DeliveryState::from_word)?;
-            *last.deliveries.of(state) += row.get::<_, i64>("n")?.cast_unsigned();
-            last.reason = last.reason.take().or(row.get("reason")?);
-        }
-        Ok(guilds)
-    }
-
     /// How many deliveries are open along a link.
     ///
     /// # Errors
@@ -267,58 +132,6 @@ impl View<'_> {
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
-    }
-
-    /// Provenance: why an unban decided in `source` lifts nothing in the child `guild`; nothing where it does. Only
-    /// what Wayhaven did is undone, and only when no other cause remains. `unban` is the unban's own delivery,
-    /// where it has one already.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn why_not_lift(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        source: GuildId,
-        unban: Option<DeliveryId>,
-    ) -> Result<Option<&'static str>, StoreError> {
-        Ok(if self.is_banned_locally(guild, user)? {
-            Some("banned there by its own staff")
-        } else if !self.is_our_ban(guild, user, unban)? {
-            Some("Wayhaven has not banned them there")
-        } else if self.has_other_cause(guild, user, source)? {
-            Some("another network's ban remains")
-        } else {
-            None
-        })
-    }
-
-    /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries before
-    /// `before` whose request left, or may have, is a ban.
-    fn is_our_ban(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        before: Option<DeliveryId>,
-    ) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND delivery_id < ?3
-                AND (sent = 1 OR state = 'applied')
-             ORDER BY delivery_id DESC LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let before = before.map_or(i64::MAX, |id| id.get().cast_signed());
-        let action: Option<String> =
-            statement.query_row(params![Sql(guild), Sql(user), before], |row| row.get(0)).optional()?;
-        Ok(action.as_deref() == Some(Action::Ban.word()))
-    }
-
-    /// Whether another main's ban of the user is active and reaches the guild.
-    fn has_other_cause(&self, guild: GuildId, user: UserId, source: GuildId) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = 'ban' AND p.status = 'active' AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
-        let values = params![Sql(guild), Sql(user), Sql(source)];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
     /// Whether an open or applied delivery of ours explains an event of this kind: its echo.

@@ -1,0 +1,61 @@
+//! Whose a ban is: what an undo may touch.
+
+use crate::store::rows::Sql;
+use crate::store::{StoreError, View};
+use rusqlite::{OptionalExtension, params};
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::value::{DeliveryId, GuildId, UserId};
+
+impl View<'_> {
+    /// Provenance: why an unban decided in `source` lifts nothing in the child `guild`; nothing where it does. Only
+    /// what Wayhaven did is undone, and only when no other cause remains. `unban` is the unban's own delivery,
+    /// where it has one already.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn why_not_lift(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+        unban: Option<DeliveryId>,
+    ) -> Result<Option<&'static str>, StoreError> {
+        Ok(if self.is_banned_locally(guild, user)? {
+            Some("banned there by its own staff")
+        } else if !self.is_our_ban(guild, user, unban)? {
+            Some("Wayhaven has not banned them there")
+        } else if self.has_other_cause(guild, user, source)? {
+            Some("another network's ban remains")
+        } else {
+            None
+        })
+    }
+
+    /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries before
+    /// `before` whose request left, or may have, is a ban.
+    fn is_our_ban(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        before: Option<DeliveryId>,
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND delivery_id < ?3
+                AND (sent = 1 OR state = 'applied')
+             ORDER BY delivery_id DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let before = before.map_or(i64::MAX, |id| id.get().cast_signed());
+        let action: Option<String> =
+            statement.query_row(params![Sql(guild), Sql(user), before], |row| row.get(0)).optional()?;
+        Ok(action.as_deref() == Some(Action::Ban.word()))
+    }
+
+    /// Whether another main's ban of the user is active and reaches the guild.
+    fn has_other_cause(&self, guild: GuildId, user: UserId, source: GuildId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
+               AND p.action = 'ban' AND p.status = 'active' AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
+        let values = params![Sql(guild), Sql(user), Sql(source)];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+}
