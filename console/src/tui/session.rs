@@ -9,6 +9,8 @@ use super::view;
 use crate::render::signs::Signs;
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::Signal;
 use shared::paths::Layout;
 use shared::value::Timestamp;
@@ -43,6 +45,7 @@ pub(crate) fn main(layout: &Layout, colour: bool, ascii: bool) -> io::Result<u8>
     // Ours alone decides on colour; crossterm would also take reverse video away.
     crossterm::style::force_color_output(true);
     terminal::restore_on_panic();
+    watch_for_hangup()?;
     let left = {
         let _taken = terminal::Taken;
         terminal::enter()?;
@@ -54,6 +57,25 @@ pub(crate) fn main(layout: &Layout, colour: bool, ascii: bool) -> io::Result<u8>
         Left::Quit => 0,
         Left::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
     })
+}
+
+/// Ends the process once its terminal is gone. From a thread of its own: crossterm 0.29 reads a terminal that is
+/// gone again and again without coming back, and then no signal reaches the loop.
+fn watch_for_hangup() -> io::Result<()> {
+    let watch = || {
+        let stdin = io::stdin();
+        // Nothing is asked for: a hangup is told all the same.
+        let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
+        while terminal[0].revents().is_empty() {
+            if poll(&mut terminal, None).is_err_and(|error| error != Errno::INTR) {
+                return;
+            }
+        }
+        // The loop ends by itself where it still can; nobody is there any more to see how.
+        std::thread::sleep(Duration::from_millis(500));
+        std::process::exit(128 + Signal::HUP.as_raw());
+    };
+    std::thread::Builder::new().name("hangup".into()).spawn(watch).map(drop)
 }
 
 /// The signals that end the console.

@@ -3,6 +3,7 @@
 use crate::setting::{Setting, guild, options, program};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use wayhaven_e2e::process::{PATIENCE, ask};
@@ -16,6 +17,9 @@ struct Terminal {
     shared: Shared,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
+    /// Tells the reading thread to let go of the terminal.
+    gone: Arc<AtomicBool>,
+    reader: std::thread::JoinHandle<()>,
     master: Box<dyn MasterPty + Send>,
 }
 
@@ -42,14 +46,18 @@ impl Terminal {
             Arc::new((Mutex::new(vt100::Parser::new(size(24), size(80), 0)), Condvar::new()));
         let mut output = pty.master.try_clone_reader().unwrap();
         let writer = Arc::clone(&shared);
-        std::thread::spawn(move || {
+        let gone = Arc::new(AtomicBool::new(false));
+        let let_go = Arc::clone(&gone);
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = output.read(&mut bytes) {
+            while let Ok(count @ 1..) = output.read(&mut bytes)
+                && !let_go.load(Ordering::Relaxed)
+            {
                 writer.0.lock().unwrap().process(&bytes[..count]);
                 writer.1.notify_all();
             }
         });
-        Self { shared, keys: pty.master.take_writer().unwrap(), child, master: pty.master }
+        Self { shared, keys: pty.master.take_writer().unwrap(), child, gone, reader, master: pty.master }
     }
 
     fn press(&mut self, keys: &str) {
@@ -146,4 +154,20 @@ async fn a_signal_ends_the_console_and_leaves_the_terminal_as_it_was() {
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
         assert_ne!(terminal.ended(), 0, "a signal is no orderly end");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_goes_away_ends_the_console() {
+    let setting = Setting::new(options(1)).await;
+    let mut terminal = Terminal::of(&setting);
+    terminal.shows(&["LIVE"]);
+    // Whatever is written next is the last that is read; then nobody holds the terminal any more.
+    terminal.gone.store(true, Ordering::Relaxed);
+    terminal.press("3");
+    let Terminal { keys, mut child, reader, master, .. } = terminal;
+    reader.join().unwrap();
+    drop((keys, master));
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().exit_code());
+    let code = tokio::time::timeout(PATIENCE, ended).await.expect("it goes on without a terminal").unwrap();
+    assert_ne!(code, 0);
 }
