@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use wayhaven_e2e::process::{PATIENCE, ask};
 use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::operations::setup::SetupRemoveChild;
 use wayhaven_shared::value::UserId;
 
 /// The terminal, and who waits for it to change.
@@ -15,7 +16,8 @@ type Shared = Arc<(Mutex<vt100::Parser>, Condvar)>;
 
 struct Terminal {
     shared: Shared,
-    keys: Box<dyn Write + Send>,
+    /// Taken when the first key is pressed: when it is dropped it types an end of file.
+    keys: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     /// Tells the reading thread to let go of the terminal.
     gone: Arc<AtomicBool>,
@@ -30,6 +32,11 @@ fn size(cells: u16) -> std::num::NonZero<u16> {
 impl Terminal {
     /// The console of this setting, on 24 lines of 80 columns.
     fn of(setting: &Setting) -> Self {
+        Self::controlling(setting, true)
+    }
+
+    /// The same, and whether the terminal is the one that signals come from.
+    fn controlling(setting: &Setting, controlling: bool) -> Self {
         let page = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(page).unwrap();
         // The binary plays the part it is called by, and a pty's command cannot say another name than its own.
@@ -38,6 +45,7 @@ impl Terminal {
             std::os::unix::fs::symlink(program(), &link).unwrap();
         }
         let mut command = CommandBuilder::new(link);
+        command.set_controlling_tty(controlling);
         command.env_clear();
         command.env("WAYHAVEN_HOME", setting.home.path());
         command.env("TERM", "xterm-256color");
@@ -57,12 +65,13 @@ impl Terminal {
                 writer.1.notify_all();
             }
         });
-        Self { shared, keys: pty.master.take_writer().unwrap(), child, gone, reader, master: pty.master }
+        Self { shared, keys: None, child, gone, reader, master: pty.master }
     }
 
     fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        let typist = self.keys.get_or_insert_with(|| self.master.take_writer().unwrap());
+        typist.write_all(keys.as_bytes()).unwrap();
+        typist.flush().unwrap();
     }
 
     /// Waits until the screen shows all of these.
@@ -159,14 +168,16 @@ async fn a_signal_ends_the_console_and_leaves_the_terminal_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_goes_away_ends_the_console() {
     let setting = Setting::new(options(1)).await;
-    let mut terminal = Terminal::of(&setting);
+    // No SIGHUP comes either: all there is to notice is that the terminal hangs up.
+    let terminal = Terminal::controlling(&setting, false);
     terminal.shows(&["LIVE"]);
     // Whatever is written next is the last that is read; then nobody holds the terminal any more.
     terminal.gone.store(true, Ordering::Relaxed);
-    terminal.press("3");
-    let Terminal { keys, mut child, reader, master, .. } = terminal;
+    let child = guild(setting.sandbox.children()[0]);
+    ask(&setting.client, setting.main, SetupRemoveChild { child }).await.unwrap();
+    let Terminal { mut child, reader, master, .. } = terminal;
     reader.join().unwrap();
-    drop((keys, master));
+    drop(master);
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().exit_code());
     let code = tokio::time::timeout(PATIENCE, ended).await.expect("it goes on without a terminal").unwrap();
     assert_ne!(code, 0);
