@@ -3,12 +3,10 @@
 use crate::setting::{Setting, guild, options, program};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use wayhaven_e2e::process::{PATIENCE, ask};
 use wayhaven_shared::operations::ban::Ban;
-use wayhaven_shared::operations::setup::SetupRemoveChild;
 use wayhaven_shared::value::UserId;
 
 /// The terminal, and who waits for it to change.
@@ -16,12 +14,8 @@ type Shared = Arc<(Mutex<vt100::Parser>, Condvar)>;
 
 struct Terminal {
     shared: Shared,
-    /// Taken when the first key is pressed: when it is dropped it types an end of file.
-    keys: Option<Box<dyn Write + Send>>,
+    keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
-    /// Tells the reading thread to let go of the terminal.
-    gone: Arc<AtomicBool>,
-    reader: std::thread::JoinHandle<()>,
     master: Box<dyn MasterPty + Send>,
 }
 
@@ -32,11 +26,6 @@ fn size(cells: u16) -> std::num::NonZero<u16> {
 impl Terminal {
     /// The console of this setting, on 24 lines of 80 columns.
     fn of(setting: &Setting) -> Self {
-        Self::controlling(setting, true)
-    }
-
-    /// The same, and whether the terminal is the one that signals come from.
-    fn controlling(setting: &Setting, controlling: bool) -> Self {
         let page = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(page).unwrap();
         // The binary plays the part it is called by, and a pty's command cannot say another name than its own.
@@ -45,7 +34,6 @@ impl Terminal {
             std::os::unix::fs::symlink(program(), &link).unwrap();
         }
         let mut command = CommandBuilder::new(link);
-        command.set_controlling_tty(controlling);
         command.env_clear();
         command.env("WAYHAVEN_HOME", setting.home.path());
         command.env("TERM", "xterm-256color");
@@ -54,24 +42,19 @@ impl Terminal {
             Arc::new((Mutex::new(vt100::Parser::new(size(24), size(80), 0)), Condvar::new()));
         let mut output = pty.master.try_clone_reader().unwrap();
         let writer = Arc::clone(&shared);
-        let gone = Arc::new(AtomicBool::new(false));
-        let let_go = Arc::clone(&gone);
-        let reader = std::thread::spawn(move || {
+        std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = output.read(&mut bytes)
-                && !let_go.load(Ordering::Relaxed)
-            {
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
                 writer.0.lock().unwrap().process(&bytes[..count]);
                 writer.1.notify_all();
             }
         });
-        Self { shared, keys: None, child, gone, reader, master: pty.master }
+        Self { shared, keys: pty.master.take_writer().unwrap(), child, master: pty.master }
     }
 
     fn press(&mut self, keys: &str) {
-        let typist = self.keys.get_or_insert_with(|| self.master.take_writer().unwrap());
-        typist.write_all(keys.as_bytes()).unwrap();
-        typist.flush().unwrap();
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
     }
 
     /// Waits until the screen shows all of these.
@@ -163,22 +146,4 @@ async fn a_signal_ends_the_console_and_leaves_the_terminal_as_it_was() {
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
         assert_ne!(terminal.ended(), 0, "a signal is no orderly end");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_goes_away_ends_the_console() {
-    let setting = Setting::new(options(1)).await;
-    // No SIGHUP comes either: all there is to notice is that the terminal hangs up.
-    let terminal = Terminal::controlling(&setting, false);
-    terminal.shows(&["LIVE"]);
-    // Whatever is written next is the last that is read; then nobody holds the terminal any more.
-    terminal.gone.store(true, Ordering::Relaxed);
-    let child = guild(setting.sandbox.children()[0]);
-    ask(&setting.client, setting.main, SetupRemoveChild { child }).await.unwrap();
-    let Terminal { mut child, reader, master, .. } = terminal;
-    reader.join().unwrap();
-    drop(master);
-    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().exit_code());
-    let code = tokio::time::timeout(PATIENCE, ended).await.expect("it goes on without a terminal").unwrap();
-    assert_ne!(code, 0);
 }
