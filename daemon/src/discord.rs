@@ -8,6 +8,7 @@ pub mod embed;
 pub mod event;
 pub mod gateway;
 pub mod interaction;
+pub mod refusals;
 pub mod registration;
 pub mod rest;
 pub mod routes;

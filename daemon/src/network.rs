@@ -4,4 +4,4 @@ mod permit;
 mod topology;
 
 pub use permit::{LogChannel, Permit, Refusal, authorise, permit_for};
-pub use topology::{LinkRow, LinkState, Topology};
+pub use topology::{Freeze, LinkRow, LinkState, Topology};

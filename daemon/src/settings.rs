@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
 use wayhaven_shared::value::{GuildId, Untrusted, UserId};
@@ -47,6 +48,8 @@ pub struct DiscordSettings {
     pub api_base: String,
     /// Requests a second at most.
     pub requests_per_second: u32,
+    /// What has not been answered by then is given up, and tried again.
+    pub request_timeout: Duration,
     /// Where commands for owners are registered.
     pub operations_guild: Option<GuildId>,
     /// The application's id, to be compared with what Discord says.

@@ -144,7 +144,8 @@ pub(crate) async fn start(
     // 5. The way to Discord and the engine, which goes on with what is open.
     let token = settings.discord.token.clone().unwrap_or_default();
     let budget = Budget::new(settings.discord.requests_per_second);
-    let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget)?);
+    let timeout = settings.discord.request_timeout;
+    let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?);
     let directory = Arc::new(Directory::default());
     let tools = Tools { store: store.clone(), rest: Arc::clone(&rest), directory: Arc::clone(&directory) };
     let engine = Engine::start(tools.clone()).await?;

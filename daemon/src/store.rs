@@ -8,6 +8,7 @@ mod alerts;
 mod audit;
 mod deliveries;
 mod events;
+mod freeze;
 mod guilds;
 mod journal;
 mod links;
@@ -20,7 +21,8 @@ mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
-pub use deliveries::{DeliveryFilter, Queued, Scope, Settlement, Unfinished};
+pub use deliveries::{DeliveryFilter, Queued, RetryFilter, Scope, Settlement, Unfinished};
+pub use freeze::FreezeStep;
 pub use guilds::GuildSettings;
 pub use journal::Awaited;
 pub use punishments::NewPunishment;
@@ -31,9 +33,9 @@ use crate::network::Topology;
 use readers::Readers;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use wayhaven_shared::{Fault, FaultKind};
 use writer::Writer;
 
@@ -109,12 +111,14 @@ pub struct Store {
     readers: Arc<Readers>,
     shared: Arc<Shared>,
     path: Arc<PathBuf>,
+    outbox: Arc<Mutex<Option<mpsc::UnboundedReceiver<Vec<Queued>>>>>,
 }
 
 /// What the writer publishes after each commit, before it answers the callers.
 struct Shared {
     topology: RwLock<Arc<Topology>>,
     sequence: watch::Sender<u64>,
+    outbox: mpsc::UnboundedSender<Vec<Queued>>,
     epoch: String,
 }
 
@@ -133,14 +137,23 @@ impl Store {
         migrations::run(&mut connection)?;
 
         let view = View { connection: &connection };
+        let (outbox, committed) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
             topology: RwLock::new(Arc::new(view.topology()?)),
             sequence: watch::Sender::new(view.last_event()?),
+            outbox,
         });
         let readers = Arc::new(Readers::open(path, BUSY)?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
-        Ok(Self { writer, readers, shared, path: Arc::new(path.to_owned()) })
+        let outbox = Arc::new(Mutex::new(Some(committed)));
+        Ok(Self { writer, readers, shared, path: Arc::new(path.to_owned()), outbox })
+    }
+
+    /// What is to be sent, as it is committed: for the engine, which is the only one to take it. Nothing the second
+    /// time.
+    pub fn outbox(&self) -> Option<mpsc::UnboundedReceiver<Vec<Queued>>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Runs `work` in the writer's next group of changes and answers after its commit. Where `work` fails, only

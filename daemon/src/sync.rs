@@ -1,12 +1,13 @@
 //! The sync engine: from a punishment to every child, durably.
 //!
 //! `plan` says what would be delivered where; `record` stores a punishment with its deliveries in one
-//! transaction; `engine` keeps one lane per guild and sends; `attempt` is one request and what follows from its
+//! transaction; `engine` keeps one `lane` per guild and sends; `attempt` is one request and what follows from its
 //! answer; `ingest` turns what people do in Discord's own UI into punishments.
 
 pub mod attempt;
 pub mod engine;
 pub mod ingest;
+mod lane;
 pub mod plan;
 pub mod record;
 

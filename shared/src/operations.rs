@@ -34,6 +34,9 @@ macro_rules! operations {
             SetupDashboard => Dashboard, "setup dashboard", Staff, Everywhere, Read;
             SyncStatus => SyncState, "sync status", Admin, Everywhere, Read;
             SyncDeliveries => Deliveries, "sync deliveries", Admin, Everywhere, Read;
+            SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
+            SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
+            SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
@@ -63,7 +66,10 @@ use setup::{
     Dashboard, GuildDesignated, LinkChanged, SetupAddChild, SetupDashboard, SetupMainGuild, SetupRemoveChild,
 };
 use status::{DaemonStatus, Status};
-use sync::{Deliveries, SyncDeliveries, SyncState, SyncStatus};
+use sync::{
+    Deliveries, DeliveriesRetried, FreezeChanged, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
+    SyncState, SyncStatus,
+};
 
 macro_rules! define {
     ($($operation:ident => $reply:ident, $name:literal, $authority:ident, $surfaces:ident, $effect:ident;)*) => {

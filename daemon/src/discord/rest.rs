@@ -10,6 +10,7 @@ pub use calls::{AuditLogEntry, CurrentUser, GatewayBot, MemberView};
 pub use fault::{Outcome, RestError};
 
 use crate::discord::budget::{Budget, Priority, Slot};
+use crate::discord::refusals::Refusals;
 use crate::discord::routes::{Route, Routes, Told, seconds};
 use fault::{Answer, parse_error, transport_error};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -18,16 +19,20 @@ use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::Fault;
 
 /// Discord asks for this form; without it the edge may answer 40333 (FACTS 0).
 const USER_AGENT: &str = concat!("DiscordBot (https://wayhaven.example, ", env!("CARGO_PKG_VERSION"), ")");
 
-/// A whole answer must have come by then: a request that hangs is retried.
-const TOTAL: Duration = Duration::from_secs(15);
 /// A connection must stand by then.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long nothing leaves after the edge has answered instead of Discord without saying how long: its bans last
+/// minutes to hours, and what is sent meanwhile prolongs them (FACTS C1).
+const EDGE: Duration = Duration::from_secs(600);
+/// No 429 waits shorter than this, whatever it says: none can become a hot loop.
+const LEAST: Duration = Duration::from_millis(250);
 /// An answer larger than this is not Discord's.
 const LARGEST: usize = 16 * 1024 * 1024;
 
@@ -67,6 +72,15 @@ struct Call {
     bare: bool,
 }
 
+/// What an operator has to hear of, whichever request met it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The edge answered instead of Discord: nothing leaves for so long.
+    Edge(Duration),
+    /// Too many requests were refused: nothing leaves for so long.
+    Refused(Duration),
+}
+
 /// The way to Discord.
 #[derive(Debug)]
 pub struct Rest {
@@ -74,14 +88,24 @@ pub struct Rest {
     base: String,
     budget: Budget,
     routes: Routes,
+    refusals: Refusals,
+    /// Until when the edge lets nothing through, answers to interactions included.
+    edge: watch::Sender<Option<Instant>>,
+    troubles: broadcast::Sender<Trouble>,
 }
 
 impl Rest {
-    /// A client for `api_base` (like `https://discord.com`), which takes `/api/v10/…` behind it.
+    /// A client for `api_base` (like `https://discord.com`), which takes `/api/v10/…` behind it. What has not been
+    /// answered to the last byte after `timeout` is given up.
     ///
     /// # Errors
     /// Where the token cannot stand in a header, or TLS cannot be set up.
-    pub fn new(api_base: &str, token: &SecretString, budget: Budget) -> Result<Self, Fault> {
+    pub fn new(
+        api_base: &str,
+        token: &SecretString,
+        budget: Budget,
+        timeout: Duration,
+    ) -> Result<Self, Fault> {
         let mut bot = HeaderValue::from_str(&format!("Bot {}", token.expose_secret()))
             .map_err(|_| Fault::usage("the bot token holds characters that no token has"))?;
         bot.set_sensitive(true);
@@ -92,7 +116,7 @@ impl Rest {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
-            .timeout(TOTAL)
+            .timeout(timeout)
             .build()
             .map_err(|error| Fault::internal(format!("no HTTP client: {}", error.without_url())))?;
         Ok(Self {
@@ -100,7 +124,30 @@ impl Rest {
             base: api_base.trim_end_matches('/').to_owned(),
             budget,
             routes: Routes::default(),
+            refusals: Refusals::default(),
+            edge: watch::Sender::new(None),
+            troubles: broadcast::Sender::new(16),
         })
+    }
+
+    /// A reason for the guild's audit log, cut so that its encoded form has at most so many bytes.
+    pub fn reason_within(reason: &str, bytes: usize) -> String {
+        let mut left = bytes;
+        let fits = |letter: &char| {
+            let encoded = utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), REASON).map(str::len).sum();
+            left.checked_sub(encoded).map(|rest| left = rest).is_some()
+        };
+        reason.chars().take_while(fits).collect()
+    }
+
+    /// Follows what an operator has to hear of.
+    pub fn troubles(&self) -> broadcast::Receiver<Trouble> {
+        self.troubles.subscribe()
+    }
+
+    /// When a request on this route may leave; nothing where the route lets it now.
+    pub fn opens_at(&self, route: Route) -> Option<Instant> {
+        self.routes.opens_at(route)
     }
 
     /// The budget that all requests share.
@@ -118,16 +165,28 @@ impl Rest {
             while let Some(opens) = self.routes.opens_at(route) {
                 sleep_until(opens).await;
             }
-            let slot = self.budget.slot(priority).await.ok_or(RestError::Stopped)?;
-            if self.routes.opens_at(route).is_none() {
+            if let Some(slot) = self.slot_now(priority, route).await? {
                 return Ok(slot);
             }
         }
     }
 
+    /// Waits for the budget, and not for the route: nothing where the route is shut by then.
+    ///
+    /// # Errors
+    /// Where requests have been stopped.
+    pub async fn slot_now(&self, priority: Priority, route: Route) -> Result<Option<Slot>, RestError> {
+        let slot = self.budget.slot(priority).await.ok_or(RestError::Stopped)?;
+        Ok(self.routes.take(route).is_ok().then_some(slot))
+    }
+
     /// Sends a request with the slot it was given, and learns from the answer.
     async fn send(&self, slot: Option<Slot>, call: Call) -> Result<Value, RestError> {
         debug_assert!(slot.is_some() || call.bare, "a request without a slot");
+        // The budget holds everything else back.
+        if let Some(until) = self.edge.borrow().filter(|until| call.bare && *until > Instant::now()) {
+            return Err(RestError::RateLimited { wait: until - Instant::now(), everything: true });
+        }
         let url = format!("{}/api/v10{}", self.base, call.path);
         let mut request = self.client.request(call.method.clone(), url);
         if let Some(reason) = &call.reason {
@@ -169,13 +228,39 @@ impl Rest {
             };
         }
         let error = parse_error(answer, call.bare);
+        self.count(answer);
         match &error {
+            RestError::RateLimited { wait, .. } if answer.is_of_the_edge() => self.stand_still(*wait),
             RestError::RateLimited { wait, everything: true } => self.budget.pause(*wait),
             RestError::RateLimited { wait, everything: false } => self.routes.shut(route, *wait),
             RestError::Unauthorised => self.budget.stop(),
             _ => {}
         }
         Err(error)
+    }
+
+    /// Counts a refusal as Discord does: a shared limit is not held against us (FACTS C1).
+    fn count(&self, answer: &Answer) {
+        let shared = answer.headers.get("x-ratelimit-scope").is_some_and(|scope| scope == "shared");
+        if !matches!(answer.status.as_u16(), 401 | 403 | 429) || shared {
+            return;
+        }
+        if let Some(span) = self.refusals.count() {
+            self.budget.pause(span);
+            self.trouble(Trouble::Refused(span));
+        }
+    }
+
+    /// The edge lets nothing through, and whatever is sent prolongs it.
+    fn stand_still(&self, span: Duration) {
+        self.budget.pause(span);
+        self.edge.send_replace(Some(Instant::now() + span));
+        self.trouble(Trouble::Edge(span));
+    }
+
+    fn trouble(&self, trouble: Trouble) {
+        // Where nobody follows, nobody is to hear.
+        let _ = self.troubles.send(trouble);
     }
 
     /// A read that is tried again where Discord stumbles.
@@ -216,12 +301,14 @@ fn told(headers: &HeaderMap) -> Told {
     }
 }
 
-/// How long a 429 says to wait: the longer of header and body, and 5 s where neither makes sense (FACTS C1).
+/// How long a 429 says to wait: the longer of header and body, and where neither makes sense 5 s, or ten minutes if
+/// it is the edge that says nothing (FACTS C1).
 fn retry_after(answer: &Answer, body: &Value) -> Duration {
-    let conservative = Duration::from_secs(5);
+    let conservative = if answer.is_of_the_edge() { EDGE } else { Duration::from_secs(5) };
     let header = answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
     let told = [header, body["retry_after"].as_f64()];
-    told.into_iter().flatten().map(|value| seconds(value, conservative)).max().unwrap_or(conservative)
+    let told = told.into_iter().flatten().map(|value| seconds(value, conservative)).max();
+    told.unwrap_or(conservative).max(LEAST)
 }
 
 /// Whether a status means that Discord refuses the request for what it is.

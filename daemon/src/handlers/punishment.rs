@@ -53,7 +53,6 @@ async fn punish(
         audit_entry: None,
     };
     let recorded = cx.daemon.store().write(move |change| Ok(record(change, &new, AtOrigin::ToDo)?)).await?;
-    cx.daemon.engine().enqueue(recorded.queue);
     Ok(Punished {
         punishment: Some(recorded.punishment),
         dry_run: false,

@@ -104,7 +104,7 @@ impl Handle for SetupRemoveChild {
 
 /// The guild in which it is asked for, which has to be a main. A child that asks reaches further than it may,
 /// and that is told.
-async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
+pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
     let guild = cx.guild()?;
     let topology = cx.daemon.store().topology();
     if topology.is_main(guild) {

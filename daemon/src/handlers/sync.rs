@@ -1,11 +1,17 @@
-//! `sync`: what is on its way.
+//! `sync`: what is on its way, and what stops it.
 
+use super::setup::main_guild;
 use super::{Handle, PAGE};
 use crate::invocation::Context;
-use crate::store::DeliveryFilter;
+use crate::network::Freeze;
+use crate::store::{Change, DeliveryFilter, RetryFilter, View};
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::sync::{Deliveries, Lane, SyncDeliveries, SyncState, SyncStatus};
-use wayhaven_shared::value::PageSize;
+use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::sync::{
+    Deliveries, DeliveriesRetried, FreezeChanged, Lane, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
+    SyncState, SyncStatus,
+};
+use wayhaven_shared::value::{GuildId, PageSize};
 
 impl Handle for SyncStatus {
     async fn handle(self, cx: &Context) -> Result<SyncState, Fault> {
@@ -25,7 +31,13 @@ impl Handle for SyncStatus {
             .map(|open| Lane { guild_id: open.guild, deliveries: open.deliveries, reason: open.reason })
             .collect();
         let requests_per_second = cx.daemon.rest().budget().per_second();
-        Ok(SyncState { deliveries, requests_per_second, lanes })
+        let concerned = |main: &GuildId| {
+            scope.is_none_or(|scope| scope == *main || topology.link(*main, scope).is_some())
+        };
+        let frozen = topology.mains().filter(|main| topology.freeze(*main).is_some() && concerned(main));
+        let mut frozen: Vec<_> = frozen.collect();
+        frozen.sort();
+        Ok(SyncState { deliveries, requests_per_second, frozen, lanes })
     }
 }
 
@@ -52,4 +64,91 @@ impl Handle for SyncDeliveries {
         let next = deliveries.last().map(|last| last.id).filter(|_| deliveries.len() == usize::from(limit));
         Ok(Deliveries { deliveries, next })
     }
+}
+
+impl Handle for SyncRetry {
+    async fn handle(self, cx: &Context) -> Result<DeliveriesRetried, Fault> {
+        let main = main_guild(cx).await?;
+        if let Some(child) = self.child
+            && cx.daemon.store().topology().link(main, child).is_none()
+        {
+            return Err(Fault::not_found(format!("guild {child} is no child of guild {main}"))
+                .hint("setup dashboard lists the children"));
+        }
+        if let Some(id) = self.punishment {
+            let known = cx.daemon.store().read(move |view| Ok(view.punishment(id)?)).await?;
+            if known.is_none_or(|punishment| punishment.guild_id != main) {
+                return Err(Fault::not_found(format!("guild {main} has no punishment {id}"))
+                    .hint("punishment list shows its punishments"));
+            }
+        }
+        let dry_run = cx.invocation.dry_run;
+        let wanted = RetryFilter {
+            main,
+            child: self.child,
+            user: self.user,
+            punishment: self.punishment,
+            failed: self.failed,
+        };
+        let waiting = cx.daemon.store().read(move |view| Ok(view.retriable(&wanted)?)).await?;
+        let deliveries = waiting.iter().map(|one| one.state).collect();
+        if !dry_run {
+            // What is open the engine has; what has ended is opened again, and comes to it with the commit.
+            let (ended, open): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.state.is_final());
+            if !ended.is_empty() {
+                let reopen = move |change: &Change<'_>| {
+                    for one in &ended {
+                        change.reopen(one.id)?;
+                    }
+                    Ok(())
+                };
+                cx.daemon.store().write(reopen).await?;
+            }
+            cx.daemon.engine().retry(open.into_iter().map(|one| (one.guild, one.id)));
+        }
+        Ok(DeliveriesRetried { main_guild_id: main, deliveries, dry_run })
+    }
+}
+
+impl Handle for SyncFreeze {
+    async fn handle(self, cx: &Context) -> Result<FreezeChanged, Fault> {
+        let freeze = if self.except_reversals { Freeze::ExceptReversals } else { Freeze::Everything };
+        change_freeze(cx, Some(freeze)).await
+    }
+}
+
+impl Handle for SyncResume {
+    async fn handle(self, cx: &Context) -> Result<FreezeChanged, Fault> {
+        change_freeze(cx, None).await
+    }
+}
+
+async fn change_freeze(cx: &Context, freeze: Option<Freeze>) -> Result<FreezeChanged, Fault> {
+    let main = main_guild(cx).await?;
+    let dry_run = cx.invocation.dry_run;
+    let already = cx.daemon.store().topology().freeze(main) == freeze;
+    let plan = move |view: &View<'_>| view.moved_by_freeze(main, freeze);
+    let moved = if dry_run || already {
+        cx.daemon.store().read(move |view| Ok(plan(view)?)).await?
+    } else {
+        let work = move |change: &Change<'_>| {
+            let moved = plan(change)?;
+            change.set_freeze(main, freeze)?;
+            for step in &moved {
+                step.apply(change)?;
+            }
+            Ok(moved)
+        };
+        cx.daemon.store().write(work).await?
+    };
+    let counted = if freeze.is_some() { DeliveryState::Held } else { DeliveryState::Pending };
+    let deliveries = moved.iter().filter(|step| step.to == counted).count() as u64;
+    Ok(FreezeChanged {
+        main_guild_id: main,
+        frozen: freeze.is_some(),
+        except_reversals: freeze == Some(Freeze::ExceptReversals),
+        already,
+        deliveries,
+        dry_run,
+    })
 }

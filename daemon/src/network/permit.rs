@@ -109,7 +109,7 @@ pub fn authorise(
     if link.mode == Mode::Monitor {
         return Err(Refusal::Monitor);
     }
-    if topology.is_frozen(source) {
+    if topology.holds(source, action) {
         return Err(Refusal::Frozen);
     }
     Ok(Permit { guild: target, action, link: Some(link.id) })
@@ -134,7 +134,7 @@ impl LogChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::LinkRow;
+    use crate::network::{Freeze, LinkRow};
 
     fn guild(id: u64) -> GuildId {
         GuildId::new(id).unwrap()
@@ -152,7 +152,8 @@ mod tests {
     }
 
     fn through(frozen: bool, link: LinkRow, source: u64, target: u64) -> Result<LinkId, Refusal> {
-        let topology = Topology::new(vec![(guild(1), frozen)], vec![link]);
+        let freeze = frozen.then_some(Freeze::Everything);
+        let topology = Topology::new(vec![(guild(1), freeze)], vec![link]);
         let permit = authorise(&topology, guild(source), guild(target), Action::Ban)?;
         assert_eq!((permit.guild(), permit.action()), (guild(target), Action::Ban));
         Ok(permit.link().unwrap())
@@ -176,7 +177,18 @@ mod tests {
 
     #[test]
     fn an_unban_is_allowed_where_a_ban_is() {
-        let topology = Topology::new(vec![(guild(1), false)], vec![link()]);
+        let topology = Topology::new(vec![(guild(1), None)], vec![link()]);
         assert!(authorise(&topology, guild(1), guild(2), Action::Unban).is_ok());
+    }
+
+    #[test]
+    fn a_freeze_holds_reversals_too_unless_it_is_told_not_to() {
+        let of = |freeze, action| {
+            let topology = Topology::new(vec![(guild(1), Some(freeze))], vec![link()]);
+            authorise(&topology, guild(1), guild(2), action).err()
+        };
+        assert_eq!(of(Freeze::Everything, Action::Unban), Some(Refusal::Frozen));
+        assert_eq!(of(Freeze::ExceptReversals, Action::Unban), None);
+        assert_eq!(of(Freeze::ExceptReversals, Action::Ban), Some(Refusal::Frozen));
     }
 }

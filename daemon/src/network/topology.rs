@@ -45,18 +45,37 @@ pub struct LinkRow {
     pub actions: Vec<Action>,
 }
 
+/// What a frozen main still sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freeze {
+    /// Nothing.
+    Everything,
+    /// What takes back: unbans.
+    ExceptReversals,
+}
+
+impl Freeze {
+    /// Whether it holds this action.
+    pub fn holds(self, action: Action) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::ExceptReversals => !action.is_reversal(),
+        }
+    }
+}
+
 /// Who is a main, and who is linked to whom. Immutable: a change makes another.
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     mains: HashMap<GuildId, Vec<LinkRow>>,
-    frozen: HashSet<GuildId>,
+    frozen: HashMap<GuildId, Freeze>,
     children: HashSet<GuildId>,
 }
 
 impl Topology {
-    /// From the mains, each with whether it is frozen, and the links that are not closed.
-    pub fn new(mains: Vec<(GuildId, bool)>, links: Vec<LinkRow>) -> Self {
-        let frozen = mains.iter().filter(|(_, frozen)| *frozen).map(|(main, _)| *main).collect();
+    /// From the mains, each with its freeze, and the links that are not closed.
+    pub fn new(mains: Vec<(GuildId, Option<Freeze>)>, links: Vec<LinkRow>) -> Self {
+        let frozen = mains.iter().filter_map(|(main, freeze)| Some((*main, (*freeze)?))).collect();
         let mut mains: HashMap<_, Vec<LinkRow>> =
             mains.into_iter().map(|(main, _)| (main, Vec::new())).collect();
         let mut children = HashSet::new();
@@ -79,9 +98,14 @@ impl Topology {
         self.children.contains(&guild)
     }
 
-    /// Whether the main's propagation is stopped.
-    pub fn is_frozen(&self, main: GuildId) -> bool {
-        self.frozen.contains(&main)
+    /// How the main's propagation is stopped, where it is.
+    pub fn freeze(&self, main: GuildId) -> Option<Freeze> {
+        self.frozen.get(&main).copied()
+    }
+
+    /// Whether the main's propagation of this action is stopped.
+    pub fn holds(&self, main: GuildId, action: Action) -> bool {
+        self.freeze(main).is_some_and(|freeze| freeze.holds(action))
     }
 
     /// Every main, in no order.

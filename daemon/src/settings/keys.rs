@@ -71,6 +71,8 @@ keys! {
     API_BASE = "discord.api_base", ["DISCORD_API_BASE"], "https://discord.com", "Where Discord's API is";
     REQUESTS_PER_SECOND = "discord.requests_per_second", ["DISCORD_REQUESTS_PER_SECOND"], "49",
         "Requests to Discord a second at most, 1 to 100000";
+    REQUEST_TIMEOUT = "discord.request_timeout", [], "15",
+        "Seconds after which a request to Discord is given up and tried again, 1 to 120";
     OPERATIONS_GUILD = "discord.operations_guild", [], "MAIN_GUILD_ID",
         "The guild in which the commands for owners are registered";
     APPLICATION_ID = "discord.application_id", ["APPLICATION_ID"], "asked of Discord",

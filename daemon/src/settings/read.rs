@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::{GuildId, UserId};
 
@@ -18,6 +19,8 @@ pub(super) const SET: &str = "set";
 
 /// What the budget may be, a second.
 const REQUESTS: std::ops::RangeInclusive<u32> = 1..=100_000;
+/// How long a request may take, in seconds.
+const SECONDS: std::ops::RangeInclusive<u64> = 1..=120;
 
 /// Reads everything, the file's whole text included, before anything is judged.
 pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
@@ -172,6 +175,11 @@ impl Reader {
                 format!("it must be a whole number from {} to {}", REQUESTS.start(), REQUESTS.end())
             })
         })?;
+        let timeout = self.one(&keys::REQUEST_TIMEOUT, |text| {
+            text.parse().ok().filter(|number| SECONDS.contains(number)).ok_or_else(|| {
+                format!("it must be a whole number from {} to {}", SECONDS.start(), SECONDS.end())
+            })
+        })?;
         let mut operations_guild = self.id(&keys::OPERATIONS_GUILD)?;
         if let (None, Some((guild, origin))) = (operations_guild, main) {
             operations_guild = Some(*guild);
@@ -182,6 +190,7 @@ impl Reader {
             token_file,
             api_base: api_base.map_or_else(|| keys::API_BASE.default.to_owned(), |(base, _)| base),
             requests_per_second: requests.map_or(49, |(number, _)| number),
+            request_timeout: Duration::from_secs(timeout.map_or(15, |(number, _)| number)),
             operations_guild,
             // Read as a user's id, since it has the same bounds.
             application_id: self.id::<UserId>(&keys::APPLICATION_ID)?.map(UserId::get),

@@ -3,15 +3,16 @@
 mod listing;
 mod provenance;
 
-pub use listing::{DeliveryFilter, Unfinished};
+pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use std::sync::Arc;
+use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Punishment};
-use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, Untrusted, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, Timestamp, Untrusted, UserId};
 
 /// Whether a delivery goes to the guild it was decided in, or to a child of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Queued {
     pub attempts: u32,
     /// Where it stands.
     pub state: DeliveryState,
+    /// Not before then.
+    pub not_before: Option<Timestamp>,
 }
 
 /// What became of a delivery.
@@ -67,14 +70,25 @@ pub struct Settlement {
     pub reason: Option<String>,
     /// Requests that left for it so far.
     pub attempts: u32,
+    /// How long it is left alone at least, across a restart too.
+    pub wait: Option<Duration>,
 }
 
 const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
+
+/// What a changed row is told with.
+const RETURNED: &str = "scope, delivery_id, punishment_id, guild_id, action, target_user, state, reason,
+    attempts, created_at, updated_at, (SELECT name FROM guild_settings g WHERE g.guild_id = deliveries.guild_id) AS name";
 
 const COLUMNS: &str =
     "d.delivery_id, d.punishment_id, d.guild_id, d.action, d.target_user, d.state, d.reason,
     d.attempts, d.created_at, d.updated_at, g.name
     FROM deliveries d LEFT JOIN guild_settings g ON g.guild_id = d.guild_id";
+
+const QUEUED: &str =
+    "d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
+    p.reason, p.delete_seconds, d.attempts, d.state, d.not_before
+    FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id";
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     Ok(Delivery {
@@ -105,6 +119,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         delete_seconds: row.get("delete_seconds")?,
         attempts: row.get("attempts")?,
         state: word(row, "state", DeliveryState::from_word)?,
+        not_before: optional(row, "not_before")?,
     })
 }
 
@@ -124,12 +139,7 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn open_deliveries(&self) -> Result<Vec<Queued>, StoreError> {
-        let sql = format!(
-            "SELECT d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
-                    p.reason, p.delete_seconds, d.attempts, d.state
-             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-             WHERE d.state IN {OPEN} ORDER BY d.delivery_id"
-        );
+        let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} ORDER BY d.delivery_id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
     }
@@ -165,10 +175,12 @@ impl Change<'_> {
             Scope::Origin => None,
             Scope::Child(link) => Some(link),
         };
-        let sql = "INSERT INTO deliveries (punishment_id, guild_id, scope, link_id, action, target_user, state, reason,
-                                   created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
-        self.connection().prepare_cached(sql)?.execute(params![
+        let sql = format!(
+            "INSERT INTO deliveries (punishment_id, guild_id, scope, link_id, action, target_user, state, reason,
+                                     created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) RETURNING {RETURNED}"
+        );
+        let values = params![
             Sql(punishment.id),
             Sql(guild),
             scope.word(),
@@ -178,12 +190,9 @@ impl Change<'_> {
             state.word(),
             reason,
             self.now().millis(),
-        ])?;
-        let id = self.connection().last_insert_rowid().cast_unsigned();
-        let id = DeliveryId::new(id)
-            .ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })?;
-        self.tell_delivery(id)?;
-        Ok(id)
+        ];
+        let made = self.update_and_tell(&sql, values)?;
+        made.first().copied().ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })
     }
 
     /// Ends what is open for the user in the guild, because something newer takes its place.
@@ -193,7 +202,7 @@ impl Change<'_> {
     pub fn supersede(&self, guild: GuildId, user: UserId) -> Result<Vec<DeliveryId>, StoreError> {
         let sql = format!(
             "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
-             WHERE guild_id = ?1 AND target_user = ?2 AND state IN {OPEN} RETURNING delivery_id"
+             WHERE guild_id = ?1 AND target_user = ?2 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis()])
     }
@@ -216,7 +225,7 @@ impl Change<'_> {
     pub fn stop_link(&self, link: LinkId) -> Result<Vec<DeliveryId>, StoreError> {
         let sql = format!(
             "UPDATE deliveries SET state = 'skipped', reason = 'the link was removed', updated_at = ?2
-             WHERE link_id = ?1 AND state IN {OPEN} RETURNING delivery_id"
+             WHERE link_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         self.update_and_tell(&sql, params![Sql(link), self.now().millis()])
     }
@@ -226,37 +235,65 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?5 > 0, state = ?2, reason = ?3,
+                not_before = ?6, updated_at = ?4
+             WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
+        );
+        let now = self.now().millis();
+        let not_before = settlement.wait.map(|wait| now.saturating_add_unsigned(millis(wait)));
+        let (state, attempts) = (settlement.state.word(), settlement.attempts);
+        let values = params![Sql(id), state, settlement.reason, now, attempts, not_before];
+        if !self.update_and_tell(&sql, values)?.is_empty() {
+            return Ok(true);
+        }
         // Also of what was superseded while its request was on the way: an undo has to know that it left.
         let sql = "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?2 > 0 WHERE delivery_id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(id), settlement.attempts])?;
-        let sql = format!(
-            "UPDATE deliveries SET state = ?2, reason = ?3, updated_at = ?4
-             WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING delivery_id"
-        );
-        let values = params![Sql(id), settlement.state.word(), settlement.reason, self.now().millis()];
-        Ok(!self.update_and_tell(&sql, values)?.is_empty())
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), attempts])?;
+        Ok(false)
     }
 
+    /// Opens again what has failed or stands still, for another try; whether it was done. What something newer of the
+    /// same user in the same guild came after stays as it is.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn reopen(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, updated_at = ?2
+             WHERE delivery_id = ?1 AND state IN ('failed', 'held', 'blocked')
+               AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = deliveries.guild_id
+                   AND newer.target_user = deliveries.target_user AND newer.delivery_id > deliveries.delivery_id)
+             RETURNING {RETURNED}"
+        );
+        let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;
+        for id in &opened {
+            let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
+            let queued = self.connection().prepare_cached(&sql)?.query_row([Sql(*id)], queued)?;
+            self.send_after_commit(queued);
+        }
+        Ok(!opened.is_empty())
+    }
+
+    /// Runs an update that returns [`RETURNED`], and tells of each row.
     fn update_and_tell(
         &self,
         sql: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let mut statement = self.connection().prepare_cached(sql)?;
-        let changed: Vec<DeliveryId> =
-            statement.query_map(values, |row| column(row, "delivery_id"))?.collect::<Result<_, _>>()?;
-        changed.iter().try_for_each(|id| self.tell_delivery(*id))?;
-        Ok(changed)
+        let changed: Vec<(bool, Delivery)> = statement
+            .query_map(values, |row| Ok((row.get::<_, String>("scope")? == "origin", delivery(row)?)))?
+            .collect::<Result<_, _>>()?;
+        let tell = |(origin, delivery): (bool, Delivery)| {
+            let id = delivery.id;
+            let change = if origin { Changed::Origin { delivery } } else { Changed::Delivery { delivery } };
+            self.tell(&change).map(|()| id)
+        };
+        changed.into_iter().map(tell).collect()
     }
+}
 
-    fn tell_delivery(&self, id: DeliveryId) -> Result<(), StoreError> {
-        let sql = format!("SELECT d.scope, {COLUMNS} WHERE d.delivery_id = ?1");
-        let mut statement = self.connection().prepare_cached(&sql)?;
-        let (scope, delivery) =
-            statement.query_row([Sql(id)], |row| Ok((row.get::<_, String>("scope")?, delivery(row)?)))?;
-        self.tell(&match scope.as_str() {
-            "origin" => Changed::Origin { delivery },
-            _ => Changed::Delivery { delivery },
-        })
-    }
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

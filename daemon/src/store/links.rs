@@ -2,7 +2,7 @@
 
 use super::rows::{Sql, column, odd, optional, word};
 use super::{Change, StoreError, View};
-use crate::network::{LinkRow, LinkState, Topology};
+use crate::network::{Freeze, LinkRow, LinkState, Topology};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
@@ -35,14 +35,19 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn topology(&self) -> Result<Topology, StoreError> {
-        let mut mains = self
-            .connection
-            .prepare_cached("SELECT guild_id, frozen_at FROM guild_settings WHERE is_main = 1")?;
+        let mut mains = self.connection.prepare_cached(
+            "SELECT guild_id, frozen_at, frozen_except_reversals FROM guild_settings WHERE is_main = 1",
+        )?;
         let mains = mains
             .query_map([], |row| {
-                Ok((column(row, "guild_id")?, row.get::<_, Option<i64>>("frozen_at")?.is_some()))
+                let frozen = row.get::<_, Option<i64>>("frozen_at")?.is_some();
+                let freeze = match row.get("frozen_except_reversals")? {
+                    true => Freeze::ExceptReversals,
+                    false => Freeze::Everything,
+                };
+                Ok((column(row, "guild_id")?, frozen.then_some(freeze)))
             })?
-            .collect::<Result<Vec<(GuildId, bool)>, _>>()?;
+            .collect::<Result<Vec<(GuildId, Option<Freeze>)>, _>>()?;
         let mut links = self
             .connection
             .prepare_cached(&format!("SELECT {COLUMNS} WHERE r.state <> 'closed' ORDER BY r.id"))?;

@@ -3,7 +3,7 @@
 //! It takes closures, each in a savepoint, and commits them in groups: one fsync serves many. A caller is
 //! answered after its commit, and after the topology and the event sequence of that commit are published.
 
-use super::{Shared, StoreError, View};
+use super::{Queued, Shared, StoreError, View};
 use crate::clock::Clock;
 use crate::network::Topology;
 use rusqlite::Connection;
@@ -26,6 +26,8 @@ pub struct Change<'c> {
     view: View<'c>,
     now: Timestamp,
     topology: &'c TopologyCell,
+    /// What the engine is to send once this is committed.
+    outbox: RefCell<Vec<Queued>>,
     /// Why the transaction ended before its commit: SQLite rolls all of it back where the disk is full.
     ended: RefCell<Option<Fault>>,
 }
@@ -63,6 +65,12 @@ impl Change<'_> {
     /// Marks the topology as changed by this transaction.
     pub(super) fn topology_changed(&self) {
         self.topology.stale.set(true);
+    }
+
+    /// Hands a delivery to the engine as soon as this is committed, in the order of the commits: whoever asked for
+    /// it may be gone by then, and two of one user never change places.
+    pub fn send_after_commit(&self, delivery: Queued) {
+        self.outbox.borrow_mut().push(delivery);
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -120,6 +128,7 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
         return Err(fault);
     }
     sql("SAVEPOINT job")?;
+    let before = change.outbox.borrow().len();
     let outcome = catch_unwind(AssertUnwindSafe(|| work(change)))
         .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")));
     match outcome {
@@ -127,6 +136,7 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
         Err(fault) => {
             // What was rolled back may have been a link: read the topology again either way.
             change.topology_changed();
+            change.outbox.borrow_mut().truncate(before);
             if change.connection().is_autocommit() {
                 change.ended.replace(Some(fault.clone()));
                 return Err(fault);
@@ -148,12 +158,16 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
             group.push(job);
         }
         let mut settles = Vec::with_capacity(group.len());
-        let committed = commit(connection, clock, &topology, group.drain(..), &mut settles);
-        match &committed {
-            Ok(sequence) => {
+        let mut committed = commit(connection, clock, &topology, group.drain(..), &mut settles);
+        match &mut committed {
+            Ok((sequence, outbox)) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::clone(&topology.current.borrow());
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
+                if !outbox.is_empty() {
+                    // Where the engine is gone the store still has them, and the next start sends them.
+                    let _ = shared.outbox.send(std::mem::take(outbox));
+                }
             }
             Err(error) => {
                 tracing::error!("a group of {} changes was not committed: {error}", settles.len());
@@ -166,24 +180,30 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
     }
 }
 
-/// Runs the group in one transaction and returns the last event's sequence after its commit.
+/// Runs the group in one transaction and returns, after its commit, the last event's sequence and what is to be sent.
 fn commit(
     connection: &Connection,
     clock: &Clock,
     topology: &TopologyCell,
     group: impl Iterator<Item = Job>,
     settles: &mut Vec<Settle>,
-) -> Result<u64, Fault> {
+) -> Result<(u64, Vec<Queued>), Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
-    let change = Change { view: View { connection }, now: clock.now(), topology, ended: RefCell::new(None) };
+    let change = Change {
+        view: View { connection },
+        now: clock.now(),
+        topology,
+        outbox: RefCell::default(),
+        ended: RefCell::new(None),
+    };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
     let refusal = begun.err().map(|error| Fault::from(StoreError::from(error)));
     settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));
-    let finish = || -> Result<u64, StoreError> {
+    let finish = || -> Result<(u64, Vec<Queued>), StoreError> {
         let sequence = change.last_event()?;
         change.topology_here()?;
         connection.execute_batch("COMMIT")?;
-        Ok(sequence)
+        Ok((sequence, change.outbox.take()))
     };
     let ended = refusal.or_else(|| change.ended.borrow_mut().take());
     ended.map_or_else(|| finish().map_err(Fault::from), Err).inspect_err(|_| {

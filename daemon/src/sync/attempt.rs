@@ -1,15 +1,21 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer.
 
-use super::backoff;
 use crate::discord::budget::Priority;
-use crate::discord::directory::{ADMINISTRATOR, Directory};
+use crate::discord::directory::{ADMINISTRATOR, Directory, Presence};
 use crate::discord::rest::{Outcome, Rest, RestError};
-use crate::network::permit_for;
+use crate::network::{Refusal, permit_for};
 use crate::store::{Queued, Scope, Settlement, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::{Authority, Fault};
+
+/// How long a guild whose budget of bans of non-members is spent (30035) is left alone before one of them is tried
+/// again: the budget comes back within hours, not seconds (FACTS C2).
+pub const NON_MEMBER_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How long nothing is tried where the store cannot say whether it may be.
+const STORE_WAIT: Duration = Duration::from_secs(4);
 
 /// What a delivery is tried with.
 #[derive(Clone)]
@@ -27,12 +33,22 @@ pub struct Tools {
 pub enum Next {
     /// This one is done with: go on.
     Forward,
-    /// Try this one again after so long, and none of this user's before it.
+    /// The route was shut meanwhile: this one goes when it opens.
+    Route,
+    /// Try this one again after so long.
     Again(Duration),
-    /// This one waits for somebody to mend the guild; others go on.
-    Park,
+    /// 429: not before so long.
+    Limited(Duration),
+    /// Discord stumbled, for this reason: try this one again, later with every failure in a row.
+    Failed(String),
+    /// The guild's budget of bans of non-members is spent: this one waits for hours, others go on.
+    Defer(String),
+    /// This one waits for somebody to mend the guild, for this reason; others go on.
+    Park(String),
     /// Nothing in this guild can go on before somebody mends it.
     Shut(String),
+    /// Nothing in this guild can go on before it is back from an outage.
+    Away,
     /// Nothing at all leaves any more.
     Halt,
 }
@@ -40,13 +56,23 @@ pub enum Next {
 /// Tries a delivery once.
 pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, Next) {
     match try_once(tools, delivery).await {
-        Ok(()) => (Some(settled(DeliveryState::Applied, None, delivery.attempts + 1)), Next::Forward),
+        Ok(sent) => {
+            let attempts = delivery.attempts + u32::from(sent);
+            (Some(settled(DeliveryState::Applied, None, attempts)), Next::Forward)
+        }
         Err(Stop::Not(state, reason)) => {
             (Some(settled(state, Some(reason), delivery.attempts)), Next::Forward)
         }
         Err(Stop::Store(fault)) => {
             tracing::error!(delivery = %delivery.id, "not tried: {fault}");
-            (None, Next::Again(backoff(4)))
+            (None, Next::Again(STORE_WAIT))
+        }
+        Err(Stop::Route) => (None, Next::Route),
+        Err(Stop::Away) => (None, Next::Away),
+        Err(Stop::Absent) => {
+            let reason = "the bot is not in the guild";
+            let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
+            (Some(settlement), Next::Shut(reason.into()))
         }
         Err(Stop::Rest(error)) => after(tools, delivery, &error),
     }
@@ -58,6 +84,12 @@ enum Stop {
     Not(DeliveryState, String),
     /// The store could not say whether it is.
     Store(Fault),
+    /// The route is shut.
+    Route,
+    /// Discord has an outage of the guild.
+    Away,
+    /// The bot is not in the guild.
+    Absent,
     /// Discord did not do it.
     Rest(RestError),
 }
@@ -68,21 +100,67 @@ impl From<RestError> for Stop {
     }
 }
 
-async fn try_once(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Not(refusal.state(), refusal.to_string())
+    }
+}
+
+/// Whether a request of the delivery left, where it was applied: it may turn out that it is not needed.
+async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
+    // What the gates refuse costs no slot of the budget.
+    permit_for(&tools.store.topology(), delivery)?;
+    match tools.directory.presence(delivery.guild) {
+        Some(Presence::Absent) => return Err(Stop::Absent),
+        Some(Presence::Outage) => return Err(Stop::Away),
+        Some(Presence::Here) | None => {}
+    }
     if delivery.action == Action::Unban && delivery.scope != Scope::Origin {
         may_lift(tools, delivery).await?;
     }
-    let priority = match delivery.scope {
+    if delivery.state == DeliveryState::Unknown && is_done(tools, delivery).await? {
+        return Ok(false);
+    }
+    match send(tools, delivery, None).await {
+        // Whether Discord counts 512 characters or 512 encoded bytes is not known (FACTS A5).
+        Err(Stop::Rest(error)) if error.is_about_the_form() => match short_reason(delivery) {
+            Some(reason) => send(tools, delivery, Some(reason)).await?,
+            None => return Err(error.into()),
+        },
+        sent => sent?,
+    }
+    Ok(true)
+}
+
+async fn send(tools: &Tools, delivery: &Queued, reason: Option<String>) -> Result<(), Stop> {
+    let route = Rest::punishment_route(delivery.guild, delivery.action);
+    let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
+    // The gates once more, now that the request is about to leave: the link may be gone by now.
+    let permit = permit_for(&tools.store.topology(), delivery)?;
+    let reason = reason.or_else(|| Some(delivery.reason.as_ref()?.audit_reason()));
+    Ok(tools.rest.punish(slot, &permit, delivery.user, reason, delivery.delete_seconds).await?)
+}
+
+fn priority(delivery: &Queued) -> Priority {
+    match delivery.scope {
         Scope::Origin => Priority::Interactive,
         Scope::Child(_) => Priority::Enforcement,
-    };
-    let route = Rest::punishment_route(delivery.guild, delivery.action);
-    let slot = tools.rest.slot(priority, route).await?;
-    // The gates once more, now that the request is about to leave: the link may be gone by now.
-    let permit = permit_for(&tools.store.topology(), delivery)
-        .map_err(|refusal| Stop::Not(refusal.state(), refusal.to_string()))?;
-    let reason = delivery.reason.as_ref().map(|reason| reason.audit_reason());
-    Ok(tools.rest.punish(slot, &permit, delivery.user, reason, delivery.delete_seconds).await?)
+    }
+}
+
+/// An earlier request had no answer: whether it was carried out all the same.
+async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
+    let route = Rest::banned_route(delivery.guild);
+    let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
+    let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await?;
+    Ok(banned == (delivery.action == Action::Ban))
+}
+
+/// The reason again, where it was too long if encoded bytes are counted.
+fn short_reason(delivery: &Queued) -> Option<String> {
+    let whole = delivery.reason.as_ref()?.audit_reason();
+    let short = Rest::reason_within(&whole, 512);
+    (short.len() < whole.len()).then_some(short)
 }
 
 /// Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains.
@@ -99,7 +177,7 @@ async fn may_lift(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
 }
 
 fn settled(state: DeliveryState, reason: Option<String>, attempts: u32) -> Settlement {
-    Settlement { state, reason, attempts }
+    Settlement { state, reason, attempts, wait: None }
 }
 
 /// What follows from Discord's refusal.
@@ -113,18 +191,20 @@ fn after(tools: &Tools, delivery: &Queued, error: &RestError) -> (Option<Settlem
     };
     let settle = |state| Some(settled(state, Some(reason.clone()), attempts));
     match error.outcome() {
-        Outcome::Retry => {
-            let wait = match error {
-                RestError::RateLimited { wait, .. } => *wait,
-                // The budget of bans of non-members comes back within hours, not seconds.
-                RestError::Refused { code: 30035 | 30037, .. } => Duration::from_secs(3_600),
-                _ => backoff(attempts),
-            };
-            (settle(DeliveryState::Pending), Next::Again(wait))
-        }
-        Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Again(backoff(attempts))),
-        Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park),
-        Outcome::Blocked => (settle(DeliveryState::Blocked), Next::Shut(reason.clone())),
+        Outcome::Retry => match error {
+            RestError::RateLimited { wait, .. } => (settle(DeliveryState::Pending), Next::Limited(*wait)),
+            RestError::Refused { code: 30035, .. } => {
+                let settlement = Settlement {
+                    wait: Some(NON_MEMBER_WAIT),
+                    ..settled(DeliveryState::Pending, Some(reason.clone()), attempts)
+                };
+                (Some(settlement), Next::Defer(reason))
+            }
+            _ => (settle(DeliveryState::Pending), Next::Failed(reason)),
+        },
+        Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Failed(reason)),
+        Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park(reason)),
+        Outcome::Blocked => (settle(DeliveryState::Blocked), Next::Shut(reason)),
         Outcome::Failed => (settle(DeliveryState::Failed), Next::Forward),
         Outcome::Stopped => (None, Next::Halt),
     }

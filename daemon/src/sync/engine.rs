@@ -1,14 +1,20 @@
 //! The lanes: one per guild, in order, one request of a guild at a time.
 //!
 //! Everything in here is also in the store: a lane holds what is open so that it need not be read again. One
-//! task owns all lanes; attempts run beside it and report back.
+//! task owns all lanes; attempts run beside it and report back. What is committed comes from the store's outbox, in
+//! the order of the commits.
 
-use super::attempt::{Next, Tools, attempt};
+use super::attempt::{NON_MEMBER_WAIT, Next, Tools, attempt};
+use super::lane::{Alarm, Lane, Pick, Turn};
+use crate::discord::rest::Trouble;
 use crate::store::{Queued, Scope, Settlement, Severity};
+use futures::FutureExt;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::DeliveryState;
@@ -17,10 +23,13 @@ use wayhaven_shared::value::{DeliveryId, GuildId};
 /// Requests on the way at once, over all guilds: each is a connection, and a process has 1,024 files.
 const AT_ONCE: usize = 256;
 
+/// So many broken guilds get an alert each; beyond them it is Discord, or the way there, and one alert tells of all.
+const BROKEN_ALONE: usize = 5;
+
 enum Message {
-    Enqueue(Vec<Queued>),
     Finished(Box<Finished>),
     Mended(GuildId),
+    Retry(HashMap<GuildId, HashSet<DeliveryId>>),
     Drain(oneshot::Sender<()>),
 }
 
@@ -36,19 +45,6 @@ pub struct Engine {
     messages: mpsc::UnboundedSender<Message>,
 }
 
-#[derive(Default)]
-struct Lane {
-    queue: VecDeque<Queued>,
-    /// Deliveries that wait for somebody to mend the guild.
-    parked: Vec<Queued>,
-    busy: bool,
-    not_before: Option<Instant>,
-    /// Why nothing goes on here.
-    shut: Option<String>,
-    /// Whether the guild was mended while a request was on the way, whose refusal may be of before.
-    mended: bool,
-}
-
 struct Lanes {
     tools: Tools,
     messages: mpsc::UnboundedSender<Message>,
@@ -56,6 +52,8 @@ struct Lanes {
     wakes: BinaryHeap<Reverse<(Instant, GuildId)>>,
     at_once: Arc<Semaphore>,
     on_the_way: usize,
+    /// Guilds that Discord stumbles over.
+    broken: HashSet<GuildId>,
     halted: bool,
     drained: Vec<oneshot::Sender<()>>,
 }
@@ -64,42 +62,53 @@ impl Engine {
     /// Starts the engine with what the store has open.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// Where the store cannot be read, or has an engine already.
     pub async fn start(tools: Tools) -> Result<Self, Fault> {
+        let outbox =
+            tools.store.outbox().ok_or_else(|| Fault::internal("the store has an engine already"))?;
         let open = tools.store.write(|change| {
             change.suspect_open_deliveries()?;
-            Ok(change.open_deliveries()?)
+            let left = |delivery: Queued| {
+                let left = delivery.not_before.map_or(0, |at| at.millis() - change.now().millis());
+                // However the clock was set meanwhile, nothing waits longer than it would have.
+                let left = Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(NON_MEMBER_WAIT);
+                (delivery, left)
+            };
+            Ok(change.open_deliveries()?.into_iter().map(left).collect::<Vec<_>>())
         });
         let open = open.await?;
         let (messages, inbox) = mpsc::unbounded_channel();
-        let lanes = Lanes {
-            tools,
+        let mut lanes = Lanes {
             messages: messages.clone(),
             lanes: HashMap::new(),
             wakes: BinaryHeap::new(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             on_the_way: 0,
+            broken: HashSet::new(),
             halted: false,
             drained: Vec::new(),
+            tools,
         };
-        tokio::spawn(lanes.run(inbox));
-        let engine = Self { messages };
         // What was blocked is tried once more: it may have been mended while we were away.
-        engine.enqueue(open.into_iter().filter(|one| one.state != DeliveryState::Held).collect());
-        Ok(engine)
-    }
-
-    /// Takes deliveries that are committed.
-    pub fn enqueue(&self, deliveries: Vec<Queued>) {
-        if !deliveries.is_empty() {
-            // The engine lives as long as the daemon; where it is gone, the store still has them.
-            let _ = self.messages.send(Message::Enqueue(deliveries));
+        for (delivery, left) in open.into_iter().filter(|(one, _)| one.state != DeliveryState::Held) {
+            lanes.take_in(delivery, (!left.is_zero()).then(|| Instant::now() + left));
         }
+        tokio::spawn(lanes.run(inbox, outbox));
+        Ok(Self { messages })
     }
 
     /// What the bot may do in the guild has changed: what is blocked there is tried again.
     pub fn mended(&self, guild: GuildId) {
         let _ = self.messages.send(Message::Mended(guild));
+    }
+
+    /// Tries these now, whatever they wait for.
+    pub fn retry(&self, deliveries: impl IntoIterator<Item = (GuildId, DeliveryId)>) {
+        let mut wanted: HashMap<GuildId, HashSet<DeliveryId>> = HashMap::new();
+        for (guild, delivery) in deliveries {
+            wanted.entry(guild).or_default().insert(delivery);
+        }
+        let _ = self.messages.send(Message::Retry(wanted));
     }
 
     /// Waits until nothing moves any more.
@@ -112,21 +121,33 @@ impl Engine {
 }
 
 impl Lanes {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Message>,
+        mut outbox: mpsc::UnboundedReceiver<Vec<Queued>>,
+    ) {
+        let mut troubles = self.tools.rest.troubles();
         loop {
             let wake = self.wakes.peek().map(|Reverse((at, _))| *at);
             tokio::select! {
+                // What is committed first: who waits for the lanes to be still waits for it too.
+                biased;
+                committed = outbox.recv() => match committed {
+                    Some(deliveries) => self.enqueue(deliveries).await,
+                    None => return,
+                },
                 message = inbox.recv() => match message {
                     Some(message) => self.take(message).await,
                     None => return,
                 },
+                trouble = troubles.recv() => self.report(trouble).await,
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     if let Some(Reverse((_, guild))) = self.wakes.pop() {
                         self.advance(guild);
                     }
                 }
             }
-            if self.is_still() {
+            if !self.drained.is_empty() && self.is_still() {
                 for done in self.drained.drain(..) {
                     let _ = done.send(());
                 }
@@ -134,38 +155,33 @@ impl Lanes {
         }
     }
 
+    async fn enqueue(&mut self, deliveries: Vec<Queued>) {
+        let settled = deliveries.into_iter().filter_map(|delivery| self.take_in(delivery, None)).collect();
+        self.settle(settled).await;
+    }
+
+    fn take_in(&mut self, delivery: Queued, deferred: Option<Instant>) -> Option<(DeliveryId, Settlement)> {
+        let guild = delivery.guild;
+        let settled = self.lanes.entry(guild).or_default().enqueue(delivery, deferred);
+        self.advance(guild);
+        settled
+    }
+
     async fn take(&mut self, message: Message) {
         match message {
-            Message::Enqueue(deliveries) => {
-                let mut refused = Vec::new();
-                for delivery in deliveries {
-                    let guild = delivery.guild;
-                    let lane = self.lanes.entry(guild).or_default();
-                    // The store has superseded what was open for this user; so has the lane.
-                    lane.queue.retain(|older| older.user != delivery.user);
-                    lane.parked.retain(|older| older.user != delivery.user);
-                    match &lane.shut {
-                        Some(reason) => {
-                            refused.push((delivery.id, blocked(reason, delivery.attempts)));
-                            lane.parked.push(delivery);
-                        }
-                        None => {
-                            lane.queue.push_back(delivery);
-                            self.advance(guild);
-                        }
-                    }
-                }
-                self.settle(refused).await;
-            }
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Mended(guild) => {
                 if let Some(lane) = self.lanes.get_mut(&guild) {
-                    lane.shut = None;
-                    lane.mended = lane.busy;
-                    let mut parked = std::mem::take(&mut lane.parked);
-                    parked.sort_by_key(|delivery| delivery.id);
-                    parked.into_iter().rev().for_each(|delivery| lane.queue.push_front(delivery));
+                    lane.mend();
                     self.advance(guild);
+                }
+            }
+            Message::Retry(wanted) => {
+                for (guild, deliveries) in wanted {
+                    if let Some(lane) = self.lanes.get_mut(&guild) {
+                        lane.retry(&deliveries);
+                        self.advance(guild);
+                    }
                 }
             }
             Message::Drain(done) => self.drained.push(done),
@@ -174,86 +190,53 @@ impl Lanes {
 
     /// Sends the lane's next delivery, if it may.
     fn advance(&mut self, guild: GuildId) {
+        if self.halted {
+            return;
+        }
         let Some(lane) = self.lanes.get_mut(&guild) else { return };
-        if lane.busy || self.halted {
-            return;
+        match lane.pick(Instant::now(), |route| self.tools.rest.opens_at(route)) {
+            Pick::Send(delivery) => self.send(*delivery),
+            Pick::Wait(at) => self.wakes.push(Reverse((at, guild))),
+            Pick::Nothing if lane.is_idle() => drop(self.lanes.remove(&guild)),
+            Pick::Nothing => {}
         }
-        if let Some(at) = lane.not_before.filter(|at| *at > Instant::now()) {
-            self.wakes.push(Reverse((at, guild)));
-            return;
-        }
-        lane.not_before = None;
-        let Some(delivery) = lane.queue.pop_front() else {
-            if lane.parked.is_empty() && lane.shut.is_none() {
-                self.lanes.remove(&guild);
-            }
-            return;
-        };
-        lane.busy = true;
+    }
+
+    fn send(&mut self, delivery: Queued) {
         self.on_the_way += 1;
-        let (tools, messages, at_once) =
-            (self.tools.clone(), self.messages.clone(), Arc::clone(&self.at_once));
+        let (tools, messages) = (self.tools.clone(), self.messages.clone());
+        let at_once = Arc::clone(&self.at_once);
         tokio::spawn(async move {
             // What a person waits for does not queue behind hundreds of children.
             let _turn = match delivery.scope {
                 Scope::Origin => None,
                 Scope::Child(_) => at_once.acquire().await.ok(),
             };
-            let (settlement, next) = attempt(&tools, &delivery).await;
+            // A panic costs this one try and not the lane; its hook has logged where and why.
+            let trying = AssertUnwindSafe(attempt(&tools, &delivery)).catch_unwind().await;
+            let (settlement, next) = trying.unwrap_or_else(|_| {
+                (None, Next::Failed("a defect of Wayhaven, which the log tells of".into()))
+            });
             let _ = messages.send(Message::Finished(Box::new(Finished { delivery, settlement, next })));
         });
     }
 
     async fn finish(&mut self, finished: Finished) {
-        let Finished { mut delivery, settlement, next } = finished;
-        let guild = delivery.guild;
+        let Finished { delivery, settlement, next } = finished;
+        let (id, guild) = (delivery.id, delivery.guild);
         self.on_the_way -= 1;
-        let mut settlements = Vec::new();
-        if let Some(settlement) = settlement {
-            delivery.attempts = settlement.attempts;
-            settlements.push((delivery.id, settlement));
+        if next == Next::Forward {
+            self.broken.remove(&guild);
         }
         let lane = self.lanes.entry(guild).or_default();
-        lane.busy = false;
-        let next = match next {
-            // Refused for what may be mended by now: once more tells.
-            Next::Park | Next::Shut(_) if std::mem::take(&mut lane.mended) => Next::Again(super::backoff(0)),
-            next => next,
-        };
-        lane.mended = false;
-        // Something newer for this user came meanwhile: this one is not tried again.
-        let overtaken = lane.queue.iter().chain(&lane.parked).any(|newer| newer.user == delivery.user);
-        let mut alert = None;
-        match next {
-            Next::Forward => {}
-            _ if overtaken => {}
-            Next::Again(wait) => {
-                lane.not_before = Some(Instant::now() + wait);
-                lane.queue.push_front(delivery);
-            }
-            Next::Park => lane.parked.push(delivery),
-            Next::Shut(reason) => {
-                lane.parked.push(delivery);
-                for waiting in lane.queue.drain(..) {
-                    settlements.push((waiting.id, blocked(&reason, waiting.attempts)));
-                    lane.parked.push(waiting);
-                }
-                lane.shut = Some(reason.clone());
-                alert = Some(reason);
-            }
-            Next::Halt => {
-                self.halted = true;
-                lane.queue.push_front(delivery);
-            }
-        }
-        if let Some(reason) = alert {
-            let details = format!("deliveries to guild {guild} are blocked: {reason}");
-            let alert = move |change: &crate::store::Change<'_>| {
-                Ok(change.alert("delivery_blocked", Severity::Medium, Some(guild), None, &details)?)
-            };
-            self.tools.store.write_later("an alert", alert).await;
-        }
+        let Turn { mut settlements, alarm, halt } =
+            lane.finished(delivery, settlement.as_ref(), next, Instant::now());
+        self.halted |= halt;
+        settlements.extend(settlement.map(|settlement| (id, settlement)));
         self.settle(settlements).await;
+        if let Some(alarm) = alarm {
+            self.alert(guild, alarm).await;
+        }
         self.advance(guild);
     }
 
@@ -272,14 +255,63 @@ impl Lanes {
         self.tools.store.write_later("outcomes of deliveries", work).await;
     }
 
+    async fn alert(&mut self, guild: GuildId, alarm: Alarm) {
+        let (kind, severity, place, details) = match alarm {
+            Alarm::Blocked(reason) => {
+                let details = format!("deliveries to guild {guild} are blocked: {reason}");
+                ("delivery_blocked", Severity::Medium, Some(guild), details)
+            }
+            Alarm::Deferred(reason) => {
+                let details = format!("bans in guild {guild} wait, an hour at a time: {reason}");
+                ("delivery_deferred", Severity::Low, Some(guild), details)
+            }
+            Alarm::Broken(reason) => {
+                self.broken.insert(guild);
+                if self.broken.len() <= BROKEN_ALONE {
+                    let details = format!("deliveries to guild {guild} fail and are tried again: {reason}");
+                    ("delivery_delayed", Severity::Medium, Some(guild), details)
+                } else {
+                    let guilds = self.broken.len();
+                    let details = format!("deliveries to {guilds} guilds fail and are tried again: {reason}");
+                    ("delivery_delayed", Severity::High, None, details)
+                }
+            }
+        };
+        self.raise(kind, severity, place, details).await;
+    }
+
+    async fn report(&self, trouble: Result<Trouble, broadcast::error::RecvError>) {
+        match trouble {
+            Ok(Trouble::Edge(span)) => {
+                let details = format!(
+                    "the edge in front of Discord refuses this address (HTML 429): nothing is sent for {} s. \
+                     Other programs on the same address may be the cause",
+                    span.as_secs()
+                );
+                self.raise("edge_refuses", Severity::Critical, None, details).await;
+            }
+            Ok(Trouble::Refused(span)) => {
+                let details = format!(
+                    "Discord has refused too many requests (401, 403, 429): nothing is sent for {} s, long before \
+                     it bans this address",
+                    span.as_secs()
+                );
+                self.raise("requests_refused", Severity::Critical, None, details).await;
+            }
+            // Newer ones follow, and they tell the same.
+            Err(_) => {}
+        }
+    }
+
+    async fn raise(&self, kind: &'static str, severity: Severity, guild: Option<GuildId>, details: String) {
+        tracing::warn!(kind, "{details}");
+        let alert =
+            move |change: &crate::store::Change<'_>| Ok(change.alert(kind, severity, guild, None, &details)?);
+        self.tools.store.write_later("an alert", alert).await;
+    }
+
     /// Whether nothing moves: what waits for a person, or for hours, is not waited for.
     fn is_still(&self) -> bool {
-        self.on_the_way == 0
-            && (self.halted
-                || self.lanes.values().all(|lane| lane.queue.is_empty() || lane.not_before.is_some()))
+        self.on_the_way == 0 && (self.halted || !self.lanes.values().any(Lane::is_moving))
     }
-}
-
-fn blocked(reason: &str, attempts: u32) -> Settlement {
-    Settlement { state: DeliveryState::Blocked, reason: Some(reason.to_owned()), attempts }
 }

@@ -10,7 +10,7 @@ use super::attempt::Tools;
 use super::record::{AtOrigin, record};
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent, entry_kind};
-use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, StoreError};
+use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, StoreError};
 use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
@@ -130,10 +130,9 @@ impl Ingest {
         }
         let queue = self.tools.store.write(move |change| {
             change.entry_came(entry.guild, entry.user, entry.action)?;
-            if ours { Ok(Vec::new()) } else { Ok(from_entry(change, entry)?) }
+            if ours { Ok(()) } else { Ok(from_entry(change, entry)?) }
         });
-        self.engine.enqueue(queue.await?);
-        Ok(())
+        queue.await
     }
 
     /// Waits for the entry of a ban event in a main, and then looks for it.
@@ -158,23 +157,18 @@ impl Ingest {
         let queue = self.tools.store.write(move |change| {
             // The entry may have come while the log was asked.
             if !change.settle_awaited(awaited.sequence)? {
-                return Ok(Vec::new());
+                return Ok(());
             }
             match found {
-                Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(Vec::new()),
+                Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(()),
                 Some(entry) => Ok(from_entry(change, entry)?),
                 // Something newer was decided while nobody knew whose this was.
-                None if change.decided_since(awaited.guild, awaited.user, awaited.received_at)? => {
-                    Ok(Vec::new())
-                }
-                None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => {
-                    Ok(Vec::new())
-                }
+                None if change.decided_since(awaited.guild, awaited.user, awaited.received_at)? => Ok(()),
+                None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => Ok(()),
                 None => Ok(by_hand(change, awaited.guild, awaited.user, awaited.action, None, None, None)?),
             }
         });
-        self.engine.enqueue(queue.await?);
-        Ok(())
+        queue.await
     }
 
     /// The newest entry of the guild's log that explains the event; nothing where the log cannot be read.
@@ -230,19 +224,19 @@ impl Ingest {
 }
 
 /// Stores what an audit entry of a main tells, unless it is known.
-fn from_entry(change: &Change<'_>, entry: Entry) -> Result<Vec<Queued>, StoreError> {
+fn from_entry(change: &Change<'_>, entry: Entry) -> Result<(), StoreError> {
     if change.is_recorded(entry.guild, entry.id)? {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let Entry { guild, id, user, actor, reason, action } = entry;
     if change.is_overtaken(guild, user, id)? {
         // It comes after a later one: the order in the main guild wins (FAULTS 14, 15).
         change.audit(&observed(guild, user, actor, reason.as_ref(), action))?;
-        return Ok(Vec::new());
+        return Ok(());
     }
     // The entry comes late to a ban that was already stored without one: it says who and why.
     if change.adopt_entry(guild, user, action, id, actor, reason.as_ref())? {
-        return Ok(Vec::new());
+        return Ok(());
     }
     by_hand(change, guild, user, action, Some(id), actor, reason)
 }
@@ -256,7 +250,7 @@ fn by_hand(
     audit_entry: Option<u64>,
     moderator: Option<UserId>,
     reason: Option<Untrusted>,
-) -> Result<Vec<Queued>, StoreError> {
+) -> Result<(), StoreError> {
     change.audit(&observed(guild, user, moderator, reason.as_ref(), action))?;
     let new = NewPunishment {
         guild,
@@ -268,7 +262,7 @@ fn by_hand(
         delete_seconds: 0,
         audit_entry,
     };
-    Ok(record(change, &new, AtOrigin::Done)?.queue)
+    record(change, &new, AtOrigin::Done).map(drop)
 }
 
 /// The audit row of something that was seen and not asked of us.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{DeliveryCounts, DeliveryState, OriginOutcome, Punishment};
 use wayhaven_shared::value::{DeliveryId, GuildId};
 
-/// What was stored, and what the engine has to send.
+/// What was stored.
 #[derive(Debug)]
 pub struct Recorded {
     /// The decision.
@@ -15,8 +15,6 @@ pub struct Recorded {
     pub origin: OriginOutcome,
     /// The deliveries to children, counted by state.
     pub deliveries: DeliveryCounts,
-    /// What is to be sent. Hand it to the engine after the commit, not before.
-    pub queue: Vec<Queued>,
 }
 
 /// How a punishment stands in its own guild before anything was sent.
@@ -28,7 +26,8 @@ pub enum AtOrigin {
     Done,
 }
 
-/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same user.
+/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same user. What is to
+/// be sent goes to the engine with the commit.
 ///
 /// # Errors
 /// Where the store fails; then nothing of it is stored.
@@ -38,12 +37,18 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
 
     let reason = new.reason.clone().map(Arc::new);
-    let mut queue = Vec::new();
-    let mut add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
+    let add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
         change.supersede(guild, new.user)?;
         let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
         if state == DeliveryState::Pending {
-            queue.push(queued(id, &punishment, guild, scope, new.delete_seconds, reason.clone()));
+            change.send_after_commit(queued(
+                id,
+                &punishment,
+                guild,
+                scope,
+                new.delete_seconds,
+                reason.clone(),
+            ));
         }
         Ok::<_, StoreError>(())
     };
@@ -64,7 +69,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
         change.supersede(new.guild, new.user)?;
     }
     let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason: None };
-    Ok(Recorded { punishment, origin, deliveries, queue })
+    Ok(Recorded { punishment, origin, deliveries })
 }
 
 fn queued(
@@ -87,5 +92,6 @@ fn queued(
         delete_seconds,
         attempts: 0,
         state: DeliveryState::Pending,
+        not_before: None,
     }
 }

@@ -64,6 +64,11 @@ impl Action {
         }
     }
 
+    /// Whether it takes back what another did.
+    pub fn is_reversal(self) -> bool {
+        matches!(self, Self::Unban)
+    }
+
     /// The action with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.word() == word)

@@ -26,6 +26,9 @@ fn samples() -> Vec<Request> {
             "sync deliveries",
             json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
         ),
+        value("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
+        value("sync freeze", json!({"except_reversals": true})),
+        value("sync resume", json!({})),
         value("config logchannel", json!({"channel": user})),
         value(
             "audit log",

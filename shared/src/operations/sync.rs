@@ -1,9 +1,9 @@
-//! `sync status` and `sync deliveries`: what is on its way.
+//! `sync status`, `deliveries`, `retry`, `freeze`, `resume`: what is on its way, and what stops it.
 
 use super::punishment::{Delivery, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{DeliveryId, GuildId, PageSize, UserId};
+use crate::value::{DeliveryId, GuildId, PageSize, PunishmentId, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,45 @@ pub struct SyncDeliveries {
     pub cursor: Option<DeliveryId>,
 }
 
+/// Try deliveries again now, whatever they wait for
+///
+/// Without an option: every delivery of this main that is blocked, or waits after a failure.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncRetry {
+    /// Only those to this child
+    #[arg(long, value_name = "GUILD-ID")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<GuildId>,
+    /// Only those for this user
+    #[arg(long, value_name = "USER")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// Only those of this punishment
+    #[arg(long, value_name = "PUNISHMENT")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub punishment: Option<PunishmentId>,
+    /// Also those that Discord has refused for good
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+}
+
+/// Stop all propagation of this main at once
+///
+/// Nothing is lost: what is decided meanwhile is held until "sync resume". What the main's own guild does in itself
+/// goes on.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncFreeze {
+    /// Let through what takes back: unbans
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub except_reversals: bool,
+}
+
+/// End a freeze and send what was held
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncResume {}
+
 /// A guild with open deliveries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lane {
@@ -54,6 +93,9 @@ pub struct SyncState {
     pub deliveries: DeliveryCounts,
     /// What goes to Discord at most, a second.
     pub requests_per_second: u32,
+    /// Mains whose propagation is stopped.
+    #[serde(default)]
+    pub frozen: Vec<GuildId>,
     /// Guilds with open deliveries.
     pub lanes: Vec<Lane>,
 }
@@ -74,10 +116,85 @@ impl Reported for SyncState {
                 lane.reason.clone().unwrap_or_else(|| "—".into()).into(),
             ]);
         }
-        Report::new(format!("{} deliveries are open", self.deliveries.open()), tone)
+        let mut report = Report::new(format!("{} deliveries are open", self.deliveries.open()), tone)
             .field("Deliveries", self.deliveries.words())
-            .field("Request budget", format!("{} a second", self.requests_per_second))
-            .table(table)
+            .field("Request budget", format!("{} a second", self.requests_per_second));
+        if !self.frozen.is_empty() {
+            let mains: Vec<String> = self.frozen.iter().map(ToString::to_string).collect();
+            report = report.field("Frozen", Cell::toned(mains.join(", "), Tone::Warning));
+            report = report.hint("sync resume ends a freeze and sends what was held");
+        }
+        report.table(table)
+    }
+}
+
+/// Deliveries that are tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeliveriesRetried {
+    /// The main they come from.
+    pub main_guild_id: GuildId,
+    /// How they stood, counted.
+    pub deliveries: DeliveryCounts,
+    /// Whether only the plan was asked for.
+    pub dry_run: bool,
+}
+
+impl Reported for DeliveriesRetried {
+    fn report(&self) -> Report {
+        let count = self.deliveries.total();
+        let (title, tone) = match (count, self.dry_run) {
+            (0, _) => ("no delivery waits or is blocked".to_owned(), Tone::Good),
+            (_, true) => {
+                (format!("nothing was changed: {count} deliveries would be tried again"), Tone::Plain)
+            }
+            (_, false) => (format!("{count} deliveries are tried again now"), Tone::Good),
+        };
+        let mut report = Report::new(title, tone).field("Main", self.main_guild_id.to_string());
+        if count > 0 {
+            report = report.field("They were", self.deliveries.words());
+            report = report.hint("sync status shows what becomes of them");
+        }
+        report
+    }
+}
+
+/// How a main's propagation stands now, or would.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FreezeChanged {
+    /// The main.
+    pub main_guild_id: GuildId,
+    /// Whether its propagation is stopped.
+    pub frozen: bool,
+    /// Whether what takes back is let through all the same.
+    pub except_reversals: bool,
+    /// Whether it was so before.
+    pub already: bool,
+    /// Deliveries that are held from now on, or that are sent now.
+    pub deliveries: u64,
+    /// Whether only the plan was asked for.
+    pub dry_run: bool,
+}
+
+impl Reported for FreezeChanged {
+    fn report(&self) -> Report {
+        let (title, tone) = match (self.already, self.dry_run, self.frozen) {
+            (true, _, true) => ("it is frozen so already: nothing changed", Tone::Warning),
+            (true, _, false) => ("it is not frozen: nothing changed", Tone::Good),
+            (_, true, true) => ("nothing was changed: propagation would stop", Tone::Plain),
+            (_, true, false) => ("nothing was changed: propagation would go on", Tone::Plain),
+            (_, false, true) => ("propagation is stopped", Tone::Warning),
+            (_, false, false) => ("propagation goes on", Tone::Good),
+        };
+        let mut report = Report::new(title, tone).field("Main", self.main_guild_id.to_string());
+        if self.frozen {
+            report = report
+                .field("Unbans", if self.except_reversals { "let through" } else { "held too" })
+                .field("Open deliveries held", self.deliveries.to_string())
+                .hint("sync resume ends it and sends what was held");
+        } else {
+            report = report.field("Held deliveries sent", self.deliveries.to_string());
+        }
+        report
     }
 }
 

@@ -129,6 +129,9 @@ fn samples() -> Vec<Request> {
             "sync deliveries",
             json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
         ),
+        ("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
+        ("sync freeze", json!({"except_reversals": true})),
+        ("sync resume", json!({})),
         ("config logchannel", json!({"channel": user})),
         (
             "audit log",

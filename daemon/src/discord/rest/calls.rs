@@ -67,6 +67,26 @@ impl Rest {
         Route { template, major: guild.get() }
     }
 
+    /// Whether a user is banned in a guild: what tells, where an answer was lost.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn is_banned(&self, slot: Slot, guild: GuildId, user: UserId) -> Result<bool, RestError> {
+        let path = format!("/guilds/{guild}/bans/{user}");
+        let route = Self::banned_route(guild);
+        let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
+        match self.send(Some(slot), call).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some(10026) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The route of [`is_banned`](Self::is_banned).
+    pub fn banned_route(guild: GuildId) -> Route {
+        Route { template: "GET /guilds/{guild}/bans/{user}", major: guild.get() }
+    }
+
     /// Who the bot is: also the test of its token.
     ///
     /// # Errors

@@ -14,6 +14,14 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+impl Answer {
+    /// Whether the edge in front of Discord answered: its 429 is a page and no JSON (FACTS C1).
+    pub(super) fn is_of_the_edge(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+            && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
+    }
+}
+
 /// Why a request did not succeed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RestError {
@@ -85,6 +93,11 @@ impl RestError {
                 _ => Outcome::Failed,
             },
         }
+    }
+
+    /// Whether Discord found something wrong with the form of the request: its lengths, its fields.
+    pub fn is_about_the_form(&self) -> bool {
+        matches!(self, Self::Refused { status: 400, code: 50035, .. })
     }
 
     /// Discord's JSON code, where it refused.

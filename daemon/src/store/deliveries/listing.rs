@@ -33,7 +33,67 @@ pub struct DeliveryFilter {
     pub before: Option<DeliveryId>,
 }
 
+/// Which deliveries to try again.
+#[derive(Clone, Debug)]
+pub struct RetryFilter {
+    /// Of punishments decided there.
+    pub main: GuildId,
+    /// Only to this child.
+    pub child: Option<GuildId>,
+    /// Only for this user.
+    pub user: Option<UserId>,
+    /// Only of this punishment.
+    pub punishment: Option<PunishmentId>,
+    /// Also those that failed for good.
+    pub failed: bool,
+}
+
+/// A delivery that can be tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retriable {
+    /// Which.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub guild: GuildId,
+    /// How it stands.
+    pub state: DeliveryState,
+}
+
 impl View<'_> {
+    /// Deliveries that are blocked, that wait after a failure, or that have failed and nothing newer of the same user
+    /// in the same guild came after; oldest first. What only waits for its turn is none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn retriable(&self, filter: &RetryFilter) -> Result<Vec<Retriable>, StoreError> {
+        let sql = "SELECT d.delivery_id, d.guild_id, d.state
+             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.scope = 'child' AND p.source_guild = ?1
+               AND (?2 IS NULL OR d.guild_id = ?2) AND (?3 IS NULL OR d.target_user = ?3)
+               AND (?4 IS NULL OR d.punishment_id = ?4)
+               AND (d.state IN ('blocked', 'unknown') OR (d.state = 'pending' AND d.reason IS NOT NULL)
+                    OR (?5 AND d.state = 'failed' AND NOT EXISTS (SELECT 1 FROM deliveries newer
+                          WHERE newer.guild_id = d.guild_id AND newer.target_user = d.target_user
+                            AND newer.delivery_id > d.delivery_id)))
+             ORDER BY d.delivery_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![
+            Sql(filter.main),
+            Sql(filter.child),
+            Sql(filter.user),
+            Sql(filter.punishment),
+            filter.failed
+        ];
+        let rows = statement.query_map(values, |row| {
+            Ok(Retriable {
+                id: column(row, "delivery_id")?,
+                guild: column(row, "guild_id")?,
+                state: word(row, "state", DeliveryState::from_word)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The deliveries of a punishment to children, those that need a person first.
     ///
     /// # Errors

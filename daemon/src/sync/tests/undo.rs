@@ -66,18 +66,23 @@ async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_super
         delete_seconds: 0,
         audit_entry: None,
     };
-    // Stored and not handed to the engine: no request leaves here, and nobody can know that after a kill.
+    // Stored, asked and taken back: no request leaves here, and nobody can know that after a kill.
     let store = test.daemon.store();
-    let why_not = |killed: bool| {
-        store.write(move |change| {
+    let why_not = async |killed: bool| {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let work = move |change: &crate::store::Change<'_>| {
             record(change, &new(Action::Ban), AtOrigin::Done)?;
             if killed {
                 change.suspect_open_deliveries()?;
             }
             let unban = record(change, &new(Action::Unban), AtOrigin::Done)?;
-            Ok(change.why_not_lift(child, victim, main, Some(unban.queue[0].id))?)
-        })
+            let delivery = change.deliveries_of(unban.punishment.id)?[0].id;
+            tell.send(change.why_not_lift(child, victim, main, Some(delivery))?).unwrap();
+            Err::<(), _>(wayhaven_shared::Fault::usage("taken back"))
+        };
+        store.write(work).await.unwrap_err();
+        told.await.unwrap()
     };
-    assert_eq!(why_not(false).await.unwrap(), Some("Wayhaven has not banned them there"));
-    assert_eq!(why_not(true).await.unwrap(), None);
+    assert_eq!(why_not(false).await, Some("Wayhaven has not banned them there"));
+    assert_eq!(why_not(true).await, None);
 }
