@@ -57,7 +57,12 @@ impl Drop for TestDaemon {
 impl TestDaemon {
     /// A daemon on that sandbox, connected, whose main has all the children.
     pub(crate) async fn start(sandbox: &Sandbox) -> Self {
-        let started = Self::start_at(sandbox, Arc::new(TempDir::new().unwrap())).await;
+        Self::start_with(sandbox, |_| {}).await
+    }
+
+    /// Like [`start`](Self::start), with other settings.
+    pub(crate) async fn start_with(sandbox: &Sandbox, set: impl FnOnce(&mut Settings)) -> Self {
+        let started = Self::start_in(sandbox, Arc::new(TempDir::new().unwrap()), set).await;
         started.link(sandbox, Mode::Active).await;
         started.until_ready().await;
         started
@@ -65,6 +70,10 @@ impl TestDaemon {
 
     /// A daemon on that sandbox in that home, connecting.
     pub(crate) async fn start_at(sandbox: &Sandbox, home: Arc<TempDir>) -> Self {
+        Self::start_in(sandbox, home, |_| {}).await
+    }
+
+    async fn start_in(sandbox: &Sandbox, home: Arc<TempDir>, set: impl FnOnce(&mut Settings)) -> Self {
         let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
         let environment = [
             ("BOT_TOKEN", sandbox.token()),
@@ -77,6 +86,7 @@ impl TestDaemon {
         let mut settings = Settings::load(&Sources { environment, ..Sources::default() }).unwrap();
         // Beyond what the settings take, so that tests do not wait for what they do not test.
         settings.discord.requests_per_second = 5_000;
+        set(&mut settings);
         let place = Environment { home: Some(home.path().into()), runtime: None };
         let layout = Layout::new(&place).unwrap();
         for directory in [&layout.data, &layout.state, &layout.logs] {

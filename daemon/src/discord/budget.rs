@@ -111,6 +111,16 @@ impl Budget {
         });
     }
 
+    /// How long nothing leaves yet, where a pause is on.
+    pub fn paused_for(&self) -> Option<Duration> {
+        match *self.flow.borrow() {
+            Flow::PausedUntil(until) => {
+                until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            }
+            Flow::Open | Flow::Stopped => None,
+        }
+    }
+
     /// Lets no request out any more: the token was refused.
     pub fn stop(&self) {
         self.flow.send_replace(Flow::Stopped);

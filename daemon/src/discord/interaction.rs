@@ -21,6 +21,12 @@ use wayhaven_shared::{Fault, FaultKind};
 pub struct InteractionToken(String);
 
 impl InteractionToken {
+    /// A token that no interaction brought.
+    #[cfg(test)]
+    pub fn new(token: &str) -> Self {
+        Self(token.to_owned())
+    }
+
     /// The token, for the path of the request that answers, and nothing else.
     pub fn expose(&self) -> &str {
         &self.0

@@ -30,14 +30,16 @@ impl Handle for SyncStatus {
             .filter(|open| open.deliveries.open() > 0 && visible(open.guild))
             .map(|open| Lane { guild_id: open.guild, deliveries: open.deliveries, reason: open.reason })
             .collect();
-        let requests_per_second = cx.daemon.rest().budget().per_second();
+        let budget = cx.daemon.rest().budget();
+        let requests_per_second = budget.per_second();
+        let paused_seconds = budget.paused_for().map(|left| left.as_secs() + 1);
         let concerned = |main: &GuildId| {
             scope.is_none_or(|scope| scope == *main || topology.link(*main, scope).is_some())
         };
         let frozen = topology.mains().filter(|main| topology.freeze(*main).is_some() && concerned(main));
         let mut frozen: Vec<_> = frozen.collect();
         frozen.sort();
-        Ok(SyncState { deliveries, requests_per_second, frozen, lanes })
+        Ok(SyncState { deliveries, requests_per_second, paused_seconds, frozen, lanes })
     }
 }
 

@@ -93,6 +93,9 @@ pub struct SyncState {
     pub deliveries: DeliveryCounts,
     /// What goes to Discord at most, a second.
     pub requests_per_second: u32,
+    /// Seconds for which nothing leaves, because Discord or the edge in front of it said so.
+    #[serde(default)]
+    pub paused_seconds: Option<u64>,
     /// Mains whose propagation is stopped.
     #[serde(default)]
     pub frozen: Vec<GuildId>,
@@ -119,6 +122,10 @@ impl Reported for SyncState {
         let mut report = Report::new(format!("{} deliveries are open", self.deliveries.open()), tone)
             .field("Deliveries", self.deliveries.words())
             .field("Request budget", format!("{} a second", self.requests_per_second));
+        if let Some(seconds) = self.paused_seconds {
+            let told = format!("for {seconds} s, because Discord said so");
+            report = report.field("Paused", Cell::toned(told, Tone::Warning));
+        }
         if !self.frozen.is_empty() {
             let mains: Vec<String> = self.frozen.iter().map(ToString::to_string).collect();
             report = report.field("Frozen", Cell::toned(mains.join(", "), Tone::Warning));

@@ -1,0 +1,187 @@
+//! `sync freeze`, `resume` and `retry`: what an operator stops, lets go on, and pushes.
+
+use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox};
+use serde_json::{Value, json};
+use wayhaven_sandbox::{At, Fault, permissions};
+use wayhaven_shared::FaultKind;
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::sync::{DeliveriesRetried, FreezeChanged};
+use wayhaven_shared::operations::{Reply, Request};
+
+fn request(operation: &str, arguments: Value) -> Request {
+    serde_json::from_value(json!({ "operation": operation, "arguments": arguments })).unwrap()
+}
+
+async fn freeze(test: &TestDaemon, main: u64, operation: &str, arguments: Value) -> FreezeChanged {
+    match test.ask(by_operator(Role::Operator, Some(main), request(operation, arguments))).await.unwrap() {
+        Reply::SyncFreeze(changed) | Reply::SyncResume(changed) => changed,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn retry(test: &TestDaemon, main: u64, arguments: Value) -> DeliveriesRetried {
+    match test.ask(by_operator(Role::Operator, Some(main), request("sync retry", arguments))).await.unwrap() {
+        Reply::SyncRetry(retried) => retried,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_holds_what_is_decided_until_it_is_resumed_and_the_main_itself_goes_on() {
+    let sandbox = sandbox(3).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let frozen = freeze(&test, main, "sync freeze", json!({})).await;
+    assert!(frozen.frozen && !frozen.already && !frozen.dry_run);
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Held, 3).await;
+    test.daemon.engine().drain().await;
+    assert_eq!(sandbox.banned_in(&sandbox.children(), victim), 0);
+    assert!(sandbox.is_banned(main, victim), "what is done in the main itself is no propagation");
+    let resumed = freeze(&test, main, "sync resume", json!({})).await;
+    assert_eq!((resumed.frozen, resumed.deliveries), (false, 3));
+    test.until_counted(id, DeliveryState::Applied, 3).await;
+    assert_eq!(sandbox.effect_count(), 4);
+}
+
+#[tokio::test]
+async fn a_freeze_catches_what_was_on_its_way_and_sends_it_once_afterwards() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, first, second) =
+        (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger(), sandbox.stranger());
+    let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+    let hang = sandbox.inject(Fault::Hang { at });
+    let left = test.ban(main, first).await;
+    sandbox
+        .wait_until(|sandbox| !sandbox.effects_in(child).is_empty(), crate::testing::PATIENCE)
+        .await
+        .unwrap();
+    let waiting = test.ban(main, second).await;
+    test.until_counted(waiting, DeliveryState::Applied, 1).await;
+    let planned = by_operator(Role::Operator, Some(main), request("sync freeze", json!({})));
+    let planned = crate::invocation::Invocation { dry_run: true, ..planned };
+    let Reply::SyncFreeze(planned) = test.ask(planned).await.unwrap() else { panic!("another reply") };
+    let frozen = freeze(&test, main, "sync freeze", json!({})).await;
+    assert_eq!(planned, FreezeChanged { dry_run: true, ..frozen }, "the plan is what happens");
+    assert_eq!(test.delivery(waiting, child).await.state, DeliveryState::Held);
+    // It ends before the lane has even looked.
+    freeze(&test, main, "sync resume", json!({})).await;
+    sandbox.clear(hang);
+    for id in [left, waiting] {
+        test.until_counted(id, DeliveryState::Applied, 2).await;
+    }
+    test.daemon.engine().drain().await;
+    assert_eq!(sandbox.effects_in(child).len(), 2, "each once");
+}
+
+#[tokio::test]
+async fn a_freeze_may_let_through_what_takes_back() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, banned, other) = (sandbox.main_guild(), sandbox.stranger(), sandbox.stranger());
+    let id = test.ban(main, banned).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    freeze(&test, main, "sync freeze", json!({})).await;
+    let unban = test.unban(main, banned).await;
+    let ban = test.ban(main, other).await;
+    test.until_counted(unban, DeliveryState::Held, 2).await;
+    test.until_counted(ban, DeliveryState::Held, 2).await;
+    freeze(&test, main, "sync freeze", json!({ "except_reversals": true })).await;
+    test.until_counted(unban, DeliveryState::Applied, 2).await;
+    assert_eq!(sandbox.banned_in(&sandbox.children(), banned), 0);
+    assert_eq!(test.delivery(ban, sandbox.children()[0]).await.state, DeliveryState::Held);
+    assert_eq!(sandbox.banned_in(&sandbox.children(), other), 0);
+}
+
+#[tokio::test]
+async fn a_freeze_outlasts_the_daemon() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    freeze(&test, main, "sync freeze", json!({})).await;
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Held, 2).await;
+    let home = test.home();
+    drop(test);
+    let next = TestDaemon::start_at(&sandbox, home).await;
+    next.until_ready().await;
+    next.daemon.engine().drain().await;
+    assert_eq!(sandbox.banned_in(&sandbox.children(), victim), 0);
+    freeze(&next, main, "sync resume", json!({})).await;
+    next.until_counted(id, DeliveryState::Applied, 2).await;
+}
+
+#[tokio::test]
+async fn a_child_neither_freezes_nor_retries_and_its_reach_is_told() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let child = sandbox.children()[0];
+    for operation in ["sync freeze", "sync resume", "sync retry"] {
+        let asked = by_member(7, child, permissions::ADMINISTRATOR, request(operation, json!({})));
+        assert_eq!(test.ask(asked).await.unwrap_err().kind, FaultKind::Denied, "{operation}");
+    }
+    assert!(test.daemon.store().topology().freeze(guild(sandbox.main_guild())).is_none());
+    assert_eq!(test.alerts().await, ["child_reaches_out"; 3]);
+}
+
+#[tokio::test]
+async fn a_retry_tries_what_waits_what_is_blocked_and_on_request_what_has_failed() {
+    let sandbox = sandbox(3).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, children, victim) = (sandbox.main_guild(), sandbox.children(), sandbox.stranger());
+    assert_eq!(retry(&test, main, json!({})).await.deliveries.total(), 0, "nothing waits");
+    let at = |child| At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+    let answer = |child, status, code| Fault::Answer { at: at(child), status, code, message: String::new() };
+    // One is refused for good, one for what somebody has to mend.
+    let failing = sandbox.inject(answer(children[0], 400, 50033));
+    let blocking = sandbox.inject(answer(children[1], 403, 60003));
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Failed, 1).await;
+    test.until_counted(id, DeliveryState::Blocked, 1).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    sandbox.clear(failing);
+    sandbox.clear(blocking);
+
+    let only_failed = retry(&test, main, json!({ "failed": true, "child": children[0].to_string() })).await;
+    assert_eq!((only_failed.deliveries.failed, only_failed.deliveries.total()), (1, 1));
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    let blocked = retry(&test, main, json!({ "punishment": id.to_string() })).await;
+    assert_eq!((blocked.deliveries.blocked, blocked.deliveries.total()), (1, 1));
+    test.until_counted(id, DeliveryState::Applied, 3).await;
+    assert_eq!(sandbox.effects_in(children[0]).len(), 2);
+    assert_eq!(sandbox.effects_in(children[1]).len(), 2);
+}
+
+#[tokio::test]
+async fn a_retry_does_not_bring_back_what_something_newer_took_the_place_of() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(child).times(1);
+    sandbox.inject(Fault::Answer { at, status: 400, code: 50033, message: String::new() });
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Failed, 1).await;
+    let unban = test.unban(main, victim).await;
+    test.daemon.engine().drain().await;
+    let retried = retry(&test, main, json!({ "failed": true })).await;
+    assert_eq!(retried.deliveries.total(), 0);
+    test.daemon.engine().drain().await;
+    assert!(test.delivery(unban, child).await.state.is_final());
+    assert_eq!(test.delivery(ban, child).await.state, DeliveryState::Failed);
+    assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_retry_of_what_is_not_there_says_so() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    for arguments in [json!({ "punishment": "999" }), json!({ "child": main.to_string() })] {
+        let asked = by_operator(Role::Operator, Some(main), request("sync retry", arguments.clone()));
+        let fault = test.ask(asked).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::NotFound, "{arguments}");
+        assert!(!fault.hints.is_empty());
+    }
+}
