@@ -1,0 +1,155 @@
+//! How fast punishments reach their children: a sandbox Discord in this process, a real daemon as another, both on
+//! the same machine. `cargo bench` runs all; `cargo bench -- lifted` those whose name holds the word.
+//!
+//! Figures are ratios to what Discord allows wherever it allows something, and rates of this machine otherwise. Nothing
+//! is asserted: ARCHITECTURE.md of the first design, section 12, has the budgets.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use wayhaven_e2e::process::{link, watching};
+use wayhaven_e2e::{DaemonProcess, Home};
+use wayhaven_sandbox::{Discord, Options, Sandbox};
+use wayhaven_shared::Fault;
+use wayhaven_shared::client::Client;
+use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::sync::SyncStatus;
+use wayhaven_shared::value::GuildId;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Discord's global limit, in requests a second (FACTS C1).
+const GLOBAL: f64 = 50.0;
+
+/// Everything that runs. The daemon ends with it.
+struct Ground {
+    sandbox: Sandbox,
+    client: Client,
+    main: u64,
+    _daemon: DaemonProcess,
+    _home: Home,
+}
+
+impl Ground {
+    async fn new(options: Options, environment: &[(&str, &str)]) -> Result<Self, Fault> {
+        let broken = |error: std::io::Error| Fault::unavailable(error.to_string());
+        let sandbox = Sandbox::start(options).await.map_err(broken)?;
+        let mut home = Home::new(Path::new(env!("CARGO_BIN_EXE_demo")), &sandbox).map_err(broken)?;
+        for (name, value) in environment {
+            home.set(name, Some(value));
+        }
+        let mut daemon = home.start().map_err(broken)?;
+        let client = daemon.ready().await?;
+        let main = sandbox.main_guild();
+        for child in sandbox.children() {
+            link(&client, id(main)?, id(child)?, Mode::Active).await?;
+        }
+        Ok(Self { sandbox, client, main, _daemon: daemon, _home: home })
+    }
+
+    fn ban(&self) -> Result<u64, Fault> {
+        let victim = self.sandbox.stranger();
+        let done = self.sandbox.people().ban(self.main, self.sandbox.moderator(), victim, Some("raid"));
+        done.map(|()| victim).map_err(|refusal| Fault::internal(format!("{refusal:?}")))
+    }
+
+    async fn until(&self, holds: impl Fn(&Discord) -> bool) -> Result<(), Fault> {
+        let waited = self.sandbox.wait_until(holds, PATIENCE).await;
+        waited.map_err(|_| Fault::unavailable("waited in vain"))
+    }
+
+    /// Waits until so many deliveries are stored as applied.
+    async fn until_stored(&self, applied: u64) -> Result<(), Fault> {
+        watching(&self.client, async |client| {
+            let counted = client.call(SyncStatus {}).await?.deliveries.applied;
+            Ok((counted >= applied).then_some(()))
+        })
+        .await
+    }
+}
+
+fn id(id: u64) -> Result<GuildId, Fault> {
+    GuildId::new(id).ok_or_else(|| Fault::internal("a guild without id"))
+}
+
+/// One ban in the main, 1,000 children, Discord's limits on.
+async fn one_ban_to_a_thousand_children() -> Result<(), Fault> {
+    let ground = Ground::new(Options { children: 1_000, ..Options::default() }, &[]).await?;
+    let start = Instant::now();
+    let victim = ground.ban()?;
+    let children = ground.sandbox.children();
+    ground.until(move |sandbox| sandbox.banned_in(&children, victim) == 1_000).await?;
+    let took = start.elapsed().as_secs_f64();
+    let limit = 1_000.0 / GLOBAL;
+    let refused = ground.sandbox.log().iter().filter(|request| request.status == 429).count();
+    println!("  {took:.2} s, {:.3} × the limit of {limit:.0} s (budget 1.05), 429s: {refused}", took / limit);
+    Ok(())
+}
+
+/// Thirty bans in the main, 1,000 children, all limits lifted: what engine and store can do.
+async fn thirty_bans_with_the_limit_lifted() -> Result<(), Fault> {
+    let (bans, children) = (30, 1_000);
+    let lifted = Options { children, global_limit: 0, ..Options::default() };
+    let ground = Ground::new(lifted, &[("DISCORD_REQUESTS_PER_SECOND", "100000")]).await?;
+    let start = Instant::now();
+    for _ in 0..bans {
+        ground.ban()?;
+    }
+    let all = bans * children;
+    ground.until(move |sandbox| sandbox.effect_count() >= all).await?;
+    let sent = start.elapsed().as_secs_f64();
+    ground.until_stored(all as u64).await?;
+    let stored = start.elapsed().as_secs_f64();
+    let rate = |took: f64| all as f64 / took;
+    println!(
+        "  {:.0} deliveries a second sent, {:.0} until the last is stored (budget 5,000)",
+        rate(sent),
+        rate(stored)
+    );
+    Ok(())
+}
+
+/// From the ban in the main to the first request to a child, 100 children, nothing else on its way.
+async fn from_the_ban_to_the_first_request() -> Result<(), Fault> {
+    let lifted = Options { children: 100, global_limit: 0, ..Options::default() };
+    let ground = Ground::new(lifted, &[]).await?;
+    let mut took = Vec::new();
+    for _ in 0..60 {
+        let start = ground.sandbox.read(|world| world.clock.now());
+        let victim = ground.ban()?;
+        let children = ground.sandbox.children();
+        ground.until(move |sandbox| sandbox.banned_in(&children, victim) == 100).await?;
+        let first = ground.sandbox.effects().into_iter().find(|effect| effect.user == Some(victim));
+        took.extend(first.map(|effect| (effect.at - start).as_secs_f64() * 1_000.0));
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+    println!("  p50 {:.1} ms (budget 10), p90 {:.1} ms, of {} bans", at(0.5), at(0.9), took.len());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut failed = false;
+    macro_rules! run {
+        ($($bench:ident)*) => {$(
+            if stringify!($bench).contains(&wanted) {
+                println!("{}", stringify!($bench).replace('_', " "));
+                if let Err(fault) = runtime.block_on($bench()) {
+                    eprintln!("  {fault}");
+                    failed = true;
+                }
+            }
+        )*};
+    }
+    run!(from_the_ban_to_the_first_request thirty_bans_with_the_limit_lifted one_ban_to_a_thousand_children);
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
