@@ -109,6 +109,12 @@ impl Discord {
         Err(Timeout { waited: within, seen: self.seen() })
     }
 
+    /// Waits while something holds, at most until the sandbox stops.
+    pub(crate) async fn while_true(&self, holds: impl Fn(&World) -> bool) {
+        let mut changes = self.changes();
+        while !self.is_stopped() && self.read(&holds) && changes.changed().await.is_ok() {}
+    }
+
     /// The tail of the log in words.
     fn seen(&self) -> String {
         self.read(|world| {
@@ -141,10 +147,11 @@ impl Discord {
     /// is over; the rest lasts until cleared or used up.
     pub fn inject(&self, fault: Fault) -> FaultId {
         self.change(|world| {
+            let (aim, fault) = fault.aimed();
             if let Fault::Gateway { trouble } = &fault {
-                trouble::strike(world, trouble);
+                trouble::strike(world, &aim, trouble);
             }
-            world.faults.inject(fault)
+            world.faults.inject(fault.only(aim))
         })
     }
 

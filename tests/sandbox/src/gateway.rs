@@ -5,6 +5,7 @@ mod connection;
 mod identify;
 mod members;
 pub mod session;
+mod stream;
 pub(crate) mod trouble;
 
 use std::sync::Arc;

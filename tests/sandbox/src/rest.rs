@@ -69,8 +69,7 @@ async fn handle(
         (sequence, world.faults.plan(&incoming.asked()))
     });
     if let Some(fault) = plan.hang {
-        let mut changes = discord.changes();
-        while discord.read(|world| world.faults.is_active(fault)) && changes.changed().await.is_ok() {}
+        discord.while_true(|world| world.faults.is_active(fault)).await;
     }
     let cut = plan.cut_after || matches!(plan.instead, Some(Fault::CutBefore { .. }));
     let gateway_url = discord.addresses.gateway.as_str();

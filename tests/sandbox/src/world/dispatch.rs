@@ -25,6 +25,13 @@ impl Event {
         Self { name, guild: Some(guild), data }
     }
 
+    /// The user it tells of, if it tells of one.
+    #[must_use]
+    pub fn about(&self) -> Option<u64> {
+        let id = self.data["user"]["id"].as_str().or_else(|| self.data["target_id"].as_str());
+        id.and_then(|id| id.parse().ok())
+    }
+
     /// The intent a session needs, if any.
     fn intent(&self) -> Option<u64> {
         Some(match self.name {
@@ -42,7 +49,7 @@ impl World {
     pub fn emit(&mut self, events: Vec<Event>) {
         let events = self.faults.reorder(events);
         for event in events {
-            match self.faults.fate_of(event.name, event.guild) {
+            match self.faults.fate_of(&event) {
                 EventFate::Pass => self.deliver(&event),
                 EventFate::Drop => {}
                 EventFate::Twice => {

@@ -12,3 +12,4 @@ mod gateway;
 mod interactions;
 mod limits;
 mod moderation;
+mod troubles;
