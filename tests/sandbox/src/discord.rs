@@ -140,7 +140,7 @@ impl Discord {
     /// Moves the sandbox's clock forward.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
-        self.change(|world| world.deliver_delayed());
+        self.change(World::catch_up);
     }
 
     /// Makes something go wrong. What concerns connections as they are (drop, close, opcodes) happens at once and
@@ -155,9 +155,13 @@ impl Discord {
         })
     }
 
-    /// Ends a fault; says whether it was active. Requests that hang on it go on.
+    /// Ends a fault; says whether it was active. Requests that hang on it go on, what waits for it happens.
     pub fn clear(&self, fault: FaultId) -> bool {
-        self.change(|world| world.faults.clear(fault))
+        self.change(|world| {
+            let was_active = world.faults.clear(fault);
+            world.catch_up();
+            was_active
+        })
     }
 
     /// Every request received, oldest first.

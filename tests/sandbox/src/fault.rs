@@ -72,6 +72,35 @@ pub enum Fault {
         /// Which requests.
         at: At,
     },
+    /// Head and status come, the body only once the fault is cleared. Of an answer without body the head stays
+    /// unfinished.
+    HangAfterHeaders {
+        /// Which requests.
+        at: At,
+    },
+    /// TCP reset in the middle of the body; of an answer without body, of the head. The effect is applied.
+    ResetInBody {
+        /// Which requests.
+        at: At,
+    },
+    /// Changes of members and bans are answered at once and carried out later, with their events; what would be
+    /// refused is refused at once. Other requests are as ever.
+    AppliedLater {
+        /// Which requests.
+        at: At,
+        /// How much later by the sandbox's clock (`by_ms` in JSON); without it, when the fault is cleared.
+        #[serde(default, rename = "by_ms", deserialize_with = "wire::optional_millis")]
+        by: Option<Duration>,
+    },
+    /// Sent elsewhere, nothing done.
+    Redirect {
+        /// Which requests.
+        at: At,
+        /// HTTP status, as 302.
+        status: u16,
+        /// The Location header.
+        location: String,
+    },
     /// 429.
     RateLimit {
         /// Which requests.
@@ -151,6 +180,10 @@ impl Fault {
             | Self::Page { at, .. }
             | Self::CutAfter { at }
             | Self::CutBefore { at }
+            | Self::HangAfterHeaders { at }
+            | Self::ResetInBody { at }
+            | Self::AppliedLater { at, .. }
+            | Self::Redirect { at, .. }
             | Self::RateLimit { at, .. } => Some(at),
             Self::Events { .. }
             | Self::Order { .. }

@@ -16,6 +16,12 @@ pub struct Plan {
     pub instead: Option<Fault>,
     /// Cut without an answer, after the effect.
     pub cut_after: bool,
+    /// After the head of the answer held until this fault is cleared.
+    pub hold: Option<FaultId>,
+    /// Reset inside the answer.
+    pub reset: bool,
+    /// Carried out that much later than answered, or when this fault is cleared.
+    pub late: Option<(FaultId, Option<Duration>)>,
 }
 
 #[derive(Debug)]
@@ -107,6 +113,9 @@ impl Faults {
                 Fault::Latency { by, .. } => plan.latency += *by,
                 Fault::Hang { .. } => plan.hang = Some(active.id),
                 Fault::CutAfter { .. } => plan.cut_after = true,
+                Fault::HangAfterHeaders { .. } => plan.hold = Some(active.id),
+                Fault::ResetInBody { .. } => plan.reset = true,
+                Fault::AppliedLater { by, .. } => plan.late = Some((active.id, *by)),
                 refused => plan.instead = Some(refused.clone()),
             }
         }

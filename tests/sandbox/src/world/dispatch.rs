@@ -47,6 +47,9 @@ impl Event {
 impl World {
     /// Sends events in the order Discord mostly has, unless a fault says otherwise.
     pub fn emit(&mut self, events: Vec<Event>) {
+        if self.muted {
+            return;
+        }
         let events = self.faults.reorder(events);
         for event in events {
             match self.faults.fate_of(&event) {
@@ -64,8 +67,8 @@ impl World {
         }
     }
 
-    /// Sends what was held back until now; says when the next is due.
-    pub fn deliver_delayed(&mut self) -> Option<std::time::Duration> {
+    /// Sends what was held back until now.
+    pub fn deliver_delayed(&mut self) {
         let now = self.clock.now();
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
@@ -73,7 +76,6 @@ impl World {
         for (_, event) in due {
             self.deliver(&event);
         }
-        self.delayed.iter().map(|(at, _)| *at).min()
     }
 
     /// Gives an event to every session with its shard, its intent and the bot's permission for it.

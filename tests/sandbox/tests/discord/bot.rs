@@ -8,6 +8,7 @@ use futures::{SinkExt, StreamExt};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -67,6 +68,19 @@ impl Bot {
         let body =
             serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { json!(text) });
         Reply { status, headers, body }
+    }
+
+    /// Sends a request without a body by hand, to see the bytes of its answer.
+    pub(crate) async fn by_hand(&self, method: &str, path: &str) -> TcpStream {
+        let host = self.base.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let head = format!(
+            "{method} /api/v10{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\n\
+             Authorization: Bot {}\r\nContent-Length: 0\r\n\r\n",
+            self.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
