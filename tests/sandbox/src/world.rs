@@ -21,6 +21,7 @@ use crate::gateway::session::Session;
 use crate::interaction::Interaction;
 use crate::options::Options;
 use crate::record::Log;
+use crate::rest::Late;
 use crate::rest::limits::Limits;
 use crate::snowflake::{Mint, Noise};
 
@@ -205,14 +206,20 @@ pub struct World {
     pub sessions: BTreeMap<String, Session>,
     /// When sessions were started, for the daily budget.
     pub session_starts: VecDeque<Duration>,
-    /// The last identifies per bucket of shards.
-    pub identifies: HashMap<u64, VecDeque<Duration>>,
+    /// The last identifies per bucket of shards; of no bucket where there is one shard.
+    pub identifies: HashMap<Option<u64>, VecDeque<Duration>>,
+    /// When all members of a guild were asked for last, for the limit of opcode 8.
+    pub member_requests: HashMap<u64, Duration>,
     /// Every request.
     pub log: Log,
     /// Injected faults.
     pub faults: Faults,
     /// Rate limits.
     pub limits: Limits,
+    /// Whether nobody is told of what happens, as where a change is only tried.
+    pub(crate) muted: bool,
+    /// Requests answered and not carried out yet.
+    pub(crate) late: Vec<Late>,
     /// Events held back by a fault until a moment of the clock.
     pub delayed: Vec<(Duration, Event)>,
 }
@@ -231,7 +238,8 @@ impl World {
     pub fn guild(&self, guild: u64) -> Result<&Guild, crate::Refusal> {
         let found = self.guilds.get(&guild).ok_or_else(|| crate::Refusal::unknown(10004))?;
         if found.unavailable {
-            return Err(crate::Refusal::new(503, 0, "503: Service Unavailable"));
+            let status = self.options.guesses.outage;
+            return Err(crate::Refusal::new(status, 0, &format!("{status}: Service Unavailable")));
         }
         Ok(found)
     }
