@@ -6,6 +6,8 @@ pub mod clock;
 pub mod control;
 pub mod daemon;
 pub mod discord;
+#[cfg(test)]
+mod failpoint;
 pub mod handlers;
 pub mod invocation;
 pub mod log;
