@@ -13,6 +13,7 @@ pub mod invocation;
 pub mod log;
 pub mod network;
 pub mod pipeline;
+pub mod reload;
 pub mod settings;
 pub mod startup;
 pub mod store;
