@@ -10,5 +10,6 @@ mod interactions;
 mod leak;
 mod origins;
 mod setting;
+mod signals;
 mod startup;
 mod terminal;
