@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod demo;
 mod interactions;
+mod kills;
 mod leak;
 mod origins;
 mod setting;
