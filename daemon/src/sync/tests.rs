@@ -2,5 +2,6 @@
 
 mod delivery;
 mod gateway;
+mod histories;
 mod origins;
 mod undo;
