@@ -15,8 +15,6 @@ use wayhaven_shared::paths::Layout;
 
 /// The parts a daemon is made of.
 pub struct Parts {
-    /// The settings, as they were at the start.
-    pub settings: Settings,
     /// Where everything lies.
     pub layout: Layout,
     /// Time.
@@ -47,6 +45,7 @@ impl Flag {
 /// A running daemon.
 pub struct Daemon {
     parts: Parts,
+    settings: RwLock<Arc<Settings>>,
     started: Instant,
     connection: RwLock<Connection>,
     application: OnceLock<String>,
@@ -55,11 +54,12 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon of these parts, not yet connected.
-    pub fn new(parts: Parts) -> Self {
+    /// A daemon of these parts with these settings, not yet connected.
+    pub fn new(settings: Settings, parts: Parts) -> Self {
         let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
         Self {
             parts,
+            settings: RwLock::new(Arc::new(settings)),
             started: Instant::now(),
             connection: RwLock::new(connection),
             application: OnceLock::new(),
@@ -68,9 +68,14 @@ impl Daemon {
         }
     }
 
-    /// The settings, as they were at the start.
-    pub fn settings(&self) -> &Settings {
-        &self.parts.settings
+    /// The settings as they hold now.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts others in their place, for whoever asks from now on.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
     /// Where everything lies.

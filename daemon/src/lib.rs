@@ -6,11 +6,14 @@ pub mod clock;
 pub mod control;
 pub mod daemon;
 pub mod discord;
+#[cfg(test)]
+mod failpoint;
 pub mod handlers;
 pub mod invocation;
 pub mod log;
 pub mod network;
 pub mod pipeline;
+pub mod reload;
 pub mod settings;
 pub mod startup;
 pub mod store;

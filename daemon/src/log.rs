@@ -14,6 +14,23 @@ use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// The running log. What was logged is written out when it is dropped.
+pub struct Log {
+    /// Sets from which level up lines are written; why not.
+    set_level: Box<dyn Fn(LogLevel) -> Result<(), String> + Send + Sync>,
+    _guard: WorkerGuard,
+}
+
+impl Log {
+    /// Writes lines from this level up from now on.
+    ///
+    /// # Errors
+    /// Where this process's lines go elsewhere, as in tests with several daemons.
+    pub fn set_level(&self, level: LogLevel) -> Result<(), String> {
+        (self.set_level)(level)
+    }
+}
+
 /// What libraries may say at most, whatever the level: their lines hold payloads, addresses and tokens.
 const LIBRARIES: &str = "serenity=error,tarpc=error,tungstenite=error,tokio_tungstenite=error,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 
@@ -35,21 +52,29 @@ where
     }
 }
 
-/// Starts the log. What was logged is written out when the guard is dropped.
-pub fn start(directory: &Path, level: LogLevel, clock: Clock) -> WorkerGuard {
+/// The lines of this level and above, ours and, of libraries, the harmless ones.
+fn filter(level: LogLevel) -> EnvFilter {
+    EnvFilter::new(format!("{},{LIBRARIES}", level.word()))
+}
+
+/// Starts the log.
+pub fn start(directory: &Path, level: LogLevel, clock: Clock) -> Log {
     let file = tracing_appender::rolling::never(directory, "wayhaven.log");
     let (file, guard) = tracing_appender::non_blocking(file);
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("{},{LIBRARIES}", level.word())))
         .with_ansi(false)
         .event_format(Line { clock })
         .with_writer(file.and(std::io::stderr))
-        .finish();
+        .with_env_filter(filter(level))
+        .with_filter_reloading();
+    let levels = subscriber.reload_handle();
+    let subscriber = subscriber.finish();
     // A second daemon in the same process, as in tests, logs to the first one's file.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::force_capture();
         tracing::error!("a panic, and the daemon goes on: {panic}\n{backtrace}");
     }));
-    guard
+    let set_level = move |level| levels.reload(filter(level)).map_err(|error| error.to_string());
+    Log { set_level: Box::new(set_level), _guard: guard }
 }

@@ -77,7 +77,12 @@ async fn admit(cx: &Context) -> Result<(), Fault> {
 async fn handle(cx: Context) -> Result<Reply, Fault> {
     let name = cx.invocation.request.name();
     let request = cx.invocation.request.clone();
-    match tokio::spawn(handlers::dispatch(request, cx)).await {
+    let handling = async move {
+        #[cfg(test)]
+        crate::failpoint::reach(crate::failpoint::Point::Handler, cx.invocation.target());
+        handlers::dispatch(request, cx).await
+    };
+    match tokio::spawn(handling).await {
         Ok(outcome) => outcome,
         // The panic hook has logged where and why.
         Err(error) if error.is_panic() => Err(Fault::internal(format!("{name} failed unexpectedly"))),
@@ -164,5 +169,7 @@ pub async fn audit_unread(daemon: &Arc<Daemon>, unread: Unread<'_>) {
     daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
 }
 
+#[cfg(test)]
+mod panics;
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,12 @@
 
 mod keys;
 mod read;
+mod reload;
 mod sources;
 mod token;
 
 pub use keys::{KEYS, Key};
+pub use reload::Reloaded;
 pub use sources::Sources;
 
 use secrecy::SecretString;
@@ -35,6 +37,8 @@ pub struct Settings {
     /// What is worth telling at the start: one line each, no secrets.
     pub warnings: Vec<String>,
     origins: Vec<Setting>,
+    /// The settings file and the `.env`, where they were there.
+    files: Vec<PathBuf>,
 }
 
 /// How to reach Discord.

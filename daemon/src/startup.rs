@@ -7,7 +7,8 @@ use crate::discord::budget::Budget;
 use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
-use crate::log;
+use crate::log::{self, Log};
+use crate::reload::Reload;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
@@ -23,14 +24,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_appender::non_blocking::WorkerGuard;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::GuildId;
 
 /// How long what is on its way may take once the daemon was asked to stop (FAULTS 41).
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// The last part of it, in which nothing new leaves: what has left gets its answer, and is not sent again at the next
+/// start.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The Wayhaven daemon: the Discord bot, the sync engine and the control socket
 #[derive(Parser)]
@@ -67,11 +71,7 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
     // 1. Where everything lies, and the settings.
     let layout = Layout::new(&Environment::of_process())?;
     let settings = Settings::of_process(config, &layout)?;
-    if settings.discord.token.is_none() {
-        return Err(Fault::usage("there is no bot token")
-            .hint("set BOT_TOKEN in the environment or in a .env file beside the settings")
-            .hint("or name a file that holds it: discord.token_file in wayhaven.toml"));
-    }
+    settings.check_token()?;
     // 2. The directories and the lock.
     // Whatever is made from here on, the store and the log among it, is nobody else's.
     rustix::process::umask(Mode::from_raw_mode(0o077));
@@ -82,7 +82,7 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
     let lock = lock(&layout)?;
     // 3. The log.
     let clock = Clock::default();
-    let guard = log::start(&layout.logs, settings.log.level, clock.clone());
+    let log = log::start(&layout.logs, settings.log.level, clock.clone());
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -92,20 +92,23 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
-    let ended = runtime.block_on(live(settings, layout, clock));
+    let reload = Reload { config: config.map(Path::to_owned), layout: layout.clone(), log };
+    let ended = runtime.block_on(live(settings, layout, clock, &reload));
     runtime.shutdown_timeout(Duration::from_millis(200));
-    finish(lock, guard);
+    finish(lock, reload.log);
     ended
 }
 
 /// The log is written out, and only then may another daemon start here.
-fn finish(lock: File, guard: WorkerGuard) {
+fn finish(lock: File, log: Log) {
     tracing::info!("stopped");
-    drop(guard);
+    drop(log);
     drop(lock);
 }
 
-async fn live(settings: Settings, layout: Layout, clock: Clock) -> Result<(), Fault> {
+async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload) -> Result<(), Fault> {
+    // First of all: a signal that comes during the start is not lost, and does not end the process half-way.
+    let signals = Signals::listen()?;
     let (daemon, listener) = start(settings, layout, clock).await?;
     // 7. The control socket: before Discord, so that an operator can ask why Discord does not answer.
     let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
@@ -113,12 +116,10 @@ async fn live(settings: Settings, layout: Layout, clock: Clock) -> Result<(), Fa
     let discord = tokio::spawn(connection::keep(Arc::clone(&daemon)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
-    until_asked(&daemon).await?;
+    signals.until_asked(&daemon, reload).await;
     tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
     let _ = discord.await;
-    if tokio::time::timeout(DRAIN, daemon.engine().drain()).await.is_err() {
-        tracing::warn!("not everything was delivered in time; the rest goes on at the next start");
-    }
+    drain(&daemon).await;
     daemon.close();
     let _ = socket.await;
     let _ = std::fs::remove_file(&daemon.layout().socket);
@@ -153,13 +154,13 @@ pub(crate) async fn start(
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
-    let parts = Parts { settings, layout, clock, store, rest, directory, engine, ingest };
-    Ok((Arc::new(Daemon::new(parts)), listener))
+    let parts = Parts { layout, clock, store, rest, directory, engine, ingest };
+    Ok((Arc::new(Daemon::new(settings, parts)), listener))
 }
 
 /// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an
 /// operator decides afterwards stands.
-async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
+pub(crate) async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
     if store.topology().is_child(main) {
         tracing::warn!("MAIN_GUILD_ID names guild {main}, which is a child: a child becomes no main");
         return Ok(());
@@ -176,21 +177,46 @@ async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
         .await
 }
 
-async fn until_asked(daemon: &Arc<Daemon>) -> Result<(), Fault> {
-    let listen = |kind| signal(kind).map_err(|error| Fault::internal(format!("no signals: {error}")));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut stopping = daemon.stopping();
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = stopping.raised() => break,
-            _ = hangup.recv() => tracing::info!("SIGHUP: the settings are read at the start; restart to read them anew"),
-        }
+/// Delivers what can be delivered in the time there is, and leaves the rest for the next start.
+async fn drain(daemon: &Daemon) {
+    if tokio::time::timeout(DRAIN - LAST_ANSWERS, daemon.engine().drain()).await.is_ok() {
+        return;
     }
-    daemon.stop();
-    Ok(())
+    daemon.rest().budget().stop();
+    let _ = tokio::time::timeout(LAST_ANSWERS, daemon.engine().drain()).await;
+    tracing::warn!("not everything was delivered in time; the rest goes on at the next start");
+}
+
+/// The signals that a running daemon obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::internal(format!("no signals: {error}")));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until somebody wants the daemon to stop; reads the settings again as often as they want that.
+    async fn until_asked(mut self, daemon: &Arc<Daemon>, reload: &Reload) {
+        let mut stopping = daemon.stopping();
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                () = stopping.raised() => break,
+                _ = self.hangup.recv() => reload.run(daemon).await,
+            }
+        }
+        daemon.stop();
+    }
 }
 
 /// Takes the state directory for this process alone; whoever comes second is told who was first.

@@ -9,6 +9,7 @@ use crate::startup;
 use crate::store::{AuditFilter, View};
 use crate::{control, pipeline};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -39,6 +40,28 @@ pub(crate) fn guild(id: u64) -> GuildId {
 
 pub(crate) fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
+}
+
+/// The settings of a daemon on that sandbox, and its place in that home, whose directories are made.
+pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
+    let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
+    let environment = [
+        ("BOT_TOKEN", sandbox.token()),
+        ("DISCORD_API_BASE", sandbox.api_base()),
+        ("MAIN_GUILD_ID", &main),
+        ("BOT_OWNER_ID", &owner),
+    ];
+    let environment: BTreeMap<_, _> =
+        environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut settings = Settings::load(&Sources { environment, ..Sources::default() }).unwrap();
+    // Beyond what the settings take, so that tests do not wait for what they do not test.
+    settings.discord.requests_per_second = 5_000;
+    let place = Environment { home: Some(home.into()), runtime: None };
+    let layout = Layout::new(&place).unwrap();
+    for directory in [&layout.data, &layout.state, &layout.logs] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    (settings, layout)
 }
 
 /// A running daemon; it is told to stop when it is dropped.
@@ -74,24 +97,8 @@ impl TestDaemon {
     }
 
     async fn start_in(sandbox: &Sandbox, home: Arc<TempDir>, set: impl FnOnce(&mut Settings)) -> Self {
-        let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
-        let environment = [
-            ("BOT_TOKEN", sandbox.token()),
-            ("DISCORD_API_BASE", sandbox.api_base()),
-            ("MAIN_GUILD_ID", &main),
-            ("BOT_OWNER_ID", &owner),
-        ];
-        let environment: BTreeMap<_, _> =
-            environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let mut settings = Settings::load(&Sources { environment, ..Sources::default() }).unwrap();
-        // Beyond what the settings take, so that tests do not wait for what they do not test.
-        settings.discord.requests_per_second = 5_000;
+        let (mut settings, layout) = prepare(sandbox, home.path());
         set(&mut settings);
-        let place = Environment { home: Some(home.path().into()), runtime: None };
-        let layout = Layout::new(&place).unwrap();
-        for directory in [&layout.data, &layout.state, &layout.logs] {
-            std::fs::create_dir_all(directory).unwrap();
-        }
         let (daemon, listener) = startup::start(settings, layout, Clock::default()).await.unwrap();
         tokio::spawn(control::serve(Arc::clone(&daemon), listener));
         tokio::spawn(connection::keep(Arc::clone(&daemon)));

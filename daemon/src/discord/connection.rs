@@ -122,14 +122,14 @@ async fn prepare(daemon: &Arc<Daemon>) -> Result<Plan, Failure> {
     let me = rest.current_user().await?;
     daemon.directory().set_me(me.id);
     let (application, flags) = rest.application().await?;
-    if let Some(expected) = daemon.settings().discord.application_id
+    let settings = &daemon.settings().discord;
+    if let Some(expected) = settings.application_id
         && expected.to_string() != application
     {
         return Err(Failure::Final(format!(
             "APPLICATION_ID is {expected}, and the token belongs to {application}: correct one of them"
         )));
     }
-    let settings = &daemon.settings().discord;
     if let Err(error) = register(rest, daemon.store(), &application, settings.operations_guild).await {
         match Failure::from(error) {
             Failure::Passing(reason) => tracing::warn!("slash commands are not registered: {reason}"),

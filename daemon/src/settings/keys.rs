@@ -14,6 +14,8 @@ pub struct Key {
     pub help: &'static str,
     /// Whether its value is never shown.
     pub secret: bool,
+    /// Whether a change of it takes effect at the next start only.
+    pub restart: bool,
 }
 
 impl Key {
@@ -48,35 +50,40 @@ pub(super) const BOT_OWNER: &str = "BOT_OWNER_ID";
 pub(super) const DEBUG: &str = "DEBUG";
 
 macro_rules! keys {
-    ($($constant:ident = $name:literal, [$($seed:literal),*], $default:literal, $help:literal $(, $secret:ident)?;)*) => {
+    ($($constant:ident = $name:literal, [$($seed:literal),*], $default:literal, $help:literal $(, $trait:ident)*;)*) => {
         $(
             pub(super) static $constant: Key = Key {
                 name: $name,
                 seed_names: &[$($seed),*],
                 default: $default,
                 help: $help,
-                secret: keys!(@secret $($secret)?),
+                secret: keys!(@secret $($trait)*),
+                restart: keys!(@restart $($trait)*),
             };
         )*
         /// Every setting there is, in the order in which they are shown.
         pub static KEYS: &[&Key] = &[$(&$constant),*];
     };
-    (@secret secret) => { true };
+    (@secret secret $($rest:ident)*) => { true };
+    (@secret restart $($rest:ident)*) => { keys!(@secret $($rest)*) };
     (@secret) => { false };
+    (@restart restart $($rest:ident)*) => { true };
+    (@restart secret $($rest:ident)*) => { keys!(@restart $($rest)*) };
+    (@restart) => { false };
 }
 
 keys! {
-    TOKEN = "discord.token", ["BOT_TOKEN"], "none", "The bot's token", secret;
-    TOKEN_FILE = "discord.token_file", [], "none", "A file that holds the token and nothing else";
-    API_BASE = "discord.api_base", ["DISCORD_API_BASE"], "https://discord.com", "Where Discord's API is";
+    TOKEN = "discord.token", ["BOT_TOKEN"], "none", "The bot's token", secret, restart;
+    TOKEN_FILE = "discord.token_file", [], "none", "A file that holds the token and nothing else", restart;
+    API_BASE = "discord.api_base", ["DISCORD_API_BASE"], "https://discord.com", "Where Discord's API is", restart;
     REQUESTS_PER_SECOND = "discord.requests_per_second", ["DISCORD_REQUESTS_PER_SECOND"], "49",
-        "Requests to Discord a second at most, 1 to 100000";
+        "Requests to Discord a second at most, 1 to 100000", restart;
     REQUEST_TIMEOUT = "discord.request_timeout", [], "15",
-        "Seconds after which a request to Discord is given up and tried again, 1 to 120";
+        "Seconds after which a request to Discord is given up and tried again, 1 to 120", restart;
     OPERATIONS_GUILD = "discord.operations_guild", [], "MAIN_GUILD_ID",
         "The guild in which the commands for owners are registered";
     APPLICATION_ID = "discord.application_id", ["APPLICATION_ID"], "asked of Discord",
-        "The application's id; checked against Discord";
+        "The application's id; checked against Discord", restart;
     TEST_GUILD = "discord.test_guild", ["TEST_GUILD_ID"], "none", "A guild for trying things out";
     MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";

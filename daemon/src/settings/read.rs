@@ -39,6 +39,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },
         warnings: reader.warnings,
+        files: [&sources.file, &sources.dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect(),
         origins: KEYS.iter().map(|key| reader.shown.remove(key.name).unwrap_or(unset(key))).collect(),
     };
     Ok(settings)

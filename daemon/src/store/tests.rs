@@ -4,7 +4,7 @@ mod chain;
 mod walls;
 mod writing;
 
-use super::{NewPunishment, Store};
+use super::{Change, NewPunishment, Store, StoreError, View};
 use crate::clock::Clock;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -25,6 +25,39 @@ fn open() -> (Store, TempDir) {
     let home = TempDir::new().unwrap();
     let store = Store::open(&home.path().join("wayhaven.db"), Clock::default()).unwrap();
     (store, home)
+}
+
+impl Change<'_> {
+    /// Any SQL inside the change: what nobody else in the daemon can write.
+    pub(crate) fn raw(&self, sql: &str) -> Result<(), StoreError> {
+        self.topology_changed();
+        Ok(self.connection().execute_batch(sql)?)
+    }
+
+    /// The same with wall 2 out of the way.
+    pub(crate) fn without_triggers(&self, sql: &str) -> Result<(), StoreError> {
+        let all = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'";
+        let mut statement = self.connection().prepare(all)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let triggers: Vec<_> = rows.collect::<Result<_, _>>()?;
+        drop(statement);
+        triggers.iter().try_for_each(|(name, _)| self.raw(&format!("DROP TRIGGER {name}")))?;
+        self.raw(sql)?;
+        triggers.iter().try_for_each(|(_, sql)| self.raw(sql))
+    }
+}
+
+impl View<'_> {
+    /// Everything that was delivered to somebody, or was to be, for a test that failed.
+    pub(crate) fn history_of(&self, user: UserId) -> Result<String, StoreError> {
+        let sql = "SELECT d.delivery_id || ': punishment ' || d.punishment_id || ' of ' || p.source_guild || ' (' || p.status
+                      || ') to ' || d.guild_id || ' ' || d.scope || ' ' || d.action || ' ' || d.state || ' ' || coalesce(d.reason, '')
+                      || ' sent ' || d.sent || ' attempts ' || d.attempts
+             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id WHERE d.target_user = ?1 ORDER BY 1";
+        let mut statement = self.connection.prepare(sql)?;
+        let lines = statement.query_map([user.get().cast_signed()], |row| row.get::<_, String>(0))?;
+        Ok(lines.collect::<Result<Vec<_>, _>>()?.join("\n"))
+    }
 }
 
 /// A second way into the file, as somebody with SQLite's shell has.

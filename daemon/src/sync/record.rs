@@ -68,6 +68,8 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
         // What we still had to do there was overtaken by hand.
         change.supersede(new.guild, new.user)?;
     }
+    #[cfg(test)]
+    crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));
     let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason: None };
     Ok(Recorded { punishment, origin, deliveries })
 }

@@ -3,6 +3,7 @@
 mod delivery;
 mod freeze;
 mod gateway;
+mod histories;
 mod origins;
 mod trouble;
 mod undo;

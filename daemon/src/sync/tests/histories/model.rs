@@ -1,0 +1,175 @@
+//! What should hold: a small, pure picture of two networks, their bans, and whose they are.
+//!
+//! Guilds and users are small numbers here. Where the outcome hangs on what left before a link closed, the model
+//! says that it does not know (`None`), and the driver does not ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A guild: [`MAINS`], [`CHILDREN`], or [`UNLINKED`].
+pub(super) type Guild = usize;
+/// A user of the history.
+pub(super) type User = usize;
+
+/// The guilds that decide for others.
+pub(super) const MAINS: std::ops::Range<Guild> = 0..2;
+/// The guilds that may be linked to them.
+pub(super) const CHILDREN: std::ops::Range<Guild> = 2..5;
+/// A guild that never is.
+pub(super) const UNLINKED: Guild = 5;
+/// How many guilds there are.
+pub(super) const GUILDS: usize = 6;
+/// How many users.
+pub(super) const USERS: usize = 2;
+
+/// A link as it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Link {
+    /// Whether it is not closed.
+    pub(super) active: bool,
+    /// Whether it is recorded along and not sent.
+    pub(super) monitor: bool,
+    /// Whether bans are taken from what is allowed along it.
+    pub(super) barred: bool,
+}
+
+/// A user in a guild.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// Whether they are banned there.
+    pub(super) banned: Option<bool>,
+    /// Whether the last that Wayhaven did there is a ban.
+    ours: Option<bool>,
+    /// Whether the guild's own staff banned them by hand.
+    pub(super) local: bool,
+    /// The guilds whose bans stand and have come here.
+    causes: BTreeSet<Guild>,
+    /// Whether `causes` is a guess.
+    murky: bool,
+    /// Whose deliveries may still be open.
+    open: BTreeSet<Guild>,
+}
+
+impl Place {
+    fn lost_sight(&mut self) {
+        (self.banned, self.ours, self.murky) = (None, None, true);
+    }
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) links: BTreeMap<(Guild, Guild), Link>,
+    pub(super) frozen: BTreeSet<Guild>,
+    places: BTreeMap<(Guild, User), Place>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        let fresh = || Place { banned: Some(false), ours: Some(false), ..Place::default() };
+        let places = (0..GUILDS).flat_map(|guild| (0..USERS).map(move |user| ((guild, user), fresh())));
+        Self { links: BTreeMap::new(), frozen: BTreeSet::new(), places: places.collect() }
+    }
+}
+
+impl Model {
+    pub(super) fn place(&self, guild: Guild, user: User) -> &Place {
+        &self.places[&(guild, user)]
+    }
+
+    fn at(&mut self, guild: Guild, user: User) -> &mut Place {
+        self.places.entry((guild, user)).or_default()
+    }
+
+    pub(super) fn link(&self, main: Guild, child: Guild) -> Link {
+        self.links.get(&(main, child)).copied().unwrap_or_default()
+    }
+
+    /// Whether a punishment of the main may be sent to the child: all the gates.
+    pub(super) fn is_open(&self, main: Guild, child: Guild) -> bool {
+        let link = self.link(main, child);
+        MAINS.contains(&main) && link.active && !link.monitor && !link.barred && !self.frozen.contains(&main)
+    }
+
+    /// A link, or all of a main's, may let less through than before: what is open along it may have left or not.
+    pub(super) fn restricted(&mut self, main: Guild, child: Option<Guild>) {
+        for ((guild, _), place) in &mut self.places {
+            if child.is_none_or(|child| child == *guild) && *guild != main && place.open.contains(&main) {
+                place.lost_sight();
+            }
+        }
+    }
+
+    /// A ban or an unban is decided in `source`, by a command or, `by_hand`, done there already.
+    pub(super) fn decide(&mut self, source: Guild, user: User, ban: bool, by_hand: bool) {
+        for guild in 0..GUILDS {
+            if !ban {
+                self.at(guild, user).causes.remove(&source);
+            }
+        }
+        let own = self.at(source, user);
+        // What was on its way here is overtaken, and nobody knows whether it had arrived.
+        own.murky |= own.open.iter().any(|other| *other != source);
+        own.banned = Some(ban);
+        if !by_hand {
+            own.ours = Some(ban);
+            own.open = [source].into();
+            if ban {
+                own.causes.insert(source);
+            } else {
+                own.local = false;
+            }
+        }
+        for child in CHILDREN.filter(|_| MAINS.contains(&source)) {
+            if !self.link(source, child).active {
+                continue;
+            }
+            let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
+            let place = self.at(child, user);
+            let others = place.open.iter().any(|other| *other != source);
+            if !through {
+                // It is stored and not sent, and ends what was open all the same.
+                if !place.open.is_empty() {
+                    place.lost_sight();
+                }
+                place.murky |= frozen && ban;
+                continue;
+            }
+            match ban {
+                true => {
+                    place.murky |= others;
+                    (place.banned, place.ours) = (Some(true), Some(true));
+                    place.causes.insert(source);
+                }
+                false if others || place.murky || place.ours.is_none() => {
+                    if place.local {
+                        (place.ours, place.murky) = (None, true);
+                    } else {
+                        place.lost_sight();
+                    }
+                }
+                false if !place.local && place.ours == Some(true) && place.causes.is_empty() => {
+                    (place.banned, place.ours) = (Some(false), Some(false));
+                }
+                false => {}
+            }
+            place.open.insert(source);
+        }
+    }
+
+    /// A child's own staff, or those of a guild in no network, ban or unban by hand. `changed` says whether Discord
+    /// had anything to do.
+    pub(super) fn local(&mut self, guild: Guild, user: User, ban: bool) {
+        let place = self.at(guild, user);
+        (place.banned, place.local) = (Some(ban), ban);
+    }
+
+    /// Everything that was open is done.
+    pub(super) fn settled(&mut self) {
+        self.places.values_mut().for_each(|place| place.open.clear());
+    }
+
+    /// Whether nothing of this user is open in the guild.
+    pub(super) fn is_still(&self, guild: Guild, user: User) -> bool {
+        self.place(guild, user).open.is_empty()
+    }
+}

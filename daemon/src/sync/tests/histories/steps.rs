@@ -1,0 +1,154 @@
+//! What may happen in a history, and random ones.
+
+use super::model::{CHILDREN, GUILDS, Guild, MAINS, UNLINKED, USERS, User};
+
+/// Enough randomness to choose with (xorshift64*); the same seed gives the same history.
+#[derive(Clone)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        // Spread, so that neighbouring seeds are no neighbours; never zero.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let drawn = (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit as u64;
+        usize::try_from(drawn).unwrap()
+    }
+
+    fn of(&mut self, range: std::ops::Range<usize>) -> usize {
+        range.start + self.below(range.len())
+    }
+
+    fn coin(&mut self) -> bool {
+        self.below(2) == 0
+    }
+}
+
+/// What goes wrong with the requests for one user in one guild.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trouble {
+    /// 429 of the route.
+    Limited,
+    /// 500, nothing done.
+    Stumbles,
+    /// Done, and the connection cut before the answer.
+    CutAfter,
+    /// Cut before it was done.
+    CutBefore,
+    /// 403 with 50013: the user outranks the bot, as far as anybody can tell.
+    Outranked,
+    /// 403 with 50001: nothing goes there.
+    NoAccess,
+}
+
+/// A row that somebody writes into the file past the daemon, to have a user banned where nobody decided it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Forgery {
+    /// A punishment of a guild that is no main, along a main's link.
+    SourceIsNoMain,
+    /// A punishment of a child, along its main's link to another child.
+    FromChildToChild,
+    /// A main's punishment, along its link, to a guild that the link does not name.
+    ToAnotherGuild,
+    /// A main's punishment, as its own action in another guild.
+    AsOriginElsewhere,
+    /// A child made the source of a link to a guild of its own choice, and a punishment along that.
+    Chain,
+    /// A punishment that moves to another guild after it was decided.
+    MovedPunishment,
+    /// A delivery that moves to another guild after it was stored.
+    MovedDelivery,
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// A link is made, made again, or changes its mode.
+    Link { main: Guild, child: Guild, monitor: bool },
+    /// A link is closed as `setup remove-child` does; `bare`: without ending what is open along it.
+    Close { main: Guild, child: Guild, bare: bool },
+    /// Bans are allowed along a link or not.
+    Allow { main: Guild, child: Guild, bans: bool },
+    /// A network is frozen, or not any more.
+    Freeze { main: Guild, on: bool },
+    /// A command, by an operator.
+    Command { guild: Guild, user: User, ban: bool },
+    /// Somebody's own hand in Discord.
+    Hand { guild: Guild, user: User, ban: bool },
+    /// Requests fail so often.
+    Trouble { guild: Guild, user: User, kind: Trouble, times: u32 },
+    /// The bot's permissions in a guild are looked at again.
+    Mend { guild: Guild },
+    /// The daemon runs for so many turns.
+    Run { turns: usize },
+    /// Everything that can be done is done.
+    Settle,
+    /// The daemon is gone after so many turns, and starts again on the same file.
+    Crash { turns: usize },
+    /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
+    Forge { kind: Forgery, bare: bool },
+}
+
+fn trouble(dice: &mut Dice) -> Trouble {
+    match dice.below(12) {
+        0..=4 => Trouble::Limited,
+        5 => Trouble::Stumbles,
+        6 => Trouble::CutAfter,
+        7 => Trouble::CutBefore,
+        8 | 9 => Trouble::Outranked,
+        _ => Trouble::NoAccess,
+    }
+}
+
+const FORGERIES: [Forgery; 7] = [
+    Forgery::SourceIsNoMain,
+    Forgery::FromChildToChild,
+    Forgery::ToAnotherGuild,
+    Forgery::AsOriginElsewhere,
+    Forgery::Chain,
+    Forgery::MovedPunishment,
+    Forgery::MovedDelivery,
+];
+
+/// The history of a seed: most links are there, then anything happens.
+pub(super) fn history(seed: u64) -> Vec<Step> {
+    let mut dice = Dice::new(seed);
+    let mut steps = Vec::new();
+    for main in MAINS {
+        for child in CHILDREN {
+            if dice.below(3) > 0 {
+                steps.push(Step::Link { main, child, monitor: dice.below(6) == 0 });
+            }
+        }
+    }
+    for _ in 0..dice.of(6..22) {
+        let (main, child, user) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(USERS));
+        // Mains decide most.
+        let guild = if dice.below(3) > 0 { main } else { dice.of(0..GUILDS) };
+        steps.push(match dice.below(40) {
+            0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
+            3..=4 => Step::Close { main, child, bare: dice.coin() },
+            5 => Step::Allow { main, child, bans: dice.coin() },
+            6..=7 => Step::Freeze { main, on: dice.coin() },
+            8..=18 => Step::Command { guild, user, ban: dice.below(5) < 3 },
+            19..=23 => Step::Hand { guild, user, ban: dice.coin() },
+            24..=25 => Step::Hand { guild: child, user, ban: dice.below(4) > 0 },
+            26..=27 => {
+                let times = u32::try_from(1 + dice.below(2)).unwrap();
+                let guild = if dice.below(4) > 0 { child } else { guild };
+                Step::Trouble { guild, user, kind: trouble(&mut dice), times }
+            }
+            28 => Step::Mend { guild: dice.of(0..UNLINKED) },
+            29..=31 => Step::Run { turns: dice.below(600) },
+            32..=33 => Step::Settle,
+            34..=36 => Step::Crash { turns: dice.below(800) },
+            _ => Step::Forge { kind: FORGERIES[dice.below(FORGERIES.len())], bare: dice.coin() },
+        });
+    }
+    steps
+}

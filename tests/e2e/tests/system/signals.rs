@@ -1,0 +1,169 @@
+//! SIGTERM and SIGHUP to a running daemon (FAULTS 41).
+
+use crate::setting::{Setting, guild, options};
+use rustix::process::Signal;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use wayhaven_e2e::process::{PATIENCE, ask, settled};
+use wayhaven_shared::FaultKind;
+use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::operations::setup::{SetupMainGuild, SetupRemoveChild};
+use wayhaven_shared::value::UserId;
+
+const CHILDREN: usize = 30;
+const BANS: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_and_repeats_nothing() {
+    // 372 requests at 20 a second: more than fits into the ten seconds that it has.
+    let environment = [("DISCORD_REQUESTS_PER_SECOND", "20")];
+    let mut setting = Setting::with(options(CHILDREN), &environment).await;
+    let mut ids = Vec::new();
+    for member in 0..BANS {
+        let ban = Ban { user: UserId::new(setting.member(member)).unwrap(), reason: None, delete_days: None };
+        ids.push(ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id);
+    }
+    setting.sandbox.wait_until(|sandbox| sandbox.effect_count() >= 30, PATIENCE).await.unwrap();
+    assert_eq!(setting.daemon.terminate().await.unwrap().code(), Some(0));
+    let before = setting.sandbox.effect_count();
+    assert!(before >= 60, "it drained: {before}");
+    assert!(before < (CHILDREN + 1) * BANS, "it did not wait for all of it: {before}");
+    assert!(log(&setting).contains("the rest goes on at the next start"), "{}", log(&setting));
+
+    setting.home.set("DISCORD_REQUESTS_PER_SECOND", Some("49"));
+    setting.restart().await;
+    for id in ids {
+        let detail = settled(&setting.client, id).await.unwrap();
+        assert_eq!(detail.counts().applied, CHILDREN as u64, "{}", detail.counts().words());
+    }
+    let mut asked: HashMap<_, usize> = HashMap::new();
+    for effect in setting.sandbox.effects() {
+        *asked.entry((effect.guild, effect.user)).or_default() += 1;
+    }
+    assert_eq!(asked.len(), (CHILDREN + 1) * BANS);
+    assert!(asked.values().all(|count| *count == 1), "nothing twice: {asked:?}");
+}
+
+fn log(setting: &Setting) -> String {
+    std::fs::read_to_string(log_file(setting)).unwrap()
+}
+
+fn log_file(setting: &Setting) -> PathBuf {
+    setting.home.layout().unwrap().logs.join("wayhaven.log")
+}
+
+/// Sends SIGHUP and waits for what the log says of it.
+async fn hang_up(setting: &Setting) -> String {
+    let lines = |log: &str| -> Vec<String> {
+        log.lines().filter(|line| line.contains("SIGHUP")).map(ToOwned::to_owned).collect()
+    };
+    let before = lines(&log(setting)).len();
+    setting.daemon.signal(Signal::HUP).unwrap();
+    let told = async {
+        loop {
+            if let Some(line) = lines(&log(setting)).get(before) {
+                return line.clone();
+            }
+            // Another process's file makes no event that could be waited for.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap()
+}
+
+/// Whether a guild may become a main: what `network.mains` says.
+async fn may_be_main(setting: &Setting, id: u64) -> bool {
+    match ask(&setting.client, guild(id), SetupMainGuild {}).await {
+        Ok(_) => true,
+        Err(fault) if fault.kind == FaultKind::Denied => false,
+        Err(fault) => panic!("{fault}"),
+    }
+}
+
+/// A guild in which the bot is and that is in no network.
+async fn free_guild(setting: &Setting, index: usize) -> u64 {
+    let id = setting.sandbox.children()[index];
+    ask(&setting.client, setting.main, SetupRemoveChild { child: guild(id) }).await.unwrap();
+    id
+}
+
+/// Writes the settings file.
+fn write(setting: &Setting, text: &str) {
+    let path = setting.home.layout().unwrap().config;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_41_sighup_takes_what_has_changed_and_says_what_needs_a_restart() {
+    let mut setting = Setting::new(options(2)).await;
+    let other = free_guild(&setting, 0).await;
+    assert!(!may_be_main(&setting, other).await);
+    assert!(!log(&setting).contains(" - DEBUG - "));
+
+    write(
+        &setting,
+        &format!(
+            "[network]\nmains = [\"{other}\"]\n[log]\nlevel = \"debug\"\n[discord]\nrequests_per_second = 20\n"
+        ),
+    );
+    let said = hang_up(&setting).await;
+    assert!(said.contains(" - INFO - "), "{said}");
+    assert!(said.contains(&format!("network.mains is {other}, {}", setting.main)), "{said}");
+    assert!(said.contains("log.level is debug"), "{said}");
+    assert!(said.contains("a restart takes discord.requests_per_second"), "{said}");
+    assert!(may_be_main(&setting, other).await);
+    // Any request to Discord is logged at that level.
+    let ban = Ban { user: UserId::new(setting.member(0)).unwrap(), reason: None, delete_days: None };
+    let id = ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id;
+    settled(&setting.client, id).await.unwrap();
+    assert!(log(&setting).contains(" - DEBUG - discord answered"), "{}", log(&setting));
+
+    // The `.env` beside it counts too, and less than what the process was given.
+    let dotenv = setting.home.layout().unwrap().config.with_file_name(".env");
+    std::fs::write(dotenv, format!("LOG_LEVEL=info\nMAIN_GUILD_ID={other}\n")).unwrap();
+    let said = hang_up(&setting).await;
+    assert!(said.contains("log.level is info") && !said.contains("network.mains is"), "{said}");
+    let said = hang_up(&setting).await;
+    assert!(said.ends_with("read again: a restart takes discord.requests_per_second"), "{said}");
+    assert_eq!(setting.daemon.terminate().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_41_sighup_keeps_the_old_settings_where_the_new_ones_cannot_be_read_and_says_why() {
+    let setting = Setting::new(options(3)).await;
+    let (first, second) = (free_guild(&setting, 0).await, free_guild(&setting, 1).await);
+    let good = format!("[network]\nmains = [\"{first}\"]\n");
+    write(&setting, &good);
+    hang_up(&setting).await;
+    assert!(may_be_main(&setting, first).await);
+    let config = setting.home.layout().unwrap().config;
+    let mains = format!("[network]\nmains = [\"{first}\", \"{second}\"]\n");
+    for (text, named) in [
+        (format!("{mains}[log\n"), &["line 3", "no TOML"][..]),
+        (format!("{mains}[log]\nlevle = \"debug\"\n"), &["log.levle", "log.level"]),
+        (format!("{mains}[log]\nlevel = \"loud\"\n"), &["log.level", "loud", "trace, debug"]),
+        (
+            format!("{mains}[discord]\nrequests_per_second = 0\n"),
+            &["requests_per_second", "\"0\"", "1 to 100000"],
+        ),
+    ] {
+        write(&setting, &text);
+        let said = hang_up(&setting).await;
+        assert!(said.contains(" - ERROR - SIGHUP: the settings stay as they are: "), "{said}");
+        assert!(said.contains(&config.display().to_string()), "{said}");
+        for word in named {
+            assert!(said.contains(word), "{word} in {said}");
+        }
+        assert!(!may_be_main(&setting, second).await, "nothing is half applied");
+    }
+    std::fs::remove_file(&config).unwrap();
+    let said = hang_up(&setting).await;
+    assert!(said.contains(&format!("{} is not there any more", config.display())), "{said}");
+    assert!(said.contains("put it back"), "{said}");
+    assert!(may_be_main(&setting, first).await, "the old ones hold");
+    write(&setting, &mains);
+    assert!(hang_up(&setting).await.contains("network.mains is"));
+    assert!(may_be_main(&setting, second).await);
+}
