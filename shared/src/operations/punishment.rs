@@ -64,6 +64,18 @@ impl Action {
         }
     }
 
+    /// The action that has to be allowed for this one: an undo is allowed wherever its action is.
+    pub fn allowed_as(self) -> Self {
+        match self {
+            Self::Ban | Self::Unban => Self::Ban,
+        }
+    }
+
+    /// Whether it takes another action back.
+    pub fn is_undo(self) -> bool {
+        self.allowed_as() != self
+    }
+
     /// The action with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.word() == word)
