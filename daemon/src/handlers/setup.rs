@@ -57,3 +57,6 @@ fn refuse_locked(view: &View<'_>, guild: GuildId) -> Result<(), Fault> {
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
