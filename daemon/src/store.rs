@@ -12,6 +12,7 @@ mod freeze;
 mod guilds;
 mod journal;
 mod links;
+mod locks;
 mod meta;
 mod migrations;
 mod punishments;
@@ -25,6 +26,7 @@ pub use deliveries::{DeliveryFilter, Queued, RetryFilter, Scope, Settlement, Unf
 pub use freeze::FreezeStep;
 pub use guilds::GuildSettings;
 pub use journal::Awaited;
+pub use links::Terms;
 pub use punishments::NewPunishment;
 pub use writer::Change;
 
@@ -72,6 +74,9 @@ pub enum StoreError {
     Closed,
 }
 
+/// The way out of a lock.
+pub const UNLOCKED_BY: &str = "the owner takes the lock off with setup unlock, asked for in the locked guild";
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         use rusqlite::ErrorCode;
@@ -92,6 +97,11 @@ impl From<StoreError> for Fault {
                 if message.starts_with("zero-leak:") =>
             {
                 Self::denied(message.clone())
+            }
+            (StoreError::Sqlite(rusqlite::Error::SqliteFailure(_, Some(message))), _)
+                if message.starts_with("locked:") =>
+            {
+                Self::conflict(message.clone()).hint(UNLOCKED_BY)
             }
             (StoreError::Closed, _) => Self::unavailable("the daemon is stopping"),
             _ => Self::new(FaultKind::Unavailable, format!("the store failed: {error}")),

@@ -4,9 +4,10 @@ use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::connection;
 use crate::invocation::{Actor, Invocation, Surface};
+use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
-use crate::store::{AuditFilter, View};
+use crate::store::{AuditFilter, Terms, View};
 use crate::{control, pipeline};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
-use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::setup::{AllowedActions, Mode};
 use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::paths::{Environment, Layout};
@@ -120,6 +121,22 @@ impl TestDaemon {
                     change.activate_link(main, guild(child), mode)?;
                 }
                 Ok(())
+            })
+            .await
+            .unwrap();
+    }
+
+    /// Puts one child back to where it is only proposed.
+    pub(crate) async fn propose(&self, main: u64, child: u64) {
+        let (main, child) = (guild(main), guild(child));
+        let terms = Terms { mode: Mode::Active, actions: AllowedActions::all() };
+        self.daemon
+            .store()
+            .write(move |change| {
+                if let Some(link) = change.link(main, child)? {
+                    change.close_link(link.id, main, child)?;
+                }
+                Ok(change.put_link(main, child, LinkState::Proposed, &terms)?)
             })
             .await
             .unwrap();

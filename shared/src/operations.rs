@@ -29,8 +29,18 @@ macro_rules! operations {
             PunishmentList => Punishments, "punishment list", Staff, Everywhere, Read;
             PunishmentShow => PunishmentDetail, "punishment show", Staff, Everywhere, Read;
             SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
+            SetupUnsetMain => GuildDesignated, "setup unset-main", Admin, Everywhere, Moderate;
             SetupAddChild => LinkChanged, "setup add-child", Admin, Everywhere, Moderate;
             SetupRemoveChild => LinkChanged, "setup remove-child", Admin, Everywhere, Moderate;
+            SetupAccept => LinkChanged, "setup accept", Admin, Everywhere, Moderate;
+            SetupDecline => LinkChanged, "setup decline", Admin, Everywhere, Moderate;
+            SetupLeave => LinkChanged, "setup leave", Admin, Everywhere, Moderate;
+            SetupMode => LinkChanged, "setup mode", Admin, Everywhere, Moderate;
+            SetupActions => LinkChanged, "setup actions", Admin, Everywhere, Moderate;
+            SetupSecurityLevel => SecurityChanged, "setup security-level", Admin, Everywhere, Mild;
+            SetupLock => LockChanged, "setup lock", Owner, Everywhere, Mild;
+            SetupUnlock => LockChanged, "setup unlock", Owner, Everywhere, Mild;
+            SetupTestConnection => ConnectionTested, "setup test-connection", Admin, Everywhere, Read;
             SetupDashboard => Dashboard, "setup dashboard", Staff, Everywhere, Read;
             SyncStatus => SyncState, "sync status", Admin, Everywhere, Read;
             SyncDeliveries => Deliveries, "sync deliveries", Admin, Everywhere, Read;
@@ -63,7 +73,9 @@ use daemon::{DaemonStop, DaemonStopping};
 use paths::{PathList, Paths};
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
 use setup::{
-    Dashboard, GuildDesignated, LinkChanged, SetupAddChild, SetupDashboard, SetupMainGuild, SetupRemoveChild,
+    ConnectionTested, Dashboard, GuildDesignated, LinkChanged, LockChanged, SecurityChanged, SetupAccept,
+    SetupActions, SetupAddChild, SetupDashboard, SetupDecline, SetupLeave, SetupLock, SetupMainGuild,
+    SetupMode, SetupRemoveChild, SetupSecurityLevel, SetupTestConnection, SetupUnlock, SetupUnsetMain,
 };
 use status::{DaemonStatus, Status};
 use sync::{

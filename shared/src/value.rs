@@ -36,4 +36,4 @@ macro_rules! text_on_the_wire {
         }
     };
 }
-use text_on_the_wire;
+pub(crate) use text_on_the_wire;

@@ -51,6 +51,17 @@ pub struct Directory {
     guilds: RwLock<HashMap<GuildId, Guild>>,
 }
 
+/// Where a role stands among a guild's roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Height {
+    /// Its position; 0 is everyone's.
+    pub position: i64,
+    /// The highest position of any role.
+    pub highest: i64,
+    /// How many roles rank above it.
+    pub above: usize,
+}
+
 /// What an event changed, for those who act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noticed {
@@ -142,6 +153,17 @@ impl Directory {
         let guilds = self.read();
         let view = guilds.get(&guild)?;
         Some(view.rank(roles) > view.rank(others))
+    }
+
+    /// Where the highest of the bot's roles stands in the guild, or of these where they are known to be its roles;
+    /// nothing where the guild is not known.
+    pub fn my_height(&self, guild: GuildId, roles: Option<&[RoleId]>) -> Option<Height> {
+        let guilds = self.read();
+        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
+        let mine = view.rank(roles.unwrap_or(&view.mine));
+        let ranks = view.roles.keys().map(|role| view.rank(&[*role]));
+        let highest = view.roles.values().map(|(position, _)| *position).max().unwrap_or(0);
+        Some(Height { position: mine.0, highest, above: ranks.filter(|rank| *rank > mine).count() })
     }
 
     /// Learns from an event.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use std::any::TypeId;
 use std::fmt::Write as _;
 use wayhaven_shared::operation::{Authority, Definition, Surfaces};
+use wayhaven_shared::operations::setup::AllowedActions;
 use wayhaven_shared::operations::{GROUPS, OPERATIONS};
 use wayhaven_shared::value::{
     ChannelId, DeleteDays, DeliveryId, GuildId, LinkId, PageSize, PunishmentId, RoleId, Span, Untrusted,
@@ -311,7 +312,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         .filter(|value| !value.is_hide_set())
         .map(|value| Choice { name: value.get_name().to_owned(), value: value.get_name().to_owned() })
         .collect();
-    let known: [(TypeId, Shape); 14] = [
+    let known: [(TypeId, Shape); 15] = [
         (TypeId::of::<bool>(), Shape::Kind(OptionKind::Boolean)),
         (TypeId::of::<UserId>(), Shape::Kind(OptionKind::User)),
         (TypeId::of::<RoleId>(), Shape::Kind(OptionKind::Role)),
@@ -321,6 +322,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         (TypeId::of::<PunishmentId>(), Shape::Text(1, 20)),
         (TypeId::of::<DeliveryId>(), Shape::Text(1, 20)),
         (TypeId::of::<LinkId>(), Shape::Text(1, 20)),
+        (TypeId::of::<AllowedActions>(), Shape::Text(1, 100)),
         (TypeId::of::<Span>(), Shape::Text(2, 40)),
         (TypeId::of::<Untrusted>(), Shape::Text(1, Untrusted::LONGEST as u16)),
         (TypeId::of::<String>(), Shape::Text(1, Untrusted::LONGEST as u16)),

@@ -96,11 +96,7 @@ pub fn authorise(
         return Err(Refusal::SourceIsNoMain);
     }
     let link = topology.link(source, target).ok_or(Refusal::NotLinked)?;
-    // An undo is allowed wherever its action is.
-    let allowed_as = match action {
-        Action::Ban | Action::Unban => Action::Ban,
-    };
-    if !link.actions.contains(&allowed_as) {
+    if !link.actions.contains(&action.allowed_as()) {
         return Err(Refusal::ActionNotAllowed);
     }
     if link.state != LinkState::Active {

@@ -17,6 +17,15 @@ pub enum LinkState {
 }
 
 impl LinkState {
+    /// The word for it, as in the store.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Active => "active",
+            Self::Closing => "closing",
+        }
+    }
+
     /// The state with this word; a closed link is none.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
@@ -59,7 +68,7 @@ impl Freeze {
     pub fn holds(self, action: Action) -> bool {
         match self {
             Self::Everything => true,
-            Self::ExceptReversals => !action.is_reversal(),
+            Self::ExceptReversals => !action.is_undo(),
         }
     }
 }

@@ -6,11 +6,21 @@ use crate::network::{Freeze, LinkRow, LinkState, Topology};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::operations::setup::{Link, Mode};
+use wayhaven_shared::operations::setup::{AllowedActions, Link, Mode};
 use wayhaven_shared::value::{GuildId, LinkId};
 
+/// What a link lets through, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Sent or only recorded.
+    pub mode: Mode,
+    /// What may be delivered.
+    pub actions: AllowedActions,
+}
+
 const COLUMNS: &str =
-    "r.id, r.main_guild_id, r.child_guild_id, r.sync_mode, r.allowed_actions, r.state, r.updated_at, g.name
+    "r.id, r.main_guild_id, r.child_guild_id, r.sync_mode, r.allowed_actions, r.state, r.updated_at,
+    r.accepted_at, g.name
     FROM guild_relationships r JOIN guild_settings g ON g.guild_id = r.child_guild_id";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -26,6 +36,7 @@ fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
         // Words of actions that this version does not know allow nothing.
         allowed_actions: words.iter().filter_map(|word| Action::from_word(word)).collect(),
         updated_at: column(row, "updated_at")?,
+        accepted_at: optional(row, "accepted_at")?,
     })
 }
 
@@ -86,30 +97,69 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([Sql(main)], link)?.collect::<Result<_, _>>()?)
     }
-}
 
-impl Change<'_> {
-    /// Makes a link active, or changes its mode.
-    ///
-    /// # Errors
-    /// Where the store fails, or refuses because it would make a chain.
-    pub fn activate_link(&self, main: GuildId, child: GuildId, mode: Mode) -> Result<Link, StoreError> {
-        self.ensure_guild(child)?;
-        let sql = "INSERT INTO guild_relationships (main_guild_id, child_guild_id, sync_mode, state, created_at, updated_at)
-             VALUES (?1, ?2, ?3, 'active', ?4, ?4)
-             ON CONFLICT (main_guild_id, child_guild_id) DO UPDATE
-                SET sync_mode = excluded.sync_mode, state = 'active', updated_at = excluded.updated_at";
-        let now = self.now().millis();
-        self.connection().prepare_cached(sql)?.execute(params![Sql(main), Sql(child), mode.word(), now])?;
-        self.link_changed(main, child)
-    }
-
-    /// Closes a link: it authorises nothing more.
+    /// The links of all mains to a guild that are not closed, in the order in which they were made.
     ///
     /// # Errors
     /// Where the store fails.
+    pub fn links_to(&self, child: GuildId) -> Result<Vec<Link>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} WHERE r.child_guild_id = ?1 AND r.state <> 'closed' ORDER BY r.id");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_map([Sql(child)], link)?.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Change<'_> {
+    /// Makes a link active, because both sides agree to it, or changes its mode.
+    ///
+    /// # Errors
+    /// Where the store fails, or refuses because it would make a chain or a guild of it is locked.
+    pub fn activate_link(&self, main: GuildId, child: GuildId, mode: Mode) -> Result<Link, StoreError> {
+        let before = self.link(main, child)?.filter(|link| link.state != "closed");
+        let actions =
+            before.map_or_else(AllowedActions::all, |link| AllowedActions::of(&link.allowed_actions));
+        self.put_link(main, child, LinkState::Active, &Terms { mode, actions })
+    }
+
+    /// Stores a link in this state on these terms, whether there is one or not. Active means that both sides agree
+    /// to it, since now where it was not active before.
+    ///
+    /// # Errors
+    /// Where the store fails, or refuses: for a chain, a lock, or a state that does not follow the one before.
+    pub fn put_link(
+        &self,
+        main: GuildId,
+        child: GuildId,
+        state: LinkState,
+        terms: &Terms,
+    ) -> Result<Link, StoreError> {
+        self.ensure_guild(child)?;
+        let words: Vec<&str> = terms.actions.as_slice().iter().map(|action| action.word()).collect();
+        let words = serde_json::to_string(&words).map_err(|_| StoreError::Row {
+            table: "guild_relationships",
+            what: "the actions cannot be written as JSON".into(),
+        })?;
+        let sql = "INSERT INTO guild_relationships
+                (main_guild_id, child_guild_id, sync_mode, allowed_actions, state, accepted_at, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, iif(?5 = 'proposed', NULL, ?6), ?6, ?6)
+             ON CONFLICT (main_guild_id, child_guild_id) DO UPDATE
+                SET sync_mode = excluded.sync_mode, allowed_actions = excluded.allowed_actions,
+                    state = excluded.state, updated_at = excluded.updated_at,
+                    accepted_at = iif(state IN ('active', 'closing'), coalesce(accepted_at, excluded.accepted_at),
+                                      excluded.accepted_at)";
+        let now = self.now().millis();
+        let values = params![Sql(main), Sql(child), terms.mode.word(), words, state.word(), now];
+        self.connection().prepare_cached(sql)?.execute(values)?;
+        self.link_changed(main, child)
+    }
+
+    /// Closes a link: it authorises nothing more, and nobody's consent to it is left.
+    ///
+    /// # Errors
+    /// Where the store fails, or a guild of it is locked.
     pub fn close_link(&self, id: LinkId, main: GuildId, child: GuildId) -> Result<Link, StoreError> {
-        let sql = "UPDATE guild_relationships SET state = 'closed', updated_at = ?2 WHERE id = ?1";
+        let sql = "UPDATE guild_relationships SET state = 'closed', accepted_at = NULL, updated_at = ?2 WHERE id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![Sql(id), self.now().millis()])?;
         self.link_changed(main, child)
     }

@@ -1,6 +1,7 @@
 //! The store by itself: what its triggers refuse, how its writer groups, and whether its chain holds.
 
 mod chain;
+mod consent;
 mod walls;
 mod writing;
 

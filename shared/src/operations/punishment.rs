@@ -64,9 +64,16 @@ impl Action {
         }
     }
 
-    /// Whether it takes back what another did.
-    pub fn is_reversal(self) -> bool {
-        matches!(self, Self::Unban)
+    /// The action that has to be allowed for this one: an undo is allowed wherever its action is.
+    pub fn allowed_as(self) -> Self {
+        match self {
+            Self::Ban | Self::Unban => Self::Ban,
+        }
+    }
+
+    /// Whether it takes another action back.
+    pub fn is_undo(self) -> bool {
+        self.allowed_as() != self
     }
 
     /// The action with this word.

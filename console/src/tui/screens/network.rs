@@ -19,7 +19,7 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
         let open = folds.get(&id).copied().unwrap_or(true);
         rows.push(Row { id, line: main(network, open, canvas) });
         if open {
-            let why = canvas.reason_room(canvas.width.saturating_sub(30), network.children.iter().map(name));
+            let why = canvas.reason_room(canvas.width.saturating_sub(31), network.children.iter().map(name));
             rows.extend(network.children.iter().map(|child| Row {
                 id: RowId::Child(network.main_guild_id, child.link.child_guild_id),
                 line: row(child, why, canvas),
@@ -35,11 +35,13 @@ fn main(network: &Network, open: bool, canvas: Canvas) -> crate::render::layout:
         network.main_name.as_ref().map_or_else(|| network.main_guild_id.to_string(), |name| name.line());
     let waiting: u64 = network.children.iter().map(|child| child.deliveries.open()).sum();
     let children = format!("  {} children  open {waiting}  ", network.children.len());
+    let locked = if network.locked { "  locked" } else { "" };
     vec![
         span(format!("{}# main  ", canvas.fold(open)), Ink::Title(Tone::Plain)),
         span(canvas.signs.beside(tone, word), Ink::Toned(tone)),
         span(children, Ink::Label),
         span(canvas.signs.text(&name), Ink::Title(Tone::Plain)),
+        span(locked, Ink::Toned(Tone::Warning)),
     ]
 }
 
@@ -53,19 +55,23 @@ fn row(child: &Child, why: usize, canvas: Canvas) -> crate::render::layout::Line
     let (word, tone) = child.health();
     let signs = canvas.signs;
     let mode = if child.link.mode == Mode::Monitor { Tone::Quiet } else { Tone::Plain };
+    // A link that is not active says so where its health would stand.
     let mut line = vec![
         span("  ", Ink::Toned(Tone::Plain)),
-        span(signs.fit(&signs.beside(tone, word), 10), Ink::Toned(tone)),
+        span(signs.fit(&signs.beside(tone, word), 11), Ink::Toned(tone)),
         span(signs.fit(child.link.mode.word(), 8), Ink::Toned(mode)),
     ];
-    let mut left = canvas.width.saturating_sub(20);
+    let mut left = canvas.width.saturating_sub(21);
     if canvas.width >= 60 {
         line.push(span(signs.fit(&format!("open {}", child.deliveries.open()), 10), Ink::Label));
         line.push(span(signs.fit(child.reason.as_deref().unwrap_or(""), why), Ink::Toned(Tone::Plain)));
         line.push(span("  ", Ink::Toned(Tone::Plain)));
-        left -= 12 + why;
+        left = left.saturating_sub(12 + why);
     }
-    line.push(span(signs.cut(&name(child), left), Ink::Toned(Tone::Plain)));
+    let locked = if child.locked { "  locked" } else { "" };
+    let name = signs.cut(&name(child), left.saturating_sub(locked.len()));
+    line.push(span(name, Ink::Toned(Tone::Plain)));
+    line.push(span(locked, Ink::Toned(Tone::Warning)));
     line
 }
 
@@ -77,6 +83,11 @@ fn presence(presence: &str) -> (&'static str, Tone) {
         "absent" => ("absent", Tone::Bad),
         _ => ("unknown", Tone::Waiting),
     }
+}
+
+/// Whether a guild's links can be changed.
+fn lock(locked: bool) -> Cell {
+    if locked { Cell::toned("locked", Tone::Warning) } else { Cell::from("not locked") }
 }
 
 /// A child of a main.
@@ -99,21 +110,24 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
             let report = Report::new("main", Tone::Plain)
                 .field("Guild", main.to_string())
                 .field("Name", Cell::from(network.main_name.as_ref()))
-                .field("Presence", Cell::toned(word, tone));
+                .field("Presence", Cell::toned(word, tone))
+                .field("Links", lock(network.locked))
+                .field("Security level", network.security_level.word());
             Some(report.field("Children", network.children.len().to_string()))
         }
         RowId::Child(main, guild) => {
             let child = child(model, main, guild)?;
             let (word, tone) = child.health();
-            let allowed: Vec<&str> = child.link.allowed_actions.iter().map(|action| action.word()).collect();
             let report = Report::new("child", Tone::Plain)
                 .field("Guild", guild.to_string())
                 .field("Name", Cell::from(child.link.child_name.as_ref()))
                 .field("Main", main.to_string())
                 .field("Health", Cell::toned(word, tone))
                 .field("Presence", child.presence.clone())
+                .field("State", child.link.state.clone())
+                .field("Links", lock(child.locked))
                 .field("Mode", child.link.mode.word())
-                .field("Actions", allowed.join(", "))
+                .field("Actions", child.link.actions())
                 .field("Deliveries", child.deliveries.words());
             Some(match &child.reason {
                 Some(reason) => report.field("Why", reason.clone()),
@@ -121,5 +135,54 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
             })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::layout::Line;
+    use crate::render::signs::Signs;
+    use crate::tui::samples;
+    use shared::value::GuildId;
+
+    fn words(line: &Line) -> String {
+        line.iter().map(|span| span.text.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_proposed_closing_or_locked_says_so_in_its_row_and_beside_it() {
+        let mut model = Model::default();
+        let mut snapshot = samples::snapshot();
+        if let Some(dashboard) = &mut snapshot.dashboard {
+            let network = &mut dashboard.networks[0];
+            network.locked = true;
+            network.children[0].link.state = "proposed".into();
+            network.children[1].link.state = "closing".into();
+            network.children[2].locked = true;
+        }
+        model.replace(snapshot);
+        for width in [40, 80, 120] {
+            let canvas = Canvas { width, signs: Signs { ascii: true } };
+            let rows = rows(&model, &HashMap::new(), canvas);
+            let of = |child: u64| {
+                let id = RowId::Child(GuildId::new(1000).unwrap(), GuildId::new(child).unwrap());
+                words(&rows.iter().find(|row| row.id == id).unwrap().line)
+            };
+            assert!(words(&rows[0].line).contains("locked"), "{width}");
+            assert!(of(2001).contains("proposed") && !of(2001).contains("FAIL"), "{width}: {}", of(2001));
+            assert!(of(2002).contains("closing"), "{width}: {}", of(2002));
+            assert!(of(2003).ends_with("  locked"), "{width}: {}", of(2003));
+            assert!(!of(2004).contains("locked"), "{width}: {}", of(2004));
+        }
+        let shown = |child: u64| {
+            let id = RowId::Child(GuildId::new(1000).unwrap(), GuildId::new(child).unwrap());
+            let fields = detail(&model, id).unwrap().fields;
+            let field = |name: &str| fields.iter().find(|(of, _)| of == name).unwrap().1.text.line();
+            (field("State"), field("Links"), field("Actions"))
+        };
+        let shown_as = |state: &str, links: &str| (state.to_owned(), links.to_owned(), "ban".to_owned());
+        assert_eq!(shown(2001), shown_as("proposed", "not locked"));
+        assert_eq!(shown(2003), shown_as("active", "locked"));
     }
 }

@@ -1,0 +1,71 @@
+//! `setup accept`, `decline`, `leave`: what a child has to say about its links, asked for in the child.
+
+use super::link::{After, Plan, change_link, open_link, terms};
+use super::{check_presence, refuse_locked};
+use crate::handlers::Handle;
+use crate::invocation::Context;
+use crate::network::LinkState;
+use crate::store::View;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::setup::{Link, LinkChanged, SetupAccept, SetupDecline, SetupLeave};
+use wayhaven_shared::value::GuildId;
+
+/// The link that a main has, or proposes, to the guild in which it is asked for.
+fn link_to(view: &View<'_>, main: GuildId, child: GuildId) -> Result<Link, Fault> {
+    let link = open_link(view, main, child)?.ok_or_else(|| {
+        Fault::not_found(format!("guild {main} has no link to guild {child}, and proposes none"))
+            .hint("setup dashboard lists the links and proposals of this guild")
+    })?;
+    refuse_locked(view, main)?;
+    refuse_locked(view, child)?;
+    Ok(link)
+}
+
+/// A proposal that waits for the guild's answer.
+fn proposal(view: &View<'_>, main: GuildId, child: GuildId) -> Result<Link, Fault> {
+    let link = link_to(view, main, child)?;
+    if link.is_agreed() {
+        return Err(Fault::conflict(format!("guild {child} has agreed to the link of main {main} already"))
+            .hint(format!("setup leave {main} ends it")));
+    }
+    Ok(link)
+}
+
+impl Handle for SetupAccept {
+    async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
+        let (main, child) = (self.main, cx.guild()?);
+        check_presence(cx, child)?;
+        let plan = move |view: &View<'_>| {
+            let before = proposal(view, main, child)?;
+            let after = After::Put(LinkState::Active, terms(&before));
+            Ok(Plan { before: Some(before), after })
+        };
+        change_link(cx, main, child, plan).await
+    }
+}
+
+impl Handle for SetupDecline {
+    async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
+        let (main, child) = (self.main, cx.guild()?);
+        let plan = move |view: &View<'_>| {
+            let before = Some(proposal(view, main, child)?);
+            Ok(Plan { before, after: After::Closed })
+        };
+        change_link(cx, main, child, plan).await
+    }
+}
+
+impl Handle for SetupLeave {
+    async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
+        let (main, child) = (self.main, cx.guild()?);
+        let plan = move |view: &View<'_>| {
+            let before = link_to(view, main, child)?;
+            if !before.is_agreed() {
+                return Err(Fault::conflict(format!("main {main} only proposes a link to guild {child}"))
+                    .hint(format!("setup decline {main} declines it")));
+            }
+            Ok(Plan { before: Some(before), after: After::Closed })
+        };
+        change_link(cx, main, child, plan).await
+    }
+}

@@ -1,0 +1,81 @@
+//! `setup dashboard`.
+
+use crate::discord::directory::Presence;
+use crate::handlers::Handle;
+use crate::invocation::Context;
+use crate::store::Unfinished;
+use std::collections::HashSet;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::setup::{Child, Dashboard, Link, Network, SecurityLevel, SetupDashboard};
+use wayhaven_shared::value::GuildId;
+
+impl Handle for SetupDashboard {
+    async fn handle(self, cx: &Context) -> Result<Dashboard, Fault> {
+        let topology = cx.daemon.store().topology();
+        let mut mains: Vec<GuildId> = match cx.scope() {
+            None => topology.mains().collect(),
+            Some(guild) if topology.is_main(guild) => vec![guild],
+            // A child sees the networks it is in, or is asked into, and of each itself only.
+            Some(guild) => topology.mains().filter(|main| topology.link(*main, guild).is_some()).collect(),
+        };
+        mains.sort();
+        let scope = cx.scope();
+        let only = scope.filter(|guild| !topology.is_main(*guild));
+        let (read, locked, alerts) = cx
+            .daemon
+            .store()
+            .read(move |view| {
+                let of_main = |main: GuildId| {
+                    let (links, open) = (view.links_of(main)?, view.unfinished_by_guild(Some(main))?);
+                    Ok(OfMain { main, links, open, level: view.security_level(main)? })
+                };
+                let read = mains.into_iter().map(of_main).collect::<Result<Vec<_>, Fault>>()?;
+                Ok((read, view.locked_guilds()?, view.open_alerts(scope)?))
+            })
+            .await?;
+        let networks: Vec<Network> =
+            read.into_iter().map(|of_main| network(cx, of_main, only, &locked)).collect();
+        let proposed = |child: &&Child| only.is_some() && child.link.state == "proposed";
+        let children = networks.iter().flat_map(|network| &network.children);
+        let proposals = children.filter(proposed).map(|child| child.link.main_guild_id).collect();
+        Ok(Dashboard { networks, alerts, proposals })
+    }
+}
+
+/// What the store says of a main.
+struct OfMain {
+    main: GuildId,
+    links: Vec<Link>,
+    open: Vec<Unfinished>,
+    level: SecurityLevel,
+}
+
+fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSet<GuildId>) -> Network {
+    let OfMain { main, links, open, level } = of_main;
+    let directory = cx.daemon.directory();
+    let presence = |guild| directory.presence(guild).map_or("unknown", Presence::word).to_owned();
+    let child = |link: Link| {
+        let guild = link.child_guild_id;
+        // Before it has agreed, nothing about the child is the business of the main's members.
+        if cx.is_member() && only.is_none() && !link.is_agreed() {
+            let link = Link { child_name: None, ..link };
+            let presence = "unknown".to_owned();
+            return Child { link, presence, deliveries: Default::default(), reason: None, locked: false };
+        }
+        let open = open.iter().find(|open| open.guild == guild).cloned();
+        let (deliveries, reason) = open.map(|open| (open.deliveries, open.reason)).unwrap_or_default();
+        Child { presence: presence(guild), link, deliveries, reason, locked: locked.contains(&guild) }
+    };
+    let wanted = |link: &Link| only.is_none_or(|only| only == link.child_guild_id);
+    let mut children: Vec<Child> = links.into_iter().filter(wanted).map(child).collect();
+    // Those that need a person first; otherwise in the order in which they were linked.
+    children.sort_by_key(|child| (child.deliveries.attention() == 0, child.presence == "ok"));
+    Network {
+        main_guild_id: main,
+        main_name: directory.name(main),
+        presence: presence(main),
+        locked: locked.contains(&main),
+        security_level: level,
+        children,
+    }
+}

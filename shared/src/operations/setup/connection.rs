@@ -1,0 +1,91 @@
+//! `setup test-connection`: whether a guild can be reached, point by point.
+
+use crate::operation::Reported;
+use crate::report::{Cell, Report, Table, Text, Tone};
+use crate::value::{GuildId, Untrusted};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// Test whether punishments can reach a guild, point by point
+///
+/// A main tests its children and itself, a child only itself. Nothing is changed.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetupTestConnection {
+    /// The child, or this guild itself
+    #[arg(value_name = "GUILD-ID")]
+    pub child: GuildId,
+}
+
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// As it should be.
+    Ok,
+    /// Something is missing, or not known.
+    Warn,
+    /// Nothing can be delivered like this.
+    Fail,
+}
+
+impl CheckResult {
+    /// The word for it, in tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Warn => Tone::Warning,
+            Self::Fail => Tone::Bad,
+        }
+    }
+}
+
+/// One point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it went.
+    pub result: CheckResult,
+    /// What was seen, and what to do about it.
+    pub detail: Untrusted,
+}
+
+/// All points, in an order in which one would mend them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionTested {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Its name, where it is known.
+    pub guild_name: Option<Untrusted>,
+    /// The points.
+    pub checks: Vec<Check>,
+}
+
+impl Reported for ConnectionTested {
+    fn report(&self) -> Report {
+        let count = |result| self.checks.iter().filter(|check| check.result == result).count();
+        let (failed, warned) = (count(CheckResult::Fail), count(CheckResult::Warn));
+        let worst = self.checks.iter().map(|check| check.result).max().unwrap_or(CheckResult::Warn);
+        let title = format!("checks: {}, warnings: {warned}, failed: {failed}", self.checks.len());
+        let mut table = Table::new(["check", "result", "what was seen"], "nothing could be checked");
+        for check in &self.checks {
+            table.push([
+                check.name.clone().into(),
+                Cell::toned(check.result.word(), check.result.tone()),
+                Cell::from(Text::from(&check.detail)),
+            ]);
+        }
+        Report::new(title, worst.tone())
+            .field("Guild", self.guild_id.to_string())
+            .field("Name", Cell::from(self.guild_name.as_ref()))
+            .table(table)
+    }
+}

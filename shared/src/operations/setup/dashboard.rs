@@ -1,0 +1,121 @@
+//! `setup dashboard`: the networks that the caller may see.
+
+use super::{Link, SecurityLevel};
+use crate::operation::Reported;
+use crate::operations::punishment::DeliveryCounts;
+use crate::report::{Cell, Report, Table, Tone};
+use crate::value::{GuildId, Untrusted};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// The network at a glance
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetupDashboard {}
+
+/// A child in the dashboard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Child {
+    /// The link to it.
+    pub link: Link,
+    /// Whether the bot sees the guild now: `ok`, `unavailable`, `absent` or `unknown`.
+    pub presence: String,
+    /// Its open deliveries and those that failed, counted by state.
+    pub deliveries: DeliveryCounts,
+    /// Why deliveries are blocked there, where some are.
+    pub reason: Option<String>,
+    /// Whether the child's links are locked.
+    #[serde(default)]
+    pub locked: bool,
+}
+
+impl Child {
+    /// The link's state, and whether it is locked there.
+    pub fn state_word(&self) -> String {
+        if self.locked { format!("{} (locked)", self.link.state) } else { self.link.state.clone() }
+    }
+
+    /// One word for how it stands, and its tone: never good where something is not known.
+    pub fn health(&self) -> (&'static str, Tone) {
+        match self.presence.as_str() {
+            _ if self.link.state == "proposed" => ("proposed", Tone::Waiting),
+            _ if self.link.state == "closing" => ("closing", Tone::Waiting),
+            _ if self.deliveries.blocked > 0 => ("FAIL", Tone::Bad),
+            "ok" if self.deliveries.attention() > 0 => ("WARN", Tone::Warning),
+            "ok" => ("ok", Tone::Good),
+            "unavailable" => ("outage", Tone::Warning),
+            "absent" => ("absent", Tone::Bad),
+            _ => ("unknown", Tone::Waiting),
+        }
+    }
+}
+
+/// A main with its children.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// The main.
+    pub main_guild_id: GuildId,
+    /// Its name, where it is known.
+    pub main_name: Option<Untrusted>,
+    /// As in [`Child::presence`].
+    pub presence: String,
+    /// Whether its links are locked.
+    #[serde(default)]
+    pub locked: bool,
+    /// What it has set with `setup security-level`.
+    #[serde(default)]
+    pub security_level: SecurityLevel,
+    /// Its children, those that need a person first.
+    pub children: Vec<Child>,
+}
+
+/// The networks the caller may see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dashboard {
+    /// One per main.
+    pub networks: Vec<Network>,
+    /// Security alerts that nobody resolved.
+    pub alerts: u64,
+    /// The mains whose proposals wait for the answer of the guild in which it was asked.
+    #[serde(default)]
+    pub proposals: Vec<GuildId>,
+}
+
+impl Reported for Dashboard {
+    fn report(&self) -> Report {
+        let children: usize = self.networks.iter().map(|network| network.children.len()).sum();
+        let mut report =
+            Report::new(format!("networks: {}, children: {children}", self.networks.len()), Tone::Plain);
+        for network in &self.networks {
+            let mut table = Table::new(
+                ["child", "state", "mode", "health", "open", "why", "name"],
+                "no child is linked to this main",
+            );
+            let locked = if network.locked { ", locked" } else { "" };
+            let (main, presence) = (network.main_guild_id, &network.presence);
+            let level = network.security_level.word();
+            table.title = Some(format!("main {main} ({presence}{locked}, security level {level})"));
+            for child in &network.children {
+                let (health, tone) = child.health();
+                table.push([
+                    child.link.child_guild_id.to_string().into(),
+                    child.state_word().into(),
+                    child.link.mode.word().into(),
+                    Cell::toned(health, tone),
+                    child.deliveries.open().to_string().into(),
+                    child.reason.clone().unwrap_or_else(|| "—".into()).into(),
+                    Cell::from(child.link.child_name.as_ref()),
+                ]);
+            }
+            report = report.table(table);
+        }
+        for main in &self.proposals {
+            report = report.hint(format!(
+                "main {main} proposes a link to this guild: /setup accept {main} accepts it, /setup decline {main} declines it"
+            ));
+        }
+        if self.networks.is_empty() {
+            report = report.hint("setup main-guild makes a guild a main");
+        }
+        report
+    }
+}

@@ -1,0 +1,187 @@
+//! `setup add-child`, `remove-child`, `mode`, `actions`: what a main does with its links, and what a link is.
+
+use super::AllowedActions;
+use crate::operation::Reported;
+use crate::operations::punishment::Action;
+use crate::report::{Cell, Report, Tone};
+use crate::value::{GuildId, LinkId, Timestamp, Untrusted};
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// Link a child guild to this main
+///
+/// It is active at once if you are an administrator of the child too, or sit on the control socket. Otherwise
+/// it is proposed, and delivers nothing before an administrator of the child accepts it there.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetupAddChild {
+    /// The child; the bot must be in it
+    #[arg(value_name = "GUILD-ID")]
+    pub child: GuildId,
+    /// Whether punishments are sent or only recorded
+    #[arg(long, value_name = "MODE", value_enum)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// What may be delivered: a list such as ban, or none (default all)
+    #[arg(long, value_name = "ACTIONS")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<AllowedActions>,
+}
+
+/// Unlink a child guild from this main
+///
+/// What was delivered stays; what is on its way stops. A proposal is withdrawn.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetupRemoveChild {
+    /// The child
+    #[arg(value_name = "GUILD-ID")]
+    pub child: GuildId,
+}
+
+/// Say whether punishments are sent to a child or only recorded
+///
+/// What has not left yet follows the new mode: in monitor mode it is skipped.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetupMode {
+    /// The child
+    #[arg(value_name = "GUILD-ID")]
+    pub child: GuildId,
+    /// Sent, or only recorded
+    #[arg(value_name = "MODE", value_enum)]
+    pub mode: Mode,
+}
+
+/// Say what may be delivered to a child
+///
+/// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its action is.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetupActions {
+    /// The child
+    #[arg(value_name = "GUILD-ID")]
+    pub child: GuildId,
+    /// What may be delivered: a list such as ban, or none
+    #[arg(value_name = "ACTIONS")]
+    pub actions: AllowedActions,
+}
+
+/// What a link does with a punishment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Punishments are sent.
+    #[default]
+    Active,
+    /// Punishments are recorded and not sent.
+    Monitor,
+}
+
+impl Mode {
+    /// The word for it, as in the store (the seed's spelling) and in tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Monitor => "MONITOR",
+        }
+    }
+
+    /// The mode with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Active, Self::Monitor].into_iter().find(|mode| mode.word() == word)
+    }
+}
+
+/// A link from a main to a child.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its number.
+    pub id: LinkId,
+    /// The main.
+    pub main_guild_id: GuildId,
+    /// The child.
+    pub child_guild_id: GuildId,
+    /// The child's name, where it is known and the caller may know it.
+    pub child_name: Option<Untrusted>,
+    /// Sent or only recorded.
+    pub mode: Mode,
+    /// `proposed`, `active`, `closing` or `closed`.
+    pub state: String,
+    /// What may be delivered.
+    pub allowed_actions: Vec<Action>,
+    /// Since when it is so.
+    pub updated_at: Timestamp,
+    /// Since when both sides agree to it; nothing while they do not.
+    #[serde(default)]
+    pub accepted_at: Option<Timestamp>,
+}
+
+impl Link {
+    /// Whether the child has agreed to it. Before, nothing about the child is the main's business.
+    pub fn is_agreed(&self) -> bool {
+        matches!(self.state.as_str(), "active" | "closing")
+    }
+
+    /// What may be delivered, in words.
+    pub fn actions(&self) -> String {
+        AllowedActions::of(&self.allowed_actions).to_string()
+    }
+}
+
+/// A link that was made, changed or closed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkChanged {
+    /// The link as it is now; nothing where a dry run would make one.
+    pub link: Option<Link>,
+    /// The main.
+    pub main_guild_id: GuildId,
+    /// The child.
+    pub child_guild_id: GuildId,
+    /// The state it is in now, or would be.
+    pub state: String,
+    /// Whether only the plan was asked for.
+    pub dry_run: bool,
+    /// Open deliveries that stop with the link.
+    pub stopped: u64,
+    /// What is, or would be, another than before, a line each: `mode: ACTIVE → MONITOR`.
+    #[serde(default)]
+    pub changes: Vec<String>,
+}
+
+impl Reported for LinkChanged {
+    fn report(&self) -> Report {
+        let same = self.changes.is_empty();
+        let made = self.changes.iter().any(|change| change.starts_with("state: "));
+        let title = match (self.dry_run, self.state.as_str()) {
+            (_, "proposed") if same => "it is proposed already: nothing changed",
+            _ if same => "it is so already: nothing changed",
+            (true, "closed") => "nothing was changed: the link would be closed",
+            (true, "proposed") => "nothing was changed: the link would be proposed",
+            (true, _) if made => "nothing was changed: the link would be active",
+            (true, _) => "nothing was changed: the link would be changed",
+            (false, "closed") => "the link is closed",
+            (false, "proposed") => "the link is proposed, and delivers nothing before the child accepts it",
+            (false, _) if made => "the link is active",
+            (false, _) => "the link is changed",
+        };
+        let tone = if self.state == "proposed" { Tone::Waiting } else { Tone::Good };
+        let mut report = Report::new(title, tone)
+            .field("Main", self.main_guild_id.to_string())
+            .field("Child", self.child_guild_id.to_string());
+        if let Some(link) = &self.link {
+            report = report
+                .field("Name", Cell::from(link.child_name.as_ref()))
+                .field("State", link.state.clone())
+                .field("Mode", link.mode.word())
+                .field("Actions", link.actions());
+        }
+        if !same {
+            report = report.field("Changes", self.changes.join("; "));
+        }
+        match self.state.as_str() {
+            "closed" => report.field("Open deliveries stopped", self.stopped.to_string()),
+            "proposed" => report.hint(format!(
+                "an administrator of guild {} accepts it there with /setup accept {}; the bot has to be in that guild",
+                self.child_guild_id, self.main_guild_id
+            )),
+            _ => report,
+        }
+    }
+}
