@@ -6,6 +6,7 @@
 
 mod alerts;
 mod audit;
+mod config;
 mod deliveries;
 mod events;
 mod guilds;
@@ -13,6 +14,7 @@ mod journal;
 mod links;
 mod meta;
 mod migrations;
+mod notices;
 mod punishments;
 mod readers;
 mod rows;
@@ -23,6 +25,7 @@ pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use deliveries::{DeliveryFilter, Queued, Scope, Settlement, Unfinished};
 pub use guilds::GuildSettings;
 pub use journal::Awaited;
+pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use punishments::NewPunishment;
 pub use writer::Change;
 
@@ -115,6 +118,7 @@ pub struct Store {
 struct Shared {
     topology: RwLock<Arc<Topology>>,
     sequence: watch::Sender<u64>,
+    audited: watch::Sender<u64>,
     epoch: String,
 }
 
@@ -137,6 +141,7 @@ impl Store {
             epoch: view.epoch()?,
             topology: RwLock::new(Arc::new(view.topology()?)),
             sequence: watch::Sender::new(view.last_event()?),
+            audited: watch::Sender::new(view.chain_head()?.rows),
         });
         let readers = Arc::new(Readers::open(path, BUSY)?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
@@ -190,6 +195,11 @@ impl Store {
     /// Follows the sequence of the last committed event.
     pub fn sequence(&self) -> watch::Receiver<u64> {
         self.shared.sequence.subscribe()
+    }
+
+    /// Follows how many rows the committed audit has.
+    pub fn audited(&self) -> watch::Receiver<u64> {
+        self.shared.audited.subscribe()
     }
 
     /// Which store this is: a restored one has another epoch.

@@ -34,7 +34,11 @@ macro_rules! operations {
             SetupDashboard => Dashboard, "setup dashboard", Staff, Everywhere, Read;
             SyncStatus => SyncState, "sync status", Admin, Everywhere, Read;
             SyncDeliveries => Deliveries, "sync deliveries", Admin, Everywhere, Read;
+            ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
+            ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
+            ConfigStaffrole => GuildConfigured, "config staffrole", Admin, Everywhere, Mild;
+            ConfigAudit => GuildConfigured, "config audit", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
             Paths => PathList, "paths", Staff, CommandLine, Read;
@@ -55,7 +59,10 @@ pub const GROUPS: &[(&str, &str)] = &[
 
 use audit::{AuditEntries, AuditLog};
 use ban::{Ban, Punished, Unban};
-use config::{ConfigLogchannel, GuildConfigured};
+use config::{
+    ConfigAudit, ConfigLogchannel, ConfigNotifications, ConfigShow, ConfigStaffrole, GuildConfigShown,
+    GuildConfigured,
+};
 use daemon::{DaemonStop, DaemonStopping};
 use paths::{PathList, Paths};
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};

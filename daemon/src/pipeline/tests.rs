@@ -17,7 +17,13 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "ban" | "unban" => json!({ "user": victim.to_string() }),
         "punishment show" => json!({ "id": "1" }),
         "setup add-child" | "setup remove-child" => json!({ "child": sandbox.children()[0].to_string() }),
-        "config logchannel" => json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() }),
+        "config logchannel" | "config notifications" => {
+            json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() })
+        }
+        "config staffrole" => {
+            json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })
+        }
+        "config audit" => json!({ "state": "off" }),
         _ => json!({}),
     };
     serde_json::from_value(json!({ "operation": definition.name, "arguments": arguments })).unwrap()
@@ -128,8 +134,8 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
     let links = |view: &crate::store::View<'_>| view.links_of(guild(1)).unwrap();
-    let before = test.read(move |view| (links(view), view.guild(guild(main)).unwrap().unwrap().log_channel));
-    let (links_before, channel_before) = before.await;
+    let before = test.read(move |view| (links(view), view.config(guild(main)).unwrap()));
+    let (links_before, config_before) = before.await;
     let sequence = *test.daemon.store().sequence().borrow();
     for definition in OPERATIONS.iter().filter(|one| one.effect.changes()) {
         let mut request = example(definition, &sandbox, victim);
@@ -145,8 +151,8 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
     }
     test.daemon.engine().drain().await;
     assert_eq!(*test.daemon.store().sequence().borrow(), sequence, "an event was told");
-    let after = test.read(move |view| (links(view), view.guild(guild(main)).unwrap().unwrap().log_channel));
-    assert_eq!(after.await, (links_before, channel_before));
+    let after = test.read(move |view| (links(view), view.config(guild(main)).unwrap()));
+    assert_eq!(after.await, (links_before, config_before));
     assert!(test.read(|view| view.punishments(None, None, None, 9).unwrap()).await.is_empty());
     assert_eq!(sandbox.effect_count(), 0);
     assert!(test.daemon.is_ready(), "it goes on");

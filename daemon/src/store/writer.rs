@@ -150,10 +150,11 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
         let mut settles = Vec::with_capacity(group.len());
         let committed = commit(connection, clock, &topology, group.drain(..), &mut settles);
         match &committed {
-            Ok(sequence) => {
+            Ok(Committed { sequence, audited }) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::clone(&topology.current.borrow());
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
+                shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
             }
             Err(error) => {
                 tracing::error!("a group of {} changes was not committed: {error}", settles.len());
@@ -166,24 +167,30 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
     }
 }
 
-/// Runs the group in one transaction and returns the last event's sequence after its commit.
+/// Where events and audit end after a commit.
+struct Committed {
+    sequence: u64,
+    audited: u64,
+}
+
+/// Runs the group in one transaction and returns where events and audit end after its commit.
 fn commit(
     connection: &Connection,
     clock: &Clock,
     topology: &TopologyCell,
     group: impl Iterator<Item = Job>,
     settles: &mut Vec<Settle>,
-) -> Result<u64, Fault> {
+) -> Result<Committed, Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     let change = Change { view: View { connection }, now: clock.now(), topology, ended: RefCell::new(None) };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
     let refusal = begun.err().map(|error| Fault::from(StoreError::from(error)));
     settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));
-    let finish = || -> Result<u64, StoreError> {
-        let sequence = change.last_event()?;
+    let finish = || -> Result<Committed, StoreError> {
+        let committed = Committed { sequence: change.last_event()?, audited: change.chain_head()?.rows };
         change.topology_here()?;
         connection.execute_batch("COMMIT")?;
-        Ok(sequence)
+        Ok(committed)
     };
     let ended = refusal.or_else(|| change.ended.borrow_mut().take());
     ended.map_or_else(|| finish().map_err(Fault::from), Err).inspect_err(|_| {

@@ -26,7 +26,11 @@ fn samples() -> Vec<Request> {
             "sync deliveries",
             json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
         ),
-        value("config logchannel", json!({"channel": user})),
+        value("config show", json!({})),
+        value("config notifications", json!({"channel": user, "off": true})),
+        value("config logchannel", json!({"channel": user, "unset": true})),
+        value("config staffrole", json!({"role": user, "unset": true})),
+        value("config audit", json!({"state": "off"})),
         value(
             "audit log",
             json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),

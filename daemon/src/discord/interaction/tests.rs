@@ -129,7 +129,11 @@ fn samples() -> Vec<Request> {
             "sync deliveries",
             json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
         ),
-        ("config logchannel", json!({"channel": user})),
+        ("config show", json!({})),
+        ("config notifications", json!({"channel": user, "off": true})),
+        ("config logchannel", json!({"channel": user, "unset": true})),
+        ("config staffrole", json!({"role": user, "unset": true})),
+        ("config audit", json!({"state": "off"})),
         (
             "audit log",
             json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),
