@@ -10,6 +10,7 @@ pub mod handlers;
 pub mod invocation;
 pub mod log;
 pub mod network;
+pub mod notices;
 pub mod pipeline;
 pub mod settings;
 pub mod startup;

@@ -8,6 +8,7 @@ use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::log;
+use crate::notices;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
@@ -153,7 +154,10 @@ pub(crate) async fn start(
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
     let parts = Parts { settings, layout, clock, store, rest, directory, engine, ingest };
-    Ok((Arc::new(Daemon::new(parts)), listener))
+    let daemon = Arc::new(Daemon::new(parts));
+    // Posts once Discord is there, and ends when the daemon is asked to stop.
+    tokio::spawn(notices::keep(Arc::clone(&daemon)));
+    Ok((daemon, listener))
 }
 
 /// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an

@@ -108,14 +108,15 @@ impl View<'_> {
         Ok(NoticeCursor { epoch: epoch.to_owned(), event, audit })
     }
 
-    /// Messages that wait, oldest first.
+    /// The oldest message that waits, of each guild and place.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        let sql = "SELECT id, guild_id, place, body FROM notices ORDER BY id LIMIT ?1";
+    pub fn oldest_notices(&self) -> Result<Vec<Notice>, StoreError> {
+        let sql = "SELECT id, guild_id, place, body FROM notices
+             WHERE id IN (SELECT min(id) FROM notices GROUP BY guild_id, place) ORDER BY id";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        let rows = statement.query_map([], |row| {
             let body: String = row.get("body")?;
             Ok(Notice {
                 id: row.get("id")?,
@@ -190,6 +191,16 @@ impl Change<'_> {
     pub fn drop_notices(&self, ids: &[i64]) -> Result<(), StoreError> {
         let mut statement = self.connection().prepare_cached("DELETE FROM notices WHERE id = ?1")?;
         ids.iter().try_for_each(|id| statement.execute([id]).map(drop))?;
+        Ok(())
+    }
+
+    /// Forgets every message for a guild in one place.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn drop_notices_of(&self, guild: GuildId, place: Place) -> Result<(), StoreError> {
+        let sql = "DELETE FROM notices WHERE guild_id = ?1 AND place = ?2";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), place.word()])?;
         Ok(())
     }
 
