@@ -22,7 +22,7 @@ use std::time::Duration;
 use wayhaven_shared::Fault;
 
 /// How long events gather before they are told, and how often a message is posted in a channel at most.
-const PAUSE: Duration = Duration::from_secs(2);
+pub const PAUSE: Duration = Duration::from_secs(2);
 
 /// How long to wait after the store failed.
 const STORE_MENDS_WITHIN: Duration = Duration::from_secs(30);
@@ -38,16 +38,16 @@ enum Wait {
     Change,
 }
 
-/// Posts notices until the daemon stops.
-pub async fn keep(daemon: Arc<Daemon>) {
+/// Posts notices until the daemon stops, with `pause` between messages in one channel.
+pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
     let mut stopping = daemon.stopping();
     tokio::select! {
-        () = follow(&daemon) => {}
+        () = follow(&daemon, pause) => {}
         () = stopping.raised() => {}
     }
 }
 
-async fn follow(daemon: &Arc<Daemon>) {
+async fn follow(daemon: &Arc<Daemon>, pause: Duration) {
     let store = daemon.store();
     let (mut events, mut audited) = (store.sequence(), store.audited());
     let mut poster = Poster::default();
@@ -69,7 +69,7 @@ async fn follow(daemon: &Arc<Daemon>) {
             _ = audited.changed() => {}
             () = tokio::time::sleep(longest) => {}
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -112,6 +112,8 @@ async fn live(settings: Settings, layout: Layout, clock: Clock) -> Result<(), Fa
     let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
     // 8. Discord.
     let discord = tokio::spawn(connection::keep(Arc::clone(&daemon)));
+    // It ends by itself when the daemon is asked to stop, and nobody waits for it: what waits is stored.
+    tokio::spawn(notices::keep(Arc::clone(&daemon), notices::PAUSE));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
     until_asked(&daemon).await?;
@@ -154,10 +156,7 @@ pub(crate) async fn start(
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
     let parts = Parts { settings, layout, clock, store, rest, directory, engine, ingest };
-    let daemon = Arc::new(Daemon::new(parts));
-    // Posts once Discord is there, and ends when the daemon is asked to stop.
-    tokio::spawn(notices::keep(Arc::clone(&daemon)));
-    Ok((daemon, listener))
+    Ok((Arc::new(Daemon::new(parts)), listener))
 }
 
 /// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an

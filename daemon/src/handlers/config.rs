@@ -151,3 +151,6 @@ fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;
