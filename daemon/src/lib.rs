@@ -12,6 +12,7 @@ pub mod handlers;
 pub mod invocation;
 pub mod log;
 pub mod network;
+pub mod notices;
 pub mod pipeline;
 pub mod reload;
 pub mod settings;

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod audit;
+mod config;
 mod deliveries;
 mod events;
 mod freeze;
@@ -15,6 +16,7 @@ mod links;
 mod locks;
 mod meta;
 mod migrations;
+mod notices;
 mod punishments;
 mod readers;
 mod rows;
@@ -27,6 +29,7 @@ pub use freeze::FreezeStep;
 pub use guilds::GuildSettings;
 pub use journal::Awaited;
 pub use links::Terms;
+pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use punishments::NewPunishment;
 pub use writer::Change;
 
@@ -129,6 +132,7 @@ struct Shared {
     topology: RwLock<Arc<Topology>>,
     sequence: watch::Sender<u64>,
     outbox: mpsc::UnboundedSender<Vec<Queued>>,
+    audited: watch::Sender<u64>,
     epoch: String,
 }
 
@@ -153,6 +157,7 @@ impl Store {
             topology: RwLock::new(Arc::new(view.topology()?)),
             sequence: watch::Sender::new(view.last_event()?),
             outbox,
+            audited: watch::Sender::new(view.chain_head()?.rows),
         });
         let readers = Arc::new(Readers::open(path, BUSY)?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
@@ -213,6 +218,11 @@ impl Store {
     /// Follows the sequence of the last committed event.
     pub fn sequence(&self) -> watch::Receiver<u64> {
         self.shared.sequence.subscribe()
+    }
+
+    /// Follows how many rows the committed audit has.
+    pub fn audited(&self) -> watch::Receiver<u64> {
+        self.shared.audited.subscribe()
     }
 
     /// Which store this is: a restored one has another epoch.

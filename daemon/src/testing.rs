@@ -8,7 +8,7 @@ use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, Terms, View};
-use crate::{control, pipeline};
+use crate::{control, notices, pipeline};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,6 +103,8 @@ impl TestDaemon {
         let (daemon, listener) = startup::start(settings, layout, Clock::default()).await.unwrap();
         tokio::spawn(control::serve(Arc::clone(&daemon), listener));
         tokio::spawn(connection::keep(Arc::clone(&daemon)));
+        // Sooner than in earnest: no test is about how long it takes.
+        tokio::spawn(notices::keep(Arc::clone(&daemon), Duration::from_millis(100)));
         Self { daemon, home }
     }
 

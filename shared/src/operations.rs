@@ -47,7 +47,11 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
+            ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
+            ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
+            ConfigStaffrole => GuildConfigured, "config staffrole", Admin, Everywhere, Mild;
+            ConfigAudit => GuildConfigured, "config audit", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
             Paths => PathList, "paths", Staff, CommandLine, Read;
@@ -68,7 +72,10 @@ pub const GROUPS: &[(&str, &str)] = &[
 
 use audit::{AuditEntries, AuditLog};
 use ban::{Ban, Punished, Unban};
-use config::{ConfigLogchannel, GuildConfigured};
+use config::{
+    ConfigAudit, ConfigLogchannel, ConfigNotifications, ConfigShow, ConfigStaffrole, GuildConfigShown,
+    GuildConfigured,
+};
 use daemon::{DaemonStop, DaemonStopping};
 use paths::{PathList, Paths};
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};

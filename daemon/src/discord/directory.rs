@@ -1,6 +1,7 @@
 //! The guilds as the gateway tells of them: names, owners, roles and the bot's own permissions. No members and
 //! no messages are kept, so that memory stays flat.
 
+use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildView, RoleView};
 use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -140,6 +141,20 @@ impl Directory {
         let guilds = self.read();
         let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
         Some(view.permissions(guild, self.me()?, &view.mine))
+    }
+
+    /// What the bot may do in a channel of the guild; nothing where that is not known.
+    pub fn my_permissions_in(&self, guild: GuildId, channel: &ChannelView) -> Option<u64> {
+        let (base, me) = (self.my_permissions(guild)?, self.me()?);
+        let guilds = self.read();
+        Some(channel.permissions(base, guild, me, &guilds.get(&guild)?.mine))
+    }
+
+    /// Whether the guild has a role; nothing where its roles are not known.
+    pub fn has_role(&self, guild: GuildId, role: RoleId) -> Option<bool> {
+        let guilds = self.read();
+        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
+        Some(view.roles.contains_key(&role))
     }
 
     /// What a member with these roles may do in the guild; nothing where the guild is not known.

@@ -3,6 +3,7 @@
 //! Lengths are counted in UTF-16 units. Whether Discord counts those or characters is not documented; the units
 //! are never fewer, so both readings hold.
 
+pub mod lines;
 mod table;
 mod text;
 
@@ -96,16 +97,19 @@ fn colour(tone: Tone) -> u32 {
     }
 }
 
-/// The title with the tone's sign, since a colour alone tells some people nothing.
-fn titled(tone: Tone, title: &str) -> String {
-    let sign = match tone {
+/// The tone's sign, since a colour alone tells some people nothing.
+fn sign(tone: Tone) -> &'static str {
+    match tone {
         Tone::Plain | Tone::Quiet => "",
         Tone::Good => "✓ ",
         Tone::Waiting => "~ ",
         Tone::Warning => "⚠ ",
         Tone::Bad => "✗ ",
-    };
-    fit(&format!("{sign}{}", or_nothing(title.to_owned())), TITLE)
+    }
+}
+
+fn titled(tone: Tone, title: &str) -> String {
+    fit(&format!("{}{}", sign(tone), or_nothing(title.to_owned())), TITLE)
 }
 
 fn or_nothing(text: String) -> String {

@@ -1,11 +1,12 @@
 //! Slash commands: acknowledged at once, run through the pipeline, answered when there is something to say.
 
 use crate::daemon::Daemon;
+use crate::discord::budget::Priority;
 use crate::discord::embed;
 use crate::discord::interaction::{Interaction, InteractionKind};
 use crate::handlers;
 use crate::invocation::{Actor, Invocation, Surface};
-use crate::network::LogChannel;
+use crate::network::GuildChannel;
 use crate::pipeline::{self, Unread};
 use crate::store::Severity;
 use serde_json::{Value, json};
@@ -167,15 +168,21 @@ impl Answer {
     }
 
     async fn give_late(&self, guild: GuildId, mut message: Value) {
-        let settings = self.daemon.store().read(move |view| Ok(view.guild(guild)?)).await;
-        let channel = settings.ok().flatten().as_ref().and_then(LogChannel::of);
-        let Some(channel) = channel else {
+        let config = self.daemon.store().read(move |view| Ok(view.config(guild)?)).await;
+        let Some(channel) = config.ok().and_then(|config| config.log_channel_id) else {
             return tracing::warn!(%guild, "an answer came too late, and the guild has no log channel");
+        };
+        let home = match self.daemon.rest().channel(Priority::Upkeep, channel).await {
+            Ok(view) => view.and_then(|view| view.guild_id),
+            Err(error) => return tracing::warn!(%guild, "a late answer was not posted: {error}"),
+        };
+        let Some(channel) = GuildChannel::of(guild, channel, home) else {
+            return tracing::warn!(%guild, "a late answer was not posted: the log channel is not the guild's");
         };
         let operation = &self.interaction.operation;
         message["content"] =
             format!("/{operation} of <@{}> has ended.", self.interaction.invoker.user).into();
-        if let Err(error) = self.daemon.rest().post(&channel, message).await {
+        if let Err(error) = self.daemon.rest().post(channel, message).await {
             tracing::warn!(%guild, "a late answer was not posted: {error}");
         }
     }

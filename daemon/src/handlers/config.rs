@@ -1,23 +1,156 @@
 //! `config`: what a guild has set.
 
 use super::Handle;
+use crate::discord::budget::Priority;
+use crate::discord::channel::missing;
 use crate::invocation::Context;
+use crate::network::GuildChannel;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::config::{ConfigLogchannel, GuildConfigured};
+use wayhaven_shared::operations::config::{
+    ConfigAudit, ConfigLogchannel, ConfigNotifications, ConfigShow, ConfigStaffrole, GuildConfig,
+    GuildConfigShown, GuildConfigured, Switch,
+};
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId};
+
+impl Handle for ConfigShow {
+    async fn handle(self, cx: &Context) -> Result<GuildConfigShown, Fault> {
+        let guild_id = cx.guild()?;
+        let config = cx.daemon.store().read(move |view| Ok(view.config(guild_id)?)).await?;
+        Ok(GuildConfigShown { guild_id, guild_name: cx.daemon.directory().name(guild_id), config })
+    }
+}
+
+impl Handle for ConfigNotifications {
+    async fn handle(self, cx: &Context) -> Result<GuildConfigured, Fault> {
+        let guild = cx.guild()?;
+        let Self { channel, off } = self;
+        if off && channel.is_some() {
+            return Err(Fault::usage(
+                "a channel turns the notifications on, and --off turns them off: say one",
+            ));
+        }
+        if let Some(channel) = channel {
+            check_channel(cx, guild, channel).await?;
+        }
+        configure(cx, guild, move |before| {
+            let channel = channel.or(before.notification_channel_id);
+            if channel.is_none() && !off {
+                return Err(Fault::usage("this guild has no notification channel yet")
+                    .hint("config notifications CHANNEL sets it and turns the notifications on"));
+            }
+            Ok(GuildConfig { notification_channel_id: channel, notifications: !off, ..before })
+        })
+        .await
+    }
+}
 
 impl Handle for ConfigLogchannel {
     async fn handle(self, cx: &Context) -> Result<GuildConfigured, Fault> {
         let guild = cx.guild()?;
-        let channel = self.channel;
-        // Otherwise one guild could have its alerts posted into another.
-        if cx.daemon.rest().channel_guild(channel).await? != Some(guild) {
-            return Err(Fault::not_found(format!(
-                "guild {guild} has no channel {channel} that the bot sees"
-            )));
+        let channel = set_or_unset(self.channel, self.unset, "a channel")?;
+        if let Some(channel) = channel {
+            check_channel(cx, guild, channel).await?;
         }
-        if !cx.invocation.dry_run {
-            cx.daemon.store().write(move |change| Ok(change.set_log_channel(guild, channel)?)).await?;
-        }
-        Ok(GuildConfigured { guild_id: guild, log_channel_id: Some(channel), dry_run: cx.invocation.dry_run })
+        configure(cx, guild, move |before| Ok(GuildConfig { log_channel_id: channel, ..before })).await
     }
 }
+
+impl Handle for ConfigStaffrole {
+    async fn handle(self, cx: &Context) -> Result<GuildConfigured, Fault> {
+        let guild = cx.guild()?;
+        let role = set_or_unset(self.role, self.unset, "a role")?;
+        if let Some(role) = role {
+            check_role(cx, guild, role)?;
+        }
+        configure(cx, guild, move |before| Ok(GuildConfig { staff_role_id: role, ..before })).await
+    }
+}
+
+impl Handle for ConfigAudit {
+    async fn handle(self, cx: &Context) -> Result<GuildConfigured, Fault> {
+        let audit = self.state == Switch::On;
+        configure(cx, cx.guild()?, move |before| {
+            if audit && before.notification_channel_id.is_none() {
+                return Err(Fault::conflict(
+                    "the audit is posted to the notification channel, and there is none",
+                )
+                .hint("config notifications CHANNEL sets it"));
+            }
+            Ok(GuildConfig { audit, ..before })
+        })
+        .await
+    }
+}
+
+/// What is set from now on: a value, or nothing where that was asked for.
+fn set_or_unset<T>(value: Option<T>, unset: bool, what: &str) -> Result<Option<T>, Fault> {
+    match (value, unset) {
+        (value @ Some(_), false) => Ok(value),
+        (None, true) => Ok(None),
+        (Some(_), true) | (None, false) => Err(Fault::usage(format!("say either {what} or --unset"))),
+    }
+}
+
+/// Changes the settings as `plan` says; a dry run is only the plan.
+async fn configure(
+    cx: &Context,
+    guild_id: GuildId,
+    plan: impl FnOnce(GuildConfig) -> Result<GuildConfig, Fault> + Send + 'static,
+) -> Result<GuildConfigured, Fault> {
+    let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
+    let (before, after) = if dry_run {
+        let work = move |view: &crate::store::View<'_>| {
+            let before = view.config(guild_id)?;
+            Ok((before.clone(), plan(before)?))
+        };
+        store.read(work).await?
+    } else {
+        let work = move |change: &crate::store::Change<'_>| {
+            let before = change.config(guild_id)?;
+            let after = plan(before.clone())?;
+            // Also where nothing is new: setting a channel again says that it may be tried again.
+            change.configure(guild_id, &after)?;
+            Ok((before, after))
+        };
+        store.write(work).await?
+    };
+    Ok(GuildConfigured { guild_id, before, after, dry_run })
+}
+
+/// Whether the guild can be told something there. One guild's notices are posted in no other's channel.
+async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Result<(), Fault> {
+    let view = cx.daemon.rest().channel(Priority::Interactive, channel).await?;
+    let own = view.filter(|view| GuildChannel::of(guild, channel, view.guild_id).is_some());
+    let Some(view) = own else {
+        return Err(Fault::not_found(format!("guild {guild} has no channel {channel} that the bot sees"))
+            .hint("the bot's role needs View Channel there"));
+    };
+    if !view.takes_messages() {
+        return Err(Fault::usage(format!("channel {channel} is of a kind that takes no messages for good"))
+            .hint("name a text channel: categories, forums and threads do not do"));
+    }
+    // Where Discord has not told of the guild yet, the first message will show it.
+    let lacks = cx.daemon.directory().my_permissions_in(guild, &view).map(missing).unwrap_or_default();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::conflict(format!("the bot may not post in channel {channel}: it lacks {}", lacks.join(", ")))
+        .hint("give the bot's role that permission in the channel, and ask again"))
+}
+
+/// Whether the role is one of the guild's, and not everybody's.
+fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
+    if role.get() == guild.get() {
+        return Err(Fault::usage("@everyone is no staff role: everybody in the guild would be staff"));
+    }
+    match cx.daemon.directory().has_role(guild, role) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Fault::not_found(format!("guild {guild} has no role {role}"))),
+        None => Err(Fault::unavailable(
+            "Discord has not told about this guild's roles yet: try again in a moment",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The permit that every request which changes something in a guild has to show.
 
 use super::{LinkState, Topology};
-use crate::store::{GuildSettings, Queued, Scope};
+use crate::store::{Queued, Scope};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::value::{ChannelId, GuildId, LinkId};
@@ -111,18 +111,19 @@ pub fn authorise(
     Ok(Permit { guild: target, action, link: Some(link.id) })
 }
 
-/// Leave to post in the channel that a guild has set for it.
-#[derive(Debug)]
-pub struct LogChannel(ChannelId);
+/// Leave to post in a channel of a guild what concerns that guild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuildChannel(ChannelId);
 
-impl LogChannel {
-    /// The guild's log channel, where it has set one.
-    pub fn of(settings: &GuildSettings) -> Option<Self> {
-        settings.log_channel.map(Self)
+impl GuildChannel {
+    /// Leave to tell `guild` something in `channel`; nothing where the channel is not that guild's. `home` is the
+    /// guild that Discord says it belongs to: what the store says of it may be out of date, or forged.
+    pub fn of(guild: GuildId, channel: ChannelId, home: Option<GuildId>) -> Option<Self> {
+        (home == Some(guild)).then_some(Self(channel))
     }
 
     /// The channel.
-    pub fn channel(&self) -> ChannelId {
+    pub fn channel(self) -> ChannelId {
         self.0
     }
 }
@@ -169,6 +170,17 @@ mod tests {
         let monitor = LinkRow { mode: Mode::Monitor, ..link() };
         assert_eq!(through(false, monitor, 1, 2), Err(Refusal::Monitor));
         assert_eq!(through(true, link(), 1, 2), Err(Refusal::Frozen));
+    }
+
+    #[test]
+    fn a_guild_is_told_something_in_its_own_channels_only() {
+        let channel = ChannelId::new(9).unwrap();
+        assert_eq!(
+            GuildChannel::of(guild(1), channel, Some(guild(1))).map(GuildChannel::channel),
+            Some(channel)
+        );
+        assert_eq!(GuildChannel::of(guild(1), channel, Some(guild(2))), None);
+        assert_eq!(GuildChannel::of(guild(1), channel, None), None, "one that the bot does not see");
     }
 
     #[test]

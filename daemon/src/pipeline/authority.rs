@@ -77,8 +77,8 @@ async fn has(
 
 async fn is_staff(cx: &Context, roles: &[RoleId]) -> Result<bool, Fault> {
     let Some(guild) = cx.invocation.guild else { return Ok(false) };
-    let settings = cx.daemon.store().read(move |view| Ok(view.guild(guild)?)).await?;
-    Ok(settings.and_then(|settings| settings.staff_role).is_some_and(|role| roles.contains(&role)))
+    let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+    Ok(config.staff_role_id.is_some_and(|role| roles.contains(&role)))
 }
 
 /// Nobody punishes through us whom they could not punish in Discord's own UI: themselves, the owner, the bot,

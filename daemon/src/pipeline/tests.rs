@@ -25,7 +25,13 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "setup mode" => json!({ "child": sandbox.children()[0].to_string(), "mode": "monitor" }),
         "setup actions" => json!({ "child": sandbox.children()[0].to_string(), "actions": "none" }),
         "setup security-level" => json!({ "level": "high" }),
-        "config logchannel" => json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() }),
+        "config logchannel" | "config notifications" => {
+            json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() })
+        }
+        "config staffrole" => {
+            json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })
+        }
+        "config audit" => json!({ "state": "off" }),
         _ => json!({}),
     };
     serde_json::from_value(json!({ "operation": definition.name, "arguments": arguments })).unwrap()
@@ -169,7 +175,7 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
 fn everything(view: &crate::store::View<'_>, main: u64) -> impl PartialEq + std::fmt::Debug + Send + use<> {
     let main = guild(main);
     let locked = (view.locked_guilds().unwrap(), view.security_level(main).unwrap());
-    (view.links_of(main).unwrap(), view.guild(main).unwrap().unwrap().log_channel, locked)
+    (view.links_of(main).unwrap(), view.config(main).unwrap(), locked)
 }
 
 /// A ban by the main's moderator, through Discord's own words for their roles.

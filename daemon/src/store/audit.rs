@@ -5,7 +5,7 @@
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -102,6 +102,30 @@ fn result_from_word(word: &str) -> Option<AuditResult> {
     if word == "permission_denied" { Some(AuditResult::Denied) } else { AuditResult::from_word(word) }
 }
 
+const OUTCOMES: &str =
+    "SELECT a.id, a.created_at, a.command_name, a.surface, a.guild_id, a.result_status, a.execution_time_us,
+            (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'actor') AS actor,
+            (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'target') AS target,
+            (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'message') AS message
+     FROM command_audit a WHERE a.kind = 'outcome'";
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    let target: Option<String> = row.get("target")?;
+    let micros: Option<i64> = row.get("execution_time_us")?;
+    Ok(AuditEntry {
+        sequence: row.get::<_, i64>("id")?.cast_unsigned(),
+        at: column(row, "created_at")?,
+        operation: row.get("command_name")?,
+        surface: row.get("surface")?,
+        actor: optional(row, "actor")?,
+        guild_id: optional(row, "guild_id")?,
+        target: target.and_then(|target| target.parse().ok()),
+        result: word(row, "result_status", result_from_word)?,
+        message: optional(row, "message")?,
+        duration_ms: micros.map(|micros| micros.cast_unsigned() / 1_000),
+    })
+}
+
 impl View<'_> {
     /// Where the chain ends.
     ///
@@ -119,13 +143,7 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn audit_entries(&self, filter: &AuditFilter, limit: u16) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut sql = String::from(
-            "SELECT a.id, a.created_at, a.command_name, a.surface, a.guild_id, a.result_status, a.execution_time_us,
-                    (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'actor') AS actor,
-                    (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'target') AS target,
-                    (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'message') AS message
-             FROM command_audit a WHERE a.kind = 'outcome' AND a.created_at >= ?1",
-        );
+        let mut sql = format!("{OUTCOMES} AND a.created_at >= ?1");
         let person = |field, parameter| {
             format!(
                 " AND a.id IN (SELECT audit_id FROM command_audit_personal WHERE field = '{field}' AND value = ?{parameter})"
@@ -158,23 +176,24 @@ impl View<'_> {
                 Sql(filter.guild),
                 limit
             ],
-            |row| {
-                let target: Option<String> = row.get("target")?;
-                let micros: Option<i64> = row.get("execution_time_us")?;
-                Ok(AuditEntry {
-                    sequence: row.get::<_, i64>("id")?.cast_unsigned(),
-                    at: column(row, "created_at")?,
-                    operation: row.get("command_name")?,
-                    surface: row.get("surface")?,
-                    actor: optional(row, "actor")?,
-                    guild_id: optional(row, "guild_id")?,
-                    target: target.and_then(|target| target.parse().ok()),
-                    result: word(row, "result_status", result_from_word)?,
-                    message: optional(row, "message")?,
-                    duration_ms: micros.map(|micros| micros.cast_unsigned() / 1_000),
-                })
-            },
+            entry,
         )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Outcomes after a row and up to another, oldest first, in guilds that have their audit posted: what changed
+    /// something, was refused, failed, or was done in a guild's own client. Successful readings are left out.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn audit_to_post(&self, after: u64, up_to: u64) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql = format!(
+            "{OUTCOMES} AND a.id > ?1 AND a.id <= ?2
+               AND (a.intent_id IS NOT NULL OR a.result_status <> 'success' OR a.surface = 'gateway')
+               AND a.guild_id IN (SELECT guild_id FROM guild_settings WHERE audit_posted = 1) ORDER BY a.id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([after.cast_signed(), up_to.cast_signed()], entry)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

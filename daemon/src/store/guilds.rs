@@ -1,12 +1,12 @@
-//! `guild_settings`: what each guild has set, and its name as last seen.
+//! `guild_settings`: the guilds we have heard of, and which are mains.
 
 use super::rows::{Sql, column, optional};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::value::{ChannelId, GuildId, RoleId, Untrusted};
+use wayhaven_shared::value::{GuildId, Untrusted};
 
-/// What a guild has set.
+/// A guild as the store knows it.
 #[derive(Clone, Debug)]
 pub struct GuildSettings {
     /// The guild.
@@ -15,26 +15,20 @@ pub struct GuildSettings {
     pub name: Option<Untrusted>,
     /// Whether it is a main.
     pub is_main: bool,
-    /// Where alerts and late results go.
-    pub log_channel: Option<ChannelId>,
-    /// The role that counts as staff.
-    pub staff_role: Option<RoleId>,
 }
 
 impl View<'_> {
-    /// A guild's settings; nothing where we have never heard of it.
+    /// A guild; nothing where we have never heard of it.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn guild(&self, guild: GuildId) -> Result<Option<GuildSettings>, StoreError> {
-        let sql = "SELECT guild_id, name, is_main, log_channel_id, staff_role_id FROM guild_settings WHERE guild_id = ?1";
+        let sql = "SELECT guild_id, name, is_main FROM guild_settings WHERE guild_id = ?1";
         let row = self.connection.prepare_cached(sql)?.query_row([Sql(guild)], |row| {
             Ok(GuildSettings {
                 guild_id: column(row, "guild_id")?,
                 name: optional(row, "name")?,
                 is_main: row.get("is_main")?,
-                log_channel: optional(row, "log_channel_id")?,
-                staff_role: optional(row, "staff_role_id")?,
             })
         });
         Ok(row.optional()?)
@@ -78,20 +72,5 @@ impl Change<'_> {
             self.tell(&Changed::Network { link: None })?;
         }
         Ok(changed == 0)
-    }
-
-    /// Sets where a guild's alerts and late results go.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn set_log_channel(&self, guild: GuildId, channel: ChannelId) -> Result<(), StoreError> {
-        self.ensure_guild(guild)?;
-        let sql = "UPDATE guild_settings SET log_channel_id = ?2, updated_at = ?3 WHERE guild_id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![
-            Sql(guild),
-            Sql(channel),
-            self.now().millis()
-        ])?;
-        Ok(())
     }
 }

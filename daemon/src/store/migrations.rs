@@ -13,6 +13,7 @@ const APPLICATION_ID: i32 = 0x5741_5948;
 const ALL: &[&str] = &[
     include_str!("migrations/0001-foundation.sql"),
     include_str!("migrations/0002-consent.sql"),
+    include_str!("migrations/0003-notices.sql"),
     include_str!("migrations/0005-freeze.sql"),
 ];
 

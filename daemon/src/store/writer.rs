@@ -160,10 +160,11 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
         let mut settles = Vec::with_capacity(group.len());
         let mut committed = commit(connection, clock, &topology, group.drain(..), &mut settles);
         match &mut committed {
-            Ok((sequence, outbox)) => {
+            Ok(Committed { sequence, audited, outbox }) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::clone(&topology.current.borrow());
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
+                shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
                 if !outbox.is_empty() {
                     // Where the engine is gone the store still has them, and the next start sends them.
                     let _ = shared.outbox.send(std::mem::take(outbox));
@@ -180,14 +181,21 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
     }
 }
 
-/// Runs the group in one transaction and returns, after its commit, the last event's sequence and what is to be sent.
+/// What a commit leaves behind: where events and audit end, and what is to be sent.
+struct Committed {
+    sequence: u64,
+    audited: u64,
+    outbox: Vec<Queued>,
+}
+
+/// Runs the group in one transaction and returns what its commit leaves behind.
 fn commit(
     connection: &Connection,
     clock: &Clock,
     topology: &TopologyCell,
     group: impl Iterator<Item = Job>,
     settles: &mut Vec<Settle>,
-) -> Result<(u64, Vec<Queued>), Fault> {
+) -> Result<Committed, Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     let change = Change {
         view: View { connection },
@@ -199,11 +207,11 @@ fn commit(
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
     let refusal = begun.err().map(|error| Fault::from(StoreError::from(error)));
     settles.extend(group.map(|job| job(refusal.clone().map_or(Ok(&change), Err))));
-    let finish = || -> Result<(u64, Vec<Queued>), StoreError> {
-        let sequence = change.last_event()?;
+    let finish = || -> Result<Committed, StoreError> {
+        let (sequence, audited) = (change.last_event()?, change.chain_head()?.rows);
         change.topology_here()?;
         connection.execute_batch("COMMIT")?;
-        Ok((sequence, change.outbox.take()))
+        Ok(Committed { sequence, audited, outbox: change.outbox.take() })
     };
     let ended = refusal.or_else(|| change.ended.borrow_mut().take());
     ended.map_or_else(|| finish().map_err(Fault::from), Err).inspect_err(|_| {

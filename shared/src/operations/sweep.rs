@@ -39,7 +39,11 @@ fn samples() -> Vec<Request> {
         value("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         value("sync freeze", json!({"except_reversals": true})),
         value("sync resume", json!({})),
-        value("config logchannel", json!({"channel": user})),
+        value("config show", json!({})),
+        value("config notifications", json!({"channel": user, "off": true})),
+        value("config logchannel", json!({"channel": user, "unset": true})),
+        value("config staffrole", json!({"role": user, "unset": true})),
+        value("config audit", json!({"state": "off"})),
         value(
             "audit log",
             json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),

@@ -142,7 +142,11 @@ fn samples() -> Vec<Request> {
         ("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         ("sync freeze", json!({"except_reversals": true})),
         ("sync resume", json!({})),
-        ("config logchannel", json!({"channel": user})),
+        ("config show", json!({})),
+        ("config notifications", json!({"channel": user, "off": true})),
+        ("config logchannel", json!({"channel": user, "unset": true})),
+        ("config staffrole", json!({"role": user, "unset": true})),
+        ("config audit", json!({"state": "off"})),
         (
             "audit log",
             json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),

@@ -2,9 +2,10 @@
 
 use super::{Call, Rest, RestError};
 use crate::discord::budget::{Priority, Slot};
+use crate::discord::channel::ChannelView;
 use crate::discord::interaction::InteractionToken;
 use crate::discord::routes::Route;
-use crate::network::{LogChannel, Permit};
+use crate::network::{GuildChannel, Permit};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -129,14 +130,18 @@ impl Rest {
         }
     }
 
-    /// The guild that a channel belongs to; nothing for one that the bot does not see.
+    /// A channel; nothing for one that the bot does not see.
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn channel_guild(&self, channel: ChannelId) -> Result<Option<GuildId>, RestError> {
+    pub async fn channel(
+        &self,
+        priority: Priority,
+        channel: ChannelId,
+    ) -> Result<Option<ChannelView>, RestError> {
         let route = Route { template: "GET /channels/{channel}", major: channel.get() };
-        match self.read(Priority::Interactive, route, &format!("/channels/{channel}")).await {
-            Ok(value) => Ok(serde_json::from_value(value["guild_id"].clone()).unwrap_or(None)),
+        match self.read(priority, route, &format!("/channels/{channel}")).await {
+            Ok(value) => read(value).map(Some),
             Err(error) if matches!(error.code(), Some(10003 | 50001)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -201,11 +206,11 @@ impl Rest {
         }
     }
 
-    /// Posts to a guild's log channel.
+    /// Posts to a guild's own channel.
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn post(&self, channel: &LogChannel, message: Value) -> Result<(), RestError> {
+    pub async fn post(&self, channel: GuildChannel, message: Value) -> Result<(), RestError> {
         let channel = channel.channel();
         let route = Route { template: "POST /channels/{channel}/messages", major: channel.get() };
         let slot = self.slot(Priority::Upkeep, route).await?;

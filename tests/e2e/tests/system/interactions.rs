@@ -13,7 +13,7 @@ async fn fault_36_a_slow_command_is_deferred_at_once_and_a_late_result_goes_to_t
     let setting = Setting::new(options(2)).await;
     let main = setting.main;
     let channel = setting.sandbox.log_channel(main.get());
-    let logchannel = ConfigLogchannel { channel: ChannelId::new(channel).unwrap() };
+    let logchannel = ConfigLogchannel { channel: ChannelId::new(channel), unset: false };
     ask(&setting.client, main, logchannel).await.unwrap();
 
     // One child does not answer for now.

@@ -1,0 +1,118 @@
+//! Notices: what Wayhaven posts by itself into a guild's own channels.
+//!
+//! One task follows events and audit from a cursor in the store. What concerns a guild that wants to be told becomes
+//! messages (`gather`), stored in the transaction that moves the cursor; messages that wait are posted one after
+//! the other in each channel and then forgotten (`poster`). So each event makes its message once, and a daemon that
+//! ends at any moment goes on where it was: a message that may have been posted already goes out again with
+//! the same nonce, by which Discord knows it for a few minutes.
+//!
+//! ZERO-LEAK: a guild is told what was decided in it and what was delivered to it, in a channel that Discord says is
+//! its own. Posting tells no event and no audit row, so nothing that was posted leads to a message. Requests are of
+//! the least priority, so deliveries never wait for them.
+
+mod gather;
+mod poster;
+mod wording;
+
+use crate::daemon::Daemon;
+use gather::{Gathered, gather};
+use poster::Poster;
+use std::sync::Arc;
+use std::time::Duration;
+use wayhaven_shared::Fault;
+
+/// How long events gather before they are told, and how often a message is posted in a channel at most.
+pub const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long to wait after the store failed.
+const STORE_MENDS_WITHIN: Duration = Duration::from_secs(30);
+
+/// What the task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Nothing: there is more.
+    No,
+    /// Something new, at most so long.
+    AtMost(Duration),
+    /// Something new.
+    Change,
+}
+
+/// Posts notices until the daemon stops, with `pause` between messages in one channel.
+pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
+    let mut stopping = daemon.stopping();
+    tokio::select! {
+        () = follow(&daemon, pause) => {}
+        () = stopping.raised() => {}
+    }
+}
+
+async fn follow(daemon: &Arc<Daemon>, pause: Duration) {
+    let store = daemon.store();
+    let (mut events, mut audited) = (store.sequence(), store.audited());
+    let mut poster = Poster::default();
+    loop {
+        events.mark_unchanged();
+        audited.mark_unchanged();
+        let wait = round(daemon, &mut poster).await.unwrap_or_else(|fault| {
+            tracing::warn!("notices wait: {fault}");
+            Wait::AtMost(STORE_MENDS_WITHIN)
+        });
+        let longest = match wait {
+            Wait::No => Duration::ZERO,
+            Wait::AtMost(span) => span,
+            Wait::Change => Duration::MAX,
+        };
+        tokio::select! {
+            // The store, and with it the senders, lives as long as the daemon.
+            _ = events.changed() => {}
+            _ = audited.changed() => {}
+            () = tokio::time::sleep(longest) => {}
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Takes up what is new and posts what waits, one message in each channel.
+async fn round(daemon: &Arc<Daemon>, poster: &mut Poster) -> Result<Wait, Fault> {
+    let store = daemon.store();
+    let epoch = store.epoch().to_owned();
+    // Before Discord is there too: what comes from now on is told later.
+    if store.read(move |view| Ok(gather::cursor(view, &epoch)?)).await?.is_none() {
+        let epoch = store.epoch().to_owned();
+        store.write(move |change| Ok(change.set_notice_cursor(&change.notice_cursor_now(&epoch)?)?)).await?;
+    }
+    if !daemon.is_ready() {
+        // Once it is, an event says so.
+        return Ok(Wait::Change);
+    }
+    let (epoch, now) = (store.epoch().to_owned(), daemon.clock().now());
+    let gathered = store.read(move |view| gather(view, &epoch, now)).await?;
+    let (more, next) = (gathered.more, gathered.next_due);
+    if gathered.is_news() {
+        store.write(move |change| store_gathered(change, &gathered)).await?;
+    }
+    let waiting = poster.post(daemon).await?;
+    Ok(match next {
+        _ if more || waiting => Wait::No,
+        Some(due) => Wait::AtMost(due),
+        None => Wait::Change,
+    })
+}
+
+fn store_gathered(change: &crate::store::Change<'_>, gathered: &Gathered) -> Result<(), Fault> {
+    change.set_notice_cursor(&gathered.cursor)?;
+    for notice in &gathered.notices {
+        change.insert_notice(notice)?;
+    }
+    for owed in &gathered.owed {
+        change.owe(*owed)?;
+    }
+    for settled in &gathered.settled {
+        change.settle_owed(*settled)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

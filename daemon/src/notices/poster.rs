@@ -1,0 +1,252 @@
+//! Posts what waits: one message in each channel at a time, oldest first.
+//!
+//! A channel that Discord refuses is shut: what is for it is forgotten, until the guild sets something or the bot's
+//! permissions there become others. What fails for a passing reason is tried a few times, then forgotten.
+
+use crate::daemon::Daemon;
+use crate::discord::budget::Priority;
+use crate::discord::rest::RestError;
+use crate::network::GuildChannel;
+use crate::store::{Notice, Place, Severity};
+use crate::sync::backoff;
+use futures::StreamExt;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::config::GuildConfig;
+use wayhaven_shared::value::{ChannelId, GuildId, Timestamp};
+
+/// How many messages are on their way at once.
+const AT_ONCE: usize = 8;
+
+/// How often a message is tried before it is forgotten.
+const TRIES: u32 = 5;
+
+/// How long one try may take, waiting for its turn included: one channel must not hold up the others.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// What a channel was refused under; where it is another one now, it may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    configured: Option<Timestamp>,
+    permissions: Option<u64>,
+}
+
+impl Standing {
+    /// Whether it is worth another try. What is not known at the moment says nothing.
+    fn differs_from(self, refused: Self) -> bool {
+        self.configured != refused.configured
+            || (self.permissions.is_some() && self.permissions != refused.permissions)
+    }
+}
+
+/// What is known of a channel in a guild's settings.
+#[derive(Debug, Default)]
+struct Door {
+    /// Leave to post there: a channel stays in its guild for good, so it is asked for once.
+    leave: Option<GuildChannel>,
+    shut: Option<Standing>,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+/// What became of one try.
+enum Tried {
+    Posted,
+    /// Nothing can be posted there; why, for an operator.
+    Refused(String),
+    /// It may be different in a moment.
+    Passing(RestError),
+    /// This message is refused, and another may not be.
+    Malformed(RestError),
+    /// Nothing at all leaves any more.
+    Stopped,
+}
+
+/// What is forgotten, and what is told of it.
+#[derive(Default)]
+struct Ending {
+    one: Vec<i64>,
+    all: Vec<(GuildId, Place)>,
+    alerts: Vec<(GuildId, String)>,
+}
+
+/// Posts messages, and knows the channels.
+#[derive(Default)]
+pub(super) struct Poster {
+    doors: HashMap<(GuildId, ChannelId), Door>,
+    /// Ended, and perhaps still in the store: where that takes no changes they are not posted again and again.
+    ended: HashSet<i64>,
+}
+
+impl Poster {
+    /// Posts the oldest message of each channel; whether others wait.
+    pub(super) async fn post(&mut self, daemon: &Arc<Daemon>) -> Result<bool, Fault> {
+        let oldest = daemon.store().read(|view| {
+            let oldest = view.oldest_notices()?.into_iter();
+            let with = oldest.map(|notice| {
+                let guild = notice.new.guild;
+                Ok::<_, Fault>((notice, view.config(guild)?, view.configured_at(guild)?))
+            });
+            with.collect::<Result<Vec<_>, Fault>>()
+        });
+        let oldest = oldest.await?;
+        if oldest.is_empty() {
+            return Ok(false);
+        }
+        let mut ending = Ending::default();
+        let mut jobs = Vec::new();
+        let mut taken = HashSet::new();
+        for (notice, config, configured) in oldest {
+            if let Some(channel) = self.door_for(daemon, &notice, &config, configured, &mut ending)
+                && taken.insert(channel)
+            {
+                let leave = self.doors.get(&(notice.new.guild, channel)).and_then(|door| door.leave);
+                jobs.push((notice, channel, leave, configured));
+            }
+        }
+        let tries = jobs.into_iter().map(|(notice, channel, leave, configured)| async move {
+            let tried = attempt(daemon, &notice, channel, leave);
+            let late = RestError::Lost(format!("it took longer than {} s", WITHIN.as_secs()));
+            let tried = timeout(WITHIN, tried).await.unwrap_or((leave, Tried::Passing(late)));
+            (notice, channel, configured, tried)
+        });
+        let tried: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
+        for (notice, channel, configured, (leave, tried)) in tried {
+            self.settle(daemon, &notice, channel, leave, configured, tried, &mut ending);
+        }
+        self.end(daemon, ending).await?;
+        Ok(true)
+    }
+
+    /// The channel that a message is to be posted in now; where it is not to be posted at all it ends.
+    fn door_for(
+        &mut self,
+        daemon: &Daemon,
+        notice: &Notice,
+        config: &GuildConfig,
+        configured: Option<Timestamp>,
+        ending: &mut Ending,
+    ) -> Option<ChannelId> {
+        let (guild, place) = (notice.new.guild, notice.new.place);
+        if self.ended.contains(&notice.id) {
+            ending.one.push(notice.id);
+            return None;
+        }
+        let Some(channel) = place.channel(config) else {
+            // It was turned off meanwhile.
+            ending.all.push((guild, place));
+            return None;
+        };
+        let door = self.doors.entry((guild, channel)).or_default();
+        let standing = Standing { configured, permissions: daemon.directory().my_permissions(guild) };
+        if door.shut.is_some_and(|shut| !standing.differs_from(shut)) {
+            ending.all.push((guild, place));
+            return None;
+        }
+        door.shut = None;
+        door.not_before.is_none_or(|at| at <= Instant::now()).then_some(channel)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn settle(
+        &mut self,
+        daemon: &Daemon,
+        notice: &Notice,
+        channel: ChannelId,
+        leave: Option<GuildChannel>,
+        configured: Option<Timestamp>,
+        tried: Tried,
+        ending: &mut Ending,
+    ) {
+        let guild = notice.new.guild;
+        let door = self.doors.entry((guild, channel)).or_default();
+        door.leave = leave;
+        door.not_before = None;
+        let failures = std::mem::take(&mut door.failures) + 1;
+        match tried {
+            Tried::Posted => ending.one.push(notice.id),
+            Tried::Refused(why) => {
+                let permissions = daemon.directory().my_permissions(guild);
+                door.shut = Some(Standing { configured, permissions });
+                ending.all.push((guild, notice.new.place));
+                ending.alerts.push((
+                    guild,
+                    format!(
+                        "nothing can be posted in channel {channel} ({why}): set it again once that is mended"
+                    ),
+                ));
+            }
+            Tried::Passing(error) if failures < TRIES => {
+                tracing::debug!(%guild, %channel, "a notice is tried again: {error}");
+                door.failures = failures;
+                door.not_before = Some(Instant::now() + backoff(failures));
+            }
+            Tried::Passing(error) | Tried::Malformed(error) => {
+                tracing::warn!(%guild, %channel, "a notice is not posted: {error}");
+                ending.one.push(notice.id);
+            }
+            Tried::Stopped => {}
+        }
+    }
+
+    async fn end(&mut self, daemon: &Daemon, ending: Ending) -> Result<(), Fault> {
+        let Ending { one, all, alerts } = ending;
+        if one.is_empty() && all.is_empty() && alerts.is_empty() {
+            return Ok(());
+        }
+        self.ended.extend(&one);
+        let work = move |change: &crate::store::Change<'_>| {
+            change.drop_notices(&one)?;
+            for (guild, place) in all {
+                change.drop_notices_of(guild, place)?;
+            }
+            for (guild, details) in alerts {
+                change.alert("notices_refused", Severity::Low, Some(guild), None, &details)?;
+            }
+            Ok(())
+        };
+        daemon.store().write(work).await?;
+        self.ended.clear();
+        Ok(())
+    }
+}
+
+/// One try: is it the guild's own channel, and then the message.
+async fn attempt(
+    daemon: &Daemon,
+    notice: &Notice,
+    channel: ChannelId,
+    leave: Option<GuildChannel>,
+) -> (Option<GuildChannel>, Tried) {
+    let leave = match leave {
+        Some(leave) => leave,
+        None => match daemon.rest().channel(Priority::Upkeep, channel).await {
+            Ok(None) => return (None, Tried::Refused("the bot does not see it".into())),
+            // Whose it is says nothing to this guild.
+            Ok(Some(view)) => match GuildChannel::of(notice.new.guild, channel, view.guild_id) {
+                Some(leave) => leave,
+                None => return (None, Tried::Refused("it is not this guild's".into())),
+            },
+            Err(error) => return (None, judge(error)),
+        },
+    };
+    let mut message = notice.new.body.clone();
+    // Should it be sent twice, Discord knows it by this for a few minutes (FACTS A6: at most 25 characters).
+    let epoch: String = daemon.store().epoch().chars().take(8).collect();
+    message["nonce"] = format!("{epoch}{}", notice.id).into();
+    message["enforce_nonce"] = true.into();
+    let tried = daemon.rest().post(leave, message).await.map_or_else(judge, |()| Tried::Posted);
+    (Some(leave), tried)
+}
+
+fn judge(error: RestError) -> Tried {
+    match error {
+        RestError::Unauthorised | RestError::Stopped => Tried::Stopped,
+        RestError::Refused { status: 403 | 404, .. } => Tried::Refused(error.to_string()),
+        error if error.is_passing() => Tried::Passing(error),
+        error => Tried::Malformed(error),
+    }
+}

@@ -1,0 +1,102 @@
+//! What notices say. A line about a delivery names the child it is told in and the main, and no other guild.
+
+use crate::discord::embed::lines::{Line, messages as in_messages};
+use crate::store::Place;
+use serde_json::Value;
+use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
+use wayhaven_shared::operations::punishment::{Delivery, DeliveryCounts, Punishment};
+use wayhaven_shared::report::{Text, Tone};
+use wayhaven_shared::value::Untrusted;
+
+/// The lines as messages for a place.
+pub(super) fn messages(place: Place, lines: &[Line]) -> Vec<Value> {
+    match place {
+        Place::Log => in_messages("Security alerts", Tone::Warning, lines),
+        Place::Punishments => in_messages("Punishments", Tone::Plain, lines),
+        Place::Audit => in_messages("Audit", Tone::Quiet, lines),
+    }
+}
+
+/// What reached a child.
+pub(super) fn delivered(delivery: &Delivery, punishment: &Punishment, main: Option<&Untrusted>) -> Line {
+    let mut pieces: Vec<Text> =
+        vec![format!("{} of {}: {}", delivery.action, delivery.user_id, delivery.state).into()];
+    if let Some(why) = &delivery.reason {
+        pieces.extend(["—".into(), Text::Theirs(Untrusted::clipped(why))]);
+    }
+    pieces.push("· decided in".into());
+    pieces.extend(main.map(Text::from));
+    pieces.push(format!("({})", punishment.guild_id).into());
+    pieces.extend(reason(punishment));
+    Line { tone: delivery.state.tone(), pieces }
+}
+
+/// How a punishment went, for the guild where it was decided.
+pub(super) fn decided(punishment: &Punishment, counts: DeliveryCounts, origin: Option<&Delivery>) -> Line {
+    let mut pieces: Vec<Text> =
+        vec![format!("{} of {} · by {}", punishment.action, punishment.user_id, punishment.by()).into()];
+    let mut tone = Tone::Good;
+    if let Some(here) = origin.filter(|here| here.state.tone() != Tone::Good) {
+        tone = here.state.tone();
+        pieces.push(format!("· here {}", here.state).into());
+        if let Some(why) = &here.reason {
+            pieces.extend(["—".into(), Text::Theirs(Untrusted::clipped(why))]);
+        }
+    }
+    let total = counts.total();
+    if total > 0 {
+        let others = DeliveryCounts { applied: 0, ..counts };
+        let rest = if others.total() > 0 { format!(" ({})", others.words()) } else { String::new() };
+        pieces.push(format!("· {} of {total} children{rest}", counts.applied).into());
+        if counts.attention() > 0 {
+            tone = Tone::Bad;
+        } else if counts.open() > 0 && tone == Tone::Good {
+            tone = Tone::Waiting;
+        }
+    }
+    pieces.extend(reason(punishment));
+    Line { tone, pieces }
+}
+
+fn reason(punishment: &Punishment) -> Vec<Text> {
+    punishment.reason.as_ref().map(|reason| vec!["· reason:".into(), reason.into()]).unwrap_or_default()
+}
+
+/// An alert.
+pub(super) fn alert(kind: &str, details: &Untrusted, count: u64) -> Line {
+    let mut pieces: Vec<Text> = vec![format!("{kind}:").into(), details.into()];
+    if count > 1 {
+        pieces.push(format!("({count} times today)").into());
+    }
+    Line { tone: Tone::Warning, pieces }
+}
+
+/// A row of the audit. The account of an operator on the machine is nobody's business in a guild.
+pub(super) fn audit(entry: &AuditEntry) -> Line {
+    let tone = match entry.result {
+        AuditResult::Success => Tone::Good,
+        AuditResult::Denied => Tone::Warning,
+        AuditResult::Error | AuditResult::Interrupted => Tone::Bad,
+    };
+    let by = match (entry.surface.as_str(), &entry.actor) {
+        ("cli" | "console", _) => "an operator".into(),
+        (_, Some(actor)) => actor.into(),
+        (_, None) => "unknown".into(),
+    };
+    let mut pieces: Vec<Text> =
+        vec![format!("{} UTC", entry.at.short()).into(), entry.operation.clone().into()];
+    pieces.extend(entry.target.map(|user| format!("of {user}").into()));
+    pieces.push(format!("· {} · by", entry.result.word()).into());
+    pieces.push(by);
+    Line { tone, pieces }
+}
+
+/// What did not fit.
+pub(super) fn beyond(count: usize, place: Place) -> Line {
+    let shows = match place {
+        Place::Log => "the console shows them",
+        Place::Punishments => "punishment list shows what was decided",
+        Place::Audit => "audit log shows them",
+    };
+    Line { tone: Tone::Plain, pieces: vec![format!("… and {count} more: {shows}").into()] }
+}
