@@ -10,7 +10,8 @@ use rusqlite::{Connection, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x5741_5948;
 
 /// Every migration, in order; the first makes `user_version` 1.
-const ALL: &[&str] = &[include_str!("migrations/0001-foundation.sql")];
+const ALL: &[&str] =
+    &[include_str!("migrations/0001-foundation.sql"), include_str!("migrations/0004-gap.sql")];
 
 /// Brings the schema up to date, each migration in a transaction of its own.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
