@@ -7,6 +7,7 @@ pub mod directory;
 pub mod embed;
 pub mod event;
 pub mod gateway;
+pub mod identify;
 pub mod interaction;
 pub mod registration;
 pub mod rest;
