@@ -109,6 +109,12 @@ impl Discord {
         Err(Timeout { waited: within, seen: self.seen() })
     }
 
+    /// Waits while something holds, at most until the sandbox stops.
+    pub(crate) async fn while_true(&self, holds: impl Fn(&World) -> bool) {
+        let mut changes = self.changes();
+        while !self.is_stopped() && self.read(&holds) && changes.changed().await.is_ok() {}
+    }
+
     /// The tail of the log in words.
     fn seen(&self) -> String {
         self.read(|world| {
@@ -134,23 +140,28 @@ impl Discord {
     /// Moves the sandbox's clock forward.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
-        self.change(|world| world.deliver_delayed());
+        self.change(World::catch_up);
     }
 
     /// Makes something go wrong. What concerns connections as they are (drop, close, opcodes) happens at once and
     /// is over; the rest lasts until cleared or used up.
     pub fn inject(&self, fault: Fault) -> FaultId {
         self.change(|world| {
+            let (aim, fault) = fault.aimed();
             if let Fault::Gateway { trouble } = &fault {
-                trouble::strike(world, trouble);
+                trouble::strike(world, &aim, trouble);
             }
-            world.faults.inject(fault)
+            world.faults.inject(fault.only(aim))
         })
     }
 
-    /// Ends a fault; says whether it was active. Requests that hang on it go on.
+    /// Ends a fault; says whether it was active. Requests that hang on it go on, what waits for it happens.
     pub fn clear(&self, fault: FaultId) -> bool {
-        self.change(|world| world.faults.clear(fault))
+        self.change(|world| {
+            let was_active = world.faults.clear(fault);
+            world.catch_up();
+            was_active
+        })
     }
 
     /// Every request received, oldest first.

@@ -5,6 +5,7 @@ mod connection;
 mod identify;
 mod members;
 pub mod session;
+mod stream;
 pub(crate) mod trouble;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::discord::Discord;
+use crate::world::World;
 
 /// Intent bits.
 pub mod intent {
@@ -76,21 +78,18 @@ pub(crate) async fn serve(discord: Arc<Discord>, listener: TcpListener) {
     }
 }
 
-/// Sends events that a fault held back, when the clock says so.
-pub(crate) async fn deliver_when_due(discord: Arc<Discord>) {
+/// Lets happen what a fault put off, when the clock says so.
+pub(crate) async fn catch_up_when_due(discord: Arc<Discord>) {
     let mut changes = discord.changes();
     loop {
-        let due = discord.read(|world| world.delayed.iter().map(|(at, _)| *at).min());
-        let Some(due) = due else {
+        let Some(due) = discord.read(World::next_due) else {
             if changes.changed().await.is_err() {
                 return;
             }
             continue;
         };
         tokio::select! {
-            () = discord.clock.reach(due) => {
-                discord.change(|world| world.deliver_delayed());
-            }
+            () = discord.clock.reach(due) => discord.change(World::catch_up),
             changed = changes.changed() => if changed.is_err() { return },
         }
     }

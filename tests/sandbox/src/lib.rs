@@ -37,7 +37,7 @@ pub mod world;
 
 pub use conformance::Conformance;
 pub use discord::{Addresses, Discord, Timeout};
-pub use fault::{At, EventFate, Fault, FaultId, Scope, Trouble};
+pub use fault::{Aim, At, EventFate, Fault, FaultId, Scope, Trouble};
 pub use interaction::InteractionId;
 pub use options::Options;
 pub use people::People;

@@ -35,7 +35,7 @@ pub struct Recorded {
     pub body: Option<Value>,
     /// The audit reason, decoded.
     pub reason: Option<String>,
-    /// HTTP status answered; 0 if the connection was cut before an answer.
+    /// HTTP status answered; 0 if the connection was cut or reset before the answer was whole.
     pub status: u16,
     /// Discord's error code answered.
     pub code: Option<u32>,
@@ -135,6 +135,13 @@ impl Log {
         entry.code = reply.code;
         entry.limited = reply.limited;
         entry.applied = reply.applied;
+    }
+
+    /// A request that was answered before is carried out now.
+    pub(crate) fn applied(&mut self, sequence: usize) {
+        if let Some(entry) = self.entries.get_mut(sequence) {
+            entry.applied = true;
+        }
     }
 
     /// Every request.

@@ -8,6 +8,7 @@ mod call;
 mod channels;
 mod guilds;
 mod interactions;
+mod later;
 pub mod limits;
 mod members;
 mod messages;
@@ -32,7 +33,9 @@ use crate::fault::{Fault, Plan};
 use crate::world::World;
 
 use call::Call;
-use limits::Verdict;
+use later::Due;
+pub(crate) use later::Late;
+use limits::{Limits, Verdict};
 pub(crate) use reply::Reply;
 use request::Incoming;
 use routes::Door as Entry;
@@ -69,18 +72,17 @@ async fn handle(
         (sequence, world.faults.plan(&incoming.asked()))
     });
     if let Some(fault) = plan.hang {
-        let mut changes = discord.changes();
-        while discord.read(|world| world.faults.is_active(fault)) && changes.changed().await.is_ok() {}
+        discord.while_true(|world| world.faults.is_active(fault)).await;
     }
     let cut = plan.cut_after || matches!(plan.instead, Some(Fault::CutBefore { .. }));
     let gateway_url = discord.addresses.gateway.as_str();
     let (reply, latency) = discord.change(|world| {
-        let reply = answer(world, &incoming, &plan, gateway_url);
+        let reply = answer(world, &incoming, sequence, &plan, gateway_url);
         let now = world.clock.now();
         if matches!(reply.status, 401 | 403 | 429) && reply.limited != Some("shared") {
             world.limits.count_invalid(now);
         }
-        world.log.close(sequence, if cut { 0 } else { reply.status }, &reply);
+        world.log.close(sequence, if cut || plan.reset { 0 } else { reply.status }, &reply);
         (reply, world.options.latency + plan.latency)
     });
     if !latency.is_zero() {
@@ -88,12 +90,20 @@ async fn handle(
     }
     if cut {
         line.cut();
+    } else if plan.reset {
+        line.reset(reply.part(|body| body / 2));
+    } else if let Some(fault) = plan.hold {
+        line.hold(reply.part(|_| 0));
+        tokio::spawn(async move {
+            discord.while_true(|world| world.faults.is_active(fault)).await;
+            line.release();
+        });
     }
     reply.into_response()
 }
 
 /// Decides what a request is answered, and carries it out.
-fn answer(world: &mut World, incoming: &Incoming, plan: &Plan, gateway_url: &str) -> Reply {
+fn answer(world: &mut World, incoming: &Incoming, sequence: usize, plan: &Plan, gateway_url: &str) -> Reply {
     if let Some(refusal) = &incoming.edge {
         return Reply::refused(refusal.clone());
     }
@@ -103,8 +113,11 @@ fn answer(world: &mut World, incoming: &Incoming, plan: &Plan, gateway_url: &str
         }
         Some(Fault::Page { status, body, .. }) => return Reply::page(*status, body.clone()),
         Some(Fault::RateLimit { scope, retry_after, headers, .. }) => {
-            return Reply::limited(*scope, *retry_after, None).with_headers(headers.as_ref());
+            let bucket = incoming.found.as_ref().map(|(endpoint, _)| endpoint.bucket);
+            let standing = bucket.and_then(|bucket| Limits::pretend(bucket, *scope, *retry_after));
+            return Reply::limited(*scope, *retry_after, standing, world).with_headers(headers.as_ref());
         }
+        Some(Fault::Redirect { status, location, .. }) => return Reply::redirect(*status, location),
         Some(_) => return Reply::page(502, String::new()),
         None => {}
     }
@@ -121,12 +134,20 @@ fn answer(world: &mut World, incoming: &Incoming, plan: &Plan, gateway_url: &str
     let standing = match world.limits.judge(now, counted, Some(endpoint.bucket), incoming.major()) {
         Verdict::Pass(standing) => standing,
         Verdict::Limited { scope, retry_after, standing } => {
-            return Reply::limited(scope, retry_after, standing);
+            return Reply::limited(scope, retry_after, standing, world);
         }
         Verdict::Banned(retry_after) => return Reply::banned(retry_after),
     };
     if let Some(refusal) = &incoming.form {
-        return Reply::refused(refusal.clone()).standing(standing, now, world);
+        return Reply::refused(refusal.clone()).standing(standing, world);
+    }
+    if let Some((fault, by)) = plan.late.filter(|_| endpoint.can_be_late()) {
+        let due = by.map_or(Due::Cleared(fault), |by| Due::At(now + by));
+        let reply = match later::promise(world, incoming, (endpoint, parameters), sequence, due) {
+            Ok(answer) => Reply::promised(answer.status, answer.body),
+            Err(refusal) => Reply::refused(refusal),
+        };
+        return reply.standing(standing, world);
     }
     let parameters: Vec<(&'static str, &str)> = parameters.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let mut call = Call {
@@ -141,5 +162,5 @@ fn answer(world: &mut World, incoming: &Incoming, plan: &Plan, gateway_url: &str
         Ok(answer) => Reply::done(answer.status, answer.body),
         Err(refusal) => Reply::refused(refusal),
     };
-    reply.standing(standing, now, world)
+    reply.standing(standing, world)
 }

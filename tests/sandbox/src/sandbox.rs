@@ -58,7 +58,7 @@ impl Sandbox {
             tokio::spawn(rest::serve(Arc::clone(&discord), api)),
             tokio::spawn(gateway::serve(Arc::clone(&discord), socket)),
             tokio::spawn(control::serve(Arc::clone(&discord), desk)),
-            tokio::spawn(gateway::deliver_when_due(Arc::clone(&discord))),
+            tokio::spawn(gateway::catch_up_when_due(Arc::clone(&discord))),
         ];
         Ok(Self { discord, tasks, token })
     }

@@ -34,6 +34,11 @@ pub(crate) fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::
     u64::deserialize(from).map(Duration::from_millis)
 }
 
+/// Milliseconds that may be left out.
+pub(crate) fn optional_millis<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
+}
+
 /// A list of ids.
 pub(crate) fn ids<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
     let listed = Vec::<TextOrNumber>::deserialize(from)?;

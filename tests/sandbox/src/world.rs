@@ -21,6 +21,7 @@ use crate::gateway::session::Session;
 use crate::interaction::Interaction;
 use crate::options::Options;
 use crate::record::Log;
+use crate::rest::Late;
 use crate::rest::limits::Limits;
 use crate::snowflake::{Mint, Noise};
 
@@ -213,6 +214,10 @@ pub struct World {
     pub faults: Faults,
     /// Rate limits.
     pub limits: Limits,
+    /// Whether nobody is told of what happens, as where a change is only tried.
+    pub(crate) muted: bool,
+    /// Requests answered and not carried out yet.
+    pub(crate) late: Vec<Late>,
     /// Events held back by a fault until a moment of the clock.
     pub delayed: Vec<(Duration, Event)>,
 }

@@ -23,11 +23,13 @@ impl Writing {
         Self::Stream(Box::new(Compress::new(Compression::fast(), true)))
     }
 
-    /// The frame that carries a payload.
-    pub(crate) fn frame(&mut self, payload: &str) -> std::io::Result<Message> {
+    /// The frame that carries a payload; where each may be a blob, short ones are only if asked for.
+    pub(crate) fn frame(&mut self, payload: &str, short_too: bool) -> std::io::Result<Message> {
         match self {
             Self::Plain => Ok(Message::Text(payload.to_owned())),
-            Self::Blobs if payload.len() < WORTH_COMPRESSING => Ok(Message::Text(payload.to_owned())),
+            Self::Blobs if payload.len() < WORTH_COMPRESSING && !short_too => {
+                Ok(Message::Text(payload.to_owned()))
+            }
             Self::Blobs => {
                 let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
                 encoder.write_all(payload.as_bytes())?;
@@ -69,7 +71,9 @@ mod tests {
         let mut inflate = Decompress::new(true);
         for size in [10, 5_000, 200_000] {
             let text: String = (0..size).map(|at| char::from(b'a' + (at * 7 % 26) as u8)).collect();
-            let Message::Binary(bytes) = writing.frame(&text).unwrap() else { panic!("no binary frame") };
+            let Message::Binary(bytes) = writing.frame(&text, false).unwrap() else {
+                panic!("no binary frame")
+            };
             assert!(bytes.ends_with(&[0, 0, 0xFF, 0xFF]));
             let mut out = Vec::with_capacity(size + 16);
             inflate.decompress_vec(&bytes, &mut out, FlushDecompress::Sync).unwrap();

@@ -19,6 +19,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::close;
 use super::compress::Writing;
 use super::session::Outgoing;
+use super::stream::Stream;
+use super::trouble::ends_session;
 use crate::discord::Discord;
 use crate::fault::Trouble;
 
@@ -42,6 +44,8 @@ pub(super) struct Connection {
     pub(super) discord: Arc<Discord>,
     /// The session it identified or resumed as.
     pub(super) session: Option<String>,
+    /// Its shard and number of shards.
+    pub(super) shard: Option<(u64, u64)>,
     /// Given to that session.
     pub(super) link: UnboundedSender<Outgoing>,
     pub(super) writing: Writing,
@@ -50,7 +54,10 @@ pub(super) struct Connection {
 }
 
 pub(super) async fn run(discord: Arc<Discord>, stream: TcpStream) {
+    let gone = Trouble::NoHandshake;
+    discord.while_true(|world| world.faults.troubled(None, &gone)).await;
     let mut asked = String::new();
+    let stream = Stream::new(stream, Arc::clone(&discord));
     #[expect(clippy::result_large_err, reason = "the shape is the library's")]
     let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         request.uri().query().unwrap_or_default().clone_into(&mut asked);
@@ -64,8 +71,9 @@ pub(super) async fn run(discord: Arc<Discord>, stream: TcpStream) {
     let writing = if asked.contains("compress=zlib-stream") { Writing::stream() } else { Writing::Plain };
     let (link, outgoing) = unbounded_channel();
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    let (session, events, heard) = (None, VecDeque::new(), Instant::now());
-    let mut connection = Connection { number, discord, session, link, writing, events, heard };
+    let (events, heard) = (VecDeque::new(), Instant::now());
+    let mut connection =
+        Connection { number, discord, session: None, shard: None, link, writing, events, heard };
     connection.converse(&mut socket, outgoing).await;
 }
 
@@ -80,7 +88,7 @@ fn unacceptable(query: &str) -> Option<u16> {
     if json && zlib { None } else { Some(close::DECODE) }
 }
 
-async fn shut(socket: &mut WebSocketStream<TcpStream>, code: u16) {
+async fn shut(socket: &mut WebSocketStream<Stream>, code: u16) {
     let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
     // The peer may be gone already; nothing is owed to it then.
     let _ = socket.close(Some(frame)).await;
@@ -89,7 +97,7 @@ async fn shut(socket: &mut WebSocketStream<TcpStream>, code: u16) {
 impl Connection {
     async fn converse(
         &mut self,
-        socket: &mut WebSocketStream<TcpStream>,
+        socket: &mut WebSocketStream<Stream>,
         mut outgoing: UnboundedReceiver<Outgoing>,
     ) {
         let interval = self.discord.read(|world| world.options.heartbeat_interval);
@@ -113,7 +121,16 @@ impl Connection {
                         shut(socket, code).await;
                         return self.lose(end);
                     }
+                    Outgoing::CloseWithoutCode => {
+                        let _ = socket.close(None).await;
+                        return self.lose(false);
+                    }
                     Outgoing::Drop => return self.lose(false),
+                    Outgoing::Reset => {
+                        socket.get_ref().reset_on_drop();
+                        return self.lose(false);
+                    }
+                    Outgoing::HalfOpen => return self.stay_half_open(outgoing, silent_until).await,
                 },
                 message = socket.next() => match message {
                     Some(Ok(Message::Text(text))) => match self.hear(socket, &text).await {
@@ -121,7 +138,7 @@ impl Connection {
                         Next::Close(code) => {
                             shut(socket, code).await;
                             // Fatal codes and timeouts end the session; a client's mistake keeps it resumable.
-                            return self.lose(matches!(code, 4004 | 4009..=4014));
+                            return self.lose(ends_session(code));
                         }
                     },
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -144,12 +161,42 @@ impl Connection {
         }
     }
 
+    /// Neither reads nor writes until somebody else holds the session or the sandbox stops. The session times out
+    /// as it does when no heartbeat comes, but nobody is told.
+    async fn stay_half_open(&mut self, mut outgoing: UnboundedReceiver<Outgoing>, silent_until: Instant) {
+        let taken_over = async {
+            while let Some(next) = outgoing.recv().await {
+                if matches!(next, Outgoing::Drop) {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout_at(silent_until, taken_over).await.is_ok() {
+            return self.lose(false);
+        }
+        self.lose(true);
+        let discord = Arc::clone(&self.discord);
+        discord.while_true(|_| true).await;
+    }
+
+    /// Which session it is now, and of which shard.
+    pub(super) fn hold(&mut self, session: String, shard: (u64, u64)) {
+        self.session = Some(session);
+        self.shard = Some(shard);
+    }
+
     /// Writes a payload; false if the peer is gone.
-    pub(super) async fn write(&mut self, socket: &mut WebSocketStream<TcpStream>, payload: &str) -> bool {
-        if self.discord.read(|world| world.faults.troubled(&Trouble::Silence)) {
+    pub(super) async fn write(&mut self, socket: &mut WebSocketStream<Stream>, payload: &str) -> bool {
+        let shard = self.shard;
+        let (silent, zlib) = self.discord.read(|world| {
+            let troubled = |trouble| world.faults.troubled(shard, trouble);
+            (troubled(&Trouble::Silence), troubled(&Trouble::ZlibFrames))
+        });
+        if silent {
             return true;
         }
-        match self.writing.frame(payload) {
+        socket.get_mut().shard = shard;
+        match self.writing.frame(payload, zlib) {
             Ok(frame) => socket.send(frame).await.is_ok(),
             Err(_) => false,
         }
@@ -172,7 +219,7 @@ impl Connection {
         });
     }
 
-    async fn hear(&mut self, socket: &mut WebSocketStream<TcpStream>, text: &str) -> Next {
+    async fn hear(&mut self, socket: &mut WebSocketStream<Stream>, text: &str) -> Next {
         if text.len() > LARGEST_PAYLOAD {
             return Next::Close(close::DECODE);
         }
@@ -189,7 +236,7 @@ impl Connection {
         match op {
             1 => {
                 self.heard = Instant::now();
-                if self.discord.read(|world| world.faults.troubled(&Trouble::StopAcks)) {
+                if self.discord.read(|world| world.faults.troubled(self.shard, &Trouble::StopAcks)) {
                     return Next::Go;
                 }
                 let ack = r#"{"op":11,"d":null,"s":null,"t":null}"#;

@@ -1,6 +1,7 @@
 //! Identify and resume.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use super::compress::Writing;
 use super::connection::{Connection, Next};
 use super::session::{Outgoing, Session};
 use super::{close, intent};
-use crate::fault::Trouble;
-use crate::world::World;
+use crate::fault::{Aim, Trouble};
+use crate::world::{Guild, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const IDENTIFY_WINDOW: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ struct Wanted {
 
 /// What an identify is answered.
 enum Admission {
-    Welcome(String),
+    Welcome(String, (u64, u64)),
     /// Opcode 9 false: try again later.
     Later,
     Refused(u16),
@@ -58,15 +59,15 @@ impl Connection {
                 link: Some((number, link)),
             };
             world.welcome(session);
-            Admission::Welcome(id)
+            Admission::Welcome(id, wanted.shard)
         });
         match admission {
-            Admission::Welcome(id) => {
+            Admission::Welcome(id, shard) => {
                 // Transport compression and blobs exclude each other; the transport was chosen first.
                 if data["compress"].as_bool() == Some(true) && matches!(self.writing, Writing::Plain) {
                     self.writing = Writing::Blobs;
                 }
-                self.session = Some(id);
+                self.hold(id, shard);
                 Next::Go
             }
             Admission::Later => {
@@ -88,11 +89,13 @@ impl Connection {
                 return Admission::Refused(close::AUTHENTICATION_FAILED);
             }
             let (now, keep) = (world.clock.now(), world.options.replay_buffer);
-            let (refused, window) =
-                (world.faults.troubled(&Trouble::RefuseResume), world.options.resume_window);
+            let Some(found) = world.sessions.get(&id) else { return Admission::Later };
+            let shard = found.shard;
+            let trouble = ResumeTrouble::of(world, shard);
             let Some(session) = world.sessions.get_mut(&id) else { return Admission::Later };
+            let window = trouble.window.unwrap_or(world.options.resume_window);
             let expired = session.lost_at.is_some_and(|at| at + window < now);
-            if refused || expired || !session.can_replay_after(sequence.min(session.sequence)) {
+            if trouble.refused || expired || !session.can_replay_after(sequence.min(session.sequence)) {
                 world.sessions.remove(&id);
                 return Admission::Later;
             }
@@ -105,15 +108,17 @@ impl Connection {
             session.lost_at = None;
             let missed: Vec<_> =
                 session.buffer.iter().filter(|(s, _)| *s > sequence).map(|(_, p)| p.clone()).collect();
-            for payload in missed {
-                session.send(Outgoing::Payload(payload), now);
+            for (at, payload) in missed.into_iter().enumerate() {
+                for _ in 0..trouble.copies(at) {
+                    session.send(Outgoing::Payload(Arc::clone(&payload)), now);
+                }
             }
             session.dispatch("RESUMED", r#"{"_trace":[]}"#, keep, now);
-            Admission::Welcome(id.clone())
+            Admission::Welcome(id.clone(), shard)
         });
         match admission {
-            Admission::Welcome(id) => {
-                self.session = Some(id);
+            Admission::Welcome(id, shard) => {
+                self.hold(id, shard);
                 Next::Go
             }
             Admission::Later => {
@@ -121,6 +126,42 @@ impl Connection {
                 Next::Go
             }
             Admission::Refused(code) => Next::Close(code),
+        }
+    }
+}
+
+/// What goes wrong with one resume.
+struct ResumeTrouble {
+    refused: bool,
+    window: Option<Duration>,
+    hole: Option<(usize, usize)>,
+    twice: bool,
+}
+
+impl ResumeTrouble {
+    fn of(world: &mut World, shard: (u64, u64)) -> Self {
+        let (shard, faults) = (Some(shard), &mut world.faults);
+        let window = |trouble: &Trouble| match trouble {
+            Trouble::RefuseResumeAfter(window) => Some(*window),
+            _ => None,
+        };
+        let hole = |trouble: &Trouble| match trouble {
+            Trouble::ReplayHole { skip, count } => Some((*skip, *count)),
+            _ => None,
+        };
+        Self {
+            refused: faults.spend_trouble(shard, |t| (*t == Trouble::RefuseResume).then_some(())).is_some(),
+            window: faults.spend_trouble(shard, window),
+            hole: faults.spend_trouble(shard, hole),
+            twice: faults.spend_trouble(shard, |t| (*t == Trouble::ReplayTwice).then_some(())).is_some(),
+        }
+    }
+
+    /// How often the dispatch at a place of the replay is sent.
+    fn copies(&self, at: usize) -> usize {
+        match self.hole {
+            Some((skip, count)) if (skip..skip.saturating_add(count)).contains(&at) => 0,
+            _ => 1 + usize::from(self.twice),
         }
     }
 }
@@ -201,11 +242,17 @@ impl World {
     /// READY, then one GUILD_CREATE for each guild of the shard (GUILD_DELETE during its outage).
     fn welcome(&mut self, mut session: Session) {
         let (now, keep) = (self.clock.now(), self.options.replay_buffer);
+        let without = |trouble: &Trouble| match trouble {
+            Trouble::ReadyWithout(guilds) => Some(guilds.clone()),
+            _ => None,
+        };
+        let unnamed = self.faults.spend_trouble(Some(session.shard), without).unwrap_or_default();
         let guilds: Vec<u64> = self
             .guilds
             .values()
             .filter(|guild| guild.members.contains_key(&self.bot) && session.covers(Some(guild.id)))
             .map(|guild| guild.id)
+            .filter(|guild| !unnamed.contains(guild))
             .collect();
         let unavailable = |guild: &u64| json!({"id": guild.to_string(), "unavailable": true});
         let mut user = self.user_json(self.bot);
@@ -230,5 +277,25 @@ impl World {
             }
         }
         self.sessions.insert(session.id.clone(), session);
+    }
+
+    /// GUILD_CREATE of every available guild once more, to the sessions that are meant.
+    pub(super) fn storm(&mut self, aim: &Aim) {
+        let (now, keep) = (self.clock.now(), self.options.replay_buffer);
+        let here = |guild: &&Guild| !guild.unavailable && guild.members.contains_key(&self.bot);
+        let guilds: Vec<(u64, String)> = self
+            .guilds
+            .values()
+            .filter(here)
+            .map(|guild| (guild.id, self.guild_create_json(guild.id).to_string()))
+            .collect();
+        for session in self.sessions.values_mut().filter(|session| aim.fits_shard(Some(session.shard))) {
+            let wants_guilds = session.intents & intent::GUILDS != 0;
+            for (guild, data) in guilds.iter().filter(|_| wants_guilds) {
+                if session.covers(Some(*guild)) {
+                    session.dispatch("GUILD_CREATE", data, keep, now);
+                }
+            }
+        }
     }
 }

@@ -13,8 +13,14 @@ pub enum Outgoing {
     Payload(Arc<str>),
     /// A close frame; true ends the session too.
     Close(u16, bool),
+    /// A close frame without a code.
+    CloseWithoutCode,
     /// The connection is dropped without a frame.
     Drop,
+    /// The connection is reset.
+    Reset,
+    /// The connection stays, and nothing is read or written any more.
+    HalfOpen,
 }
 
 /// A gateway session; it outlives its connections.
@@ -40,8 +46,13 @@ impl Session {
     /// Whether events of a guild (or of none) belong to its shard.
     #[must_use]
     pub fn covers(&self, guild: Option<u64>) -> bool {
-        let shard = guild.map_or(0, |guild| (guild >> 22) % self.shard.1.max(1));
-        shard == self.shard.0
+        Self::is_of(self.shard, guild)
+    }
+
+    /// Whether events of a guild (or of none) belong to a shard.
+    #[must_use]
+    pub fn is_of((id, count): (u64, u64), guild: Option<u64>) -> bool {
+        guild.map_or(0, |guild| (guild >> 22) % count.max(1)) == id
     }
 
     /// Whether somebody listens.

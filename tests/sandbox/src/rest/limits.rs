@@ -138,6 +138,17 @@ impl Limits {
         (standing, within)
     }
 
+    /// What a route's headers say while a fault limits it: of a shared limit, that its own window is not spent.
+    #[must_use]
+    pub fn pretend(bucket: Bucket, scope: Scope, retry_after: f64) -> Option<Standing> {
+        let (remaining, reset_after) = match scope {
+            Scope::Global => return None,
+            Scope::User => (0, retry_after),
+            Scope::Shared => (bucket.limit.saturating_sub(1), f64::from(bucket.seconds)),
+        };
+        Some(Standing { limit: bucket.limit, remaining, reset_after, bucket: hash(bucket.name) })
+    }
+
     /// Counts an answer that Discord holds against the client.
     pub fn count_invalid(&mut self, now: Duration) {
         self.invalid.push_back(now);

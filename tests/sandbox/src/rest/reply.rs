@@ -1,12 +1,11 @@
 //! What goes back: status, headers of the limits, JSON or a page.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::limits::Standing;
+use crate::connection::UpTo;
 use crate::fault::Scope;
 use crate::{Refusal, World};
 
@@ -31,6 +30,11 @@ impl Reply {
     pub(crate) fn done(status: u16, body: Option<Value>) -> Self {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         Self { applied: true, ..Self::json(status, body) }
+    }
+
+    /// Answered as done, and not done yet.
+    pub(crate) fn promised(status: u16, body: Option<Value>) -> Self {
+        Self { applied: false, ..Self::done(status, body) }
     }
 
     pub(crate) fn refused(refusal: Refusal) -> Self {
@@ -69,7 +73,7 @@ impl Reply {
     }
 
     /// 429 of Discord.
-    pub(crate) fn limited(scope: Scope, retry_after: f64, standing: Option<Standing>) -> Self {
+    pub(crate) fn limited(scope: Scope, retry_after: f64, standing: Option<Standing>, world: &World) -> Self {
         let global = scope == Scope::Global;
         let text = if scope == Scope::Shared {
             "The resource is being rate limited."
@@ -85,9 +89,21 @@ impl Reply {
             reply.header("X-RateLimit-Global", "true");
         }
         if let Some(standing) = standing {
-            reply.window(&standing, None);
+            reply.window(&standing, unix(world));
         }
         reply
+    }
+
+    /// Elsewhere.
+    pub(crate) fn redirect(status: u16, location: &str) -> Self {
+        let mut reply = Self::json(status, String::new());
+        reply.header("Location", location);
+        reply
+    }
+
+    /// How far an answer gets that comes only in part: its head, and so much of the body.
+    pub(crate) fn part(&self, of_body: impl Fn(usize) -> usize) -> UpTo {
+        if self.body.is_empty() { UpTo::AlmostHead } else { UpTo::Body(of_body(self.body.len())) }
     }
 
     /// Replaces the headers by what a fault asks for.
@@ -99,22 +115,17 @@ impl Reply {
     }
 
     /// Adds the headers of the route's window.
-    pub(crate) fn standing(mut self, standing: Option<Standing>, now: Duration, world: &World) -> Self {
+    pub(crate) fn standing(mut self, standing: Option<Standing>, world: &World) -> Self {
         if let Some(standing) = standing {
-            let since_now = world.clock.now().saturating_sub(now);
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit a double")]
-            let unix = world.clock.unix_ms() as f64 / 1_000.0 - since_now.as_secs_f64();
-            self.window(&standing, Some(unix));
+            self.window(&standing, unix(world));
         }
         self
     }
 
-    fn window(&mut self, standing: &Standing, unix: Option<f64>) {
+    fn window(&mut self, standing: &Standing, unix: f64) {
         self.header("X-RateLimit-Limit", standing.limit);
         self.header("X-RateLimit-Remaining", standing.remaining);
-        if let Some(unix) = unix {
-            self.header("X-RateLimit-Reset", format!("{:.3}", unix + standing.reset_after));
-        }
+        self.header("X-RateLimit-Reset", format!("{:.3}", unix + standing.reset_after));
         self.header("X-RateLimit-Reset-After", format!("{:.3}", standing.reset_after));
         self.header("X-RateLimit-Bucket", &standing.bucket);
     }
@@ -138,4 +149,11 @@ impl Reply {
         }
         response.body(Body::from(self.body)).unwrap_or_default()
     }
+}
+
+/// Now in Unix seconds.
+fn unix(world: &World) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit a double")]
+    let milliseconds = world.clock.unix_ms() as f64;
+    milliseconds / 1_000.0
 }

@@ -19,6 +19,7 @@ pub(crate) enum Door {
 }
 
 /// A route.
+#[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) method: &'static str,
     /// As Discord's description writes it.
@@ -28,6 +29,14 @@ pub(crate) struct Endpoint {
     /// Whether it changes a guild: such requests are effects.
     pub(crate) effect: bool,
     pub(crate) handle: fn(&mut Call<'_>) -> Result<Answer, Refusal>,
+}
+
+impl Endpoint {
+    /// Whether it can be carried out later than it is answered: changes of members and bans, whose answer says
+    /// nothing that is only made then.
+    pub(crate) fn can_be_late(&self) -> bool {
+        self.effect && (self.template.contains("{user_id}") || self.template.ends_with("/bulk-ban"))
+    }
 }
 
 type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;

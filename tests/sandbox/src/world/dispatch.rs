@@ -25,6 +25,13 @@ impl Event {
         Self { name, guild: Some(guild), data }
     }
 
+    /// The user it tells of, if it tells of one.
+    #[must_use]
+    pub fn about(&self) -> Option<u64> {
+        let id = self.data["user"]["id"].as_str().or_else(|| self.data["target_id"].as_str());
+        id.and_then(|id| id.parse().ok())
+    }
+
     /// The intent a session needs, if any.
     fn intent(&self) -> Option<u64> {
         Some(match self.name {
@@ -40,9 +47,12 @@ impl Event {
 impl World {
     /// Sends events in the order Discord mostly has, unless a fault says otherwise.
     pub fn emit(&mut self, events: Vec<Event>) {
+        if self.muted {
+            return;
+        }
         let events = self.faults.reorder(events);
         for event in events {
-            match self.faults.fate_of(event.name, event.guild) {
+            match self.faults.fate_of(&event) {
                 EventFate::Pass => self.deliver(&event),
                 EventFate::Drop => {}
                 EventFate::Twice => {
@@ -57,8 +67,8 @@ impl World {
         }
     }
 
-    /// Sends what was held back until now; says when the next is due.
-    pub fn deliver_delayed(&mut self) -> Option<std::time::Duration> {
+    /// Sends what was held back until now.
+    pub fn deliver_delayed(&mut self) {
         let now = self.clock.now();
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
@@ -66,7 +76,6 @@ impl World {
         for (_, event) in due {
             self.deliver(&event);
         }
-        self.delayed.iter().map(|(at, _)| *at).min()
     }
 
     /// Gives an event to every session with its shard, its intent and the bot's permission for it.

@@ -70,6 +70,8 @@ impl World {
             identifies: HashMap::new(),
             log: Log::default(),
             limits: Limits::new(options.global_limit, options.route_limits),
+            muted: false,
+            late: Vec::new(),
             delayed: Vec::new(),
             options,
         };

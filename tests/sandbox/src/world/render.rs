@@ -7,6 +7,9 @@ use super::{Channel, Role, World};
 use crate::permissions;
 use crate::snowflake;
 
+/// The most exceptions a channel can have (FACTS A11, 30060).
+const OVERWRITES_PER_CHANNEL: u64 = 1_000;
+
 impl World {
     /// A user; an unknown one is shown as deleted.
     #[must_use]
@@ -133,6 +136,7 @@ impl World {
         json["member_count"] = json!(guild.members.len());
         json["channels"] = json!(channels);
         json["members"] = json!([self.member_json(id, self.bot)]);
+        self.enlarge(id, &mut json);
         for empty in [
             "threads",
             "presences",
@@ -144,6 +148,27 @@ impl World {
             json[empty] = json!([]);
         }
         json
+    }
+
+    /// Adds channels full of exceptions until GUILD_CREATE is as large as a fault asks.
+    fn enlarge(&self, guild: u64, json: &mut Value) {
+        let least = self.faults.least_size(guild);
+        let (Some(channels), mut size) = (json["channels"].as_array_mut(), 0) else { return };
+        // What does not count here, the rest of the payload, makes it only larger.
+        for at in 1u64.. {
+            if size >= least {
+                return;
+            }
+            let exception =
+                |nth: u64| json!({"id": (guild + nth).to_string(), "type": 1, "allow": "0", "deny": "1024"});
+            let exceptions: Vec<Value> = (1..=OVERWRITES_PER_CHANNEL).map(exception).collect();
+            let id = guild + OVERWRITES_PER_CHANNEL + at;
+            let mut channel =
+                self.channel_json(&Channel::empty(id, Some(guild), None, &format!("archive-{at}"), 2));
+            channel["permission_overwrites"] = json!(exceptions);
+            size += channel.to_string().len();
+            channels.push(channel);
+        }
     }
 
     /// The application, with the flags that tell which privileged intents it has.

@@ -8,8 +8,10 @@ use futures::{SinkExt, StreamExt};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use wayhaven_sandbox::{Options, Sandbox};
 
@@ -66,6 +68,19 @@ impl Bot {
         let body =
             serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { json!(text) });
         Reply { status, headers, body }
+    }
+
+    /// Sends a request without a body by hand, to see the bytes of its answer.
+    pub(crate) async fn by_hand(&self, method: &str, path: &str) -> TcpStream {
+        let host = self.base.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let head = format!(
+            "{method} /api/v10{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\n\
+             Authorization: Bot {}\r\nContent-Length: 0\r\n\r\n",
+            self.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -138,6 +153,31 @@ impl Socket {
         payload
     }
 
+    /// What ends the connection, as the library says it; everything before is skipped.
+    pub(crate) async fn end(&mut self) -> Result<Option<CloseFrame<'static>>, Error> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("an end in time") {
+                Some(Ok(Message::Close(frame))) => return Ok(frame),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Err(Error::ConnectionClosed),
+            }
+        }
+    }
+
+    /// The next text frame as it is.
+    pub(crate) async fn text(&mut self) -> String {
+        match tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("a frame in time") {
+            Some(Ok(Message::Text(text))) => text,
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
+    /// The bytes below the frames.
+    pub(crate) fn raw(&mut self) -> &mut TcpStream {
+        self.stream.get_mut()
+    }
+
     /// The next payload that is not an event of the welcome; its code if it is a close.
     pub(crate) async fn closed(&mut self) -> Value {
         loop {
@@ -179,7 +219,6 @@ impl Socket {
 
     /// Closes with a code.
     pub(crate) async fn close(mut self, code: u16) {
-        use tokio_tungstenite::tungstenite::protocol::CloseFrame;
         let _ = self.stream.close(Some(CloseFrame { code: code.into(), reason: "".into() })).await;
         while let Some(Ok(_)) = self.stream.next().await {}
     }
@@ -188,6 +227,15 @@ impl Socket {
 pub(crate) fn identify(token: &str, intents: u64) -> Value {
     json!({"op": 2, "d": {"token": token, "intents": intents,
         "properties": {"os": "linux", "browser": "test", "device": "test"}, "large_threshold": 250}})
+}
+
+/// Asks for one member of the main guild: something whose answer tells that what came before was read.
+pub(crate) fn members(sandbox: &Sandbox) -> Value {
+    json!({"op": 8, "d": {"guild_id": sandbox.main_guild().to_string(), "user_ids": [sandbox.owner().to_string()]}})
+}
+
+pub(crate) fn resume(token: &str, ready: &Value, seq: u64) -> Value {
+    json!({"op": 6, "d": {"token": token, "session_id": ready["session_id"], "seq": seq}})
 }
 
 /// The text of FACTS.md's payload lines of one event; empty where the file is not at hand.
@@ -221,5 +269,42 @@ pub(crate) fn missing(payload: &Value, example: &Value) -> Vec<String> {
             _ => Vec::new(),
         },
         _ => Vec::new(),
+    }
+}
+
+/// The control address.
+pub(crate) struct Desk {
+    client: Client,
+    base: String,
+}
+
+impl Desk {
+    pub(crate) fn of(sandbox: &Sandbox) -> Self {
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        Self { client, base: sandbox.control_base().to_owned() }
+    }
+
+    /// Status and body of a POST.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let answer = self.client.post(format!("{}{path}", self.base)).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Injects a fault as JSON and gives its id.
+    pub(crate) async fn inject(&self, fault: Value) -> u64 {
+        let (status, answer) = self.post("/faults", fault).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["fault"].as_u64().unwrap()
+    }
+
+    /// The same for a trouble of the gateway.
+    pub(crate) async fn trouble(&self, trouble: Value) -> u64 {
+        self.inject(json!({"fault": "gateway", "trouble": trouble})).await
+    }
+
+    /// Ends a fault.
+    pub(crate) async fn clear(&self, fault: u64) {
+        let answer = self.client.delete(format!("{}/faults/{fault}", self.base)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
     }
 }

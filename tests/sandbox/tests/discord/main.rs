@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the bare bot is test code too")]
 
+mod answers;
 mod bot;
 mod commands;
 mod conformance;
@@ -12,3 +13,4 @@ mod gateway;
 mod interactions;
 mod limits;
 mod moderation;
+mod troubles;
