@@ -1,6 +1,8 @@
-//! The sandbox's clock: real time plus whatever was advanced, so that no test waits for a deadline.
+//! The sandbox's clock: real time, faster time or none, plus whatever was advanced, so that no test waits for a
+//! deadline.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::pending;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -9,29 +11,46 @@ use tokio::sync::Notify;
 /// It never goes back.
 #[derive(Debug)]
 pub struct Clock {
-    started: Instant,
     started_unix_ms: u64,
-    advanced_ns: AtomicU64,
+    reckoning: Mutex<Reckoning>,
     moved: Notify,
 }
 
+/// What the clock showed at a real moment, and how fast it goes from there.
+#[derive(Debug, Clone, Copy)]
+struct Reckoning {
+    since: Instant,
+    shown: Duration,
+    factor: u32,
+}
+
+impl Reckoning {
+    fn now(&self) -> Duration {
+        self.shown + self.since.elapsed().saturating_mul(self.factor)
+    }
+}
+
 impl Clock {
-    /// A clock that starts now.
+    /// A clock that starts now and goes that many times as fast as time does: with 0 it only moves by
+    /// [`Clock::advance`].
     #[must_use]
-    pub fn start() -> Self {
+    pub fn start(factor: u32) -> Self {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
-            started: Instant::now(),
             started_unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
-            advanced_ns: AtomicU64::new(0),
+            reckoning: Mutex::new(Reckoning { since: Instant::now(), shown: Duration::ZERO, factor }),
             moved: Notify::new(),
         }
+    }
+
+    fn reckoning(&self) -> MutexGuard<'_, Reckoning> {
+        self.reckoning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Time since the sandbox started, with what was advanced.
     #[must_use]
     pub fn now(&self) -> Duration {
-        self.started.elapsed() + Duration::from_nanos(self.advanced_ns.load(Ordering::SeqCst))
+        self.reckoning().now()
     }
 
     /// The same moment as Unix milliseconds.
@@ -42,7 +61,16 @@ impl Clock {
 
     /// Moves the clock forward and wakes everything that waits for a moment of it.
     pub fn advance(&self, by: Duration) {
-        self.advanced_ns.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(0), Ordering::SeqCst);
+        self.reckoning().shown += by;
+        self.moved.notify_waiters();
+    }
+
+    /// Goes that many times as fast as time does from now on.
+    pub fn set_factor(&self, factor: u32) {
+        {
+            let mut reckoning = self.reckoning();
+            *reckoning = Reckoning { since: Instant::now(), shown: reckoning.now(), factor };
+        }
         self.moved.notify_waiters();
     }
 
@@ -56,8 +84,16 @@ impl Clock {
             let Some(left) = moment.checked_sub(self.now()).filter(|left| !left.is_zero()) else {
                 return;
             };
+            let factor = self.reckoning().factor;
+            let passed = async {
+                match left.checked_div(factor) {
+                    // Not less than a tick, so that the rest is not asked for again and again.
+                    Some(real) => tokio::time::sleep(real.max(Duration::from_millis(1))).await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
-                () = tokio::time::sleep(left) => {}
+                () = passed => {}
                 () = moved => {}
             }
         }
@@ -66,13 +102,40 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future, poll_fn};
+    use std::task::Poll;
+
     use super::*;
 
     #[tokio::test]
     async fn an_advance_ends_a_long_wait() {
-        let clock = Clock::start();
+        let clock = Clock::start(1);
         let wait = clock.reach(Duration::from_secs(900));
         tokio::join!(wait, async { clock.advance(Duration::from_secs(901)) });
         assert!(clock.now() >= Duration::from_secs(901));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_stands_only_moves_when_it_is_told_to() {
+        let clock = Clock::start(0);
+        let wait = clock.reach(Duration::from_secs(1));
+        tokio::pin!(wait);
+        let waits = poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx).is_pending())).await;
+        assert!(waits);
+        assert_eq!(clock.now(), Duration::ZERO);
+        clock.advance(Duration::from_secs(1));
+        wait.await;
+        assert_eq!(clock.now(), Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_fast_clock_never_goes_back() {
+        let clock = Clock::start(0);
+        clock.set_factor(1_000_000);
+        clock.reach(Duration::from_secs(900)).await;
+        clock.set_factor(0);
+        let stood = clock.now();
+        assert!(stood >= Duration::from_secs(900));
+        assert_eq!(clock.now(), stood);
     }
 }

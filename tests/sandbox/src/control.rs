@@ -29,6 +29,7 @@
 //! | GET /bans/{guild}, /members/{guild}, /audit/{guild}, /messages/{channel} | | a list |
 //! | POST /faults | a [`Fault`] as JSON, as `{"fault":"answer","at":{"guild":"1","times":1},"status":403,"code":50013}` | `{"fault"}` |
 //! | DELETE /faults/{id} | | `{}` or 404 |
+//! | POST /options | some of [`Changes`], as `{"non_member_bans":5,"time_factor":60}` | `{}` |
 //! | POST /clock/advance | `{ms}` | `{"now_ms"}` |
 //! | GET /violations | | what did not fit Discord's description since the last time |
 //! | GET /addresses | | as the line that `serve` prints, without the ids |
@@ -46,9 +47,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::discord::Discord;
-#[cfg(doc)]
-use crate::fault::Fault;
 use crate::people::People;
+#[cfg(doc)]
+use crate::{fault::Fault, options::Changes};
 
 const LARGEST: usize = 4 * 1024 * 1024;
 

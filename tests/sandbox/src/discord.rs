@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::conformance::Conformance;
 use crate::fault::{Fault, FaultId};
 use crate::gateway::trouble;
+use crate::options::Changes;
 use crate::record::{Effect, Recorded};
 use crate::world::World;
 
@@ -161,6 +162,21 @@ impl Discord {
             let was_active = world.faults.clear(fault);
             world.catch_up();
             was_active
+        })
+    }
+
+    /// Changes options while the sandbox runs.
+    ///
+    /// # Errors
+    /// Why they cannot be so; nothing is changed then.
+    pub fn reconfigure(&self, changes: Changes) -> Result<(), String> {
+        self.change(|world| {
+            let factor = changes.time_factor;
+            world.options = world.options.changed(changes)?;
+            if let Some(factor) = factor {
+                world.clock.set_factor(factor);
+            }
+            Ok(())
         })
     }
 

@@ -35,11 +35,11 @@ use crate::world::World;
 use call::Call;
 use later::Due;
 pub(crate) use later::Late;
-use limits::{Limits, Verdict};
+use limits::{Limits, Verdict, Wanted};
 pub(crate) use reply::Reply;
 use request::Incoming;
 use routes::Door as Entry;
-pub(crate) use routes::fit;
+pub(crate) use routes::{fit, is_bucket};
 
 /// Serves until the task is dropped.
 pub(crate) async fn serve(discord: Arc<Discord>, listener: TcpListener) {
@@ -80,7 +80,7 @@ async fn handle(
         let reply = answer(world, &incoming, sequence, &plan, gateway_url);
         let now = world.clock.now();
         if matches!(reply.status, 401 | 403 | 429) && reply.limited != Some("shared") {
-            world.limits.count_invalid(now);
+            world.limits.count_invalid(now, &world.options);
         }
         world.log.close(sequence, if cut || plan.reset { 0 } else { reply.status }, &reply);
         (reply, world.options.latency + plan.latency)
@@ -104,6 +104,10 @@ async fn handle(
 
 /// Decides what a request is answered, and carries it out.
 fn answer(world: &mut World, incoming: &Incoming, sequence: usize, plan: &Plan, gateway_url: &str) -> Reply {
+    let now = world.clock.now();
+    if let Some(retry_after) = world.limits.edge_ban_left(now) {
+        return Reply::banned(retry_after);
+    }
     if let Some(refusal) = &incoming.edge {
         return Reply::refused(refusal.clone());
     }
@@ -129,14 +133,16 @@ fn answer(world: &mut World, incoming: &Incoming, sequence: usize, plan: &Plan, 
     {
         return Reply::refused(Refusal::unauthorized());
     }
-    let now = world.clock.now();
-    let counted = endpoint.door != Entry::PathToken;
-    let standing = match world.limits.judge(now, counted, Some(endpoint.bucket), incoming.major()) {
+    let major = incoming.major();
+    let bans = world.guilds.get(&major).map_or(0, |guild| guild.bans.len());
+    let big_list = endpoint.is_ban_list() && world.options.big_ban_list.is_some_and(|big| bans >= big);
+    let wanted =
+        Wanted { counted: endpoint.door != Entry::PathToken, bucket: Some(endpoint.bucket), major, big_list };
+    let standing = match world.limits.judge(now, &world.options, &wanted) {
         Verdict::Pass(standing) => standing,
         Verdict::Limited { scope, retry_after, standing } => {
             return Reply::limited(scope, retry_after, standing, world);
         }
-        Verdict::Banned(retry_after) => return Reply::banned(retry_after),
     };
     if let Some(refusal) = &incoming.form {
         return Reply::refused(refusal.clone()).standing(standing, world);

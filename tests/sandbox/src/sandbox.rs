@@ -39,8 +39,9 @@ impl Sandbox {
     /// Starts on 127.0.0.1.
     ///
     /// # Errors
-    /// A port is taken, or Discord's description cannot be read.
+    /// A port is taken, an option says nothing that can be, or Discord's description cannot be read.
     pub async fn start(options: Options) -> io::Result<Self> {
+        options.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let conformance = options.openapi.as_deref().map(described).transpose()?;
         let (api, api_at) = listen(options.port).await?;
         let (socket, socket_at) = listen(options.gateway_port).await?;
@@ -50,7 +51,8 @@ impl Sandbox {
             gateway: format!("ws://{socket_at}"),
             control: format!("http://{desk_at}"),
         };
-        let mut world = World::populate(options, Arc::new(Clock::start()));
+        let factor = options.time_factor;
+        let mut world = World::populate(options, Arc::new(Clock::start(factor)));
         world.resume_url.clone_from(&addresses.gateway);
         let token = world.token.clone();
         let discord = Arc::new(Discord::new(world, addresses, conformance));

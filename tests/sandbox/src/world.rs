@@ -206,8 +206,10 @@ pub struct World {
     pub sessions: BTreeMap<String, Session>,
     /// When sessions were started, for the daily budget.
     pub session_starts: VecDeque<Duration>,
-    /// The last identifies per bucket of shards.
-    pub identifies: HashMap<u64, VecDeque<Duration>>,
+    /// The last identifies per bucket of shards; of no bucket where there is one shard.
+    pub identifies: HashMap<Option<u64>, VecDeque<Duration>>,
+    /// When all members of a guild were asked for last, for the limit of opcode 8.
+    pub member_requests: HashMap<u64, Duration>,
     /// Every request.
     pub log: Log,
     /// Injected faults.
@@ -236,7 +238,8 @@ impl World {
     pub fn guild(&self, guild: u64) -> Result<&Guild, crate::Refusal> {
         let found = self.guilds.get(&guild).ok_or_else(|| crate::Refusal::unknown(10004))?;
         if found.unavailable {
-            return Err(crate::Refusal::new(503, 0, "503: Service Unavailable"));
+            let status = self.options.guesses.outage;
+            return Err(crate::Refusal::new(status, 0, &format!("{status}: Service Unavailable")));
         }
         Ok(found)
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Answer, Problem};
 use crate::discord::Discord;
 use crate::fault::Fault;
+use crate::options::Changes;
 use crate::people::People;
 use crate::wire;
 
@@ -148,6 +149,7 @@ pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) 
             begun(people.press(interaction, by, &custom_id))
         }
         "/faults" => Ok(json!({"fault": discord.inject(read::<Fault>(body)?)})),
+        "/options" => done(discord.reconfigure(read::<Changes>(body)?)),
         "/clock/advance" => {
             discord.advance(Duration::from_millis(read::<Advance>(body)?.ms));
             Ok(json!({"now_ms": discord.clock.unix_ms()}))

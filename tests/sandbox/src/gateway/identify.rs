@@ -14,7 +14,6 @@ use crate::fault::{Aim, Trouble};
 use crate::world::{Guild, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-const IDENTIFY_WINDOW: Duration = Duration::from_secs(5);
 const GUILDS_PER_SHARD: usize = 2_500;
 
 /// A checked identify.
@@ -39,7 +38,7 @@ impl Connection {
                 Ok(wanted) => wanted,
                 Err(code) => return Admission::Refused(code),
             };
-            if !world.may_identify() {
+            if !world.may_identify(wanted.shard) {
                 return Admission::Later;
             }
             if world.session_starts_left().0 == 0 {
@@ -197,7 +196,9 @@ fn check(world: &World, data: &Value) -> Result<Wanted, u16> {
             _ => return Err(close::INVALID_SHARD),
         },
     };
-    let on_shard = world.guilds.keys().filter(|guild| (**guild >> 22) % shard.1 == shard.0).count();
+    let of_shard =
+        |guild: &&Guild| guild.members.contains_key(&world.bot) && Session::is_of(shard, Some(guild.id));
+    let on_shard = world.guilds.values().filter(of_shard).count();
     if on_shard > GUILDS_PER_SHARD {
         return Err(close::SHARDING_REQUIRED);
     }
@@ -215,12 +216,14 @@ impl World {
         (left, u64::try_from(reset.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// So many identifies in 5 s, no more.
-    fn may_identify(&mut self) -> bool {
-        let now = self.clock.now();
-        let most = self.options.max_concurrency as usize;
-        let recent = self.identifies.entry(0).or_default();
-        while recent.front().is_some_and(|at| *at + IDENTIFY_WINDOW <= now) {
+    /// One identify per bucket of shards in a window, no more; without shards there are that many as there are buckets.
+    fn may_identify(&mut self, (shard, shards): (u64, u64)) -> bool {
+        let (now, window) = (self.clock.now(), self.options.identify_window);
+        let buckets = self.options.max_concurrency.max(1);
+        let sharded = shards > 1;
+        let most = if sharded { 1 } else { buckets as usize };
+        let recent = self.identifies.entry(sharded.then_some(shard % u64::from(buckets))).or_default();
+        while recent.front().is_some_and(|at| *at + window <= now) {
             recent.pop_front();
         }
         if recent.len() >= most {

@@ -1,5 +1,7 @@
 //! Opcode 8: a guild's members in chunks.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::connection::{Connection, Next};
@@ -7,6 +9,8 @@ use super::intent;
 use crate::world::World;
 
 const CHUNK: usize = 1_000;
+/// All members of a guild can be asked for once in this time.
+const ALL_MEMBERS_EVERY: Duration = Duration::from_secs(30);
 
 impl Connection {
     pub(super) fn request_members(&self, data: &Value) -> Next {
@@ -21,10 +25,36 @@ fn id(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
+impl World {
+    /// Once per guild in 30 s; otherwise how long until then.
+    fn spend_member_request(&mut self, guild: u64) -> Option<Duration> {
+        let now = self.clock.now();
+        if let Some(last) = self.member_requests.get(&guild).filter(|last| **last + ALL_MEMBERS_EVERY > now) {
+            return Some(*last + ALL_MEMBERS_EVERY - now);
+        }
+        self.member_requests.insert(guild, now);
+        None
+    }
+
+    fn tell_rate_limited(&mut self, session: &str, data: &Value, retry_after: Duration) {
+        let mut meta = json!({"guild_id": id(&data["guild_id"]).unwrap_or(0).to_string()});
+        if !data["nonce"].is_null() {
+            meta["nonce"] = data["nonce"].clone();
+        }
+        let told = json!({"opcode": 8, "retry_after": retry_after.as_secs_f64(), "meta": meta});
+        let (now, keep) = (self.clock.now(), self.options.replay_buffer);
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.dispatch("RATE_LIMITED", &told.to_string(), keep, now);
+        }
+    }
+}
+
 fn chunks(world: &mut World, session: &str, data: &Value) {
     let guild = id(&data["guild_id"]).unwrap_or(0);
     let Some(intents) = world.sessions.get(session).map(|session| session.intents) else { return };
-    let Some(found) = world.guilds.get(&guild).filter(|g| g.members.contains_key(&world.bot)) else { return };
+    if !world.guilds.get(&guild).is_some_and(|found| found.members.contains_key(&world.bot)) {
+        return;
+    }
     let listed: Option<Vec<u64>> = match &data["user_ids"] {
         Value::Array(ids) => Some(ids.iter().filter_map(id).collect()),
         single @ (Value::String(_) | Value::Number(_)) => Some(id(single).into_iter().collect()),
@@ -35,6 +65,13 @@ fn chunks(world: &mut World, session: &str, data: &Value) {
     if listed.is_none() && prefix.is_empty() && intents & intent::GUILD_MEMBERS == 0 {
         return;
     }
+    if listed.is_none()
+        && prefix.is_empty()
+        && let Some(retry_after) = world.spend_member_request(guild)
+    {
+        return world.tell_rate_limited(session, data, retry_after);
+    }
+    let Some(found) = world.guilds.get(&guild) else { return };
     let most = usize::try_from(data["limit"].as_u64().unwrap_or(0)).unwrap_or(0);
     let named = |user: &u64| world.users.get(user).is_some_and(|u| u.name.starts_with(prefix));
     let chosen: Vec<u64> = match &listed {

@@ -93,7 +93,7 @@ fn spend_creates(world: &mut World, scope: Option<u64>, count: usize) -> Result<
     }
     if spent.len() + count > CREATES_A_DAY {
         let text = "Max number of daily application command creates has been reached (200)";
-        let mut refusal = Refusal::new(429, 30034, text);
+        let mut refusal = Refusal::new(world.options.guesses.command_creates, 30034, text);
         refusal.retry_after = spent.front().map(|at| (*at + DAY - now).as_secs_f64());
         return Err(refusal);
     }

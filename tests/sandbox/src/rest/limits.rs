@@ -5,10 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::fault::Scope;
+use crate::options::Options;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
-const INVALID_REQUESTS: usize = 10_000;
+/// The window that nobody is told of.
+const BIG_BAN_LIST: Bucket = Bucket { name: "big-ban-list", limit: 1, seconds: 60 };
 /// Closed windows are forgotten when there are more than this.
 const WINDOWS_KEPT: usize = 20_000;
 
@@ -50,8 +52,6 @@ pub enum Verdict {
         /// The route's window, for a 429 of user scope.
         standing: Option<Standing>,
     },
-    /// 429 of the edge, in HTML: too many invalid requests. Seconds until it ends.
-    Banned(f64),
 }
 
 #[derive(Debug)]
@@ -60,48 +60,65 @@ struct Window {
     used: u32,
 }
 
+/// A request as the limits see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Whether it counts towards the global limit: false for interaction and webhook-token routes.
+    pub counted: bool,
+    /// The window of its route.
+    pub bucket: Option<Bucket>,
+    /// The id whose windows are separate.
+    pub major: u64,
+    /// Whether it reads a ban list that is given slowly.
+    pub big_list: bool,
+}
+
 /// All windows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Limits {
-    global: u32,
-    routes: bool,
     second: Option<Window>,
     windows: HashMap<(&'static str, u64), Window>,
     invalid: VecDeque<Duration>,
+    banned_until: Option<Duration>,
 }
 
 impl Limits {
-    /// Windows with that global limit; 0 lifts all of them.
-    #[must_use]
-    pub fn new(global: u32, routes: bool) -> Self {
-        Self {
-            global,
-            routes: routes && global > 0,
-            second: None,
-            windows: HashMap::new(),
-            invalid: VecDeque::new(),
+    /// Judges a request that arrives now; a global limit of 0 lifts all.
+    pub fn judge(&mut self, now: Duration, options: &Options, wanted: &Wanted) -> Verdict {
+        if options.global_limit == 0 {
+            return Verdict::Pass(None);
         }
-    }
-
-    /// Judges a request that arrives now. `counted` is false for interaction and webhook-token routes.
-    pub fn judge(&mut self, now: Duration, counted: bool, bucket: Option<Bucket>, major: u64) -> Verdict {
-        if let Some(until) = self.banned_until(now) {
-            return Verdict::Banned((until - now).as_secs_f64());
-        }
-        if let Some(retry_after) = self.spend_global(now, counted) {
+        if let Some(retry_after) = self.spend_global(now, options.global_limit, wanted.counted) {
             return Verdict::Limited { scope: Scope::Global, retry_after, standing: None };
         }
-        let Some(bucket) = bucket.filter(|_| self.routes) else { return Verdict::Pass(None) };
-        let (standing, within) = self.spend_route(now, bucket, major);
-        if within {
-            return Verdict::Pass(Some(standing));
+        let Some(bucket) = wanted.bucket.filter(|_| options.route_limits) else { return Verdict::Pass(None) };
+        let special = options.windows.iter().rev().find(|window| {
+            window.bucket == bucket.name && window.guild.is_none_or(|guild| guild == wanted.major)
+        });
+        let bucket = special.map_or(bucket, |window| Bucket {
+            limit: window.limit,
+            seconds: window.seconds,
+            ..bucket
+        });
+        let (standing, within) = self.spend_route(now, bucket, wanted.major);
+        if !within {
+            let (scope, retry_after) = (Scope::User, standing.reset_after);
+            return Verdict::Limited { scope, retry_after, standing: Some(standing) };
         }
-        Verdict::Limited { scope: Scope::User, retry_after: standing.reset_after, standing: Some(standing) }
+        if wanted.big_list {
+            let (hidden, within) = self.spend_route(now, BIG_BAN_LIST, wanted.major);
+            if !within {
+                // The people of the guild read the same list, so it is nobody's own limit.
+                let (scope, retry_after) = (Scope::Shared, hidden.reset_after);
+                return Verdict::Limited { scope, retry_after, standing: Some(standing) };
+            }
+        }
+        Verdict::Pass(Some(standing))
     }
 
     /// A fixed window of one second that starts with its first request.
-    fn spend_global(&mut self, now: Duration, counted: bool) -> Option<f64> {
-        if self.global == 0 || !counted {
+    fn spend_global(&mut self, now: Duration, limit: u32, counted: bool) -> Option<f64> {
+        if !counted {
             return None;
         }
         let fresh = Window { started: now, used: 0 };
@@ -109,7 +126,7 @@ impl Limits {
         if now >= window.started + SECOND {
             *window = Window { started: now, used: 0 };
         }
-        if window.used >= self.global {
+        if window.used >= limit {
             return Some((window.started + SECOND - now).as_secs_f64());
         }
         window.used += 1;
@@ -131,7 +148,7 @@ impl Limits {
         }
         let standing = Standing {
             limit: bucket.limit,
-            remaining: bucket.limit - window.used,
+            remaining: bucket.limit.saturating_sub(window.used),
             reset_after: (window.started + length - now).as_secs_f64(),
             bucket: hash(bucket.name),
         };
@@ -149,22 +166,27 @@ impl Limits {
         Some(Standing { limit: bucket.limit, remaining, reset_after, bucket: hash(bucket.name) })
     }
 
-    /// Counts an answer that Discord holds against the client.
-    pub fn count_invalid(&mut self, now: Duration) {
+    /// Counts an answer that Discord holds against the client; too many in 10 minutes, and the edge takes over.
+    pub fn count_invalid(&mut self, now: Duration, options: &Options) {
         self.invalid.push_back(now);
         while self.invalid.front().is_some_and(|at| *at + TEN_MINUTES <= now) {
             self.invalid.pop_front();
         }
+        let lifted = options.global_limit == 0;
+        if !lifted && self.banned_until.is_none() && self.invalid.len() >= options.invalid_requests {
+            self.banned_until = Some(now + options.edge_ban);
+        }
     }
 
-    fn banned_until(&mut self, now: Duration) -> Option<Duration> {
-        while self.invalid.front().is_some_and(|at| *at + TEN_MINUTES <= now) {
-            self.invalid.pop_front();
+    /// Seconds for which the edge still answers everything; after that the count starts anew.
+    pub fn edge_ban_left(&mut self, now: Duration) -> Option<f64> {
+        let until = self.banned_until?;
+        if now < until {
+            return Some((until - now).as_secs_f64());
         }
-        if self.global == 0 || self.invalid.len() < INVALID_REQUESTS {
-            return None;
-        }
-        self.invalid.front().map(|at| *at + TEN_MINUTES)
+        self.banned_until = None;
+        self.invalid.clear();
+        None
     }
 }
 
@@ -180,30 +202,41 @@ fn hash(name: &str) -> String {
 mod tests {
     use super::*;
 
+    const WANTED: Wanted = Wanted { counted: true, bucket: None, major: 0, big_list: false };
+
     #[test]
     fn the_global_window_starts_with_its_first_request() {
-        let mut limits = Limits::new(50, true);
+        let (mut limits, options) = (Limits::default(), Options::default());
         let start = Duration::from_millis(700);
         for _ in 0..50 {
-            assert!(matches!(limits.judge(start, true, None, 0), Verdict::Pass(_)));
+            assert!(matches!(limits.judge(start, &options, &WANTED), Verdict::Pass(_)));
         }
         let later = Duration::from_millis(1_600);
-        let Verdict::Limited { scope: Scope::Global, retry_after, .. } = limits.judge(later, true, None, 0)
+        let Verdict::Limited { scope: Scope::Global, retry_after, .. } =
+            limits.judge(later, &options, &WANTED)
         else {
             panic!("the 51st request of the window passed");
         };
         assert!((retry_after - 0.1).abs() < 1e-9);
-        assert!(matches!(limits.judge(later, false, None, 0), Verdict::Pass(_)), "interactions are exempt");
-        assert!(matches!(limits.judge(Duration::from_millis(1_700), true, None, 0), Verdict::Pass(_)));
+        let exempt = Wanted { counted: false, ..WANTED };
+        assert!(
+            matches!(limits.judge(later, &options, &exempt), Verdict::Pass(_)),
+            "interactions are exempt"
+        );
+        let next = Duration::from_millis(1_700);
+        assert!(matches!(limits.judge(next, &options, &WANTED), Verdict::Pass(_)));
     }
 
     #[test]
     fn ten_thousand_invalid_requests_ban_the_client_for_a_while() {
-        let mut limits = Limits::new(50, true);
+        let (mut limits, options) = (Limits::default(), Options::default());
         for at in 0..10_000 {
-            limits.count_invalid(Duration::from_millis(at));
+            assert_eq!(limits.edge_ban_left(Duration::from_millis(at)), None);
+            limits.count_invalid(Duration::from_millis(at), &options);
         }
-        assert!(matches!(limits.judge(Duration::from_secs(20), true, None, 0), Verdict::Banned(_)));
-        assert!(matches!(limits.judge(Duration::from_secs(700), true, None, 0), Verdict::Pass(_)));
+        assert!(limits.edge_ban_left(Duration::from_secs(20)).is_some());
+        assert_eq!(limits.edge_ban_left(Duration::from_secs(700)), None);
+        limits.count_invalid(Duration::from_secs(700), &options);
+        assert_eq!(limits.edge_ban_left(Duration::from_secs(700)), None, "the count started anew");
     }
 }

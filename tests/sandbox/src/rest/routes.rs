@@ -32,6 +32,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether it reads a guild's ban list.
+    pub(crate) fn is_ban_list(&self) -> bool {
+        self.template.ends_with("/bans")
+    }
+
     /// Whether it can be carried out later than it is answered: changes of members and bans, whose answer says
     /// nothing that is only made then.
     pub(crate) fn can_be_late(&self) -> bool {
@@ -128,6 +133,11 @@ pub(crate) static ROUTES: &[Endpoint] = &[
     open("PATCH", FOLLOWUP, Door::PathToken, per("webhook", 5, 2), webhooks::edit),
     open("DELETE", FOLLOWUP, Door::PathToken, per("webhook", 5, 2), webhooks::delete),
 ];
+
+/// Whether a route has a window of that name.
+pub(crate) fn is_bucket(name: &str) -> bool {
+    ROUTES.iter().any(|endpoint| endpoint.bucket.name == name)
+}
 
 /// What a path and a method lead to.
 pub(crate) enum Found<'a> {

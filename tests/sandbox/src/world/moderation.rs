@@ -79,7 +79,7 @@ impl World {
         }
         if found.non_member_bans.len() >= budget {
             return Err(Refusal::new(
-                400,
+                self.options.guesses.non_member_bans,
                 30035,
                 "Maximum number of bans for non-guild members have been exceeded.",
             ));
@@ -109,7 +109,7 @@ impl World {
             }
         }
         if banned.is_empty() {
-            return Err(Refusal::new(400, 500_000, "Failed to ban users"));
+            return Err(Refusal::new(self.options.guesses.bulk_ban_failed, 500_000, "Failed to ban users"));
         }
         Ok((banned, failed))
     }

@@ -37,6 +37,9 @@ const ROLES: [(&str, u64); 4] = [
     ("Admin", MANAGE_GUILD | BAN_MEMBERS),
 ];
 
+/// A prime, so that the shards take turns whatever their number.
+const BETWEEN_GUILDS_MS: u64 = 997;
+
 impl World {
     /// A world as the options say.
     #[must_use]
@@ -69,7 +72,8 @@ impl World {
             session_starts: VecDeque::new(),
             identifies: HashMap::new(),
             log: Log::default(),
-            limits: Limits::new(options.global_limit, options.route_limits),
+            limits: Limits::default(),
+            member_requests: HashMap::new(),
             muted: false,
             late: Vec::new(),
             delayed: Vec::new(),
@@ -80,6 +84,7 @@ impl World {
     }
 
     fn settle(&mut self) {
+        let mut founded = self.founding_ids().into_iter();
         // An application and its bot share their id, as every application made since 2016 does.
         self.bot = self.person_named("wayhaven", true);
         self.application = self.bot;
@@ -89,7 +94,7 @@ impl World {
         self.admin = self.person_named("main-admin", false);
         let ordinary: Vec<u64> = (0..self.options.members).map(|at| self.ordinary(at)).collect();
 
-        self.main = self.found_guild("Wayhaven", 0);
+        self.main = self.found_guild(founded.next(), "Wayhaven", 0);
         let (moderator, admin) = (self.moderator, self.admin);
         self.seat(self.main, moderator, Some("Moderator"));
         self.seat(self.main, admin, Some("Admin"));
@@ -101,7 +106,7 @@ impl World {
             let name = CHILD_NAMES
                 .get(index)
                 .map_or_else(|| format!("child-{:03}", index + 1), |name| (*name).to_owned());
-            let guild = self.found_guild(&name, denied.get(&index).copied().unwrap_or(0));
+            let guild = self.found_guild(founded.next(), &name, denied.get(&index).copied().unwrap_or(0));
             let moderator = self.person_named(&format!("{name}-moderator"), false);
             self.seat(guild, moderator, Some("Moderator"));
             for user in ordinary.iter().skip(index % 3).step_by(3) {
@@ -136,8 +141,16 @@ impl World {
         self.person_named(&format!("stranger-{at:04}"), false)
     }
 
-    fn found_guild(&mut self, name: &str, denied: u64) -> u64 {
-        let id = self.id();
+    /// Ids of the guilds to be, each of another moment before the start: a guild's shard follows from its moment, so
+    /// guilds of one moment would all be of one shard.
+    fn founding_ids(&mut self) -> Vec<u64> {
+        let count = self.options.children as u64 + 1;
+        let first = self.clock.unix_ms().saturating_sub(count * BETWEEN_GUILDS_MS);
+        (0..count).map(|at| self.mint.next(first + at * BETWEEN_GUILDS_MS)).collect()
+    }
+
+    fn found_guild(&mut self, id: Option<u64>, name: &str, denied: u64) -> u64 {
+        let id = id.unwrap_or_else(|| self.id());
         let mut roles = BTreeMap::new();
         let mut add = |id: u64, name: &str, position: i64, permissions: u64, managed: bool| {
             let role = Role {

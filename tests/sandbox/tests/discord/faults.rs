@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wayhaven_sandbox::{At, EventFate, Fault, Sandbox, Scope, Trouble};
+use wayhaven_sandbox::{Aim, At, EventFate, Fault, Sandbox, Scope, Trouble};
 
-use crate::bot::{Bot, PATIENCE, Socket, unchecked};
+use crate::bot::{Bot, Desk, PATIENCE, Socket, unchecked};
 
 const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
 
@@ -122,4 +122,70 @@ async fn a_condition_that_never_holds_tells_what_was_seen() {
     Bot::of(&sandbox).get("/users/@me").await;
     let timeout = sandbox.wait_until(|_| false, Duration::from_millis(1)).await.unwrap_err();
     assert!(timeout.to_string().contains("GET /users/@me -> 200"), "{timeout}");
+}
+
+#[tokio::test]
+async fn events_are_aimed_at_one_user_in_one_guild_so_many_times() {
+    let sandbox = Sandbox::start(unchecked()).await.unwrap();
+    let mut socket = Socket::settled(&sandbox).await;
+    let (main, child, owner) = (sandbox.main_guild(), sandbox.children()[0], sandbox.owner());
+    let (user, other) = (sandbox.stranger(), sandbox.stranger());
+    let desk = Desk::of(&sandbox);
+    let of = json!({"user": user.to_string(), "guild": main.to_string(), "times": 2});
+    desk.inject(json!({"fault": "only", "of": of, "what": {"fault": "events", "fate": "drop"}})).await;
+    let people = sandbox.people();
+    for (guild, user) in [(main, user), (main, other), (child, user)] {
+        people.ban(guild, owner, user, None).unwrap();
+    }
+    people.unban(main, owner, user, None).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        let payload = socket.next().await;
+        let data = &payload["d"];
+        let about = data["user"]["id"].as_str().or(data["target_id"].as_str()).unwrap().to_owned();
+        seen.push((
+            payload["t"].as_str().unwrap().to_owned(),
+            data["guild_id"].as_str().unwrap().to_owned(),
+            about,
+        ));
+    }
+    let audit = "GUILD_AUDIT_LOG_ENTRY_CREATE";
+    let expected = [
+        ("GUILD_BAN_ADD", main, other),
+        (audit, main, other),
+        ("GUILD_BAN_ADD", child, user),
+        (audit, child, user),
+        ("GUILD_BAN_REMOVE", main, user),
+        (audit, main, user),
+    ];
+    let text = |(name, guild, user): (&str, u64, u64)| (name.to_owned(), guild.to_string(), user.to_string());
+    assert_eq!(seen, expected.map(text), "the two of the ban in the main guild were dropped, and no more");
+}
+
+#[tokio::test]
+async fn one_order_of_events_is_changed_and_the_next_is_not() {
+    let sandbox = Sandbox::start(unchecked()).await.unwrap();
+    let mut socket = Socket::settled(&sandbox).await;
+    let audit = "GUILD_AUDIT_LOG_ENTRY_CREATE";
+    let order = Fault::Order { names: vec![audit.to_owned()] };
+    let child = sandbox.children()[0];
+    sandbox.inject(order.only(Aim { guild: Some(child), times: Some(1), ..Aim::default() }));
+    for guild in [sandbox.main_guild(), child, child] {
+        sandbox.people().ban(guild, sandbox.owner(), sandbox.stranger(), None).unwrap();
+    }
+    let usual = ["GUILD_BAN_ADD", audit];
+    assert_eq!(socket.events(6).await, [usual, [audit, "GUILD_BAN_ADD"], usual].concat());
+}
+
+#[test]
+fn a_fault_that_says_nothing_is_refused() {
+    for wrong in [
+        json!({"fault": "hang"}),
+        json!({"fault": "gateway", "trouble": "explode"}),
+        json!({"fault": "answer", "at": {"gild": "1"}, "status": 500, "code": 0}),
+        json!({"fault": "only", "of": {"time": 1}, "what": {"fault": "hang", "at": {}}}),
+        json!({"fault": "applied_later", "at": {}, "by": 5}),
+    ] {
+        assert!(serde_json::from_value::<Fault>(wrong.clone()).is_err(), "{wrong}");
+    }
 }

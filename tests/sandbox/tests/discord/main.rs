@@ -13,4 +13,6 @@ mod gateway;
 mod interactions;
 mod limits;
 mod moderation;
+mod sharding;
+mod time;
 mod troubles;

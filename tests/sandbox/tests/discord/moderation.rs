@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wayhaven_sandbox::{Options, Sandbox, permissions};
 
-use crate::bot::{Bot, Socket, unchecked};
+use crate::bot::{Bot, Desk, Socket, unchecked};
 
 #[tokio::test]
 async fn a_ban_is_stored_told_and_logged() {
@@ -99,6 +99,11 @@ async fn a_bulk_ban_names_who_failed_and_hides_the_actor() {
         500_000,
         "nobody was banned"
     );
+
+    Desk::of(&sandbox).post("/options", json!({"bulk_ban_hides_actor": false})).await;
+    let users = json!([sandbox.stranger().to_string()]);
+    assert_eq!(bot.with("POST", &path, json!({"user_ids": users})).await.status, 200);
+    assert_eq!(sandbox.audit_log(guild).last().unwrap()["user_id"], sandbox.bot_id().to_string());
 
     let plain = Sandbox::start(unchecked()).await.unwrap();
     let path = format!("/guilds/{}/bulk-ban", plain.main_guild());
