@@ -8,6 +8,7 @@ pub mod directory;
 pub mod embed;
 pub mod event;
 pub mod gateway;
+pub mod identify;
 pub mod interaction;
 pub mod refusals;
 pub mod registration;

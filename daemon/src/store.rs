@@ -10,7 +10,9 @@ mod config;
 mod deliveries;
 mod events;
 mod freeze;
+mod gap;
 mod guilds;
+mod identifies;
 mod journal;
 mod links;
 mod locks;
@@ -26,7 +28,9 @@ pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use deliveries::{DeliveryFilter, Queued, RetryFilter, Scope, Settlement, Unfinished};
 pub use freeze::FreezeStep;
+pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
+pub use identifies::Identified;
 pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
@@ -35,6 +39,7 @@ pub use writer::Change;
 
 use crate::clock::Clock;
 use crate::network::Topology;
+use futures::future::BoxFuture;
 use readers::Readers;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -181,6 +186,19 @@ impl Store {
         work: impl FnOnce(&Change<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         self.writer.submit(work).await?.await.map_err(|_| Fault::from(StoreError::Closed))?
+    }
+
+    /// Hands `work` to the writer, and returns what waits for its commit: whoever hands over one after the other has
+    /// them done in that order, and in few commits.
+    ///
+    /// # Errors
+    /// Where the store is closed. What waits fails as [`write`](Self::write) does.
+    pub async fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<BoxFuture<'static, Result<T, Fault>>, Fault> {
+        let answer = self.writer.submit(work).await?;
+        Ok(Box::pin(async move { answer.await.map_err(|_| Fault::from(StoreError::Closed))? }))
     }
 
     /// Like [`write`](Self::write), but does not wait for the commit; what fails is logged.

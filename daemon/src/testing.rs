@@ -161,8 +161,8 @@ impl TestDaemon {
         assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "it never came: {what}");
     }
 
-    /// Waits until Discord has told of all guilds, and the event that says so is stored: nothing of the start comes
-    /// after it.
+    /// Waits until Discord has told of all guilds, the event that says so is stored, and the audit logs are read:
+    /// nothing of the start comes after it.
     pub(crate) async fn until_ready(&self) {
         let daemon = Arc::clone(&self.daemon);
         self.until("ready", move |view| {
@@ -174,6 +174,7 @@ impl TestDaemon {
             daemon.is_ready() && last == Some(ConnectionState::Ready)
         })
         .await;
+        self.daemon.ingest().gaps().idle().await;
     }
 
     /// Waits until a user's newest deliveries to children stand so.

@@ -1,24 +1,23 @@
 //! The connection to Discord: made, kept, made again, and given up only where an operator has to do something.
+//! `session` works what it brings, `arrivals` says when all of it is there.
+
+mod arrivals;
+mod session;
 
 use crate::daemon::{Daemon, Flag};
-use crate::discord::event::{self, GatewayEvent, GuildView};
-use crate::discord::gateway::{self, Ended, Plan, Raw};
+use crate::discord::gateway::{self, Ended, Plan};
+use crate::discord::identify::Identifies;
 use crate::discord::registration::register;
 use crate::discord::rest::RestError;
-use crate::store::Severity;
 use crate::sync::backoff;
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use arrivals::Arrivals;
+use serde_json::Value;
+use session::Session;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::status::{Connection, ConnectionState};
-use wayhaven_shared::value::GuildId;
-
-/// How long after READY the guilds may take to arrive before the connection counts as ready without them.
-const GUILDS_COME_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long after its last event the gateway's thread may take to say why it ended.
 const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
@@ -81,29 +80,43 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
         prepared = prepare(daemon) => prepared,
         () = stopping.raised() => return Failure::Asked,
     };
-    let plan = match prepared {
-        Ok(plan) => plan,
+    let (plan, identifies) = match prepared {
+        Ok(prepared) => prepared,
         Err(failure) => return failure,
     };
     let (events, inbox) = mpsc::channel(gateway::QUEUE);
-    let gap = Arc::new(AtomicBool::new(false));
-    let (stop, stopped) = oneshot::channel();
     let (urgent, interactions) = mpsc::channel(gateway::QUEUE);
-    let hand = gateway::Hand { events, interactions: urgent, gap: Arc::clone(&gap) };
-    let mut ended = gateway::connect(plan, hand, stopped);
-    // Told to end by dropping it: the thread ends by itself, and nobody has to wait for it.
-    let _stop = stop;
+    let (tell_news, news) = mpsc::unbounded_channel();
+    let lost = Arc::new(gateway::Lost::default());
+    let (shards, own_news) = (plan.shards, tell_news.clone());
+    let mut line = gateway::connect(plan, tell_news, |pulses| gateway::Hand {
+        events,
+        interactions: urgent,
+        lost: Arc::clone(&lost),
+        pulses,
+    });
+    let session = Session {
+        daemon: Arc::clone(daemon),
+        shards,
+        arrivals: Mutex::new(Arrivals::new(shards)),
+        lost,
+        pulses: Arc::clone(&line.pulses),
+        identifies,
+        news: own_news,
+    };
+    let session = Arc::new(session);
     tokio::select! {
         // Events before the end: what came before the connection broke is still worked.
         biased;
         // The thread is about to say why.
-        _ = async { tokio::join!(follow(daemon, inbox, &gap, attempts), answer(daemon, interactions)) } => {}
-        outcome = &mut ended => return failure(outcome.ok()),
+        _ = async { tokio::join!(session.follow(inbox, attempts), answer(daemon, interactions)) } => {}
+        outcome = &mut line.ended => return failure(outcome.ok()),
         // Any request may be the one that learns that the token is refused; the gateway need not.
         () = daemon.rest().budget().stopped() => return RestError::Unauthorised.into(),
         () = stopping.raised() => return Failure::Asked,
+        () = async { tokio::join!(Arc::clone(&session).hear(news), gateway::watch(Arc::clone(&session.pulses))); } => {}
     }
-    failure(tokio::time::timeout(GATEWAY_ENDS_WITHIN, ended).await.ok().and_then(Result::ok))
+    failure(tokio::time::timeout(GATEWAY_ENDS_WITHIN, &mut line.ended).await.ok().and_then(Result::ok))
 }
 
 /// What the gateway's end means; nothing where its thread said none.
@@ -117,7 +130,7 @@ fn failure(ended: Option<Ended>) -> Failure {
 }
 
 /// What has to be known before the gateway is asked: the token is good, the commands are registered.
-async fn prepare(daemon: &Arc<Daemon>) -> Result<Plan, Failure> {
+async fn prepare(daemon: &Arc<Daemon>) -> Result<(Plan, Identifies), Failure> {
     let rest = daemon.rest();
     let me = rest.current_user().await?;
     daemon.directory().set_me(me.id);
@@ -137,97 +150,18 @@ async fn prepare(daemon: &Arc<Daemon>) -> Result<Plan, Failure> {
         }
     }
     daemon.set_application(application);
-    let shards = rest.gateway().await?.shards;
+    let told = rest.gateway().await?;
+    let shards = told.shards.max(1);
     let token = settings.token.clone().ok_or_else(|| Failure::Final("there is no bot token".into()))?;
-    Ok(Plan { token, api_base: settings.api_base.clone(), intents: gateway::intents(flags), shards })
-}
-
-/// The guilds that a session has named and not told of yet. Until it has, nobody can say which guild is there.
-#[derive(Default)]
-struct Arrivals {
-    missing: HashSet<GuildId>,
-    patience: Option<Instant>,
-}
-
-impl Arrivals {
-    fn note(&mut self, event: &GatewayEvent) {
-        match event {
-            GatewayEvent::Ready { guilds, .. } => {
-                self.missing.extend(guilds);
-                self.patience = Some(Instant::now() + GUILDS_COME_WITHIN);
-            }
-            GatewayEvent::GuildHere(GuildView { id: guild, .. }) | GatewayEvent::GuildGone { guild, .. } => {
-                self.missing.remove(guild);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether a session has begun and all its guilds are here, or late enough.
-    fn complete(&mut self) -> bool {
-        let late = self.patience.is_some_and(|patience| patience <= Instant::now());
-        let complete = self.patience.is_some() && (self.missing.is_empty() || late);
-        if complete {
-            *self = Self::default();
-        }
-        complete
-    }
-}
-
-/// Works the events of one connection, in order, until it closes.
-async fn follow(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>, gap: &AtomicBool, attempts: &mut u32) {
-    let mut arrivals = Arrivals::default();
-    loop {
-        let patience = arrivals.patience;
-        let raw = tokio::select! {
-            raw = inbox.recv() => match raw {
-                Some(raw) => Some(raw),
-                None => return,
-            },
-            () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => None,
-        };
-        if let Some(raw) = raw {
-            work(daemon, raw, gap, &mut arrivals).await;
-        }
-        if arrivals.complete() {
-            *attempts = 0;
-            tracing::info!(guilds = daemon.directory().count(), "discord: ready");
-            tell(daemon, ConnectionState::Ready, None).await;
-        }
-    }
+    let identifies = Identifies::new(shards, &told);
+    Ok((Plan { token, address: told.url, intents: gateway::intents(flags), shards }, identifies))
 }
 
 /// Hands interactions on as they come, however long the events take.
-async fn answer(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Raw>) {
-    while let Some(raw) = inbox.recv().await {
-        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), raw.data)));
+async fn answer(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Value>) {
+    while let Some(data) = inbox.recv().await {
+        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), data)));
     }
-}
-
-async fn work(daemon: &Arc<Daemon>, raw: Raw, gap: &AtomicBool, arrivals: &mut Arrivals) {
-    if gap.swap(false, Ordering::AcqRel) {
-        tracing::error!("the queue of events overflowed: some are lost");
-        alert(daemon, "event_gap", "the queue of gateway events overflowed").await;
-    }
-    match event::read(&raw.kind, &raw.data) {
-        Ok(Some(event)) => {
-            arrivals.note(&event);
-            daemon.ingest().take(event).await;
-        }
-        Ok(None) => {}
-        Err(error) => {
-            tracing::error!("an event is not understood: {error}");
-            alert(daemon, "event_not_understood", &error.to_string()).await;
-        }
-    }
-}
-
-async fn alert(daemon: &Arc<Daemon>, kind: &'static str, details: &str) {
-    let details = details.to_owned();
-    let work = move |change: &crate::store::Change<'_>| {
-        Ok(change.alert(kind, Severity::High, None, None, &details)?)
-    };
-    daemon.store().write_later("an alert", work).await;
 }
 
 /// Publishes where the connection stands.

@@ -2,8 +2,8 @@
 //! no messages are kept, so that memory stays flat.
 
 use crate::discord::channel::ChannelView;
-use crate::discord::event::{GatewayEvent, GuildView, RoleView};
-use std::collections::HashMap;
+use crate::discord::event::{GatewayEvent, GuildView, RoleView, shard_of};
+use std::collections::{HashMap, HashSet};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
@@ -64,7 +64,7 @@ pub struct Height {
 }
 
 /// What an event changed, for those who act on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Noticed {
     /// Nothing that matters.
     Nothing,
@@ -72,6 +72,8 @@ pub enum Noticed {
     Guild(GuildId),
     /// What the bot may do in the guild may have changed.
     Permissions(GuildId),
+    /// The bot is not in these guilds any more.
+    Gone(Vec<GuildId>),
 }
 
 impl Guild {
@@ -185,13 +187,22 @@ impl Directory {
     pub fn learn(&self, event: &GatewayEvent) -> Noticed {
         let mut guilds = self.guilds.write().unwrap_or_else(PoisonError::into_inner);
         match event {
-            GatewayEvent::Ready { me, guilds: told } => {
+            GatewayEvent::Ready { me, shard: (shard, of), guilds: told } => {
                 self.set_me(*me);
                 // Known, but not there before Discord tells of each.
-                for guild in told {
+                for guild in told.iter() {
                     guilds.entry(*guild).or_insert_with(|| Guild::bare(Presence::Outage));
                 }
-                Noticed::Nothing
+                let told: HashSet<GuildId> = told.iter().copied().collect();
+                let mut gone = Vec::new();
+                for (guild, view) in guilds.iter_mut() {
+                    let here = view.presence != Presence::Absent;
+                    if here && shard_of(*guild, *of) == *shard && !told.contains(guild) {
+                        view.presence = Presence::Absent;
+                        gone.push(*guild);
+                    }
+                }
+                if gone.is_empty() { Noticed::Nothing } else { Noticed::Gone(gone) }
             }
             GatewayEvent::GuildHere(view) => {
                 guilds.insert(view.id, self.remembered(view));

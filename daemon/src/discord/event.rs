@@ -1,6 +1,7 @@
 //! Gateway events as Wayhaven reads them: parsed by us from their JSON, since serenity's own types refuse what
 //! Discord really sends (FACTS D4: audit entries of bulk bans have no actor), and hold far more than is needed.
 
+use crate::discord::rest::AuditLogEntry;
 use serde::Deserialize;
 use serde_json::Value;
 use wayhaven_shared::operations::punishment::Action;
@@ -13,7 +14,9 @@ pub enum GatewayEvent {
     Ready {
         /// The bot's own id.
         me: UserId,
-        /// The guilds it is in; each is told of on its own afterwards.
+        /// Which shard this is, and of how many.
+        shard: (u32, u32),
+        /// The guilds of the shard it is in; each is told of on its own afterwards.
         guilds: Vec<GuildId>,
     },
     /// A session goes on, with what was missed replayed.
@@ -80,6 +83,20 @@ pub struct Entry {
     pub action: Action,
 }
 
+impl Entry {
+    /// An entry as the log itself has it; nothing for kinds that are not used, and for what is odd.
+    pub fn from_log(guild: GuildId, entry: AuditLogEntry) -> Option<Self> {
+        Some(Self {
+            guild,
+            id: entry.id.parse().ok()?,
+            user: entry.target_id?.parse().ok()?,
+            actor: entry.user_id,
+            reason: entry.reason.as_deref().map(Untrusted::clipped),
+            action: action_of(entry.action_type)?,
+        })
+    }
+}
+
 /// A role: what decides permissions and ranks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RoleView {
@@ -113,6 +130,11 @@ fn bits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
     text.parse().map_err(serde::de::Error::custom)
 }
 
+/// The shard that a guild's events come on (FACTS B2).
+pub fn shard_of(guild: GuildId, shards: u32) -> u32 {
+    u32::try_from((guild.get() >> 22) % u64::from(shards.max(1))).unwrap_or(0)
+}
+
 /// Audit-log event types (FACTS B5).
 const MEMBER_BAN_ADD: u64 = 22;
 const MEMBER_BAN_REMOVE: u64 = 23;
@@ -125,6 +147,14 @@ pub fn entry_kind(action: Action) -> u64 {
     }
 }
 
+fn action_of(kind: u64) -> Option<Action> {
+    match kind {
+        MEMBER_BAN_ADD => Some(Action::Ban),
+        MEMBER_BAN_REMOVE => Some(Action::Unban),
+        _ => None,
+    }
+}
+
 /// Why an event could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}: {what}")]
@@ -133,6 +163,8 @@ pub struct Unreadable {
     pub kind: String,
     /// What is wrong; never the payload, which may hold secrets.
     pub what: String,
+    /// Where it happened, if that much can be read.
+    pub guild: Option<GuildId>,
 }
 
 #[derive(Deserialize)]
@@ -150,9 +182,15 @@ struct GuildOnly {
 /// # Errors
 /// Where a kind that is used does not have the shape it must have.
 pub fn read(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
+    parse(kind, data)
+        .map_err(|unreadable| Unreadable { guild: field(kind, data, "guild_id").ok(), ..unreadable })
+}
+
+fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
     let event = match kind {
         "READY" => GatewayEvent::Ready {
             me: field::<UserOnly>(kind, data, "user")?.id,
+            shard: optional(kind, data, "shard")?.unwrap_or((0, 1)),
             guilds: field::<Vec<GuildOnly>>(kind, data, "guilds")?
                 .into_iter()
                 .map(|guild| guild.id)
@@ -194,11 +232,7 @@ pub fn read(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable
 }
 
 fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadable> {
-    let action = match data["action_type"].as_u64() {
-        Some(MEMBER_BAN_ADD) => Action::Ban,
-        Some(MEMBER_BAN_REMOVE) => Action::Unban,
-        _ => return Ok(None),
-    };
+    let Some(action) = data["action_type"].as_u64().and_then(action_of) else { return Ok(None) };
     let id: String = field(kind, data, "id")?;
     let id = id.parse().map_err(|_| unreadable(kind, "id is no snowflake"))?;
     let actor = optional(kind, data, "user_id")?;
@@ -242,7 +276,7 @@ fn optional<T: serde::de::DeserializeOwned>(
 }
 
 fn unreadable(kind: &str, what: &str) -> Unreadable {
-    Unreadable { kind: kind.to_owned(), what: what.to_owned() }
+    Unreadable { kind: kind.to_owned(), what: what.to_owned(), guild: None }
 }
 
 #[cfg(test)]

@@ -122,6 +122,11 @@ impl Topology {
         self.mains.keys().copied()
     }
 
+    /// Every child, in no order.
+    pub fn children(&self) -> impl Iterator<Item = GuildId> {
+        self.children.iter().copied()
+    }
+
     /// A main's links, in the order in which they were made.
     pub fn links(&self, main: GuildId) -> &[LinkRow] {
         self.mains.get(&main).map_or(&[], Vec::as_slice)

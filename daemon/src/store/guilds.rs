@@ -68,6 +68,8 @@ impl Change<'_> {
         let changed =
             self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
         if changed > 0 {
+            // What its own staff did before was no decision of a network.
+            self.follow_audit_log_anew(guild)?;
             self.topology_changed();
             self.tell(&Changed::Network { link: None })?;
         }

@@ -166,6 +166,7 @@ impl Change<'_> {
 
     fn link_changed(&self, main: GuildId, child: GuildId) -> Result<Link, StoreError> {
         self.topology_changed();
+        self.follow_audit_log(child)?;
         let link = self.link(main, child)?.ok_or_else(|| StoreError::Row {
             table: "guild_relationships",
             what: "the link that was just written is not there".into(),

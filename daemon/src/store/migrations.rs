@@ -14,6 +14,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0001-foundation.sql"),
     include_str!("migrations/0002-consent.sql"),
     include_str!("migrations/0003-notices.sql"),
+    include_str!("migrations/0004-gap.sql"),
     include_str!("migrations/0005-freeze.sql"),
 ];
 

@@ -121,6 +121,42 @@ impl View<'_> {
         Ok(self.punishments(Some(guild), Some(user), None, 1)?.first().map(|punishment| punishment.action))
     }
 
+    /// What the guild's latest punishment of the user does, with the audit entry it was picked up from.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn last_decision(
+        &self,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<Option<(Action, Option<u64>)>, StoreError> {
+        let sql = "SELECT action, audit_entry FROM punishments
+             WHERE source_guild = ?1 AND target_user = ?2 ORDER BY event_id DESC LIMIT 1";
+        let row = self.connection.prepare_cached(sql)?.query_row(params![Sql(guild), Sql(user)], |row| {
+            let entry: Option<i64> = row.get("audit_entry")?;
+            Ok((word(row, "action", Action::from_word)?, entry.map(i64::cast_unsigned)))
+        });
+        Ok(row.optional()?)
+    }
+
+    /// The guild's latest punishment of the user with that action that was asked of us.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn last_asked(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        action: Action,
+    ) -> Result<Option<Punishment>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE source_guild = ?1 AND target_user = ?2 AND action = ?3 AND origin <> 'guild'
+             ORDER BY event_id DESC LIMIT 1"
+        );
+        let values = params![Sql(guild), Sql(user), action.word()];
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, punishment).optional()?)
+    }
+
     /// Whether the guild's own staff banned the user there.
     ///
     /// # Errors

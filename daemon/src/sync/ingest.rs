@@ -2,36 +2,69 @@
 //!
 //! In a main, a ban made by hand is a punishment like one that was commanded: its audit entry tells who and why,
 //! and is worked in one transaction together with the deliveries. A ban event alone says neither, so it is
-//! journalled and waits for its entry; where that does not come, the log is asked, and then the actor is unknown.
-//! In a child it stays where it is: noted as a cause that no undo of ours may touch, and shown as contained.
+//! journalled and waits for its entry (`awaited`). In a child it stays where it is: noted as a cause that no undo of
+//! ours may touch, and shown as contained (`entry`).
+//!
+//! Events are handed to the store's writer one after the other, and what follows is done in the same order after
+//! their commits: a raid in the main shares them.
+
+mod awaited;
+pub mod entry;
 
 use super::Engine;
 use super::attempt::Tools;
-use super::record::{AtOrigin, record};
+use super::gap::Gaps;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
-use crate::discord::event::{Entry, GatewayEvent, entry_kind};
-use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, StoreError};
-use std::time::Duration;
+use crate::discord::event::{Entry, GatewayEvent};
+use crate::store::Awaited;
+use entry::{Seen, contain_seen, work_entry};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::operations::audit::AuditResult;
-use wayhaven_shared::operations::punishment::{Action, Origin};
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::value::{GuildId, UserId};
 use wayhaven_shared::{Authority, Fault};
-
-/// How long a ban event waits for its audit entry (ARCHITECTURE 5).
-const ENTRY_COMES_WITHIN: Duration = Duration::from_millis(1_500);
-
-/// How far an entry's time may lie from the event it explains, in milliseconds: the log is asked seconds later.
-const SAME_OCCASION: u64 = 60_000;
-
-/// Discord's epoch, in milliseconds since 1970 (FACTS 0).
-const DISCORD_EPOCH: u64 = 1_420_070_400_000;
 
 /// Takes in events, one after the other.
 #[derive(Clone)]
 pub struct Ingest {
     tools: Tools,
     engine: Engine,
+    gaps: Gaps,
+}
+
+/// What follows an event once it is committed.
+#[derive(Debug)]
+pub enum Follow {
+    /// Nothing.
+    Nothing,
+    /// It waits for its audit entry.
+    Await(Awaited),
+    /// The bot may do again what it could not do in the guild.
+    Mended(GuildId),
+}
+
+/// An event on its way into the store.
+pub struct Taken {
+    /// Where it happened.
+    guild: Option<GuildId>,
+    /// The audit entry it is.
+    entry: Option<u64>,
+    committed: BoxFuture<'static, Result<Follow, Fault>>,
+}
+
+/// An event that was committed, or was not.
+pub struct Committed {
+    guild: Option<GuildId>,
+    entry: Option<u64>,
+    outcome: Result<Follow, Fault>,
+}
+
+impl Taken {
+    /// Waits for the commit.
+    pub async fn committed(self) -> Committed {
+        Committed { guild: self.guild, entry: self.entry, outcome: self.committed.await }
+    }
 }
 
 impl Ingest {
@@ -40,53 +73,94 @@ impl Ingest {
     /// # Errors
     /// Where the journal cannot be read.
     pub async fn start(tools: Tools, engine: Engine) -> Result<Self, Fault> {
-        let ingest = Self { tools, engine };
+        let gaps = Gaps::start(tools.clone());
+        let ingest = Self { tools, engine, gaps };
         for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {
             ingest.resolve_later(awaited);
         }
         Ok(ingest)
     }
 
-    /// Takes in one event. Returns when what it decided is committed.
-    pub async fn take(&self, event: GatewayEvent) {
+    /// What fills gaps from the audit log.
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
+    /// Hands an event to the store: in the order of these calls, and without waiting for its commit.
+    pub async fn take(&self, event: GatewayEvent) -> Taken {
         let noticed = self.tools.directory.learn(&event);
-        let taken = match (noticed, event) {
+        let (guild, entry) = match &event {
+            GatewayEvent::Ban { guild, .. } => (Some(*guild), None),
+            GatewayEvent::Entry(entry) => (Some(entry.guild), Some(entry.id)),
+            _ => (None, None),
+        };
+        let committed = match (noticed, event) {
             (Noticed::Guild(guild), event) => self.guild(guild, &event).await,
+            (Noticed::Gone(guilds), _) => self.gone(guilds).await,
             (Noticed::Permissions(guild), _) => {
-                // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
-                if self.may_ban(guild) {
-                    self.engine.mended(guild);
+                if self.sees_log(guild) {
+                    self.gaps.readable(guild);
                 }
-                Ok(())
+                // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
+                Ok(at_once(if self.may_ban(guild) { Follow::Mended(guild) } else { Follow::Nothing }))
             }
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
                 self.ban(guild, user, action).await
             }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
-            (Noticed::Nothing, _) => Ok(()),
+            (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
         };
-        if let Err(fault) = taken {
-            tracing::error!("an event was not taken in: {fault}");
+        let committed = committed.unwrap_or_else(|fault| std::future::ready(Err(fault)).boxed());
+        Taken { guild, entry, committed }
+    }
+
+    /// Does what follows an event. To be called in the order in which events were taken.
+    pub fn follow(&self, committed: Committed) {
+        match committed.outcome {
+            Ok(follow) => {
+                match follow {
+                    Follow::Nothing => {}
+                    Follow::Await(awaited) => self.resolve_later(awaited),
+                    Follow::Mended(guild) => self.engine.mended(guild),
+                }
+                if let (Some(guild), Some(entry)) = (committed.guild, committed.entry) {
+                    self.gaps.came(guild, entry);
+                }
+            }
+            Err(fault) => {
+                tracing::error!("an event was not taken in: {fault}");
+                if let Some(guild) = committed.guild {
+                    // Discord's log still has it.
+                    self.gaps.fill_later(guild);
+                }
+            }
         }
     }
 
-    async fn guild(&self, guild: GuildId, event: &GatewayEvent) -> Result<(), Fault> {
+    async fn guild(&self, guild: GuildId, event: &GatewayEvent) -> Result<Pending, Fault> {
         let here = matches!(event, GatewayEvent::GuildHere(_));
         let name = self.tools.directory.name(guild);
         let presence = self.tools.directory.presence(guild).map_or("unknown", |presence| presence.word());
-        self.tools
-            .store
-            .write(move |change| {
-                if let Some(name) = name.as_ref().filter(|_| here) {
-                    change.name_guild(guild, name)?;
-                }
-                Ok(change.tell(&Changed::Guild { guild_id: guild, name, presence: presence.to_owned() })?)
-            })
-            .await?;
-        if here {
-            self.engine.mended(guild);
-        }
-        Ok(())
+        let committed = self.tools.store.submit(move |change| {
+            if let Some(name) = name.as_ref().filter(|_| here) {
+                change.name_guild(guild, name)?;
+            }
+            change.tell(&Changed::Guild { guild_id: guild, name, presence: presence.to_owned() })?;
+            Ok(if here { Follow::Mended(guild) } else { Follow::Nothing })
+        });
+        committed.await
+    }
+
+    /// Guilds that a session does not name any more: the bot was removed while nobody listened.
+    async fn gone(&self, guilds: Vec<GuildId>) -> Result<Pending, Fault> {
+        let names: Vec<_> = guilds.iter().map(|guild| (*guild, self.tools.directory.name(*guild))).collect();
+        let committed = self.tools.store.submit(move |change| {
+            for (guild_id, name) in names {
+                change.tell(&Changed::Guild { guild_id, name, presence: "absent".to_owned() })?;
+            }
+            Ok(Follow::Nothing)
+        });
+        committed.await
     }
 
     fn may_ban(&self, guild: GuildId) -> bool {
@@ -94,201 +168,48 @@ impl Ingest {
         self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & needed != 0)
     }
 
+    fn sees_log(&self, guild: GuildId) -> bool {
+        self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & VIEW_AUDIT_LOG != 0)
+    }
+
     /// A ban event: without its audit entry it says neither who nor why.
-    async fn ban(&self, guild: GuildId, user: UserId, action: Action) -> Result<(), Fault> {
-        let sees_log =
-            self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & VIEW_AUDIT_LOG != 0);
-        if !self.tools.store.topology().is_main(guild) {
-            // Where the log is seen, the entry tells all of it.
-            return if sees_log { Ok(()) } else { self.contained(guild, user, None, None, action).await };
-        }
-        let awaited = self
-            .tools
-            .store
-            .write(move |change| match change.last_action(guild, user)? {
+    async fn ban(&self, guild: GuildId, user: UserId, action: Action) -> Result<Pending, Fault> {
+        let sees_log = self.sees_log(guild);
+        let committed = self.tools.store.submit(move |change| {
+            if !change.topology_here()?.is_main(guild) {
+                // Where the log is seen, the entry tells all of it; and our own effect comes back.
+                if !sees_log && !change.is_echo(guild, user, action)? {
+                    contain_seen(change, &Seen { guild, user, action, by: None, reason: None })?;
+                }
+                return Ok(Follow::Nothing);
+            }
+            Ok(match change.last_action(guild, user)? {
                 // The entry, or our own command, was here first.
-                Some(last) if last == action => Ok(None),
-                _ => Ok(Some(change.await_entry(guild, user, action)?)),
+                Some(last) if last == action => Follow::Nothing,
+                _ => Follow::Await(change.await_entry(guild, user, action)?),
             })
-            .await?;
-        if let Some(awaited) = awaited {
-            self.resolve_later(awaited);
-        }
-        Ok(())
-    }
-
-    async fn entry(&self, entry: Entry) -> Result<(), Fault> {
-        let ours = entry.actor.is_some() && entry.actor == self.tools.directory.me();
-        if !self.tools.store.topology().is_main(entry.guild) {
-            // Our own effect comes back: it only confirms.
-            let Entry { guild, user, actor, action, .. } = entry;
-            return if ours {
-                Ok(())
-            } else {
-                self.contained(guild, user, actor, entry.reason, action).await
-            };
-        }
-        let queue = self.tools.store.write(move |change| {
-            change.entry_came(entry.guild, entry.user, entry.action)?;
-            if ours { Ok(()) } else { Ok(from_entry(change, entry)?) }
         });
-        queue.await
+        committed.await
     }
 
-    /// Waits for the entry of a ban event in a main, and then looks for it.
-    fn resolve_later(&self, awaited: Awaited) {
-        let ingest = self.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(ENTRY_COMES_WITHIN).await;
-            if let Err(fault) = ingest.resolve(awaited).await {
-                // The journal still has it, and the next start tries again.
-                tracing::error!(guild = %awaited.guild, "a ban event is not resolved: {fault}");
-            }
-        });
-    }
-
-    async fn resolve(&self, awaited: Awaited) -> Result<(), Fault> {
-        let still = self.tools.store.read(move |view| Ok(view.awaited()?.contains(&awaited))).await?;
-        if !still {
-            return Ok(());
-        }
-        let found = self.look_for(awaited).await;
+    async fn entry(&self, entry: Entry) -> Result<Pending, Fault> {
         let me = self.tools.directory.me();
-        let queue = self.tools.store.write(move |change| {
-            // The entry may have come while the log was asked.
-            if !change.settle_awaited(awaited.sequence)? {
-                return Ok(());
-            }
-            match found {
-                Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(()),
-                Some(entry) => Ok(from_entry(change, entry)?),
-                // Something newer was decided while nobody knew whose this was.
-                None if change.decided_since(awaited.guild, awaited.user, awaited.received_at)? => Ok(()),
-                None if change.last_action(awaited.guild, awaited.user)? == Some(awaited.action) => Ok(()),
-                None => Ok(by_hand(change, awaited.guild, awaited.user, awaited.action, None, None, None)?),
-            }
+        let ours = entry.actor.is_some() && entry.actor == me;
+        if ours && !self.tools.store.topology().is_main(entry.guild) {
+            // Hundreds of these follow a ban: what only confirms costs no turn of the writer.
+            return Ok(at_once(Follow::Nothing));
+        }
+        let committed = self.tools.store.submit(move |change| {
+            work_entry(change, me, entry)?;
+            Ok(Follow::Nothing)
         });
-        queue.await
-    }
-
-    /// The newest entry of the guild's log that explains the event; nothing where the log cannot be read.
-    async fn look_for(&self, awaited: Awaited) -> Option<Entry> {
-        let entries = match self.tools.rest.audit_log(awaited.guild, entry_kind(awaited.action)).await {
-            Ok(entries) => entries,
-            Err(error) => {
-                tracing::warn!(guild = %awaited.guild, "the audit log is not readable: {error}");
-                return None;
-            }
-        };
-        let received = awaited.received_at.millis().cast_unsigned();
-        entries.into_iter().find_map(|entry| {
-            let id: u64 = entry.id.parse().ok()?;
-            let same_occasion = ((id >> 22) + DISCORD_EPOCH).abs_diff(received) <= SAME_OCCASION;
-            let same_user = entry.target_id.as_ref()?.parse::<UserId>().ok()? == awaited.user;
-            (same_occasion && same_user).then(|| Entry {
-                guild: awaited.guild,
-                id,
-                user: awaited.user,
-                actor: entry.user_id,
-                reason: entry.reason.as_deref().map(Untrusted::clipped),
-                action: awaited.action,
-            })
-        })
-    }
-
-    /// What was done in a guild that is no main stays there.
-    async fn contained(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        by: Option<UserId>,
-        reason: Option<Untrusted>,
-        action: Action,
-    ) -> Result<(), Fault> {
-        self.tools
-            .store
-            .write(move |change| {
-                if by.is_none() && change.is_echo(guild, user, action)? {
-                    return Ok(());
-                }
-                change.note_local_ban(guild, user, by, action)?;
-                if change.topology_here()?.is_child(guild) {
-                    change.audit(&observed(guild, user, by, reason.as_ref(), action))?;
-                    let action = action.word().to_owned();
-                    change.tell(&Changed::Contained { guild_id: guild, action, user_id: user, by })?;
-                }
-                Ok(())
-            })
-            .await
+        committed.await
     }
 }
 
-/// Stores what an audit entry of a main tells, unless it is known.
-fn from_entry(change: &Change<'_>, entry: Entry) -> Result<(), StoreError> {
-    if change.is_recorded(entry.guild, entry.id)? {
-        return Ok(());
-    }
-    let Entry { guild, id, user, actor, reason, action } = entry;
-    if change.is_overtaken(guild, user, id)? {
-        // It comes after a later one: the order in the main guild wins (FAULTS 14, 15).
-        change.audit(&observed(guild, user, actor, reason.as_ref(), action))?;
-        return Ok(());
-    }
-    // The entry comes late to a ban that was already stored without one: it says who and why.
-    if change.adopt_entry(guild, user, action, id, actor, reason.as_ref())? {
-        return Ok(());
-    }
-    by_hand(change, guild, user, action, Some(id), actor, reason)
-}
+/// What waits for a commit.
+type Pending = BoxFuture<'static, Result<Follow, Fault>>;
 
-/// Stores a punishment that was made by hand in a main.
-fn by_hand(
-    change: &Change<'_>,
-    guild: GuildId,
-    user: UserId,
-    action: Action,
-    audit_entry: Option<u64>,
-    moderator: Option<UserId>,
-    reason: Option<Untrusted>,
-) -> Result<(), StoreError> {
-    change.audit(&observed(guild, user, moderator, reason.as_ref(), action))?;
-    let new = NewPunishment {
-        guild,
-        user,
-        action,
-        reason,
-        moderator,
-        origin: Origin::Guild,
-        delete_seconds: 0,
-        audit_entry,
-    };
-    record(change, &new, AtOrigin::Done).map(drop)
-}
-
-/// The audit row of something that was seen and not asked of us.
-fn observed(
-    guild: GuildId,
-    user: UserId,
-    by: Option<UserId>,
-    reason: Option<&Untrusted>,
-    action: Action,
-) -> AuditRow {
-    let parameters = reason.map(|reason| serde_json::json!({ "reason": reason }).to_string());
-    AuditRow {
-        intent: None,
-        result: Some(AuditResult::Success),
-        operation: action.word(),
-        family: "punishment",
-        surface: "gateway",
-        guild: Some(guild),
-        channel: None,
-        fault: None,
-        micros: None,
-        personal: Personal {
-            actor: by.map(|user| user.to_string()),
-            target: Some(user.to_string()),
-            parameters,
-            message: None,
-        },
-    }
+fn at_once(follow: Follow) -> Pending {
+    std::future::ready(Ok(follow)).boxed()
 }

@@ -24,8 +24,25 @@ pub struct CurrentUser {
 /// `GET /gateway/bot`: what is needed of it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct GatewayBot {
+    /// The gateway's address.
+    pub url: String,
     /// How many shards Discord recommends.
     pub shards: u32,
+    /// How many sessions may still be started.
+    pub session_start_limit: SessionStartLimit,
+}
+
+/// How many sessions may be started in 24 hours (FACTS B2).
+#[derive(Clone, Debug, Deserialize)]
+pub struct SessionStartLimit {
+    /// Of so many.
+    pub total: u32,
+    /// How many are left; who goes below loses the token.
+    pub remaining: u32,
+    /// Until all are there again, in milliseconds.
+    pub reset_after: i64,
+    /// How many shards may identify in each 5 s.
+    pub max_concurrency: u32,
 }
 
 /// `GET /guilds/{guild}/members/{user}`: what is needed of it.
@@ -52,6 +69,9 @@ pub struct AuditLogEntry {
     #[serde(default)]
     pub reason: Option<String>,
 }
+
+/// The most entries of an audit log that Discord gives at once (FACTS A4).
+pub const AUDIT_PAGE: usize = 100;
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, RestError> {
     serde_json::from_value(value)
@@ -155,6 +175,23 @@ impl Rest {
         let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
         let path = format!("/guilds/{guild}/audit-logs?action_type={kind}&limit=100");
         let mut value = self.read(Priority::Interactive, route, &path).await?;
+        read(value["audit_log_entries"].take())
+    }
+
+    /// A page of a guild's audit log: the oldest entries of one kind behind `after`, oldest first, at most
+    /// [`AUDIT_PAGE`] of them.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log_after(
+        &self,
+        guild: GuildId,
+        kind: u64,
+        after: u64,
+    ) -> Result<Vec<AuditLogEntry>, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
+        let path = format!("/guilds/{guild}/audit-logs?action_type={kind}&after={after}&limit={AUDIT_PAGE}");
+        let mut value = self.read(Priority::Backfill, route, &path).await?;
         read(value["audit_log_entries"].take())
     }
 

@@ -179,7 +179,10 @@ fn fault_40_a_newer_store_and_somebody_elses_file_are_refused() {
     shell.pragma_update(None, "user_version", version + 1).unwrap();
     let refused = Store::open(&path, Clock::default()).err();
     let newer = |found, known| (found, known) == (version + 1, version);
-    assert!(matches!(refused, Some(StoreError::Newer { found, known }) if newer(found, known)), "{refused:?}");
+    assert!(
+        matches!(refused, Some(StoreError::Newer { found, known }) if newer(found, known)),
+        "{refused:?}"
+    );
 
     let foreign = home.path().join("foreign.db");
     Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();

@@ -1,0 +1,106 @@
+//! Where serenity's events go: read down to what is used of them, and handed on.
+
+use super::Pulse;
+use crate::discord::event::{self, GatewayEvent, Unreadable};
+use serde_json::{Value, json};
+use serenity::all::{Context, Event, RawEventHandler};
+use serenity::async_trait;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// An event, with the shard it came on.
+#[derive(Debug)]
+pub struct Seen {
+    /// The shard's number.
+    pub shard: u32,
+    /// What came.
+    pub what: What,
+}
+
+/// What came.
+#[derive(Debug)]
+pub enum What {
+    /// An event that is used.
+    Event(GatewayEvent),
+    /// An event of a kind that is used, and that cannot be read.
+    Unreadable(Unreadable),
+}
+
+/// The shards whose events were dropped since it was looked at last, and whether what is known of guilds and roles is
+/// stale by that.
+#[derive(Debug, Default)]
+pub struct Lost(Mutex<BTreeMap<u32, bool>>);
+
+impl Lost {
+    fn note(&self, shard: u32, stale: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(shard).or_default() |= stale;
+    }
+
+    /// Takes what was noted.
+    pub fn take(&self) -> BTreeMap<u32, bool> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Where the handler puts events.
+pub struct Hand {
+    /// Events, to be worked in order.
+    pub events: mpsc::Sender<Seen>,
+    /// Interactions: a person waits for them, three seconds at most, whatever the events wait for.
+    pub interactions: mpsc::Sender<Value>,
+    /// What was dropped.
+    pub lost: Arc<Lost>,
+    /// The shards' pulses.
+    pub pulses: Arc<[Pulse]>,
+}
+
+#[async_trait]
+impl RawEventHandler for Hand {
+    async fn raw_event(&self, context: Context, event: Event) {
+        let Some((kind, data)) = raw(event) else { return };
+        let shard = context.shard_id.0;
+        if kind == "INTERACTION_CREATE" {
+            if self.interactions.try_send(data).is_err() {
+                // Nobody can answer so many in time; Discord tells each of them so.
+                tracing::error!("an interaction was dropped: too many wait");
+            }
+            return;
+        }
+        let what = match event::read(&kind, &data) {
+            Ok(Some(event)) => What::Event(event),
+            Ok(None) => return,
+            Err(unreadable) => What::Unreadable(unreadable),
+        };
+        if matches!(what, What::Event(GatewayEvent::Ready { .. }))
+            && let Some(pulse) = self.pulses.get(shard as usize)
+        {
+            pulse.is_ready();
+        }
+        let stale = !matches!(what, What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_)));
+        if self.events.try_send(Seen { shard, what }).is_err() {
+            self.lost.note(shard, stale);
+        }
+    }
+}
+
+/// serenity's event back as name and data. What it could not parse it hands on as it came; of some that it could
+/// it drops a field, which is put back.
+fn raw(event: Event) -> Option<(String, Value)> {
+    let dropped = match &event {
+        Event::GuildRoleCreate(made) => Some(("guild_id", json!(made.role.guild_id))),
+        Event::GuildRoleUpdate(changed) => Some(("guild_id", json!(changed.role.guild_id))),
+        Event::InteractionCreate(done) => Some(("type", json!(u8::from(done.interaction.kind())))),
+        _ => None,
+    };
+    if let Event::Unknown(unknown) = event {
+        return Some((unknown.kind, serde_json::to_value(unknown.value).ok()?));
+    }
+    let mut encoded = serde_json::to_value(event).ok()?;
+    let kind = encoded["t"].as_str()?.to_owned();
+    let mut data = encoded["d"].take();
+    if let Some((field, value)) = dropped {
+        data[field] = value;
+    }
+    Some((kind, data))
+}

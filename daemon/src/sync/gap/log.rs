@@ -1,0 +1,197 @@
+//! One guild's audit log, read from its cursor to its end.
+
+use crate::discord::directory::{Presence, VIEW_AUDIT_LOG};
+use crate::discord::event::{Entry, entry_kind};
+use crate::discord::rest::{AUDIT_PAGE, RestError};
+use crate::store::{Change, Severity};
+use crate::sync::attempt::Tools;
+use crate::sync::ingest::entry::work_entry;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::value::GuildId;
+
+/// How long Discord keeps an entry, in milliseconds: 45 days (FACTS A4).
+const KEPT_MS: i64 = 45 * 86_400_000;
+
+/// How far the cursor stays behind the newest entry that was read, in milliseconds: Discord promises no order in
+/// which entries can be seen first (FACTS 0), and what is read twice is worked once.
+const STILL_MOVING_MS: u64 = 10 * 60_000;
+
+/// How a reading ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Everything is worked.
+    Read,
+    /// The guild is not there, or does not show its log.
+    Unreadable,
+    /// Something failed: worth another try.
+    Failed,
+}
+
+/// Reads audit logs.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) tools: Tools,
+}
+
+/// A page of both kinds, oldest first.
+struct Page {
+    entries: Vec<Entry>,
+    /// Up to which entry nothing is missing in it.
+    covers: u64,
+    /// Whether nothing follows it.
+    is_last: bool,
+}
+
+enum Stop {
+    Refused,
+    Failed(String),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.to_string())
+    }
+}
+
+impl From<RestError> for Stop {
+    fn from(error: RestError) -> Self {
+        match error.code() {
+            Some(50001 | 50013 | 10004) => Self::Refused,
+            _ => Self::Failed(error.reason()),
+        }
+    }
+}
+
+impl Reader {
+    /// Works what the guild's log has behind the cursor.
+    pub(super) async fn read(&self, guild: GuildId) -> Ended {
+        match self.read_to_the_end(guild).await {
+            Ok(ended) => ended,
+            Err(Stop::Refused) => self.unreadable(guild).await,
+            Err(Stop::Failed(why)) => {
+                tracing::warn!(%guild, "the audit log was not read: {why}");
+                Ended::Failed
+            }
+        }
+    }
+
+    async fn read_to_the_end(&self, guild: GuildId) -> Result<Ended, Stop> {
+        let store = &self.tools.store;
+        let Some(cursor) = store.read(move |view| Ok(view.audit_cursor(guild)?)).await? else {
+            // A store from before there were cursors: what happened before now is not known to be missing.
+            store.write(move |change| Ok(change.follow_audit_log(guild)?)).await?;
+            return Ok(Ended::Read);
+        };
+        if self.tools.directory.presence(guild) != Some(Presence::Here) {
+            return Ok(Ended::Unreadable);
+        }
+        // A refusal counts against us (FACTS C1), and this one is foreseen.
+        if self.tools.directory.my_permissions(guild).is_none_or(|bits| bits & VIEW_AUDIT_LOG == 0) {
+            return Err(Stop::Refused);
+        }
+        let mut after = cursor.entry;
+        loop {
+            let page = self.page(guild, after).await?;
+            after = page.covers;
+            let is_last = page.is_last;
+            self.work(guild, page).await?;
+            if is_last {
+                break;
+            }
+        }
+        let forgotten = store.write(move |change| {
+            let forgotten = change.now().millis() - cursor.read_at.millis() > KEPT_MS;
+            if forgotten {
+                let details = format!(
+                    "the audit log of guild {guild} was last read before what Discord still keeps of it (45 days)"
+                );
+                change.alert("gap_not_filled", Severity::High, Some(guild), None, &details)?;
+            }
+            Ok(change.audit_log_was_read(guild)?)
+        });
+        forgotten.await?;
+        Ok(Ended::Read)
+    }
+
+    async fn page(&self, guild: GuildId, after: u64) -> Result<Page, Stop> {
+        let of = |action| self.tools.rest.audit_log_after(guild, entry_kind(action), after);
+        let (bans, unbans) = tokio::try_join!(of(Action::Ban), of(Action::Unban))?;
+        let mut covers = u64::MAX;
+        let mut is_last = true;
+        let mut entries = Vec::with_capacity(bans.len() + unbans.len());
+        for half in [bans, unbans] {
+            let ids: Vec<u64> = half.iter().filter_map(|entry| entry.id.parse().ok()).collect();
+            // A page that does not go on would be asked for without an end.
+            let furthest = ids.iter().copied().max().filter(|id| *id > after);
+            if half.len() >= AUDIT_PAGE {
+                is_last = false;
+                covers = covers.min(furthest.ok_or_else(|| Stop::Failed("a page without an end".into()))?);
+            }
+            entries.extend(half.into_iter().filter_map(|entry| Entry::from_log(guild, entry)));
+        }
+        // What lies behind the shorter half's end may have something of the longer one before it.
+        entries.retain(|entry| entry.id > after && entry.id <= covers);
+        entries.sort_by_key(|entry| entry.id);
+        Ok(Page { entries, covers, is_last })
+    }
+
+    /// Works a page in one transaction, together with the cursor.
+    async fn work(&self, guild: GuildId, page: Page) -> Result<(), Fault> {
+        let Some(newest) = page.entries.last().map(|entry| entry.id) else { return Ok(()) };
+        let me = self.tools.directory.me();
+        let work = move |change: &Change<'_>| {
+            for entry in page.entries {
+                work_entry(change, me, entry)?;
+            }
+            Ok(change.move_audit_cursor(guild, newest.saturating_sub(STILL_MOVING_MS << 22))?)
+        };
+        self.tools.store.write(work).await
+    }
+
+    /// What happened there while nobody listened is not known; said once.
+    async fn unreadable(&self, guild: GuildId) -> Ended {
+        let told = self.tools.store.write(move |change| {
+            if change.audit_log_is_unreadable(guild)? {
+                let details = format!(
+                    "the bot may not view the audit log of guild {guild}: what happened there while the daemon was \
+                     not connected is not known"
+                );
+                change.alert("gap_not_filled", Severity::Medium, Some(guild), None, &details)?;
+            }
+            Ok(())
+        });
+        match told.await {
+            Ok(()) => Ended::Unreadable,
+            Err(fault) => {
+                tracing::warn!(%guild, "not stored that the audit log is unreadable: {fault}");
+                Ended::Failed
+            }
+        }
+    }
+
+    /// Whether it was told that the guild's log cannot be read.
+    pub(super) async fn was_unreadable(&self, guild: GuildId) -> bool {
+        let cursor = self.tools.store.read(move |view| Ok(view.audit_cursor(guild)?)).await;
+        cursor.is_ok_and(|cursor| cursor.is_some_and(|cursor| cursor.unreadable))
+    }
+
+    /// Moves the cursors of children to what came of them live.
+    pub(super) async fn move_cursors(&self, seen: Vec<(GuildId, u64)>) {
+        let topology = self.tools.store.topology();
+        let seen: Vec<_> = seen.into_iter().filter(|(guild, _)| topology.is_child(*guild)).collect();
+        if seen.is_empty() {
+            return;
+        }
+        let moved = self.tools.store.write(move |change| {
+            for (guild, entry) in seen {
+                change.move_audit_cursor(guild, entry)?;
+            }
+            Ok(())
+        });
+        if let Err(fault) = moved.await {
+            // More is read next time, and worked once.
+            tracing::warn!("cursors of audit logs were not moved: {fault}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Ban events of a main that came without their audit entry: they wait a moment for it, then the log is asked, and
+//! then the actor is unknown.
+
+use super::Ingest;
+use super::entry::{Seen, by_hand, from_entry};
+use crate::discord::event::{Entry, entry_kind};
+use crate::store::Awaited;
+use std::time::Duration;
+use wayhaven_shared::Fault;
+
+/// How long a ban event waits for its audit entry (ARCHITECTURE 5).
+const ENTRY_COMES_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How far an entry's time may lie from the event it explains, in milliseconds: the log is asked seconds later.
+const SAME_OCCASION: u64 = 60_000;
+
+/// Discord's epoch, in milliseconds since 1970 (FACTS 0).
+const DISCORD_EPOCH: u64 = 1_420_070_400_000;
+
+impl Ingest {
+    /// Waits for the entry of a ban event in a main, and then looks for it.
+    pub(super) fn resolve_later(&self, awaited: Awaited) {
+        let ingest = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(ENTRY_COMES_WITHIN).await;
+            if let Err(fault) = ingest.resolve(awaited).await {
+                // The journal still has it, and the next start tries again.
+                tracing::error!(guild = %awaited.guild, "a ban event is not resolved: {fault}");
+            }
+        });
+    }
+
+    async fn resolve(&self, awaited: Awaited) -> Result<(), Fault> {
+        let still = self.tools.store.read(move |view| Ok(view.awaited()?.contains(&awaited))).await?;
+        if !still {
+            return Ok(());
+        }
+        let found = self.look_for(awaited).await;
+        let me = self.tools.directory.me();
+        let resolved = self.tools.store.write(move |change| {
+            // The entry may have come while the log was asked.
+            if !change.settle_awaited(awaited.sequence)? {
+                return Ok(());
+            }
+            let Awaited { guild, user, action, .. } = awaited;
+            match found {
+                Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(()),
+                Some(entry) => {
+                    change.note_entry(guild, entry.id, user)?;
+                    Ok(from_entry(change, entry)?)
+                }
+                // Something newer was decided while nobody knew whose this was.
+                None if change.decided_since(guild, user, awaited.received_at)? => Ok(()),
+                None if change.last_action(guild, user)? == Some(action) => Ok(()),
+                None => Ok(by_hand(change, &Seen { guild, user, action, by: None, reason: None }, None)?),
+            }
+        });
+        resolved.await
+    }
+
+    /// The newest entry of the guild's log that explains the event; nothing where the log cannot be read.
+    async fn look_for(&self, awaited: Awaited) -> Option<Entry> {
+        let entries = match self.tools.rest.audit_log(awaited.guild, entry_kind(awaited.action)).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!(guild = %awaited.guild, "the audit log is not readable: {error}");
+                return None;
+            }
+        };
+        let received = awaited.received_at.millis().cast_unsigned();
+        entries.into_iter().find_map(|entry| {
+            let entry = Entry::from_log(awaited.guild, entry)?;
+            let same_occasion = ((entry.id >> 22) + DISCORD_EPOCH).abs_diff(received) <= SAME_OCCASION;
+            (same_occasion && entry.user == awaited.user && entry.action == awaited.action).then_some(entry)
+        })
+    }
+}
