@@ -134,7 +134,7 @@ async fn events_are_aimed_at_one_user_in_one_guild_so_many_times() {
     let of = json!({"user": user.to_string(), "guild": main.to_string(), "times": 2});
     desk.inject(json!({"fault": "only", "of": of, "what": {"fault": "events", "fate": "drop"}})).await;
     let people = sandbox.people();
-    for (guild, user) in [(main, user), (main, other), (child, user)] {
+    for (guild, user) in [(main, other), (child, user), (main, user)] {
         people.ban(guild, owner, user, None).unwrap();
     }
     people.unban(main, owner, user, None).unwrap();
