@@ -229,6 +229,12 @@ impl Change<'_> {
         // Also of what was superseded while its request was on the way: an undo has to know that it left.
         let sql = "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?2 > 0 WHERE delivery_id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![Sql(id), settlement.attempts])?;
+        if settlement.state == DeliveryState::Applied {
+            // A guild's own unban by command ends its staff's ban like one by hand.
+            let sql = "DELETE FROM local_bans WHERE (guild_id, user_id) = (SELECT guild_id, target_user FROM deliveries
+                           WHERE delivery_id = ?1 AND scope = 'origin' AND action = 'unban')";
+            self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+        }
         let sql = format!(
             "UPDATE deliveries SET state = ?2, reason = ?3, updated_at = ?4
              WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING delivery_id"

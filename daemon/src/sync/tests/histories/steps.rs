@@ -129,7 +129,7 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
     for _ in 0..dice.of(6..22) {
         let (main, child, user) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(USERS));
         // Mains decide most.
-        let guild = if dice.below(3) > 0 { main } else { dice.of(0..GUILDS) };
+        let guild = if dice.below(5) < 3 { main } else { dice.of(0..GUILDS) };
         steps.push(match dice.below(40) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
             3..=4 => Step::Close { main, child, bare: dice.coin() },
