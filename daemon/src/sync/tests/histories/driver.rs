@@ -1,7 +1,7 @@
 //! Plays a history to a daemon and to the model, and compares.
 
 use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, USERS, User};
-use super::steps::{Dice, Forgery, Step, Trouble};
+use super::steps::{Closing, Dice, Forgery, Step, Trouble};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::event;
@@ -196,15 +196,22 @@ impl Driver {
                 let link = driver.model.links.entry((main, child)).or_default();
                 (link.active, link.monitor) = (true, monitor);
             }),
-            Step::Close { main, child, bare } => self.gates(main, Some(child), |driver| {
+            Step::Close { main, child, how } => self.gates(main, Some(child), |driver| {
                 if !driver.model.link(main, child).active {
                     return;
                 }
                 let (from, to) = (guild_id(driver.id(main)), guild_id(driver.id(child)));
                 driver.change(move |change| {
                     let Some(link) = change.link(from, to)? else { return Ok(()) };
-                    if !bare {
-                        change.stop_link(link.id)?;
+                    match how {
+                        Closing::Whole => change.stop_link(link.id).map(drop)?,
+                        Closing::Bare => {}
+                        Closing::Into(state) => {
+                            let id = link.id;
+                            let sql =
+                                format!("UPDATE guild_relationships SET state = '{state}' WHERE id = {id}");
+                            return change.raw(&sql);
+                        }
                     }
                     change.close_link(link.id, from, to).map(drop)
                 });
