@@ -235,6 +235,12 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
+        if settlement.state == DeliveryState::Applied {
+            // A guild's own unban by command ends its staff's ban like one by hand.
+            let sql = "DELETE FROM local_bans WHERE (guild_id, user_id) = (SELECT guild_id, target_user FROM deliveries
+                           WHERE delivery_id = ?1 AND scope = 'origin' AND action = 'unban')";
+            self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+        }
         let sql = format!(
             "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?5 > 0, state = ?2, reason = ?3,
                 not_before = ?6, updated_at = ?4

@@ -32,7 +32,8 @@ impl View<'_> {
     }
 
     /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries before
-    /// `before` whose request left, or may have, is a ban.
+    /// `before` that counts is a ban. A ban counts where its request left, or may have; an unban only where it was
+    /// done: one that was refused, or skipped after a restart, has lifted nothing.
     fn is_our_ban(
         &self,
         guild: GuildId,
@@ -41,7 +42,7 @@ impl View<'_> {
     ) -> Result<bool, StoreError> {
         let sql =
             "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND delivery_id < ?3
-                AND (sent = 1 OR state = 'applied')
+                AND (state = 'applied' OR (sent = 1 AND action = 'ban'))
              ORDER BY delivery_id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let before = before.map_or(i64::MAX, |id| id.get().cast_signed());

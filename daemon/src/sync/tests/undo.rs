@@ -24,6 +24,41 @@ async fn an_unban_whose_first_try_fails_still_lifts_the_ban() {
 }
 
 #[tokio::test]
+async fn an_unban_that_was_refused_has_lifted_nothing_for_the_next_one() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    let at = At::route("DELETE", "/guilds/{guild_id}/bans/{user_id}").guild(child).times(1);
+    sandbox.inject(Fault::Answer { at, status: 403, code: 50013, message: String::new() });
+    let refused = test.unban(main, victim).await;
+    test.until_counted(refused, DeliveryState::Blocked, 1).await;
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_childs_unban_by_command_ends_its_own_ban() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    sandbox.people().ban(child, sandbox.child_moderator(child), victim, Some("ours")).unwrap();
+    test.until("the child's own ban", move |view| {
+        view.is_banned_locally(guild(child), user(victim)).unwrap()
+    })
+    .await;
+    test.unban(child, victim).await;
+    test.until("its end", move |view| !view.is_banned_locally(guild(child), user(victim)).unwrap()).await;
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim), "nothing holds it any more");
+}
+
+#[tokio::test]
 async fn the_preview_of_an_unban_is_what_it_does() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -1,13 +1,13 @@
 //! Plays a history to a daemon and to the model, and compares.
 
 use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, USERS, User};
-use super::steps::{Dice, Forgery, Step, Trouble};
+use super::steps::{Closing, Dice, Forgery, Step, Trouble};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
-use crate::discord::event;
+use crate::discord::{connection, event};
 use crate::pipeline;
 use crate::startup;
-use crate::store::Change;
+use crate::store::{Change, View};
 use crate::testing::{self, PATIENCE, by_operator, guild as guild_id, user as user_id};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,22 +24,30 @@ use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::setup::Mode;
 
-/// The Discord that all histories share: each has users of its own, and so sees nothing of the others.
+/// The Discord of histories: many may share one, for each has users of its own.
 pub(super) struct Stage {
     sandbox: Sandbox,
     guilds: [u64; GUILDS],
+    /// Whether daemons are connected to its gateway. Such a one hears of every user, so that no two may share it.
+    gateway: bool,
     _runtime: Runtime,
 }
 
 impl Stage {
-    pub(super) fn set() -> Self {
+    pub(super) fn set(gateway: bool) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { children: GUILDS - 1, global_limit: 0, openapi: None, ..Options::default() };
+        let options = Options {
+            children: GUILDS - 1,
+            global_limit: 0,
+            openapi: None,
+            max_concurrency: 1_000,
+            ..Options::default()
+        };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let mut guilds = [sandbox.main_guild(); GUILDS];
         guilds[1..].copy_from_slice(&sandbox.children());
-        Self { sandbox, guilds, _runtime: runtime }
+        Self { sandbox, guilds, gateway, _runtime: runtime }
     }
 
     fn requests(&self) -> usize {
@@ -143,6 +151,12 @@ impl Driver {
         let (settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
         let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
         let (daemon, _listener) = started.unwrap();
+        if self.stage.gateway {
+            drop(runtime.spawn(connection::keep(Arc::clone(&daemon))));
+            self.life = Some(Life { daemon, runtime });
+            self.until(|daemon, _| daemon.is_ready());
+            return;
+        }
         daemon.directory().set_me(user_id(self.stage.sandbox.bot_id()));
         for id in self.stage.guilds {
             let data = self.stage.sandbox.read(|world| world.guild_create_json(id));
@@ -151,8 +165,26 @@ impl Driver {
         self.life = Some(Life { daemon, runtime });
     }
 
-    /// Everything in memory is gone, wherever it waited.
+    /// Waits until something holds that makes no event.
+    fn until(&self, holds: impl Fn(&Daemon, &View<'_>) -> bool + Send + Sync + 'static) {
+        let (daemon, holds) = (self.daemon(), Arc::new(holds));
+        self.wait(async {
+            loop {
+                let (look, of) = (Arc::clone(&holds), Arc::clone(&daemon));
+                if daemon.store().read(move |view| Ok(look(&of, view))).await.unwrap() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Everything in memory is gone, wherever it waited. What the gateway sent is taken in before: what it was told
+    /// and had not taken in would have to be read from the audit log at the next start.
     fn die(&mut self) {
+        if self.life.is_some() && self.stage.gateway {
+            self.hear();
+        }
         let Some(Life { daemon, runtime }) = self.life.take() else { return };
         let writer = daemon.store().sequence();
         drop(daemon);
@@ -196,15 +228,22 @@ impl Driver {
                 let link = driver.model.links.entry((main, child)).or_default();
                 (link.active, link.monitor) = (true, monitor);
             }),
-            Step::Close { main, child, bare } => self.gates(main, Some(child), |driver| {
+            Step::Close { main, child, how } => self.gates(main, Some(child), |driver| {
                 if !driver.model.link(main, child).active {
                     return;
                 }
                 let (from, to) = (guild_id(driver.id(main)), guild_id(driver.id(child)));
                 driver.change(move |change| {
                     let Some(link) = change.link(from, to)? else { return Ok(()) };
-                    if !bare {
-                        change.stop_link(link.id)?;
+                    match how {
+                        Closing::Whole => change.stop_link(link.id).map(drop)?,
+                        Closing::Bare => {}
+                        Closing::Into(state) => {
+                            let id = link.id;
+                            let sql =
+                                format!("UPDATE guild_relationships SET state = '{state}' WHERE id = {id}");
+                            return change.raw(&sql);
+                        }
                     }
                     change.close_link(link.id, from, to).map(drop)
                 });
@@ -338,7 +377,7 @@ impl Driver {
         if MAINS.contains(&guild) {
             self.decisions.push(Decision { source: guild, user, ban, at });
         }
-        if self.dice.below(6) == 0 {
+        if !self.stage.gateway && self.dice.below(6) == 0 {
             let turns = self.dice.below(40);
             self.pump_for(Some(turns));
             self.die();
@@ -352,8 +391,31 @@ impl Driver {
         Ok(())
     }
 
+    /// Waits until the gateway's events so far are taken in: one more is made, and they keep their order. Whether there
+    /// were any about the history's users.
+    fn hear(&mut self) -> bool {
+        let (sandbox, place) = (&self.stage.sandbox, self.id(UNLINKED));
+        let entries = sandbox.read(|world| {
+            let of_ours = |id: &u64| {
+                let audit = &world.guilds[id].audit;
+                audit
+                    .iter()
+                    .filter(|entry| entry.target.is_some_and(|user| self.users.contains(&user)))
+                    .count()
+            };
+            self.stage.guilds.iter().map(of_ours).collect::<Vec<_>>()
+        });
+        let marker = sandbox.stranger();
+        sandbox.people().ban(place, sandbox.owner(), marker, None).unwrap();
+        self.until(move |_, view| view.is_banned_locally(guild_id(place), user_id(marker)).unwrap());
+        std::mem::replace(&mut self.taken, entries.try_into().unwrap()) != self.taken
+    }
+
     /// Hands on what Discord's audit logs have that was not taken in; whether there was anything.
     fn pump(&mut self) -> bool {
+        if self.stage.gateway {
+            return self.hear();
+        }
         self.pump_for(None)
     }
 
@@ -391,7 +453,8 @@ impl Driver {
             let daemon = self.daemon();
             let take = async {
                 for event in events {
-                    daemon.ingest().take(event).await;
+                    let taken = daemon.ingest().take(event).await;
+                    daemon.ingest().follow(taken.committed().await);
                 }
             };
             match turns {

@@ -167,9 +167,4 @@ impl Model {
     pub(super) fn settled(&mut self) {
         self.places.values_mut().for_each(|place| place.open.clear());
     }
-
-    /// Whether nothing of this user is open in the guild.
-    pub(super) fn is_still(&self, guild: Guild, user: User) -> bool {
-        self.place(guild, user).open.is_empty()
-    }
 }

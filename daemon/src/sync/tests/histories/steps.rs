@@ -65,13 +65,24 @@ pub(super) enum Forgery {
     MovedDelivery,
 }
 
+/// How a link stops to authorise anything.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Closing {
+    /// As `setup remove-child` does it: what is open along it ends.
+    Whole,
+    /// The row only, so that what is open meets a link that is not there.
+    Bare,
+    /// It is not closed, but in this other state.
+    Into(&'static str),
+}
+
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// A link is made, made again, or changes its mode.
     Link { main: Guild, child: Guild, monitor: bool },
-    /// A link is closed as `setup remove-child` does; `bare`: without ending what is open along it.
-    Close { main: Guild, child: Guild, bare: bool },
+    /// A link stops to authorise anything.
+    Close { main: Guild, child: Guild, how: Closing },
     /// Bans are allowed along a link or not.
     Allow { main: Guild, child: Guild, bans: bool },
     /// A network is frozen, or not any more.
@@ -115,6 +126,9 @@ const FORGERIES: [Forgery; 7] = [
     Forgery::MovedDelivery,
 ];
 
+const CLOSINGS: [Closing; 4] =
+    [Closing::Whole, Closing::Bare, Closing::Into("closing"), Closing::Into("proposed")];
+
 /// The history of a seed: most links are there, then anything happens.
 pub(super) fn history(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed);
@@ -129,10 +143,10 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
     for _ in 0..dice.of(6..22) {
         let (main, child, user) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(USERS));
         // Mains decide most.
-        let guild = if dice.below(3) > 0 { main } else { dice.of(0..GUILDS) };
+        let guild = if dice.below(5) < 3 { main } else { dice.of(0..GUILDS) };
         steps.push(match dice.below(40) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
-            3..=4 => Step::Close { main, child, bare: dice.coin() },
+            3..=4 => Step::Close { main, child, how: CLOSINGS[dice.below(CLOSINGS.len())] },
             5 => Step::Allow { main, child, bans: dice.coin() },
             6..=7 => Step::Freeze { main, on: dice.coin() },
             8..=18 => Step::Command { guild, user, ban: dice.below(5) < 3 },
