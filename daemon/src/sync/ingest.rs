@@ -10,7 +10,7 @@ use super::attempt::Tools;
 use super::record::{AtOrigin, record};
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent, entry_kind};
-use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, StoreError};
+use crate::store::{AuditRow, Awaited, Change, NewPunishment, Personal, Queued, Severity, StoreError};
 use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
@@ -218,6 +218,9 @@ impl Ingest {
                     return Ok(());
                 }
                 change.note_local_ban(guild, user, by, action)?;
+                if action == Action::Unban {
+                    tell_override(change, guild, user, by)?;
+                }
                 if change.topology_here()?.is_child(guild) {
                     change.audit(&observed(guild, user, by, reason.as_ref(), action))?;
                     let action = action.word().to_owned();
@@ -227,6 +230,19 @@ impl Ingest {
             })
             .await
     }
+}
+
+/// A child's staff have the last word in their own guild, and the network learns that they have used it.
+fn tell_override(
+    change: &Change<'_>,
+    guild: GuildId,
+    user: UserId,
+    by: Option<UserId>,
+) -> Result<(), StoreError> {
+    let Some((punishment, main)) = change.overridden(guild, user)? else { return Ok(()) };
+    let details =
+        format!("guild {guild} lifted the ban of {user} that main {main} had delivered (#{punishment})");
+    change.alert("local_override", Severity::Medium, Some(guild), by, &details)
 }
 
 /// Stores what an audit entry of a main tells, unless it is known.
