@@ -1,10 +1,10 @@
 //! Whose a ban is: what an undo may touch.
 
-use crate::store::rows::Sql;
+use crate::store::rows::{Sql, column};
 use crate::store::{StoreError, View};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{DeliveryId, GuildId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
 
 impl View<'_> {
     /// Provenance: why an unban decided in `source` lifts nothing in the child `guild`; nothing where it does. Only
@@ -29,6 +29,26 @@ impl View<'_> {
         } else {
             None
         })
+    }
+
+    /// The main whose ban of the user was delivered to the guild along a link that is active still, and that nobody
+    /// has taken back: what the guild's staff override by lifting it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn overridden(
+        &self,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<Option<(PunishmentId, GuildId)>, StoreError> {
+        let sql = "SELECT p.event_id, p.source_guild FROM deliveries d
+              JOIN punishments p ON p.event_id = d.punishment_id AND p.status = 'active'
+              JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
+             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = 'ban' AND d.state = 'applied'
+             ORDER BY d.delivery_id DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| Ok((column(row, "event_id")?, column(row, "source_guild")?));
+        Ok(statement.query_row(params![Sql(guild), Sql(user)], read).optional()?)
     }
 
     /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries before

@@ -2,7 +2,7 @@
 //! was read from the log, and once only.
 
 use crate::discord::event::Entry;
-use crate::store::{AuditRow, Change, NewPunishment, Personal, StoreError};
+use crate::store::{AuditRow, Change, NewPunishment, Personal, Severity, StoreError};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
@@ -137,12 +137,28 @@ fn contain(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
 pub fn contain_seen(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
     let Seen { guild, user, action, by, .. } = *seen;
     change.note_local_ban(guild, user, by, action)?;
+    if action == Action::Unban {
+        tell_override(change, guild, user, by)?;
+    }
     if change.topology_here()?.is_child(guild) {
         change.audit(&row(guild, user, by, seen.reason.as_ref(), action))?;
         let action = action.word().to_owned();
         change.tell(&Changed::Contained { guild_id: guild, action, user_id: user, by })?;
     }
     Ok(())
+}
+
+/// A child's staff have the last word in their own guild, and the network learns that they have used it.
+fn tell_override(
+    change: &Change<'_>,
+    guild: GuildId,
+    user: UserId,
+    by: Option<UserId>,
+) -> Result<(), StoreError> {
+    let Some((punishment, main)) = change.overridden(guild, user)? else { return Ok(()) };
+    let details =
+        format!("guild {guild} lifted the ban of {user} that main {main} had delivered (#{punishment})");
+    change.alert("local_override", Severity::Medium, Some(guild), by, &details)
 }
 
 fn observed(entry: &Entry) -> AuditRow {

@@ -121,3 +121,47 @@ async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_super
     assert_eq!(why_not(false).await, Some("Wayhaven has not banned them there"));
     assert_eq!(why_not(true).await, None);
 }
+
+#[tokio::test]
+async fn a_child_that_lifts_a_delivered_ban_is_respected_and_an_alert_tells_of_it() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let by = sandbox.child_moderator(child);
+    let contained = async |action: &'static str, of: u64| {
+        test.until(action, move |view| {
+            let (events, _) = view.events_after(0, usize::MAX).unwrap();
+            events.iter().any(|event| {
+                matches!(&event.change, wayhaven_shared::event::Change::Contained { action: done, user_id, .. }
+                    if done == action && *user_id == user(of))
+            })
+        })
+        .await;
+    };
+    // What they banned themselves is theirs to lift.
+    let own = sandbox.stranger();
+    sandbox.people().ban(child, by, own, None).unwrap();
+    sandbox.people().unban(child, by, own, None).unwrap();
+    contained("unban", own).await;
+    assert!(test.alerts().await.is_empty());
+
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    sandbox.people().unban(child, by, victim, None).unwrap();
+    contained("unban", victim).await;
+    assert_eq!(test.alerts().await, ["local_override"]);
+    test.daemon.engine().drain().await;
+    assert!(!sandbox.is_banned(child, victim), "they have the last word");
+    assert_eq!(sandbox.effects_in(child).len(), 1);
+
+    // Our own unban overrides nobody, and what the main has taken back is no override either.
+    let undone = sandbox.stranger();
+    let id = test.ban(main, undone).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    let id = test.unban(main, undone).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    sandbox.people().ban(child, by, undone, None).unwrap();
+    sandbox.people().unban(child, by, undone, None).unwrap();
+    contained("unban", undone).await;
+    assert_eq!(test.alerts().await, ["local_override"]);
+}

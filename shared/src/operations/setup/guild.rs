@@ -21,7 +21,7 @@ pub struct SetupUnsetMain {}
 /// Set how strictly this main's punishments are kept in its children
 ///
 /// It is kept and shown, and nothing is decided by it yet: when a child's staff lift a ban that was delivered there,
-/// that is respected at every level.
+/// that is respected at every level, and an alert tells of it.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupSecurityLevel {
     /// How strictly

@@ -127,7 +127,8 @@ fn changes(main: u64, linked: u64, proposed: u64, alone: u64) -> Vec<(u64, Reque
 }
 
 fn is_lock(fault: &Fault) -> bool {
-    fault.kind == FaultKind::Conflict && fault.hints.iter().any(|hint| hint.contains("setup unlock"))
+    let said = fault.message.starts_with("the links of guild");
+    said && fault.kind == FaultKind::Conflict && fault.hints.iter().any(|hint| hint.contains("setup unlock"))
 }
 
 #[tokio::test]
