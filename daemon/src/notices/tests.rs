@@ -457,3 +457,12 @@ async fn what_came_after_the_end_is_told_after_the_next_start() {
     until_caught_up(&next, &sandbox).await;
     assert_eq!(lines(&sandbox, channel).len(), 3);
 }
+
+#[tokio::test]
+async fn it_ends_when_the_daemon_is_asked_to_stop() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let task = tokio::spawn(super::keep(std::sync::Arc::clone(&test.daemon), super::PAUSE));
+    test.daemon.stop();
+    tokio::time::timeout(PATIENCE, task).await.unwrap().unwrap();
+}
