@@ -62,7 +62,7 @@ impl View<'_> {
 }
 
 /// A second way into the file, as somebody with SQLite's shell has.
-fn shell(store: &Store) -> Connection {
+pub(crate) fn shell(store: &Store) -> Connection {
     let connection = Connection::open(store.path()).unwrap();
     connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
