@@ -1,15 +1,18 @@
-//! Plays a history to a daemon and to the model, and compares.
+//! Plays a history to a daemon and to the model.
 
-use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, USERS, User};
-use super::steps::{Closing, Dice, Forgery, Step, Trouble};
+mod acts;
+mod events;
+mod forgery;
+mod judge;
+
+use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, USERS, User};
+use super::steps::{Closing, Dice, Step, Trouble};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::{connection, event};
-use crate::pipeline;
 use crate::startup;
 use crate::store::{Change, View};
-use crate::testing::{self, PATIENCE, by_operator, guild as guild_id, user as user_id};
-use serde_json::{Value, json};
+use crate::testing::{self, PATIENCE, guild as guild_id, user as user_id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,10 +20,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
-use wayhaven_sandbox::world::action;
 use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox};
-use wayhaven_shared::control::Role;
-use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::setup::Mode;
 
@@ -85,6 +85,9 @@ struct Decision {
     at: usize,
 }
 
+/// From which request on, and up to which, where it is over.
+type Span = (usize, Option<usize>);
+
 struct Driver {
     stage: Arc<Stage>,
     dice: Dice,
@@ -100,7 +103,7 @@ struct Driver {
     seen: usize,
     decisions: Vec<Decision>,
     /// From which request to which a link was open.
-    spans: BTreeMap<(Guild, Guild), Vec<(usize, Option<usize>)>>,
+    spans: BTreeMap<(Guild, Guild), Vec<Span>>,
     /// Links that were open a moment ago: one request may have left before, and come after.
     on_the_way: BTreeSet<(Guild, Guild)>,
     faults: Vec<FaultId>,
@@ -321,162 +324,6 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), String> {
-        let (whom, place, at) = (user_id(self.users[user]), self.id(guild), self.stage.requests());
-        let request = match ban {
-            true => Ban { user: whom, reason: None, delete_days: None }.into(),
-            false => Unban { user: whom, reason: None }.into(),
-        };
-        self.decisions.push(Decision { source: guild, user, ban, at });
-        let asked = pipeline::run(self.daemon(), by_operator(Role::Owner, Some(place), request));
-        let outcome = match self.dice.below(8) {
-            // It is killed in the middle of it; whoever asked never hears.
-            0 => {
-                let stored = self.stored(user);
-                let turns = self.dice.below(60);
-                let cut = self.life().runtime.block_on(async {
-                    tokio::select! {
-                        biased;
-                        outcome = asked => Some(outcome),
-                        () = async { for _ in 0..turns { tokio::task::yield_now().await } } => None,
-                    }
-                });
-                self.die();
-                self.born();
-                if cut.is_none() && self.stored(user) == stored {
-                    self.decisions.pop();
-                    return Ok(());
-                }
-                cut.map_or(Ok(()), |outcome| outcome.map(drop))
-            }
-            _ => self.wait(asked).map(drop),
-        };
-        outcome.map_err(|fault| format!("refused: {fault}"))?;
-        self.model.decide(guild, user, ban, false);
-        Ok(())
-    }
-
-    fn stored(&self, user: User) -> usize {
-        let (daemon, user) = (self.daemon(), user_id(self.users[user]));
-        self.wait(daemon.store().read(move |view| Ok(view.punishments(None, Some(user), None, 500)?.len())))
-            .unwrap()
-    }
-
-    /// People act on what they see, so everything has come to rest before.
-    fn hand(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), String> {
-        self.settle()?;
-        let (sandbox, place, whom) = (&self.stage.sandbox, self.id(guild), self.users[user]);
-        if sandbox.is_banned(place, whom) == ban {
-            return Ok(());
-        }
-        let (people, by, at) = (sandbox.people(), sandbox.owner(), self.stage.requests());
-        match ban {
-            true => people.ban(place, by, whom, None)?,
-            false => people.unban(place, by, whom, None)?,
-        }
-        if MAINS.contains(&guild) {
-            self.decisions.push(Decision { source: guild, user, ban, at });
-        }
-        if !self.stage.gateway && self.dice.below(6) == 0 {
-            let turns = self.dice.below(40);
-            self.pump_for(Some(turns));
-            self.die();
-            self.born();
-        }
-        self.pump();
-        match MAINS.contains(&guild) {
-            true => self.model.decide(guild, user, ban, true),
-            false => self.model.local(guild, user, ban),
-        }
-        Ok(())
-    }
-
-    /// Waits until the gateway's events so far are taken in: one more is made, and they keep their order. Whether there
-    /// were any about the history's users.
-    fn hear(&mut self) -> bool {
-        let (sandbox, place) = (&self.stage.sandbox, self.id(UNLINKED));
-        let entries = sandbox.read(|world| {
-            let of_ours = |id: &u64| {
-                let audit = &world.guilds[id].audit;
-                audit
-                    .iter()
-                    .filter(|entry| entry.target.is_some_and(|user| self.users.contains(&user)))
-                    .count()
-            };
-            self.stage.guilds.iter().map(of_ours).collect::<Vec<_>>()
-        });
-        let marker = sandbox.stranger();
-        sandbox.people().ban(place, sandbox.owner(), marker, None).unwrap();
-        self.until(move |_, view| view.is_banned_locally(guild_id(place), user_id(marker)).unwrap());
-        std::mem::replace(&mut self.taken, entries.try_into().unwrap()) != self.taken
-    }
-
-    /// Hands on what Discord's audit logs have that was not taken in; whether there was anything.
-    fn pump(&mut self) -> bool {
-        if self.stage.gateway {
-            return self.hear();
-        }
-        self.pump_for(None)
-    }
-
-    /// The same, given up in the middle after so many turns.
-    fn pump_for(&mut self, turns: Option<usize>) -> bool {
-        let mut fresh: Vec<(u64, Guild, usize, Value, Value, bool)> = Vec::new();
-        self.stage.sandbox.read(|world| {
-            for (guild, id) in self.stage.guilds.iter().enumerate() {
-                for (at, entry) in world.guilds[id].audit.iter().enumerate().skip(self.taken[guild]) {
-                    let ours =
-                        entry.target.is_some_and(|user| user == self.framed || self.users.contains(&user));
-                    let ban = entry.action == action::BAN_ADD;
-                    if ours && (ban || entry.action == action::BAN_REMOVE) {
-                        let mut data = entry.json();
-                        data["guild_id"] = json!(id.to_string());
-                        let user = entry.target.unwrap_or_default().to_string();
-                        let event = json!({ "guild_id": id.to_string(), "user": { "id": user } });
-                        fresh.push((entry.id, guild, at, data, event, ban));
-                    }
-                }
-            }
-        });
-        fresh.sort_by_key(|entry| entry.0);
-        let any = !fresh.is_empty();
-        for (_, guild, at, entry, event, ban) in fresh {
-            let name = if ban { "GUILD_BAN_ADD" } else { "GUILD_BAN_REMOVE" };
-            let event = event::read(name, &event).unwrap().unwrap();
-            let entry = event::read("GUILD_AUDIT_LOG_ENTRY_CREATE", &entry).unwrap().unwrap();
-            // Events come in either order, and may come twice.
-            let events = match self.dice.below(4) {
-                0 => vec![entry, event],
-                1 => vec![event.clone(), event, entry.clone(), entry],
-                _ => vec![event, entry],
-            };
-            let daemon = self.daemon();
-            let take = async {
-                for event in events {
-                    let taken = daemon.ingest().take(event).await;
-                    daemon.ingest().follow(taken.committed().await);
-                }
-            };
-            match turns {
-                None => self.wait(take),
-                Some(turns) => {
-                    let cut = self.life().runtime.block_on(async {
-                        tokio::select! {
-                            biased;
-                            () = take => false,
-                            () = async { for _ in 0..turns { tokio::task::yield_now().await } } => true,
-                        }
-                    });
-                    if cut {
-                        return true;
-                    }
-                }
-            }
-            self.taken[guild] = at + 1;
-        }
-        any
-    }
-
     fn trouble(&mut self, guild: Guild, user: User, kind: Trouble, times: u32) {
         let at = At {
             guild: Some(self.id(guild)),
@@ -540,160 +387,6 @@ impl Driver {
             daemon.store().write(|_| Ok(())).await
         })
         .map_err(|fault| fault.to_string())
-    }
-
-    /// Discord and the model agree, wherever the model knows.
-    fn compare(&self) -> Result<(), String> {
-        for guild in 0..GUILDS {
-            for (user, id) in self.users.iter().enumerate() {
-                let is = self.stage.sandbox.is_banned(self.id(guild), *id);
-                let place = self.model.place(guild, user);
-                if place.local && !is {
-                    return Err(format!(
-                        "user {user} was banned by guild {guild}'s own staff, and is not any more"
-                    ));
-                }
-                if let Some(should) = place.banned.filter(|should| *should != is) {
-                    let daemon = self.daemon();
-                    let rows = self.wait(daemon.store().read({
-                        let user = user_id(*id);
-                        move |view| Ok(view.history_of(user)?)
-                    }));
-                    return Err(format!(
-                        "user {user} in guild {guild} is banned: {is}, should be {should}; {place:?}\n{}",
-                        rows.unwrap()
-                    ));
-                }
-            }
-            if self.stage.sandbox.is_banned(self.id(guild), self.framed) {
-                return Err(format!("guild {guild} bans somebody nobody decided about"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Every request since the last look traces to a decision that allows it.
-    fn check_effects(&mut self) -> Result<(), String> {
-        let (from, mut found) = (self.seen, Vec::new());
-        self.stage.sandbox.read(|world| {
-            let log = world.log.entries();
-            for (index, entry) in log.iter().enumerate().skip(from).filter(|(_, entry)| entry.effect) {
-                let (Some(guild), Some(user)) = (entry.guild, entry.user) else { continue };
-                if user == self.framed || self.users.contains(&user) {
-                    found.push((index, guild, user, entry.method == "PUT"));
-                }
-            }
-            self.seen = log.len();
-        });
-        for (index, guild, user, ban) in found {
-            let guild = self.stage.guilds.iter().position(|id| *id == guild).unwrap();
-            let Some(user) = self.users.iter().position(|id| *id == user) else {
-                return Err(format!("LEAK: a forged row reached guild {guild}"));
-            };
-            let decided =
-                self.decisions.iter().filter(|one| one.user == user && one.ban == ban && one.at <= index);
-            let mut late = None;
-            let allowed = decided.map(|one| one.source).any(|source| {
-                let spans = self.spans.get(&(source, guild)).map_or(&[][..], Vec::as_slice);
-                late = late.or(Some((source, guild)).filter(|link| self.on_the_way.contains(link)));
-                source == guild
-                    || spans
-                        .iter()
-                        .any(|(first, last)| *first <= index && last.is_none_or(|last| index < last))
-            });
-            if !allowed && !late.is_some_and(|link| self.on_the_way.remove(&link)) {
-                let what = if ban { "ban" } else { "unban" };
-                return Err(format!(
-                    "LEAK: a {what} of user {user} reached guild {guild}, and no main's link allows it"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// SQL for a link's id.
-    fn link(&self, main: Guild, child: Guild) -> String {
-        let (main, child) = (self.id(main), self.id(child));
-        format!(
-            "(SELECT id FROM guild_relationships WHERE main_guild_id = {main} AND child_guild_id = {child})"
-        )
-    }
-
-    fn forge(&mut self, kind: Forgery, bare: bool) -> Result<(), String> {
-        // In a sound store, so that what is refused is refused for what it is.
-        let (main, first, second) = (MAINS.start, CHILDREN.start, CHILDREN.start + 1);
-        let framed = self.framed;
-        let punishment = |source: Guild| {
-            let source = self.id(source);
-            format!(
-                "INSERT INTO punishments (source_guild, target_user, action, origin, created_at)
-                 VALUES ({source}, {framed}, 'ban', 'operator', 1);"
-            )
-        };
-        let delivery = |guild: Guild, scope: &str, link: &str| {
-            let guild = self.id(guild);
-            format!(
-                "INSERT INTO deliveries (punishment_id, guild_id, scope, link_id, action, target_user, state,
-                                         created_at, updated_at)
-                 VALUES ((SELECT max(event_id) FROM punishments), {guild}, '{scope}', {link}, 'ban', {framed}, 'pending', 1, 1);"
-            )
-        };
-        let sql = match kind {
-            Forgery::SourceIsNoMain => {
-                punishment(UNLINKED) + &delivery(first, "child", &self.link(main, first))
-            }
-            Forgery::FromChildToChild => {
-                punishment(first) + &delivery(second, "child", &self.link(main, second))
-            }
-            Forgery::ToAnotherGuild => {
-                punishment(main) + &delivery(UNLINKED, "child", &self.link(main, first))
-            }
-            Forgery::AsOriginElsewhere => punishment(main) + &delivery(first, "origin", "NULL"),
-            Forgery::Chain => {
-                let (from, to) = (self.id(first), self.id(second));
-                format!(
-                    "INSERT INTO guild_relationships (main_guild_id, child_guild_id, state, created_at, updated_at)
-                     VALUES ({from}, {to}, 'active', 1, 1);"
-                ) + &punishment(first)
-                    + &delivery(second, "child", &self.link(first, second))
-            }
-            Forgery::MovedPunishment => {
-                let to = self.id(first);
-                punishment(main)
-                    + &delivery(main, "origin", "NULL")
-                    + &format!("UPDATE punishments SET source_guild = {to} WHERE target_user = {framed};")
-            }
-            Forgery::MovedDelivery => {
-                let to = self.id(first);
-                punishment(main)
-                    + &delivery(main, "origin", "NULL")
-                    + &format!("UPDATE deliveries SET guild_id = {to} WHERE target_user = {framed};")
-            }
-        };
-        let daemon = self.daemon();
-        let forged = sql.clone();
-        let tried = self.wait(daemon.store().write(move |change| Ok(change.raw(&forged)?)));
-        if tried.is_ok() {
-            return Err("the store took a forged row".into());
-        }
-        if !bare {
-            return Ok(());
-        }
-        // Where a constraint refuses it even without triggers there is nothing to send.
-        let _ = self.wait(daemon.store().write(move |change| Ok(change.without_triggers(&sql)?)));
-        drop(daemon);
-        self.die();
-        self.born();
-        self.settle()?;
-        let mains: Vec<String> = MAINS.map(|main| self.id(main).to_string()).collect();
-        let clean = format!(
-            "DELETE FROM deliveries WHERE target_user = {framed};
-             DELETE FROM punishments WHERE target_user = {framed};
-             DELETE FROM guild_relationships WHERE main_guild_id NOT IN ({});",
-            mains.join(", ")
-        );
-        self.change(move |change| change.raw(&clean));
-        Ok(())
     }
 
     /// Everything comes to rest, once more after a start.
