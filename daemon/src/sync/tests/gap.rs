@@ -317,3 +317,33 @@ async fn a_queue_that_overflows_is_told_and_what_was_lost_is_read() {
     let all = test.read(|view| view.punishments(None, None, None, 5_000).unwrap()).await;
     assert_eq!(all.len(), count, "each once");
 }
+
+#[tokio::test]
+async fn a_raid_shares_commits() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    test.link(&sandbox, Mode::Monitor).await;
+    test.until_ready().await;
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let store = test.daemon.store().clone();
+    let hold = move |_: &crate::store::Change<'_>| {
+        let _ = wait.recv();
+        Ok(())
+    };
+    let held = tokio::spawn(async move { store.write(hold).await });
+    let (main, people) = (sandbox.main_guild(), sandbox.people());
+    for _ in 0..100 {
+        people.ban(main, sandbox.moderator(), sandbox.stranger(), None).unwrap();
+    }
+    let options = serde_json::json!({ "user": sandbox.stranger().to_string() });
+    let asked = people.slash(main, sandbox.moderator(), "ban", options).unwrap();
+    let deferred = |_: &Discord| people.interaction(asked).unwrap().was_deferred;
+    sandbox.wait_until(deferred, PATIENCE).await.unwrap();
+    go_on.send(()).unwrap();
+    held.await.unwrap().unwrap();
+    test.until("all", move |view| view.punishments(None, None, None, 500).unwrap().len() > 100).await;
+    let all = test.read(|view| view.punishments(None, None, None, 500).unwrap()).await;
+    // Everything in a commit has its time.
+    let commits: std::collections::BTreeSet<_> = all.iter().map(|punishment| punishment.created_at).collect();
+    assert!(commits.len() <= 20, "{} commits for {} punishments", commits.len(), all.len());
+}

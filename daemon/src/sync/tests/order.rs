@@ -152,7 +152,7 @@ async fn fault_15_a_thousand_interleavings_of_hands_and_commands_end_as_the_main
     let wrong: Vec<u64> = victims.iter().copied().filter(ends_wrong).collect();
     let mut shown = Vec::new();
     for victim in wrong.iter().take(3).copied() {
-        let banned = sandbox.is_banned(main, victim);
+        let (banned, target) = (sandbox.is_banned(main, victim), victim.to_string());
         let all = test.read(move |view| view.punishments(None, Some(user(victim)), None, 50).unwrap()).await;
         let mut deliveries = Vec::new();
         for punishment in &all {
@@ -162,7 +162,7 @@ async fn fault_15_a_thousand_interleavings_of_hands_and_commands_end_as_the_main
         let log: Vec<_> = sandbox
             .audit_log(main)
             .into_iter()
-            .filter(|entry| entry["target_id"] == victim.to_string())
+            .filter(|entry| entry["target_id"].as_str() == Some(target.as_str()))
             .collect();
         shown.push(format!("banned in the main: {banned}\n{all:#?}\n{deliveries:#?}\n{log:#?}"));
     }
