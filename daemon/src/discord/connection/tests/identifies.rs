@@ -80,7 +80,7 @@ async fn fault_13_what_discord_leaves_of_its_own_limit_is_kept() {
 async fn fault_13_many_identifies_in_a_day_are_told() {
     let sandbox = sandbox(1).await;
     let home = identified_before(49).await;
-    // Of another shard, as it was when there were two.
+    // Long enough ago for the shard's own ten minutes, and not for the day.
     let test = TestDaemon::start_at(&sandbox, home).await;
     test.daemon.clock().shift(600_000);
     test.until_ready().await;
