@@ -88,7 +88,8 @@ impl Identifies {
             });
             let wait = match decided.await {
                 Ok((Ok(()), _)) => {
-                    self.limit.lock().await.1.remaining -= 1;
+                    let mut known = self.limit.lock().await;
+                    known.1.remaining = known.1.remaining.saturating_sub(1);
                     return Leave::Go;
                 }
                 Ok((Err(wait), now_told)) => {

@@ -2,8 +2,10 @@
 
 mod delivery;
 mod freeze;
+mod gap;
 mod gateway;
 mod histories;
+mod order;
 mod origins;
 mod trouble;
 mod undo;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::value::GuildId;
 
-/// How long after READY the guilds may take to arrive before the shard counts as ready without them.
+/// How long the next guild may take to arrive, after READY or the one before, until the shard counts as ready without
+/// those that miss: of thousands each takes its time.
 const GUILDS_COME_WITHIN: Duration = Duration::from_secs(5);
 
 /// One shard's guilds.
@@ -17,6 +18,17 @@ struct Shard {
     /// While guilds are waited for.
     patience: Option<Instant>,
     ready: bool,
+}
+
+impl Shard {
+    /// Whether the guild was waited for.
+    fn came(&mut self, guild: GuildId) -> bool {
+        let waited_for = self.missing.remove(&guild);
+        if waited_for {
+            self.patience = Some(Instant::now() + GUILDS_COME_WITHIN);
+        }
+        waited_for
+    }
 }
 
 /// The arrivals of a connection.
@@ -40,10 +52,10 @@ impl Arrivals {
                 false
             }
             GatewayEvent::GuildHere(GuildView { id: guild, .. }) => {
-                !shard.missing.remove(guild) && shard.patience.is_none()
+                !shard.came(*guild) && shard.patience.is_none()
             }
             GatewayEvent::GuildGone { guild, .. } => {
-                shard.missing.remove(guild);
+                shard.came(*guild);
                 false
             }
             _ => false,

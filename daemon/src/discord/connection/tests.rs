@@ -1,10 +1,14 @@
 //! What the connection brings, and how it ends.
 
+mod identifies;
+mod shards;
+
 use crate::testing::{PATIENCE, TestDaemon, sandbox};
 use serde_json::json;
 use std::sync::Arc;
 use tempfile::TempDir;
 use wayhaven_sandbox::{Fault, Trouble};
+use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::status::ConnectionState;
 
 #[tokio::test]
@@ -45,6 +49,13 @@ async fn fault_9_a_close_for_good_is_told_and_not_tried_again() {
         assert_eq!(connection.state, ConnectionState::Stopped, "{code}: {connection:?}");
         assert!(connection.reason.unwrap().contains(word), "{code}");
         assert_eq!(sandbox.identifies(), identifies, "{code}");
+        // And nothing else leaves: a ban is taken, and waits for an operator to mend the token.
+        let before = sandbox.log().len();
+        let id = test.ban(sandbox.main_guild(), sandbox.stranger()).await;
+        test.daemon.engine().drain().await;
+        let waiting = test.read(move |view| view.deliveries_of(id).unwrap()).await;
+        assert!(waiting.iter().all(|delivery| delivery.state == DeliveryState::Pending), "{waiting:?}");
+        assert_eq!(sandbox.log().len(), before, "{code}");
     }
 }
 

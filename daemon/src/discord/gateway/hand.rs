@@ -1,13 +1,14 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
 use super::Pulse;
-use crate::discord::event::{self, GatewayEvent, Unreadable};
+use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
-use serenity::all::{Context, Event, RawEventHandler};
+use serenity::all::{Context, Event, Guild, Member, RawEventHandler, Role};
 use serenity::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
 /// An event, with the shard it came on.
 #[derive(Debug)]
@@ -58,8 +59,14 @@ pub struct Hand {
 #[async_trait]
 impl RawEventHandler for Hand {
     async fn raw_event(&self, context: Context, event: Event) {
-        let Some((kind, data)) = raw(event) else { return };
         let shard = context.shard_id.0;
+        if let Event::GuildCreate(made) = &event
+            && let Some(view) = guild_view(&made.guild)
+        {
+            // The largest of all, and thousands come at once: taken as serenity parsed it, and not written down again.
+            return self.put(shard, What::Event(GatewayEvent::GuildHere(view)));
+        }
+        let Some((kind, data)) = raw(event) else { return };
         if kind == "INTERACTION_CREATE" {
             if self.interactions.try_send(data).is_err() {
                 // Nobody can answer so many in time; Discord tells each of them so.
@@ -77,11 +84,39 @@ impl RawEventHandler for Hand {
         {
             pulse.is_ready();
         }
+        self.put(shard, what);
+    }
+}
+
+impl Hand {
+    fn put(&self, shard: u32, what: What) {
         let stale = !matches!(what, What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_)));
         if self.events.try_send(Seen { shard, what }).is_err() {
             self.lost.note(shard, stale);
         }
     }
+}
+
+/// What is used of a guild.
+fn guild_view(guild: &Guild) -> Option<GuildView> {
+    let role = |role: &Role| {
+        Some(RoleView {
+            id: RoleId::new(role.id.get())?,
+            position: i64::from(role.position),
+            permissions: role.permissions.bits(),
+        })
+    };
+    let member = |member: &Member| {
+        let roles = member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
+        Some((UserId::new(member.user.id.get())?, roles))
+    };
+    Some(GuildView {
+        id: GuildId::new(guild.id.get())?,
+        name: Untrusted::clipped(&guild.name),
+        owner: UserId::new(guild.owner_id.get())?,
+        roles: guild.roles.values().filter_map(role).collect(),
+        members: guild.members.values().filter_map(member).collect(),
+    })
 }
 
 /// serenity's event back as name and data. What it could not parse it hands on as it came; of some that it could
