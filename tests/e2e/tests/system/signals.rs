@@ -42,7 +42,8 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
         *asked.entry((effect.guild, effect.user)).or_default() += 1;
     }
     assert_eq!(asked.len(), (CHILDREN + 1) * BANS);
-    assert!(asked.values().all(|count| *count == 1), "nothing twice: {asked:?}");
+    asked.retain(|_, count| *count > 1);
+    assert!(asked.is_empty(), "nothing twice: {asked:?}");
 }
 
 fn log(setting: &Setting) -> String {
