@@ -207,13 +207,22 @@ impl Change<'_> {
         self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis()])
     }
 
-    /// At the start: what was open when the daemon ended may have been on its way.
+    /// At the start: what was open when the daemon ended may have been on its way, and so may a ban that something
+    /// still open took the place of.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn suspect_open_deliveries(&self) -> Result<(), StoreError> {
         let sql =
             format!("UPDATE deliveries SET sent = 1 WHERE state IN {OPEN} AND state <> 'held' AND sent = 0");
+        self.connection().prepare_cached(&sql)?.execute([])?;
+        let sql = format!(
+            "UPDATE deliveries SET sent = 1 WHERE delivery_id IN (
+                 SELECT older.delivery_id FROM deliveries newer JOIN deliveries older
+                     ON older.guild_id = newer.guild_id AND older.target_user = newer.target_user
+                    AND older.delivery_id < newer.delivery_id
+                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = 'ban')"
+        );
         self.connection().prepare_cached(&sql)?.execute([])?;
         Ok(())
     }

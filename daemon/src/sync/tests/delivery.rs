@@ -54,6 +54,27 @@ async fn a_removed_link_stops_its_pending_deliveries() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_removed_while_a_request_waits_for_its_slot_stops_it() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    // No slot is given out before the link is gone.
+    test.daemon.rest().budget().pause(Duration::from_secs(2));
+    let id = test.ban(main, victim).await;
+    // The attempt gets as far as it can: it waits for its slot.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    let close = test.daemon.store().write(move |change| {
+        let link = change.link(guild(main), guild(child))?.unwrap();
+        Ok(change.close_link(link.id, guild(main), guild(child))?)
+    });
+    close.await.unwrap();
+    test.until_counted(id, DeliveryState::Skipped, 1).await;
+    assert_eq!(sandbox.effects_in(child).len(), 0, "the permit is of the moment in which it leaves");
+}
+
+#[tokio::test]
 async fn fault_8_a_missing_permission_blocks_one_child_until_it_returns() {
     let sandbox = sandbox(3).await;
     let test = TestDaemon::start(&sandbox).await;

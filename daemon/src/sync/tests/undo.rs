@@ -86,6 +86,32 @@ async fn the_preview_of_an_unban_is_what_it_does() {
 }
 
 #[tokio::test]
+async fn fault_2_a_ban_that_was_overtaken_at_a_kill_counts_as_sent_for_the_unban_that_overtook_it() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) =
+        (guild(sandbox.main_guild()), guild(sandbox.children()[0]), user(sandbox.stranger()));
+    let new = move |action| NewPunishment {
+        guild: main,
+        user: victim,
+        action,
+        reason: None,
+        moderator: None,
+        origin: Origin::Operator,
+        delete_seconds: 0,
+        audit_entry: None,
+    };
+    let why_not = test.daemon.store().write(move |change| {
+        record(change, &new(Action::Ban), AtOrigin::Done)?;
+        let unban = record(change, &new(Action::Unban), AtOrigin::Done)?.queue[0].id;
+        let before = change.why_not_lift(child, victim, main, Some(unban))?;
+        change.suspect_open_deliveries()?;
+        Ok((before, change.why_not_lift(child, victim, main, Some(unban))?))
+    });
+    assert_eq!(why_not.await.unwrap(), (Some("Wayhaven has not banned them there"), None));
+}
+
+#[tokio::test]
 async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_supersedes_it() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use wayhaven_e2e::process::{PATIENCE, ask, settled};
+use wayhaven_sandbox::{At, Fault};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::setup::{SetupMainGuild, SetupRemoveChild};
@@ -19,6 +20,9 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
     // 372 requests at 20 a second: more than fits into the ten seconds that it has.
     let environment = [("DISCORD_REQUESTS_PER_SECOND", "20")];
     let mut setting = Setting::with(options(CHILDREN), &environment).await;
+    // Slow enough that something is on its way at any moment, the last one included.
+    let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}");
+    let slow = setting.sandbox.inject(Fault::Latency { at, by: Duration::from_millis(300) });
     let mut ids = Vec::new();
     for member in 0..BANS {
         let ban = Ban { user: UserId::new(setting.member(member)).unwrap(), reason: None, delete_days: None };
@@ -31,6 +35,7 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
     assert!(before < (CHILDREN + 1) * BANS, "it did not wait for all of it: {before}");
     assert!(log(&setting).contains("the rest goes on at the next start"), "{}", log(&setting));
 
+    setting.sandbox.clear(slow);
     setting.home.set("DISCORD_REQUESTS_PER_SECOND", Some("49"));
     setting.restart().await;
     for id in ids {
@@ -42,7 +47,8 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
         *asked.entry((effect.guild, effect.user)).or_default() += 1;
     }
     assert_eq!(asked.len(), (CHILDREN + 1) * BANS);
-    assert!(asked.values().all(|count| *count == 1), "nothing twice: {asked:?}");
+    asked.retain(|_, count| *count > 1);
+    assert!(asked.is_empty(), "nothing twice: {asked:?}");
 }
 
 fn log(setting: &Setting) -> String {
