@@ -227,7 +227,13 @@ impl Driver {
             Step::Link { main, child, monitor } => self.gates(main, Some(child), |driver| {
                 let (from, to) = (guild_id(driver.id(main)), guild_id(driver.id(child)));
                 let mode = if monitor { Mode::Monitor } else { Mode::Active };
-                driver.change(move |change| change.activate_link(from, to, mode).map(drop));
+                driver.change(move |change| {
+                    // A link that is closing takes no new consent before it is closed.
+                    if let Some(link) = change.link(from, to)?.filter(|link| link.state == "closing") {
+                        change.close_link(link.id, from, to)?;
+                    }
+                    change.activate_link(from, to, mode).map(drop)
+                });
                 let link = driver.model.links.entry((main, child)).or_default();
                 (link.active, link.monitor) = (true, monitor);
             }),
@@ -241,15 +247,21 @@ impl Driver {
                     match how {
                         Closing::Whole => change.stop_link(link.id).map(drop)?,
                         Closing::Bare => {}
-                        Closing::Into(state) => {
-                            let id = link.id;
-                            let sql =
-                                format!("UPDATE guild_relationships SET state = '{state}' WHERE id = {id}");
-                            return change.raw(&sql);
+                        Closing::Waning => {
+                            let sql = "UPDATE guild_relationships SET state = 'closing' WHERE id = ";
+                            return change.raw(&format!("{sql}{}", link.id));
+                        }
+                        Closing::ProposedAnew => {
+                            change.close_link(link.id, from, to)?;
+                            let sql = "UPDATE guild_relationships SET state = 'proposed' WHERE id = ";
+                            return change.raw(&format!("{sql}{}", link.id));
                         }
                     }
                     change.close_link(link.id, from, to).map(drop)
                 });
+                if matches!(how, Closing::Whole) {
+                    driver.model.stopped(main, child);
+                }
                 driver.model.links.entry((main, child)).or_default().active = false;
             }),
             Step::Allow { main, child, bans } => self.gates(main, Some(child), |driver| {
@@ -264,14 +276,17 @@ impl Driver {
                 }
             }),
             Step::Freeze { main, on } => self.gates(main, None, |driver| {
-                let at = if on { "1" } else { "NULL" };
-                let id = driver.id(main);
-                let sql = format!("UPDATE guild_settings SET frozen_at = {at} WHERE guild_id = {id}");
-                driver.change(move |change| change.raw(&sql));
+                let (of, freeze) = (guild_id(driver.id(main)), on.then_some(Freeze::Everything));
+                // As `sync freeze` and `sync resume` do it.
+                driver.change(move |change| {
+                    let moved = change.moved_by_freeze(of, freeze)?;
+                    change.set_freeze(of, freeze)?;
+                    moved.into_iter().try_for_each(|step| step.apply(change))
+                });
                 match on {
-                    true => driver.model.frozen.insert(main),
-                    false => driver.model.frozen.remove(&main),
-                };
+                    true => driver.model.freeze(main),
+                    false => driver.model.resume(main),
+                }
             }),
             Step::Command { guild, user, ban } => return self.command(guild, user, ban),
             Step::Hand { guild, user, ban } => return self.hand(guild, user, ban),

@@ -61,13 +61,20 @@ pub(super) struct Model {
     pub(super) links: BTreeMap<(Guild, Guild), Link>,
     pub(super) frozen: BTreeSet<Guild>,
     places: BTreeMap<(Guild, User), Place>,
+    /// What a freeze holds for a user in a child: whose it is, and whether it is a ban, where that is known.
+    held: BTreeMap<(Guild, User), (Guild, Option<bool>)>,
 }
 
 impl Default for Model {
     fn default() -> Self {
         let fresh = || Place { banned: Some(false), ours: Some(false), ..Place::default() };
         let places = (0..GUILDS).flat_map(|guild| (0..USERS).map(move |user| ((guild, user), fresh())));
-        Self { links: BTreeMap::new(), frozen: BTreeSet::new(), places: places.collect() }
+        Self {
+            links: BTreeMap::new(),
+            frozen: BTreeSet::new(),
+            places: places.collect(),
+            held: BTreeMap::new(),
+        }
     }
 }
 
@@ -86,8 +93,46 @@ impl Model {
 
     /// Whether a punishment of the main may be sent to the child: all the gates.
     pub(super) fn is_open(&self, main: Guild, child: Guild) -> bool {
+        self.would_be_open(main, child) && !self.frozen.contains(&main)
+    }
+
+    /// All the gates but the freeze.
+    fn would_be_open(&self, main: Guild, child: Guild) -> bool {
         let link = self.link(main, child);
-        MAINS.contains(&main) && link.active && !link.monitor && !link.barred && !self.frozen.contains(&main)
+        MAINS.contains(&main) && link.active && !link.monitor && !link.barred
+    }
+
+    /// The main sends nothing more: what was on its way is held, if it had not left.
+    pub(super) fn freeze(&mut self, main: Guild) {
+        if !self.frozen.insert(main) {
+            return;
+        }
+        for ((guild, user), place) in &self.places {
+            if *guild != main && place.open.contains(&main) {
+                self.held.insert((*guild, *user), (main, None));
+            }
+        }
+    }
+
+    /// The main sends again, and what was held first.
+    pub(super) fn resume(&mut self, main: Guild) {
+        self.frozen.remove(&main);
+        let (freed, held) = std::mem::take(&mut self.held).into_iter().partition(|(_, (of, _))| *of == main);
+        self.held = held;
+        let freed: BTreeMap<(Guild, User), (Guild, Option<bool>)> = freed;
+        for ((child, user), (_, ban)) in freed {
+            match ban {
+                Some(ban) if self.would_be_open(main, child) => self.arrive(main, child, user, ban),
+                // A gate is shut by now, and it is skipped.
+                Some(_) => {}
+                None => self.at(child, user).lost_sight(),
+            }
+        }
+    }
+
+    /// What was held along the link has ended with it.
+    pub(super) fn stopped(&mut self, main: Guild, child: Guild) {
+        self.held.retain(|(guild, _), (of, _)| (*of, *guild) != (main, child));
     }
 
     /// A link, or all of a main's, may let less through than before: what is open along it may have left or not.
@@ -106,6 +151,7 @@ impl Model {
                 self.at(guild, user).causes.remove(&source);
             }
         }
+        self.held.remove(&(source, user));
         let own = self.at(source, user);
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
@@ -124,8 +170,12 @@ impl Model {
                 continue;
             }
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
+            // What was held for them there is overtaken.
+            self.held.remove(&(child, user));
+            if frozen && self.would_be_open(source, child) {
+                self.held.insert((child, user), (source, Some(ban)));
+            }
             let place = self.at(child, user);
-            let others = place.open.iter().any(|other| *other != source);
             if !through {
                 // It is stored and not sent, and ends what was open all the same.
                 if !place.open.is_empty() {
@@ -134,26 +184,33 @@ impl Model {
                 place.murky |= frozen && ban;
                 continue;
             }
-            match ban {
-                true => {
-                    place.murky |= others;
-                    (place.banned, place.ours) = (Some(true), Some(true));
-                    place.causes.insert(source);
-                }
-                false if others || place.murky || place.ours.is_none() => {
-                    if place.local {
-                        (place.ours, place.murky) = (None, true);
-                    } else {
-                        place.lost_sight();
-                    }
-                }
-                false if !place.local && place.ours == Some(true) && place.causes.is_empty() => {
-                    (place.banned, place.ours) = (Some(false), Some(false));
-                }
-                false => {}
-            }
-            place.open.insert(source);
+            self.arrive(source, child, user, ban);
         }
+    }
+
+    /// A ban or an unban goes along a link whose gates are open.
+    fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: bool) {
+        let place = self.at(child, user);
+        let others = place.open.iter().any(|other| *other != source);
+        match ban {
+            true => {
+                place.murky |= others;
+                (place.banned, place.ours) = (Some(true), Some(true));
+                place.causes.insert(source);
+            }
+            false if others || place.murky || place.ours.is_none() => {
+                if place.local {
+                    (place.ours, place.murky) = (None, true);
+                } else {
+                    place.lost_sight();
+                }
+            }
+            false if !place.local && place.ours == Some(true) && place.causes.is_empty() => {
+                (place.banned, place.ours) = (Some(false), Some(false));
+            }
+            false => {}
+        }
+        place.open.insert(source);
     }
 
     /// A child's own staff, or those of a guild in no network, ban or unban by hand. `changed` says whether Discord

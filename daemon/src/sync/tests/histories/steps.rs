@@ -72,8 +72,10 @@ pub(super) enum Closing {
     Whole,
     /// The row only, so that what is open meets a link that is not there.
     Bare,
-    /// It is not closed, but in this other state.
-    Into(&'static str),
+    /// It only takes back from now on.
+    Waning,
+    /// It is closed and proposed again, and nobody has agreed.
+    ProposedAnew,
 }
 
 /// One thing that happens.
