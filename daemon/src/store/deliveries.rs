@@ -195,16 +195,25 @@ impl Change<'_> {
         made.first().copied().ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })
     }
 
-    /// Ends what is open for the user in the guild, because something newer takes its place.
+    /// Ends what is open for the user in the guild, because something newer takes its place: what the same guild
+    /// decided before, and where a guild decides for itself (`source` is `guild`), what others have for it too. What
+    /// another main decided stands beside it: two networks that share a child have both their say.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn supersede(&self, guild: GuildId, user: UserId) -> Result<Vec<DeliveryId>, StoreError> {
+    pub fn supersede(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
         let sql = format!(
             "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
-             WHERE guild_id = ?1 AND target_user = ?2 AND state IN {OPEN} RETURNING {RETURNED}"
+             WHERE guild_id = ?1 AND target_user = ?2 AND state IN {OPEN}
+               AND (?4 = ?1 OR (SELECT source_guild FROM punishments WHERE event_id = punishment_id) = ?4)
+             RETURNING {RETURNED}"
         );
-        self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis()])
+        self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis(), Sql(source)])
     }
 
     /// At the start: what was open when the daemon ended may have been on its way, and so may a ban that something
@@ -268,8 +277,8 @@ impl Change<'_> {
         Ok(false)
     }
 
-    /// Opens again what has failed or stands still, for another try; whether it was done. What something newer of the
-    /// same user in the same guild came after stays as it is.
+    /// Opens again what has failed or stands still, for another try; whether it was done. What something newer would
+    /// have superseded stays as it is.
     ///
     /// # Errors
     /// Where the store fails.
@@ -278,7 +287,10 @@ impl Change<'_> {
             "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, updated_at = ?2
              WHERE delivery_id = ?1 AND state IN ('failed', 'held', 'blocked')
                AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = deliveries.guild_id
-                   AND newer.target_user = deliveries.target_user AND newer.delivery_id > deliveries.delivery_id)
+                   AND newer.target_user = deliveries.target_user AND newer.delivery_id > deliveries.delivery_id
+                   AND (newer.scope = 'origin'
+                        OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id)
+                         = (SELECT source_guild FROM punishments WHERE event_id = deliveries.punishment_id)))
              RETURNING {RETURNED}"
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;

@@ -14,17 +14,17 @@ pub struct Identified {
     pub day: Vec<Timestamp>,
     /// When this shard did, of these.
     pub shard: Vec<Timestamp>,
-    /// When a shard of the same bucket did last.
+    /// When the last one did whose turn has to be over before this shard's.
     pub bucket: Option<Timestamp>,
 }
 
 impl Change<'_> {
-    /// What was identified in the last 24 hours. `buckets` is Discord's `max_concurrency`: shards whose numbers agree
-    /// modulo it share a turn.
+    /// What was identified in the last 24 hours. `buckets` is Discord's `max_concurrency`: so many identifies it takes
+    /// in five seconds, of several shards one of those each whose numbers agree modulo it (FACTS B2).
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn identified(&self, shard: u32, buckets: u32) -> Result<Identified, StoreError> {
+    pub fn identified(&self, shard: u32, shards: u32, buckets: u32) -> Result<Identified, StoreError> {
         let now = self.now().millis();
         // A clock that was ahead and was set back: what seems to lie ahead was just now at the latest.
         self.connection().prepare_cached("UPDATE identifies SET at = ?1 WHERE at > ?1")?.execute([now])?;
@@ -38,11 +38,11 @@ impl Change<'_> {
             all.iter().filter(|(_, shard)| wanted(*shard)).map(|(at, _)| *at).collect()
         };
         let buckets = buckets.max(1);
-        Ok(Identified {
-            day: of(&|_| true),
-            shard: of(&|other| other == shard),
-            bucket: of(&|other| other % buckets == shard % buckets).last().copied(),
-        })
+        let bucket = match shards {
+            0 | 1 => all.len().checked_sub(buckets as usize).map(|turn| all[turn].0),
+            _ => of(&|other| other % buckets == shard % buckets).last().copied(),
+        };
+        Ok(Identified { day: of(&|_| true), shard: of(&|other| other == shard), bucket })
     }
 
     /// Notes that a shard identifies now.

@@ -5,11 +5,11 @@ use super::attempt::{NON_MEMBER_WAIT, Next};
 use super::backoff;
 use crate::discord::rest::Rest;
 use crate::discord::routes::Route;
-use crate::store::{Queued, Settlement};
+use crate::store::{Queued, Scope, Settlement};
 use std::collections::{HashSet, VecDeque};
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::value::{DeliveryId, UserId};
+use wayhaven_shared::value::DeliveryId;
 
 /// After so many failures in a row a guild counts as broken, and an operator is told.
 const BROKEN: u32 = 5;
@@ -87,12 +87,12 @@ impl Lane {
         delivery: Queued,
         deferred: Option<Instant>,
     ) -> Option<(DeliveryId, Settlement)> {
-        // The store has superseded what was open for this user; so has the lane.
-        let newer = |other: &Queued| other.user != delivery.user || other.id > delivery.id;
-        self.queue.retain(newer);
-        self.parked.retain(newer);
-        self.deferred.retain(newer);
-        if self.holds(delivery.user) {
+        // What the store has superseded by it has no place here any more.
+        let stays = |other: &Queued| !overtakes(&delivery, other);
+        self.queue.retain(stays);
+        self.parked.retain(stays);
+        self.deferred.retain(stays);
+        if self.has_overtaken(&delivery) {
             return None;
         }
         if let Some(until) = deferred {
@@ -117,8 +117,10 @@ impl Lane {
         }
     }
 
-    fn holds(&self, user: UserId) -> bool {
-        self.queue.iter().chain(&self.parked).chain(&self.deferred).any(|other| other.user == user)
+    /// Whether something waits here that has taken the delivery's place.
+    fn has_overtaken(&self, delivery: &Queued) -> bool {
+        let waiting = self.queue.iter().chain(&self.parked).chain(&self.deferred);
+        waiting.into_iter().any(|other| overtakes(other, delivery))
     }
 
     /// The next delivery, if one may go. `opens` says when a route does, where it is shut.
@@ -143,13 +145,14 @@ impl Lane {
         for place in 0..self.queue.len() {
             let Some(next) = self.queue.get(place) else { break };
             match opens(Rest::punishment_route(next.guild, next.action)) {
+                // Another user's may go another route; of one user the order stays, whichever mains they come from.
+                Some(at) => wake = Some(wake.map_or(at, |earlier| earlier.min(at))),
+                None if self.queue.iter().take(place).any(|earlier| earlier.user == next.user) => {}
                 None => {
                     let Some(next) = self.queue.remove(place) else { break };
                     self.sending = Some(next.id);
                     return Pick::Send(Box::new(next));
                 }
-                // Another user's may go another route; of one user there is only one.
-                Some(at) => wake = Some(wake.map_or(at, |earlier| earlier.min(at))),
             }
         }
         wake.map_or(Pick::Nothing, Pick::Wait)
@@ -179,7 +182,7 @@ impl Lane {
             next => next,
         };
         // Something newer for this user came meanwhile: this one is not tried again.
-        if !self.holds(delivery.user) {
+        if !self.has_overtaken(&delivery) {
             match &next {
                 Next::Forward => {}
                 Next::Park(_) | Next::Shut(_) | Next::Away => self.parked.push(delivery),
@@ -281,6 +284,14 @@ impl Lane {
     pub(super) fn is_moving(&self) -> bool {
         self.sending.is_some() || (self.shut.is_none() && self.not_before.is_none() && !self.queue.is_empty())
     }
+}
+
+/// Whether `newer` takes the place of `older`, or is the same asked for once more: the same guild has decided anew, or
+/// the guild itself.
+fn overtakes(newer: &Queued, older: &Queued) -> bool {
+    newer.user == older.user
+        && newer.id >= older.id
+        && (newer.scope == Scope::Origin || newer.source == older.source)
 }
 
 fn blocked(reason: &str, attempts: u32) -> Settlement {

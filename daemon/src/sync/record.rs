@@ -38,7 +38,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
 
     let reason = new.reason.clone().map(Arc::new);
     let add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
-        change.supersede(guild, new.user)?;
+        change.supersede(guild, new.user, new.guild)?;
         let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
         if state == DeliveryState::Pending {
             change.send_after_commit(queued(
@@ -66,7 +66,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     }
     if at_origin == AtOrigin::Done {
         // What we still had to do there was overtaken by hand.
-        change.supersede(new.guild, new.user)?;
+        change.supersede(new.guild, new.user, new.guild)?;
     }
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));

@@ -60,8 +60,8 @@ pub struct Retriable {
 }
 
 impl View<'_> {
-    /// Deliveries that are blocked, that wait after a failure, or that have failed and nothing newer of the same user
-    /// in the same guild came after; oldest first. What only waits for its turn is none.
+    /// Deliveries that are blocked, that wait after a failure, or that have failed where nothing newer would have
+    /// superseded them; oldest first. What only waits for its turn is none.
     ///
     /// # Errors
     /// Where the store fails.
@@ -74,7 +74,9 @@ impl View<'_> {
                AND (d.state IN ('blocked', 'unknown') OR (d.state = 'pending' AND d.reason IS NOT NULL)
                     OR (?5 AND d.state = 'failed' AND NOT EXISTS (SELECT 1 FROM deliveries newer
                           WHERE newer.guild_id = d.guild_id AND newer.target_user = d.target_user
-                            AND newer.delivery_id > d.delivery_id)))
+                            AND newer.delivery_id > d.delivery_id
+                            AND (newer.scope = 'origin' OR ?1 = (SELECT source_guild FROM punishments
+                                                                   WHERE event_id = newer.punishment_id)))))
              ORDER BY d.delivery_id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let values = params![

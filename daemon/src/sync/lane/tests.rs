@@ -2,7 +2,7 @@ use super::*;
 use crate::store::Scope;
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, LinkId, PunishmentId};
+use wayhaven_shared::value::{GuildId, LinkId, PunishmentId, UserId};
 
 fn delivery(id: u64, user: u64, action: Action) -> Queued {
     Queued {
@@ -78,6 +78,25 @@ fn the_newer_of_one_user_takes_the_place_of_the_older_whichever_comes_first() {
     lane.enqueue(newer, None);
     lane.finished(older, None, Next::Failed("502".into()), now);
     assert_eq!(ids(&mut lane, now + Duration::from_secs(60)), [5]);
+}
+
+#[test]
+fn two_mains_have_both_their_say_and_the_guild_itself_the_last() {
+    let now = Instant::now();
+    let of = |source: u64, delivery: Queued| Queued { source: GuildId::new(source).unwrap(), ..delivery };
+    let other = of(9, delivery(2, 10, Action::Unban));
+    assert_eq!(ids(&mut lane([ban(1, 10), other.clone()]), now), [1, 2]);
+    // Their order stays, also where the first one's route is shut.
+    let mut waiting = lane([ban(1, 10), other.clone()]);
+    let bans = Rest::punishment_route(GuildId::new(2).unwrap(), Action::Ban);
+    let opens = |route: Route| (route == bans).then_some(now + Duration::from_secs(5));
+    assert!(matches!(waiting.pick(now, opens), Pick::Wait(_)));
+    assert_eq!(ids(&mut waiting, now + Duration::from_secs(5)), [1, 2]);
+    let own = Queued { scope: Scope::Origin, ..of(2, delivery(3, 10, Action::Unban)) };
+    assert_eq!(ids(&mut lane([ban(1, 10), other.clone(), own.clone()]), now), [3]);
+    // What the guild decided itself does not end what a main decides afterwards.
+    let earlier = Queued { id: DeliveryId::new(1).unwrap(), ..own };
+    assert_eq!(ids(&mut lane([earlier, other]), now), [1, 2]);
 }
 
 #[test]

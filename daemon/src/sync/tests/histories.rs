@@ -70,6 +70,7 @@ fn play(ordinarily: u64, at_once: usize, run: impl Fn(u64, &[Step]) -> Result<()
                         break;
                     }
                     if let Err(why) = run(seed, &history(seed)) {
+                        eprintln!("history {seed}: {why}");
                         let _ = failed.set((seed, why));
                     }
                 }

@@ -103,7 +103,8 @@ async fn fault_2_a_ban_that_was_overtaken_at_a_kill_counts_as_sent_for_the_unban
     };
     let why_not = test.daemon.store().write(move |change| {
         record(change, &new(Action::Ban), AtOrigin::Done)?;
-        let unban = record(change, &new(Action::Unban), AtOrigin::Done)?.queue[0].id;
+        let unban = record(change, &new(Action::Unban), AtOrigin::Done)?.punishment.id;
+        let unban = change.deliveries_of(unban)?[0].id;
         let before = change.why_not_lift(child, victim, main, Some(unban))?;
         change.suspect_open_deliveries()?;
         Ok((before, change.why_not_lift(child, victim, main, Some(unban))?))

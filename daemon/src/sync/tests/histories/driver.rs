@@ -10,6 +10,7 @@ use super::steps::{Closing, Dice, Step, Trouble};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::{connection, event};
+use crate::network::Freeze;
 use crate::startup;
 use crate::store::{Change, View};
 use crate::testing::{self, PATIENCE, guild as guild_id, user as user_id};
@@ -155,6 +156,10 @@ impl Driver {
         let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
         let (daemon, _listener) = started.unwrap();
         if self.stage.gateway {
+            // How soon it may identify again is another test's.
+            runtime
+                .block_on(daemon.store().write(|change| Ok(change.raw("DELETE FROM identifies")?)))
+                .unwrap();
             drop(runtime.spawn(connection::keep(Arc::clone(&daemon))));
             self.life = Some(Life { daemon, runtime });
             self.until(|daemon, _| daemon.is_ready());

@@ -61,8 +61,8 @@ pub(super) struct Model {
     pub(super) links: BTreeMap<(Guild, Guild), Link>,
     pub(super) frozen: BTreeSet<Guild>,
     places: BTreeMap<(Guild, User), Place>,
-    /// What a freeze holds for a user in a child: whose it is, and whether it is a ban, where that is known.
-    held: BTreeMap<(Guild, User), (Guild, Option<bool>)>,
+    /// What a main's freeze holds for a user in a child: whether it is a ban, where that is known.
+    held: BTreeMap<(Guild, Guild, User), Option<bool>>,
 }
 
 impl Default for Model {
@@ -109,7 +109,7 @@ impl Model {
         }
         for ((guild, user), place) in &self.places {
             if *guild != main && place.open.contains(&main) {
-                self.held.insert((*guild, *user), (main, None));
+                self.held.insert((main, *guild, *user), None);
             }
         }
     }
@@ -117,10 +117,8 @@ impl Model {
     /// The main sends again, and what was held first.
     pub(super) fn resume(&mut self, main: Guild) {
         self.frozen.remove(&main);
-        let (freed, held) = std::mem::take(&mut self.held).into_iter().partition(|(_, (of, _))| *of == main);
-        self.held = held;
-        let freed: BTreeMap<(Guild, User), (Guild, Option<bool>)> = freed;
-        for ((child, user), (_, ban)) in freed {
+        let freed: Vec<_> = self.held.extract_if(.., |(of, ..), _| *of == main).collect();
+        for ((_, child, user), ban) in freed {
             match ban {
                 Some(ban) if self.would_be_open(main, child) => self.arrive(main, child, user, ban),
                 // A gate is shut by now, and it is skipped.
@@ -132,7 +130,7 @@ impl Model {
 
     /// What was held along the link has ended with it.
     pub(super) fn stopped(&mut self, main: Guild, child: Guild) {
-        self.held.retain(|(guild, _), (of, _)| (*of, *guild) != (main, child));
+        self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
     }
 
     /// A link, or all of a main's, may let less through than before: what is open along it may have left or not.
@@ -151,7 +149,8 @@ impl Model {
                 self.at(guild, user).causes.remove(&source);
             }
         }
-        self.held.remove(&(source, user));
+        // A guild's own word is its last: what others had for it is overtaken.
+        self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
         let own = self.at(source, user);
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
@@ -171,14 +170,14 @@ impl Model {
             }
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
             // What was held for them there is overtaken.
-            self.held.remove(&(child, user));
+            self.held.remove(&(source, child, user));
             if frozen && self.would_be_open(source, child) {
-                self.held.insert((child, user), (source, Some(ban)));
+                self.held.insert((source, child, user), Some(ban));
             }
             let place = self.at(child, user);
             if !through {
-                // It is stored and not sent, and ends what was open all the same.
-                if !place.open.is_empty() {
+                // It is stored and not sent, and ends what was open of the same main all the same.
+                if place.open.contains(&source) {
                     place.lost_sight();
                 }
                 place.murky |= frozen && ban;
@@ -191,14 +190,12 @@ impl Model {
     /// A ban or an unban goes along a link whose gates are open.
     fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: bool) {
         let place = self.at(child, user);
-        let others = place.open.iter().any(|other| *other != source);
         match ban {
             true => {
-                place.murky |= others;
                 (place.banned, place.ours) = (Some(true), Some(true));
                 place.causes.insert(source);
             }
-            false if others || place.murky || place.ours.is_none() => {
+            false if place.murky || place.ours.is_none() => {
                 if place.local {
                     (place.ours, place.murky) = (None, true);
                 } else {

@@ -128,8 +128,7 @@ const FORGERIES: [Forgery; 7] = [
     Forgery::MovedDelivery,
 ];
 
-const CLOSINGS: [Closing; 4] =
-    [Closing::Whole, Closing::Bare, Closing::Into("closing"), Closing::Into("proposed")];
+const CLOSINGS: [Closing; 4] = [Closing::Whole, Closing::Bare, Closing::Waning, Closing::ProposedAnew];
 
 /// The history of a seed: most links are there, then anything happens.
 pub(super) fn history(seed: u64) -> Vec<Step> {
