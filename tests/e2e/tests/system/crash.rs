@@ -2,7 +2,8 @@
 
 use crate::setting::{Setting, options};
 use std::collections::HashMap;
-use wayhaven_e2e::process::{ask, settled};
+use wayhaven_e2e::process::{PATIENCE, ask, settled};
+use wayhaven_sandbox::{At, Fault};
 use wayhaven_shared::operations::audit::{AuditLog, AuditResult};
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::value::{PunishmentId, UserId};
@@ -24,6 +25,28 @@ async fn fault_1_kill_between_commit_and_first_request_loses_nothing_and_repeats
     let asked = child_requests(&setting);
     assert_eq!(asked.len(), 20);
     assert!(asked.values().all(|count| *count == 1), "none twice: {asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_2_kill_after_discord_has_applied_it_repeats_a_ban_harmlessly() {
+    let mut setting = Setting::new(options(3)).await;
+    let (child, user) = (setting.sandbox.children()[1], setting.member(0));
+    // Done, and the answer on its way for longer than the daemon lives.
+    let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+    let slow = setting.sandbox.inject(Fault::Latency { at, by: PATIENCE });
+    let id = ban(&setting, 0).await;
+    let done = |sandbox: &wayhaven_sandbox::Discord| sandbox.is_banned(child, user);
+    setting.sandbox.wait_until(done, PATIENCE).await.unwrap();
+    setting.daemon.kill().unwrap();
+    setting.sandbox.clear(slow);
+    setting.restart().await;
+    let detail = settled(&setting.client, id).await.unwrap();
+    assert_eq!(detail.counts().applied, 3, "{}", detail.counts().words());
+    let asked = child_requests(&setting);
+    assert_eq!(asked[&(child, user)], 2, "nobody could know that it was done: {asked:?}");
+    let entries = setting.sandbox.audit_log(child);
+    let user = user.to_string();
+    assert_eq!(entries.iter().filter(|entry| entry["target_id"] == user.as_str()).count(), 1, "{entries:?}");
 }
 
 /// How often each child was asked for each user.

@@ -54,8 +54,11 @@ async fn a_healthy_child_is_ok_point_by_point_and_nothing_is_changed() {
     let own = by_admin(&test, sandbox.admin(), main, about(main)).await.unwrap();
     assert!(own.checks.iter().all(|check| check.result == CheckResult::Ok), "a main tests itself: {own:?}");
     assert_eq!(sandbox.effect_count(), 0);
-    let asked = sandbox.log().iter().filter(|request| request.guild == Some(child)).count();
-    assert_eq!(asked, 3, "one real request each time");
+    // Its log is read besides, when a child is new.
+    let of_child = |request: &&wayhaven_sandbox::Recorded| {
+        request.guild == Some(child) && !request.route.ends_with("/audit-logs")
+    };
+    assert_eq!(sandbox.log().iter().filter(of_child).count(), 3, "one real request each time");
     assert_eq!(kind(by_admin(&test, sandbox.admin(), main, about(child + 9)).await), FaultKind::NotFound);
 }
 
