@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// What Discord counts over.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// How many refusals within [`WINDOW`] are enough: a fifth of what Discord bans for.
+/// How many refusals within ten minutes are enough: a fifth of what Discord bans for.
 pub const ENOUGH: usize = 2_000;
 
 /// Refusals of the last ten minutes, in spans of ten seconds: sixty numbers, however many there are.
