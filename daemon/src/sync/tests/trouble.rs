@@ -7,6 +7,7 @@ use std::time::Duration;
 use wayhaven_sandbox::fault::{EventFate, Scope, Trouble as Gateway};
 use wayhaven_sandbox::{At, Fault, Options, Sandbox};
 use wayhaven_shared::control::Role;
+use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::Reply;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::sync::SyncStatus;
@@ -183,23 +184,34 @@ async fn fault_11_a_spent_budget_of_non_members_is_waited_for_across_a_restart()
 }
 
 #[tokio::test]
-async fn fault_37_an_answer_that_never_ends_is_given_up_and_asked_for() {
-    let sandbox = sandbox(2).await;
+async fn fault_37_an_answer_that_hangs_or_breaks_in_the_middle_is_given_up_and_asked_for() {
+    let sandbox = sandbox(4).await;
     let test = TestDaemon::start_with(&sandbox, |settings| {
-        settings.discord.request_timeout = Duration::from_millis(300);
+        settings.discord.request_timeout = Duration::from_millis(500);
     })
     .await;
-    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
-    let hang = sandbox.inject(Fault::Hang { at: bans().guild(child).times(1) });
+    let (main, children, victim) = (sandbox.main_guild(), sandbox.children(), sandbox.stranger());
+    let at = |child: usize| bans().guild(children[child]).times(1);
+    let faults =
+        [Fault::Hang { at: at(0) }, Fault::HangAfterHeaders { at: at(1) }, Fault::ResetInBody { at: at(2) }];
+    let hanging = faults.map(|fault| sandbox.inject(fault));
     let id = test.ban(main, victim).await;
-    test.until_counted(id, DeliveryState::Applied, 2).await;
-    sandbox.clear(hang);
-    assert!(sandbox.is_banned(child, victim));
-    let reason = test.told().await.into_iter().find_map(|change| match change {
-        wayhaven_shared::event::Change::Delivery { delivery } => delivery.reason,
-        _ => None,
-    });
-    assert_eq!(reason.as_deref(), Some("no answer came: it took too long"));
+    test.until_counted(id, DeliveryState::Applied, 4).await;
+    hanging.into_iter().for_each(|fault| drop(sandbox.clear(fault)));
+    assert_eq!(sandbox.banned_in(&children, victim), 4);
+    let told = test.told().await;
+    let unknown = |child: u64| {
+        told.iter().find_map(|change| match change {
+            Change::Delivery { delivery } if delivery.guild_id == guild(child) => delivery.reason.clone(),
+            _ => None,
+        })
+    };
+    let reasons: Vec<_> = children.iter().map(|child| unknown(*child)).collect();
+    let (slow, broken) = ("no answer came: it took too long", "no answer came: the connection broke");
+    assert_eq!(reasons, [Some(slow), Some(slow), Some(broken), None].map(|reason| reason.map(str::to_owned)));
+    // What had been done before the answer broke is not done again.
+    assert_eq!(sandbox.effects_in(children[1]).len(), 1);
+    assert_eq!(sandbox.effects_in(children[2]).len(), 1);
 }
 
 #[tokio::test]
