@@ -108,7 +108,8 @@ impl Handle for SyncRetry {
             }
             cx.daemon.engine().retry(open.into_iter().map(|one| (one.guild, one.id)));
         }
-        Ok(DeliveriesRetried { main_guild_id: main, deliveries, dry_run })
+        let frozen = cx.daemon.store().topology().freeze(main).is_some();
+        Ok(DeliveriesRetried { main_guild_id: main, deliveries, frozen, dry_run })
     }
 }
 
