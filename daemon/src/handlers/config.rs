@@ -123,7 +123,7 @@ async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Resu
     let own = view.filter(|view| GuildChannel::of(guild, channel, view.guild_id).is_some());
     let Some(view) = own else {
         return Err(Fault::not_found(format!("guild {guild} has no channel {channel} that the bot sees"))
-            .hint("the bot's role needs View Channel there"));
+            .hint("it has to be a channel of this guild itself, in which the bot's role has View Channel"));
     };
     if !view.takes_messages() {
         return Err(Fault::usage(format!("channel {channel} is of a kind that takes no messages for good"))
@@ -145,7 +145,8 @@ fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
     }
     match cx.daemon.directory().has_role(guild, role) {
         Some(true) => Ok(()),
-        Some(false) => Err(Fault::not_found(format!("guild {guild} has no role {role}"))),
+        Some(false) => Err(Fault::not_found(format!("guild {guild} has no role {role}"))
+            .hint("on Discord: Server Settings, Roles, Copy Role ID (with Developer Mode)")),
         None => Err(Fault::unavailable(
             "Discord has not told about this guild's roles yet: try again in a moment",
         )),

@@ -22,8 +22,9 @@ pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
         return Ok(guild);
     }
     // Who was only proposed is nobody's child yet.
-    let agreed = |main| topology.link(main, guild).is_some_and(|link| link.state != LinkState::Proposed);
-    if topology.mains().any(agreed) {
+    let agreed =
+        |main: &GuildId| topology.link(*main, guild).is_some_and(|link| link.state != LinkState::Proposed);
+    if let Some(main) = topology.mains().find(agreed) {
         let by = cx.invocation.actor.user();
         let operation = cx.invocation.request.name();
         let details = format!("{operation} was asked for in guild {guild}, which is a child");
@@ -31,7 +32,8 @@ pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
             Ok(change.alert("child_reaches_out", Severity::Medium, Some(guild), by, &details)?)
         };
         cx.daemon.store().write(alert).await?;
-        return Err(Fault::denied(format!("guild {guild} is a child, and a child decides for itself only")));
+        return Err(Fault::denied(format!("guild {guild} is a child, and a child decides for itself only"))
+            .hint(format!("this is asked for in its main, guild {main}")));
     }
     Err(Fault::conflict(format!("guild {guild} is no main")).hint("setup main-guild makes it one"))
 }

@@ -2,6 +2,7 @@
 
 use super::setup::main_guild;
 use super::{Handle, PAGE};
+use crate::discord::directory::Presence;
 use crate::invocation::Context;
 use crate::network::Freeze;
 use crate::store::{Change, DeliveryFilter, RetryFilter, View};
@@ -28,7 +29,10 @@ impl Handle for SyncStatus {
         let lanes = open
             .into_iter()
             .filter(|open| open.deliveries.open() > 0 && visible(open.guild))
-            .map(|open| Lane { guild_id: open.guild, deliveries: open.deliveries, reason: open.reason })
+            .map(|open| {
+                let reason = open.reason.or_else(|| waits_for_discord(cx, open.guild));
+                Lane { guild_id: open.guild, deliveries: open.deliveries, reason }
+            })
             .collect();
         let budget = cx.daemon.rest().budget();
         let requests_per_second = budget.per_second();
@@ -41,6 +45,12 @@ impl Handle for SyncStatus {
         frozen.sort();
         Ok(SyncState { deliveries, requests_per_second, paused_seconds, frozen, lanes })
     }
+}
+
+/// Why nothing moves to a guild of whose deliveries none has a reason of its own.
+fn waits_for_discord(cx: &Context, guild: GuildId) -> Option<String> {
+    let outage = cx.daemon.directory().presence(guild) == Some(Presence::Outage);
+    outage.then(|| "Discord has an outage for the guild".to_owned())
 }
 
 impl Handle for SyncDeliveries {
@@ -108,7 +118,8 @@ impl Handle for SyncRetry {
             }
             cx.daemon.engine().retry(open.into_iter().map(|one| (one.guild, one.id)));
         }
-        Ok(DeliveriesRetried { main_guild_id: main, deliveries, dry_run })
+        let frozen = cx.daemon.store().topology().freeze(main).is_some();
+        Ok(DeliveriesRetried { main_guild_id: main, deliveries, frozen, dry_run })
     }
 }
 

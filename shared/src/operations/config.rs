@@ -107,7 +107,7 @@ impl GuildConfig {
             Setting {
                 name: "notifications",
                 value: notifications,
-                purpose: "punishments that reach or leave here",
+                purpose: "what reached this guild or was decided in it",
             },
             Setting {
                 name: "audit",

@@ -119,7 +119,11 @@ impl Reported for SyncState {
                 lane.reason.clone().unwrap_or_else(|| "—".into()).into(),
             ]);
         }
-        let mut report = Report::new(format!("{} deliveries are open", self.deliveries.open()), tone)
+        let title = match self.deliveries.open() {
+            1 => "1 delivery is open".to_owned(),
+            open => format!("{open} deliveries are open"),
+        };
+        let mut report = Report::new(title, tone)
             .field("Deliveries", self.deliveries.words())
             .field("Request budget", format!("{} a second", self.requests_per_second));
         if let Some(seconds) = self.paused_seconds {
@@ -129,7 +133,11 @@ impl Reported for SyncState {
         if !self.frozen.is_empty() {
             let mains: Vec<String> = self.frozen.iter().map(ToString::to_string).collect();
             report = report.field("Frozen", Cell::toned(mains.join(", "), Tone::Warning));
-            report = report.hint("sync resume ends a freeze and sends what was held");
+            report = report.hint("sync resume, asked for in the frozen main, sends what is held");
+        }
+        if self.deliveries.blocked > 0 {
+            report =
+                report.hint("what is blocked goes on once its cause is mended; sync retry tries it at once");
         }
         report.table(table)
     }
@@ -142,6 +150,9 @@ pub struct DeliveriesRetried {
     pub main_guild_id: GuildId,
     /// How they stood, counted.
     pub deliveries: DeliveryCounts,
+    /// Whether the main's propagation is stopped, so that they are held instead.
+    #[serde(default)]
+    pub frozen: bool,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -151,14 +162,20 @@ impl Reported for DeliveriesRetried {
         let count = self.deliveries.total();
         let (title, tone) = match (count, self.dry_run) {
             (0, _) => ("no delivery waits or is blocked".to_owned(), Tone::Good),
+            (1, true) => ("nothing was changed: 1 delivery would be tried again".to_owned(), Tone::Plain),
             (_, true) => {
                 (format!("nothing was changed: {count} deliveries would be tried again"), Tone::Plain)
             }
+            _ if self.frozen => ("what a freeze holds is tried again when it ends".to_owned(), Tone::Warning),
+            (1, false) => ("1 delivery is tried again now".to_owned(), Tone::Good),
             (_, false) => (format!("{count} deliveries are tried again now"), Tone::Good),
         };
         let mut report = Report::new(title, tone).field("Main", self.main_guild_id.to_string());
         if count > 0 {
             report = report.field("They were", self.deliveries.words());
+            if self.frozen {
+                report = report.hint("this main is frozen: sync resume sends what is held");
+            }
             report = report.hint("sync status shows what becomes of them");
         }
         report
@@ -196,7 +213,7 @@ impl Reported for FreezeChanged {
         if self.frozen {
             report = report
                 .field("Unbans", if self.except_reversals { "let through" } else { "held too" })
-                .field("Open deliveries held", self.deliveries.to_string())
+                .field("Newly held", self.deliveries.to_string())
                 .hint("sync resume ends it and sends what was held");
         } else {
             report = report.field("Held deliveries sent", self.deliveries.to_string());

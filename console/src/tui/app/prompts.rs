@@ -101,6 +101,10 @@ impl App {
                 self.prompt = Some(Prompt::Palette { editor, chosen: 0, back });
             }
             _ => {
+                // What was wrong with the line may be mended by this key.
+                if self.messages.toast(self.now).is_some_and(|told| told.tone == Tone::Bad) {
+                    self.messages.dismiss();
+                }
                 editor.key(key);
                 self.prompt = Some(Prompt::Palette { editor, chosen: 0, back: 0 });
             }

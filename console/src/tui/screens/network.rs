@@ -19,7 +19,8 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
         let open = folds.get(&id).copied().unwrap_or(true);
         rows.push(Row { id, line: main(network, open, canvas) });
         if open {
-            let why = canvas.reason_room(canvas.width.saturating_sub(31), network.children.iter().map(name));
+            let names = network.children.iter().map(|child| name(child) + locked(child));
+            let why = canvas.reason_room(canvas.width.saturating_sub(31), names);
             rows.extend(network.children.iter().map(|child| Row {
                 id: RowId::Child(network.main_guild_id, child.link.child_guild_id),
                 line: row(child, why, canvas),
@@ -35,10 +36,15 @@ fn main(network: &Network, open: bool, canvas: Canvas) -> crate::render::layout:
         network.main_name.as_ref().map_or_else(|| network.main_guild_id.to_string(), |name| name.line());
     let waiting: u64 = network.children.iter().map(|child| child.deliveries.open()).sum();
     let children = format!("  {} children  open {waiting}  ", network.children.len());
+    // Before what a narrow screen cuts.
+    let frozen = network
+        .freeze_word()
+        .map_or_else(String::new, |word| format!("  {}", canvas.signs.beside(Tone::Warning, word)));
     let locked = if network.locked { "  locked" } else { "" };
     vec![
         span(format!("{}# main  ", canvas.fold(open)), Ink::Title(Tone::Plain)),
         span(canvas.signs.beside(tone, word), Ink::Toned(tone)),
+        span(frozen, Ink::Toned(Tone::Warning)),
         span(children, Ink::Label),
         span(canvas.signs.text(&name), Ink::Title(Tone::Plain)),
         span(locked, Ink::Toned(Tone::Warning)),
@@ -49,6 +55,11 @@ fn main(network: &Network, open: bool, canvas: Canvas) -> crate::render::layout:
 fn name(child: &Child) -> String {
     let link = &child.link;
     link.child_name.as_ref().map_or_else(|| link.child_guild_id.to_string(), |name| name.line())
+}
+
+/// What stands after the name of a child whose links are locked.
+fn locked(child: &Child) -> &'static str {
+    if child.locked { "  locked" } else { "" }
 }
 
 fn row(child: &Child, why: usize, canvas: Canvas) -> crate::render::layout::Line {
@@ -68,7 +79,7 @@ fn row(child: &Child, why: usize, canvas: Canvas) -> crate::render::layout::Line
         line.push(span("  ", Ink::Toned(Tone::Plain)));
         left = left.saturating_sub(12 + why);
     }
-    let locked = if child.locked { "  locked" } else { "" };
+    let locked = locked(child);
     let name = signs.cut(&name(child), left.saturating_sub(locked.len()));
     line.push(span(name, Ink::Toned(Tone::Plain)));
     line.push(span(locked, Ink::Toned(Tone::Warning)));
@@ -88,6 +99,11 @@ fn presence(presence: &str) -> (&'static str, Tone) {
 /// Whether a guild's links can be changed.
 fn lock(locked: bool) -> Cell {
     if locked { Cell::toned("locked", Tone::Warning) } else { Cell::from("not locked") }
+}
+
+/// Whether anything leaves a main.
+fn propagation(network: &Network) -> Cell {
+    network.freeze_word().map_or_else(|| Cell::from("not frozen"), |word| Cell::toned(word, Tone::Warning))
 }
 
 /// A child of a main.
@@ -111,6 +127,7 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
                 .field("Guild", main.to_string())
                 .field("Name", Cell::from(network.main_name.as_ref()))
                 .field("Presence", Cell::toned(word, tone))
+                .field("Propagation", propagation(network))
                 .field("Links", lock(network.locked))
                 .field("Security level", network.security_level.word());
             Some(report.field("Children", network.children.len().to_string()))
@@ -184,5 +201,42 @@ mod tests {
         let shown_as = |state: &str, links: &str| (state.to_owned(), links.to_owned(), "ban".to_owned());
         assert_eq!(shown(2001), shown_as("proposed", "not locked"));
         assert_eq!(shown(2003), shown_as("active", "locked"));
+    }
+
+    #[test]
+    fn a_frozen_main_says_so_within_a_narrow_row_and_beside_it() {
+        for (except_reversals, word) in [(false, "frozen"), (true, "frozen but for unbans")] {
+            let mut model = Model::default();
+            let mut snapshot = samples::snapshot();
+            if let Some(dashboard) = &mut snapshot.dashboard {
+                dashboard.networks[0].frozen = true;
+                dashboard.networks[0].except_reversals = except_reversals;
+            }
+            model.replace(snapshot);
+            let canvas = Canvas { width: 40, signs: Signs { ascii: true } };
+            let row = words(&rows(&model, &HashMap::new(), canvas)[0].line);
+            assert!(row.chars().take(40).collect::<String>().contains(word), "{row}");
+            let main = RowId::Main(GuildId::new(1000).unwrap());
+            let fields = detail(&model, main).unwrap().fields;
+            let shown = fields.iter().find(|(of, _)| of == "Propagation").unwrap();
+            assert_eq!(shown.1.text.line(), word);
+        }
+    }
+
+    #[test]
+    fn a_locked_child_keeps_its_whole_name_where_there_is_room() {
+        let mut model = Model::default();
+        let mut snapshot = samples::snapshot();
+        if let Some(dashboard) = &mut snapshot.dashboard {
+            for child in &mut dashboard.networks[0].children {
+                child.locked = true;
+                child.link.child_name = Some(shared::value::Untrusted::clipped("night-owls"));
+            }
+        }
+        model.replace(snapshot);
+        let canvas = Canvas { width: 80, signs: Signs { ascii: true } };
+        for row in &rows(&model, &HashMap::new(), canvas)[1..5] {
+            assert!(words(&row.line).ends_with("night-owls  locked"), "{}", words(&row.line));
+        }
     }
 }

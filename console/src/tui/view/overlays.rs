@@ -23,7 +23,18 @@ pub(super) fn candidates(app: &App, editor: &Editor, chosen: usize, body: Rect, 
     let first = (chosen + 1).saturating_sub(CANDIDATES);
     let shown: Vec<_> = found.candidates.iter().enumerate().skip(first).take(CANDIDATES).collect();
     let widest = shown.iter().map(|(_, one)| one.word.len()).max().unwrap_or(0).min(24);
-    let height = u16::try_from(shown.len()).unwrap_or(0) + 3;
+    // The bottom row is the line that is typed, so that what is wrong with it is told here.
+    let width = usize::from(body.width).saturating_sub(4);
+    let wrong = app.messages.toast(app.now).filter(|told| told.tone == Tone::Bad);
+    let foot: Vec<Line> = match wrong {
+        Some(told) => {
+            let text = signs.text(&signs.beside(Tone::Bad, &told.text));
+            let wrapped = crate::render::signs::wrap(&text, width);
+            wrapped.into_iter().map(|row| vec![span(row, Ink::Toned(Tone::Bad))]).collect()
+        }
+        None => vec![vec![span(signs.cut(&found.help, width), Ink::Label)]],
+    };
+    let height = u16::try_from(shown.len() + foot.len() + 2).unwrap_or(u16::MAX);
     let height = height.min(body.height);
     let area = Rect { y: body.bottom() - height, height, ..body };
     let inside = boxes::framed("Tab completes, Enter asks, Esc closes", area, app.theme, buffer);
@@ -38,7 +49,7 @@ pub(super) fn candidates(app: &App, editor: &Editor, chosen: usize, body: Rect, 
             ),
         ]);
     }
-    lines.push(vec![span(signs.cut(&found.help, room), Ink::Label)]);
+    lines.extend(foot);
     paragraph(&lines, 0, inside, app.theme, buffer);
     if let Some(place) = shown.iter().position(|(index, _)| *index == chosen) {
         let y = inside.y + u16::try_from(place).unwrap_or(0);

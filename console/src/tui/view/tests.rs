@@ -104,6 +104,16 @@ fn palette_completes() {
 }
 
 #[test]
+fn a_wrong_line_is_told_whole_above_itself_until_it_is_mended() {
+    let wrong = |operator: &mut Operator| operator.enters("setup mode 12 quiet");
+    scene("wrong", wrong);
+    scene("mended", |operator| {
+        wrong(operator);
+        operator.presses(KeyCode::Backspace);
+    });
+}
+
+#[test]
 fn a_change_is_confirmed_with_its_counts() {
     scene("confirm", |operator| {
         operator.enters("write");

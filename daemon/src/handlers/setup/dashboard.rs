@@ -3,6 +3,7 @@
 use crate::discord::directory::Presence;
 use crate::handlers::Handle;
 use crate::invocation::Context;
+use crate::network::Freeze;
 use crate::store::Unfinished;
 use std::collections::HashSet;
 use wayhaven_shared::Fault;
@@ -70,11 +71,14 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSe
     let mut children: Vec<Child> = links.into_iter().filter(wanted).map(child).collect();
     // Those that need a person first; otherwise in the order in which they were linked.
     children.sort_by_key(|child| (child.deliveries.attention() == 0, child.presence == "ok"));
+    let freeze = cx.daemon.store().topology().freeze(main);
     Network {
         main_guild_id: main,
         main_name: directory.name(main),
         presence: presence(main),
         locked: locked.contains(&main),
+        frozen: freeze.is_some(),
+        except_reversals: freeze == Some(Freeze::ExceptReversals),
         security_level: level,
         children,
     }

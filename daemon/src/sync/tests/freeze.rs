@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
+use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::sync::{DeliveriesRetried, FreezeChanged};
 use wayhaven_shared::operations::{Reply, Request};
@@ -184,4 +185,31 @@ async fn a_retry_of_what_is_not_there_says_so() {
         assert_eq!(fault.kind, FaultKind::NotFound, "{arguments}");
         assert!(!fault.hints.is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_dashboard_tells_of_a_freeze_and_so_does_a_retry_that_it_holds() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    sandbox.people().set_bot_permissions(child, permissions::VIEW_CHANNEL).unwrap();
+    let id = test.ban(main, sandbox.stranger()).await;
+    test.until_counted(id, DeliveryState::Blocked, 1).await;
+    let dashboard = async || {
+        let asked = by_operator(Role::Operator, Some(main), request("setup dashboard", json!({})));
+        let Reply::SetupDashboard(dashboard) = test.ask(asked).await.unwrap() else {
+            panic!("another reply")
+        };
+        let hints = dashboard.report().hints.join("\n");
+        (dashboard.networks[0].freeze_word(), hints.contains("sync resume"))
+    };
+    assert_eq!(dashboard().await, (None, false));
+    freeze(&test, main, "sync freeze", json!({})).await;
+    assert_eq!(dashboard().await, (Some("frozen"), true));
+    freeze(&test, main, "sync freeze", json!({ "except_reversals": true })).await;
+    assert_eq!(dashboard().await, (Some("frozen but for unbans"), true));
+    let held = retry(&test, main, json!({})).await;
+    assert!(held.frozen && held.report().title.contains("freeze"), "{held:?}");
+    freeze(&test, main, "sync resume", json!({})).await;
+    assert_eq!(dashboard().await, (None, false));
 }

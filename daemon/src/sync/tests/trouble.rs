@@ -126,6 +126,9 @@ async fn fault_10_an_outage_keeps_the_queue_until_the_guild_is_back() {
     test.daemon.engine().drain().await;
     assert_eq!(test.delivery(id, away).await.state, DeliveryState::Pending);
     assert!(sandbox.effects_in(away).is_empty(), "no request is wasted on it");
+    let asked = by_operator(Role::Operator, None, SyncStatus {}.into());
+    let Reply::SyncStatus(status) = test.ask(asked).await.unwrap() else { panic!("another reply") };
+    assert_eq!(status.lanes[0].reason.as_deref(), Some("Discord has an outage for the guild"));
     sandbox.people().restore(away).unwrap();
     test.until_counted(id, DeliveryState::Applied, 2).await;
     assert!(sandbox.is_banned(away, victim));

@@ -61,11 +61,28 @@ pub struct Network {
     /// Whether its links are locked.
     #[serde(default)]
     pub locked: bool,
+    /// Whether its propagation is stopped with `sync freeze`.
+    #[serde(default)]
+    pub frozen: bool,
+    /// Whether what takes back is let through all the same.
+    #[serde(default)]
+    pub except_reversals: bool,
     /// What it has set with `setup security-level`.
     #[serde(default)]
     pub security_level: SecurityLevel,
     /// Its children, those that need a person first.
     pub children: Vec<Child>,
+}
+
+impl Network {
+    /// What a freeze stops, in a word; nothing where there is none.
+    pub fn freeze_word(&self) -> Option<&'static str> {
+        match (self.frozen, self.except_reversals) {
+            (false, _) => None,
+            (true, false) => Some("frozen"),
+            (true, true) => Some("frozen but for unbans"),
+        }
+    }
 }
 
 /// The networks the caller may see.
@@ -91,9 +108,10 @@ impl Reported for Dashboard {
                 "no child is linked to this main",
             );
             let locked = if network.locked { ", locked" } else { "" };
+            let frozen = network.freeze_word().map_or_else(String::new, |word| format!(", {word}"));
             let (main, presence) = (network.main_guild_id, &network.presence);
             let level = network.security_level.word();
-            table.title = Some(format!("main {main} ({presence}{locked}, security level {level})"));
+            table.title = Some(format!("main {main} ({presence}{frozen}{locked}, security level {level})"));
             for child in &network.children {
                 let (health, tone) = child.health();
                 table.push([
@@ -107,6 +125,11 @@ impl Reported for Dashboard {
                 ]);
             }
             report = report.table(table);
+        }
+        for network in self.networks.iter().filter(|network| network.frozen) {
+            let main = network.main_guild_id;
+            report = report
+                .hint(format!("guild {main} is frozen: sync resume, asked for there, sends what is held"));
         }
         for main in &self.proposals {
             report = report.hint(format!(
