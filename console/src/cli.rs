@@ -30,7 +30,7 @@ pub(crate) struct Globals {
     pub(crate) dry_run: bool,
     /// Wait until every delivery has settled, for that long at most
     ///
-    /// Without a span 60s. What still moves then goes on without us, and the exit code is 8; it is 3 where some
+    /// Without a span 60s. What still moves then goes on in the daemon, and the exit code is 8; it is 3 where some
     /// guilds did not do it.
     #[arg(long, global = true, value_name = "SPAN", num_args = 0..=1, require_equals = true,
           default_missing_value = "60s", overrides_with = "no_wait")]

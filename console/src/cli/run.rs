@@ -41,7 +41,7 @@ pub(super) fn in_runtime(
     match code {
         Some(code) => output.finish(code),
         None => {
-            output.aside("\ninterrupted: what the daemon has stored goes on without us\n");
+            output.aside("\ninterrupted: what the daemon has stored goes on there\n");
             INTERRUPTED
         }
     }

@@ -80,7 +80,10 @@ impl Reported for Punished {
         if counts.total() > 0 {
             report.progress = Some(Progress { done: counts.total() - counts.open(), total: counts.total() });
         }
-        if counts.attention() > 0 {
+        if counts.held > 0 {
+            report = report.hint("the main is frozen: sync resume sends what is held");
+        }
+        if counts.attention() > counts.held {
             report = report.hint(format!("punishment show {} tells which guilds and why", punishment.id));
         }
         report

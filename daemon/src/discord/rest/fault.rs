@@ -136,6 +136,10 @@ impl From<RestError> for Fault {
                 .hint("the bot's role must stand above the user's and have the permission in that guild"),
             RestError::Unauthorised | RestError::Stopped => Self::unavailable(error.reason())
                 .hint("set BOT_TOKEN to the bot's token of now and restart the daemon"),
+            RestError::Unreachable(_) | RestError::Lost(_) | RestError::Stumbled(_) => {
+                Self::unavailable(error.reason())
+                    .hint("try again when wayhaven status says that Discord is ready")
+            }
             _ => Self::new(FaultKind::Unavailable, error.reason()),
         }
     }

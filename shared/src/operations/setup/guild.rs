@@ -46,9 +46,9 @@ pub enum SecurityLevel {
     /// The children's staff have the last word.
     #[default]
     Standard,
-    /// Stricter.
+    /// For networks whose main is to have the last word in its children.
     High,
-    /// The strictest.
+    /// The same, and for networks in which nobody is to decide alone.
     Maximum,
 }
 
