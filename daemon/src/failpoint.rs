@@ -7,6 +7,10 @@ use wayhaven_shared::value::UserId;
 /// Where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Point {
+    /// As it is looked at who asks, before anything is in the audit.
+    Admit,
+    /// As a ban event, or its audit entry, is taken from the gateway.
+    Event,
     /// As a handler begins, after its intent was audited.
     Handler,
     /// In the transaction that stores a punishment, after its deliveries were stored.

@@ -10,6 +10,8 @@ use crate::daemon::Daemon;
 use crate::handlers;
 use crate::invocation::{Context, Invocation, Surface};
 use crate::store::{AuditRow, Personal};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use wayhaven_shared::operations::audit::AuditResult;
@@ -35,7 +37,7 @@ async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Rep
     let changes = definition.effect.changes() && !invocation.dry_run;
 
     let mut intent = None;
-    let outcome = match admit(&cx).await {
+    let outcome = match admit_caught(&cx).await {
         Err(fault) => Err(fault),
         Ok(()) if changes => {
             let row = audit_row(&invocation, None, None);
@@ -73,10 +75,26 @@ async fn admit(cx: &Context) -> Result<(), Fault> {
     authority::check_confirmation(cx)
 }
 
+/// What can refuse a request, with its panics caught: what was asked for is in the audit all the same.
+async fn admit_caught(cx: &Context) -> Result<(), Fault> {
+    let admitting = async {
+        #[cfg(test)]
+        crate::failpoint::reach(crate::failpoint::Point::Admit, cx.invocation.target());
+        admit(cx).await
+    };
+    // The panic hook has logged where and why.
+    AssertUnwindSafe(admitting).catch_unwind().await.unwrap_or_else(|_| Err(unexpected(cx)))
+}
+
+/// A defect of ours, as its caller hears of it.
+fn unexpected(cx: &Context) -> Fault {
+    Fault::internal(format!("{} failed unexpectedly", cx.invocation.request.name()))
+}
+
 /// The handler, with its panics caught.
 async fn handle(cx: Context) -> Result<Reply, Fault> {
-    let name = cx.invocation.request.name();
     let request = cx.invocation.request.clone();
+    let defect = unexpected(&cx);
     let handling = async move {
         #[cfg(test)]
         crate::failpoint::reach(crate::failpoint::Point::Handler, cx.invocation.target());
@@ -85,7 +103,7 @@ async fn handle(cx: Context) -> Result<Reply, Fault> {
     match tokio::spawn(handling).await {
         Ok(outcome) => outcome,
         // The panic hook has logged where and why.
-        Err(error) if error.is_panic() => Err(Fault::internal(format!("{name} failed unexpectedly"))),
+        Err(error) if error.is_panic() => Err(defect),
         Err(_) => Err(Fault::unavailable("the daemon is stopping")),
     }
 }

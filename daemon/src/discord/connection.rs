@@ -11,8 +11,10 @@ use crate::discord::registration::register;
 use crate::discord::rest::RestError;
 use crate::sync::backoff;
 use arrivals::Arrivals;
+use futures::FutureExt;
 use serde_json::Value;
 use session::Session;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -47,12 +49,18 @@ impl From<RestError> for Failure {
     }
 }
 
-/// Keeps the daemon connected until it stops.
+/// Keeps the daemon connected until it stops. A defect on the way costs the connection it happened in, and another is
+/// made.
 pub async fn keep(daemon: Arc<Daemon>) {
     let mut stopping = daemon.stopping();
     let mut attempts = 0;
     loop {
-        match connect(&daemon, &mut stopping, &mut attempts).await {
+        let connecting =
+            AssertUnwindSafe(connect(&daemon, &mut stopping, &mut attempts)).catch_unwind().await;
+        // The panic hook has logged where and why.
+        let ended = connecting
+            .unwrap_or_else(|_| Failure::Passing("a defect of Wayhaven, which the log tells of".into()));
+        match ended {
             Failure::Asked => break,
             Failure::Final(reason) => {
                 tracing::error!("discord: {reason}");

@@ -43,6 +43,11 @@ async fn fault_42_a_panic_in_a_handler_is_its_callers_fault_and_the_next_request
 }
 
 #[tokio::test]
+async fn fault_42_a_panic_before_the_handler_is_its_callers_fault_and_in_the_audit() {
+    a_defect_concerns_its_caller_only(Point::Admit).await;
+}
+
+#[tokio::test]
 async fn fault_42_a_panic_in_a_change_of_the_store_takes_it_back_and_the_next_request_works() {
     a_defect_concerns_its_caller_only(Point::Record).await;
 }

@@ -134,6 +134,16 @@ impl View<'_> {
         Ok(count.cast_unsigned())
     }
 
+    /// Whether a delivery has not ended.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_open(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql =
+            format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE delivery_id = ?1 AND state IN {OPEN})");
+        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    }
+
     /// Everything open, oldest first: what a start goes on with.
     ///
     /// # Errors
@@ -248,7 +258,8 @@ impl Change<'_> {
         self.update_and_tell(&sql, params![Sql(link), self.now().millis()])
     }
 
-    /// Records what became of a delivery, unless it has ended already. Whether it was recorded.
+    /// Records what became of a delivery, unless it has ended already. Whether it was recorded. What a freeze held
+    /// that has ended meanwhile is opened again at once: nothing else would.
     ///
     /// # Errors
     /// Where the store fails.
@@ -260,21 +271,35 @@ impl Change<'_> {
             self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         }
         let sql = format!(
-            "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?5 > 0, state = ?2, reason = ?3,
+            "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,
                 not_before = ?6, updated_at = ?4
              WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         let now = self.now().millis();
         let not_before = settlement.wait.map(|wait| now.saturating_add_unsigned(millis(wait)));
         let (state, attempts) = (settlement.state.word(), settlement.attempts);
-        let values = params![Sql(id), state, settlement.reason, now, attempts, not_before];
+        // What Discord has refused was not done, and is nobody's to undo.
+        let sent =
+            matches!(settlement.state, DeliveryState::Applied | DeliveryState::Unknown) && attempts > 0;
+        let values = params![Sql(id), state, settlement.reason, now, attempts, not_before, sent];
         if !self.update_and_tell(&sql, values)?.is_empty() {
+            if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
+                self.reopen(id)?;
+            }
             return Ok(true);
         }
         // Also of what was superseded while its request was on the way: an undo has to know that it left.
-        let sql = "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?2 > 0 WHERE delivery_id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(id), attempts])?;
+        let sql =
+            "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3 WHERE delivery_id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), attempts, sent])?;
         Ok(false)
+    }
+
+    /// Whether a freeze holds the delivery, as the links are inside this transaction.
+    fn is_held_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
+        let queued = self.connection().prepare_cached(&sql)?.query_row([Sql(id)], queued)?;
+        Ok(self.topology_here()?.holds(queued.source, queued.action))
     }
 
     /// Opens again what has failed or stands still, for another try; whether it was done. What something newer would

@@ -37,7 +37,7 @@ pub enum Next {
     Route,
     /// Try this one again after so long.
     Again(Duration),
-    /// 429: not before so long.
+    /// 429: nothing in this guild before so long; where it concerns one route, the route knows how long.
     Limited(Duration),
     /// Discord stumbled, for this reason: try this one again, later with every failure in a row.
     Failed(String),
@@ -74,7 +74,8 @@ pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, N
             let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
             (Some(settlement), Next::Shut(reason.into()))
         }
-        Err(Stop::Rest(error)) => after(tools, delivery, &error),
+        Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
+        Err(Stop::Asking(error)) => after(tools, delivery, &error, DeliveryState::Unknown),
     }
 }
 
@@ -92,6 +93,8 @@ enum Stop {
     Absent,
     /// Discord did not do it.
     Rest(RestError),
+    /// Discord did not say whether it was done.
+    Asking(RestError),
 }
 
 impl From<RestError> for Stop {
@@ -115,8 +118,11 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         Some(Presence::Outage) => return Err(Stop::Away),
         Some(Presence::Here) | None => {}
     }
-    if delivery.action == Action::Unban && delivery.scope != Scope::Origin {
-        may_lift(tools, delivery).await?;
+    match (delivery.scope, delivery.action) {
+        (Scope::Origin, _) => still_open(tools, delivery).await?,
+        (Scope::Child(_), Action::Unban) => may_lift(tools, delivery).await?,
+        // No newer one takes its place without coming to the lane, or holding this one at the gates.
+        (Scope::Child(_), Action::Ban) => {}
     }
     if delivery.state == DeliveryState::Unknown && is_done(tools, delivery).await? {
         return Ok(false);
@@ -152,7 +158,7 @@ fn priority(delivery: &Queued) -> Priority {
 async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     let route = Rest::banned_route(delivery.guild);
     let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
-    let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await?;
+    let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
     Ok(banned == (delivery.action == Action::Ban))
 }
 
@@ -163,15 +169,34 @@ fn short_reason(delivery: &Queued) -> Option<String> {
     (short.len() < whole.len()).then_some(short)
 }
 
+/// What somebody did by hand in the guild meanwhile takes the place of what waits, and tells the lane nothing of it.
+async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    let id = delivery.id;
+    match tools.store.read(move |view| Ok(view.is_open(id)?)).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(overtaken()),
+        Err(fault) => Err(Stop::Store(fault)),
+    }
+}
+
+/// Something newer has ended it: this says so once more, and changes nothing.
+fn overtaken() -> Stop {
+    Stop::Not(DeliveryState::Superseded, "a newer punishment took its place".to_owned())
+}
+
 /// Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains.
 async fn may_lift(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let (guild, user, source) = (delivery.guild, delivery.user, delivery.source);
     let id = delivery.id;
     // Asked of the writer, which has taken in by now what became of the deliveries before this one.
-    let why_not = tools.store.write(move |change| Ok(change.why_not_lift(guild, user, source, Some(id))?));
+    let why_not = tools.store.write(move |change| {
+        // What is held takes its place too, and comes to the lane only later.
+        Ok(change.is_open(id)?.then(|| change.why_not_lift(guild, user, source, Some(id))).transpose()?)
+    });
     match why_not.await {
-        Ok(None) => Ok(()),
-        Ok(Some(reason)) => Err(Stop::Not(DeliveryState::Skipped, reason.to_owned())),
+        Ok(Some(None)) => Ok(()),
+        Ok(Some(Some(reason))) => Err(Stop::Not(DeliveryState::Skipped, reason.to_owned())),
+        Ok(None) => Err(overtaken()),
         Err(fault) => Err(Stop::Store(fault)),
     }
 }
@@ -180,8 +205,13 @@ fn settled(state: DeliveryState, reason: Option<String>, attempts: u32) -> Settl
     Settlement { state, reason, attempts, wait: None }
 }
 
-/// What follows from Discord's refusal.
-fn after(tools: &Tools, delivery: &Queued, error: &RestError) -> (Option<Settlement>, Next) {
+/// What follows from Discord's refusal. `waiting` is how it stands where it is tried again.
+fn after(
+    tools: &Tools,
+    delivery: &Queued,
+    error: &RestError,
+    waiting: DeliveryState,
+) -> (Option<Settlement>, Next) {
     let attempts = delivery.attempts + 1;
     let outranked = ranks_too_high(tools, delivery, error);
     let reason = match error.code() {
@@ -192,15 +222,18 @@ fn after(tools: &Tools, delivery: &Queued, error: &RestError) -> (Option<Settlem
     let settle = |state| Some(settled(state, Some(reason.clone()), attempts));
     match error.outcome() {
         Outcome::Retry => match error {
-            RestError::RateLimited { wait, .. } => (settle(DeliveryState::Pending), Next::Limited(*wait)),
+            // Other routes of the guild go on: this one is shut for as long.
+            RestError::RateLimited { wait, everything } => {
+                (settle(waiting), Next::Limited(if *everything { *wait } else { Duration::ZERO }))
+            }
             RestError::Refused { code: 30035, .. } => {
                 let settlement = Settlement {
                     wait: Some(NON_MEMBER_WAIT),
-                    ..settled(DeliveryState::Pending, Some(reason.clone()), attempts)
+                    ..settled(waiting, Some(reason.clone()), attempts)
                 };
                 (Some(settlement), Next::Defer(reason))
             }
-            _ => (settle(DeliveryState::Pending), Next::Failed(reason)),
+            _ => (settle(waiting), Next::Failed(reason)),
         },
         Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Failed(reason)),
         Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park(reason)),

@@ -144,7 +144,9 @@ impl Lane {
         }
         for place in 0..self.queue.len() {
             let Some(next) = self.queue.get(place) else { break };
-            match opens(Rest::punishment_route(next.guild, next.action)) {
+            // What may have been done is asked for before it is sent again.
+            let asked = (next.state == DeliveryState::Unknown).then(|| opens(Rest::banned_route(next.guild)));
+            match asked.flatten().max(opens(Rest::punishment_route(next.guild, next.action))) {
                 // Another user's may go another route; of one user the order stays, whichever mains they come from.
                 Some(at) => wake = Some(wake.map_or(at, |earlier| earlier.min(at))),
                 None if self.queue.iter().take(place).any(|earlier| earlier.user == next.user) => {}
@@ -173,6 +175,9 @@ impl Lane {
             if settlement.state.is_final() {
                 // It was asked for a second time while it was on its way.
                 self.queue.retain(|other| other.id != delivery.id);
+            }
+            for again in self.queue.iter_mut().filter(|other| other.id == delivery.id) {
+                (again.attempts, again.state) = (delivery.attempts, delivery.state);
             }
         }
         let mended = std::mem::take(&mut self.mended);

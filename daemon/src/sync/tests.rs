@@ -7,5 +7,6 @@ mod gateway;
 mod histories;
 mod order;
 mod origins;
+mod seams;
 mod trouble;
 mod undo;

@@ -101,6 +101,15 @@ impl Session {
         let gaps = self.daemon.ingest().gaps();
         match what {
             What::Event(event) => {
+                #[cfg(test)]
+                crate::failpoint::reach(
+                    crate::failpoint::Point::Event,
+                    match &event {
+                        GatewayEvent::Ban { user, .. } => Some(*user),
+                        GatewayEvent::Entry(entry) => Some(entry.user),
+                        _ => None,
+                    },
+                );
                 if let GatewayEvent::Ready { .. } = &event {
                     // A session that begins: what happened since the last one was not told.
                     gaps.open(Which::Shard(shard, self.shards));

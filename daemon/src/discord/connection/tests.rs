@@ -3,7 +3,8 @@
 mod identifies;
 mod shards;
 
-use crate::testing::{PATIENCE, TestDaemon, sandbox};
+use crate::failpoint::{Point, arm};
+use crate::testing::{PATIENCE, TestDaemon, sandbox, user};
 use serde_json::json;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -94,4 +95,19 @@ async fn a_wrong_token_from_the_start_is_told_with_what_to_do() {
     let daemon = Arc::clone(&test.daemon);
     test.until("stopped", move |_| daemon.connection().state == ConnectionState::Stopped).await;
     assert_eq!(sandbox.identifies(), 0);
+}
+
+#[tokio::test]
+async fn fault_42_a_panic_while_an_event_is_taken_costs_the_connection_and_not_the_event() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    arm(Point::Event, user(victim));
+    sandbox.people().ban(main, sandbox.moderator(), victim, Some("spam")).unwrap();
+    // Another connection is made, and the audit log has what the first one lost.
+    let id = test.punishment(victim, 1).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    let daemon = Arc::clone(&test.daemon);
+    test.until("ready again", move |_| daemon.is_ready()).await;
+    assert_eq!(sandbox.identifies(), 2);
 }

@@ -46,7 +46,7 @@ pub enum RestError {
     /// 401: the token was reset or revoked.
     #[error("Discord refused the bot token (401)")]
     Unauthorised,
-    /// Discord stumbled (5xx): it may or may not have been done.
+    /// Discord stumbled (5xx), or something before it answered: it may or may not have been done.
     #[error("Discord answered {0}")]
     Stumbled(u16),
     /// No connection: nothing was done.
@@ -88,7 +88,8 @@ impl RestError {
             Self::Stumbled(_) | Self::Lost(_) => Outcome::Unknown,
             Self::Unauthorised | Self::Stopped => Outcome::Stopped,
             Self::Refused { code, .. } => match code {
-                30035 | 30037 | 40062 | 130_000 => Outcome::Retry,
+                // 40333 is the edge's, which speaks of us and not of this request (FACTS A11).
+                30035 | 30037 | 40062 | 40333 | 130_000 => Outcome::Retry,
                 10004 | 10011 | 30005 | 50001 | 50013 | 60003 => Outcome::Blocked,
                 _ => Outcome::Failed,
             },
@@ -163,8 +164,8 @@ pub(super) fn parse_error(answer: &Answer, bare: bool) -> RestError {
             // Without JSON it came from the edge, which counts everything we do (FACTS C1).
             RestError::RateLimited { wait: retry_after(answer, &json), everything: global || body.is_none() }
         }
-        (code, body) if is_refusal(code) => {
-            let json = body.unwrap_or_default();
+        // A refusal without JSON is not Discord's but of something before it: it says nothing for good.
+        (code, Some(json)) if is_refusal(code) => {
             let message = json["message"].as_str().unwrap_or("refused");
             let message = wayhaven_shared::value::Untrusted::clipped(message).line_within(120);
             RestError::Refused { status, code: json["code"].as_u64().unwrap_or(0), message }

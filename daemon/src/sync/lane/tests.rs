@@ -265,3 +265,29 @@ fn an_operator_s_retry_waits_for_nothing() {
     parked.retry(&wanted(3));
     assert_eq!(ids(&mut parked, now), [3]);
 }
+
+#[test]
+fn fault_3_what_is_to_be_asked_for_waits_until_it_may_be_asked() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1_337);
+    let guild = GuildId::new(2).unwrap();
+    let mut lane = lane([Queued { state: DeliveryState::Unknown, ..ban(1, 10) }, ban(2, 11)]);
+    let opens = |route: Route| (route == Rest::banned_route(guild)).then_some(later);
+    let Pick::Send(other) = lane.pick(now, opens) else { panic!("nothing goes") };
+    assert_eq!(other.id.get(), 2);
+    lane.finished(*other, None, Next::Forward, now);
+    let Pick::Wait(at) = lane.pick(now, opens) else { panic!("tried while it cannot be asked") };
+    assert_eq!(at, later);
+}
+
+#[test]
+fn what_is_asked_for_twice_is_verified_where_the_first_got_no_answer() {
+    let now = Instant::now();
+    let mut lane = lane([ban(1, 10)]);
+    let first = sent(&mut lane, now).unwrap();
+    lane.enqueue(ban(1, 10), None);
+    let lost = Settlement { state: DeliveryState::Unknown, reason: None, attempts: 1, wait: None };
+    lane.finished(first, Some(&lost), Next::Failed("lost".into()), now);
+    let second = sent(&mut lane, now + Duration::from_secs(9)).unwrap();
+    assert_eq!((second.state, second.attempts), (DeliveryState::Unknown, 1));
+}

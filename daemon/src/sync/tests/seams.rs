@@ -1,0 +1,181 @@
+//! Where one guarantee meets another: what is asked for while its answer is limited, a last word by hand over a
+//! request that waits, a freeze that ends while it is being noted.
+
+use crate::network::Freeze;
+use crate::store::{NewPunishment, Settlement};
+use crate::sync::record::{AtOrigin, record};
+use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
+use wayhaven_sandbox::fault::Scope;
+use wayhaven_sandbox::{At, Fault};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
+
+const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
+
+fn at(method: &str, of: u64) -> At {
+    At::route(method, BAN).guild(of).times(1)
+}
+
+fn new(main: u64, victim: u64, action: Action) -> NewPunishment {
+    NewPunishment {
+        guild: guild(main),
+        user: user(victim),
+        action,
+        reason: None,
+        moderator: None,
+        origin: Origin::Operator,
+        delete_seconds: 0,
+        audit_entry: None,
+    }
+}
+
+#[tokio::test]
+async fn fault_3_an_unknown_outcome_stays_unknown_while_discord_does_not_say() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    sandbox.inject(Fault::CutAfter { at: at("PUT", child) });
+    sandbox.inject(Fault::RateLimit {
+        at: at("GET", child),
+        scope: Scope::User,
+        retry_after: 0.3,
+        headers: None,
+    });
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    let statuses: Vec<_> = sandbox.effects_in(child).iter().map(|effect| effect.status).collect();
+    assert_eq!(statuses, [0], "it was done, and is not done again");
+}
+
+#[tokio::test]
+async fn fault_6_a_shared_limit_of_a_guild_s_bans_does_not_hold_its_unbans() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, first) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let banned = test.ban(main, first).await;
+    test.until_counted(banned, DeliveryState::Applied, 1).await;
+    let headers = [("Retry-After", "1337"), ("X-RateLimit-Scope", "shared"), ("X-RateLimit-Remaining", "4")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    sandbox.inject(Fault::RateLimit {
+        at: at("PUT", child),
+        scope: Scope::Shared,
+        retry_after: 1_337.0,
+        headers: Some(headers.into_iter().collect()),
+    });
+    let slow = test.ban(main, sandbox.stranger()).await;
+    test.until("the limit", move |view| view.deliveries_of(slow).unwrap()[0].attempts == 1).await;
+    let unban = test.unban(main, first).await;
+    test.until_counted(unban, DeliveryState::Applied, 1).await;
+    assert_eq!(test.delivery(slow, child).await.state, DeliveryState::Pending);
+}
+
+#[tokio::test]
+async fn what_was_overtaken_by_hand_in_the_main_is_not_sent_when_the_main_is_mended() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    sandbox.wait_until(move |sandbox| sandbox.is_banned(main, victim), PATIENCE).await.unwrap();
+    // The main's own unban waits for somebody to mend the guild, and somebody decides otherwise by hand.
+    sandbox.inject(Fault::Answer {
+        at: at("DELETE", main),
+        status: 403,
+        code: 50013,
+        message: String::new(),
+    });
+    let unban = test.unban(main, victim).await;
+    test.until("it waits", move |view| {
+        view.origin_of(unban).unwrap().is_some_and(|origin| origin.state == DeliveryState::Blocked)
+    })
+    .await;
+    sandbox.people().unban(main, sandbox.moderator(), victim, None).unwrap();
+    sandbox.people().ban(main, sandbox.moderator(), victim, None).unwrap();
+    test.until("the last word", move |view| {
+        view.origin_of(unban).unwrap().is_some_and(|origin| origin.state == DeliveryState::Superseded)
+            && view.last_action(guild(main), user(victim)).unwrap() == Some(Action::Ban)
+    })
+    .await;
+    test.until_worked_off().await;
+    test.daemon.engine().mended(guild(main));
+    test.until_worked_off().await;
+    assert!(sandbox.is_banned(main, victim), "the last word was a ban");
+    assert!(sandbox.is_banned(sandbox.children()[0], victim));
+}
+
+#[tokio::test]
+async fn an_unban_that_a_held_ban_took_the_place_of_is_not_sent_through_the_freeze() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    sandbox.inject(Fault::Answer {
+        at: at("DELETE", child),
+        status: 403,
+        code: 50013,
+        message: String::new(),
+    });
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Blocked, 1).await;
+    let freeze = test.daemon.store().write(move |change| {
+        change.set_freeze(guild(main), Some(Freeze::ExceptReversals))?;
+        Ok(record(change, &new(main, victim, Action::Ban), AtOrigin::Done)?.punishment.id)
+    });
+    let held = freeze.await.unwrap();
+    test.until_counted(held, DeliveryState::Held, 1).await;
+    test.daemon.engine().mended(guild(child));
+    test.daemon.engine().drain().await;
+    assert!(sandbox.is_banned(child, victim), "a newer ban has superseded the unban");
+    assert_eq!(test.delivery(unban, child).await.state, DeliveryState::Superseded);
+}
+
+#[tokio::test]
+async fn what_is_noted_as_held_after_the_freeze_has_ended_goes_on() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    // The gate was shut when the attempt looked, and open when its outcome is stored.
+    let noted = test.daemon.store().write(move |change| {
+        change.set_freeze(guild(main), Some(Freeze::Everything))?;
+        let punishment = record(change, &new(main, victim, Action::Ban), AtOrigin::Done)?.punishment.id;
+        change.set_freeze(guild(main), None)?;
+        let delivery = change.deliveries_of(punishment)?[0].id;
+        let held = Settlement { state: DeliveryState::Held, reason: None, attempts: 0, wait: None };
+        change.settle(delivery, &held)?;
+        Ok(punishment)
+    });
+    let punishment = noted.await.unwrap();
+    test.until_counted(punishment, DeliveryState::Applied, 1).await;
+    assert!(sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_discord_s_fails_no_delivery_for_good() {
+    let sandbox = sandbox(3).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    for (child, status) in children.iter().zip([403, 404]) {
+        let body = "<html>error code: 1020</html>".to_owned();
+        sandbox.inject(Fault::Page { at: at("PUT", *child), status, body });
+    }
+    let message = "internal network error".to_owned();
+    sandbox.inject(Fault::Answer { at: at("PUT", children[2]), status: 403, code: 40333, message });
+    let id = test.ban(main, sandbox.stranger()).await;
+    test.until_counted(id, DeliveryState::Applied, 3).await;
+}
+
+#[tokio::test]
+async fn a_ban_that_discord_refused_is_not_ours_to_undo() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    sandbox.inject(Fault::Answer { at: at("PUT", child), status: 403, code: 50013, message: String::new() });
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Blocked, 1).await;
+    let unban = test.unban(main, victim).await;
+    test.until("the unban has ended", move |view| view.deliveries_of(unban).unwrap()[0].state.is_final())
+        .await;
+    let delivery = test.delivery(unban, child).await;
+    assert_eq!(delivery.state, DeliveryState::Skipped, "no request: there is nothing of ours");
+    assert_eq!(sandbox.effects_in(child).len(), 1);
+}
