@@ -200,7 +200,9 @@ async fn fault_37_an_answer_that_hangs_or_breaks_in_the_middle_is_given_up_and_a
     let hanging = faults.map(|fault| sandbox.inject(fault));
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Applied, 4).await;
-    hanging.into_iter().for_each(|fault| drop(sandbox.clear(fault)));
+    for fault in hanging {
+        sandbox.clear(fault);
+    }
     assert_eq!(sandbox.banned_in(&children, victim), 4);
     let told = test.told().await;
     let unknown = |child: u64| {
