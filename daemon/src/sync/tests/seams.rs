@@ -179,3 +179,21 @@ async fn a_ban_that_discord_refused_is_not_ours_to_undo() {
     assert_eq!(delivery.state, DeliveryState::Skipped, "no request: there is nothing of ours");
     assert_eq!(sandbox.effects_in(child).len(), 1);
 }
+
+#[tokio::test]
+async fn what_was_taken_back_in_the_store_is_not_sent() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let refused = test.daemon.store().write(move |change| {
+        record(change, &new(main, victim, Action::Ban), AtOrigin::ToDo)?;
+        Err::<(), _>(wayhaven_shared::Fault::usage("no"))
+    });
+    assert!(refused.await.is_err());
+    // One that is taken shares the lanes with it, and comes after it.
+    let id = test.ban(main, sandbox.stranger()).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    test.daemon.engine().drain().await;
+    assert!(!sandbox.is_banned(main, victim) && !sandbox.is_banned(sandbox.children()[0], victim));
+    assert_eq!(sandbox.effect_count(), 2);
+}

@@ -40,6 +40,9 @@ async fn a_healthy_child_is_ok_point_by_point_and_nothing_is_changed() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    // Its audit log may have been read at the start.
+    let asked = || sandbox.log().iter().filter(|request| request.guild == Some(child)).count();
+    let before = asked();
     for tested in [
         by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap(),
         by_admin(&test, sandbox.owner(), child, about(child)).await.unwrap(),
@@ -54,8 +57,7 @@ async fn a_healthy_child_is_ok_point_by_point_and_nothing_is_changed() {
     let own = by_admin(&test, sandbox.admin(), main, about(main)).await.unwrap();
     assert!(own.checks.iter().all(|check| check.result == CheckResult::Ok), "a main tests itself: {own:?}");
     assert_eq!(sandbox.effect_count(), 0);
-    let asked = sandbox.log().iter().filter(|request| request.guild == Some(child)).count();
-    assert_eq!(asked, 3, "one real request each time");
+    assert_eq!(asked() - before, 3, "one real request each time");
     assert_eq!(kind(by_admin(&test, sandbox.admin(), main, about(child + 9)).await), FaultKind::NotFound);
 }
 
