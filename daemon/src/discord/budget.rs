@@ -232,4 +232,12 @@ mod tests {
         assert!(waiting.await.unwrap());
         assert!(budget.slot(Priority::Interactive).await.is_none());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_pause_does_not_end_a_longer_one() {
+        let budget = Budget::new(1_000);
+        budget.pause(Duration::from_secs(600));
+        budget.pause(Duration::from_secs(1));
+        assert_eq!(budget.paused_for(), Some(Duration::from_secs(600)));
+    }
 }

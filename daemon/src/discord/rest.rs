@@ -315,3 +315,6 @@ fn retry_after(answer: &Answer, body: &Value) -> Duration {
 fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
+
+#[cfg(test)]
+mod tests;

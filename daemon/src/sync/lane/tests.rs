@@ -291,3 +291,15 @@ fn what_is_asked_for_twice_is_verified_where_the_first_got_no_answer() {
     let second = sent(&mut lane, now + Duration::from_secs(9)).unwrap();
     assert_eq!((second.state, second.attempts), (DeliveryState::Unknown, 1));
 }
+
+#[test]
+fn what_was_mended_goes_in_the_order_in_which_it_was_decided() {
+    let now = Instant::now();
+    let mut lane = lane([ban(1, 10), ban(2, 11), ban(3, 12)]);
+    for next in [Next::Defer("spent".into()), Next::Shut("403".into())] {
+        let delivery = sent(&mut lane, now).unwrap();
+        lane.finished(delivery, None, next, now);
+    }
+    lane.mend();
+    assert_eq!(ids(&mut lane, now), [1, 2, 3]);
+}

@@ -261,7 +261,9 @@ async fn fault_15_the_last_word_wins_while_an_earlier_request_is_on_its_way() {
 #[tokio::test]
 async fn a_ban_in_the_main_is_not_kept_waiting_by_hundreds_of_children() {
     let sandbox = sandbox(300).await;
-    let test = TestDaemon::start(&sandbox).await;
+    // Longer than the test waits: no place becomes free by giving up.
+    let test =
+        TestDaemon::start_with(&sandbox, |settings| settings.discord.request_timeout = 3 * PATIENCE).await;
     let (main, first, second) = (sandbox.main_guild(), sandbox.stranger(), sandbox.stranger());
     let hang = sandbox.inject(Fault::Hang { at: bans().user(first) });
     sandbox.people().ban(main, sandbox.moderator(), first, None).unwrap();

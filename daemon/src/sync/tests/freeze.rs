@@ -179,7 +179,12 @@ async fn a_retry_of_what_is_not_there_says_so() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
-    for arguments in [json!({ "punishment": "999" }), json!({ "child": main.to_string() })] {
+    let of_another = test.ban(sandbox.children()[0], sandbox.stranger()).await.to_string();
+    for arguments in [
+        json!({ "punishment": "999" }),
+        json!({ "punishment": of_another }),
+        json!({ "child": main.to_string() }),
+    ] {
         let asked = by_operator(Role::Operator, Some(main), request("sync retry", arguments.clone()));
         let fault = test.ask(asked).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::NotFound, "{arguments}");

@@ -8,6 +8,7 @@ use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
+use wayhaven_shared::operations::setup::Mode;
 
 const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
 
@@ -178,4 +179,50 @@ async fn a_ban_that_discord_refused_is_not_ours_to_undo() {
     let delivery = test.delivery(unban, child).await;
     assert_eq!(delivery.state, DeliveryState::Skipped, "no request: there is nothing of ours");
     assert_eq!(sandbox.effects_in(child).len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_taken_back_in_the_store_is_not_sent() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let refused = test.daemon.store().write(move |change| {
+        record(change, &new(main, victim, Action::Ban), AtOrigin::ToDo)?;
+        Err::<(), _>(wayhaven_shared::Fault::usage("no"))
+    });
+    assert!(refused.await.is_err());
+    // One that is taken shares the lanes with it, and comes after it.
+    let id = test.ban(main, sandbox.stranger()).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    test.daemon.engine().drain().await;
+    assert!(!sandbox.is_banned(main, victim) && !sandbox.is_banned(sandbox.children()[0], victim));
+    assert_eq!(sandbox.effect_count(), 2);
+}
+
+#[tokio::test]
+async fn a_child_of_two_mains_keeps_a_ban_until_both_have_lifted_it() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    let second_main = test.daemon.store().write(move |change| {
+        if let Some(link) = change.link(guild(main), guild(other))? {
+            change.close_link(link.id, guild(main), guild(other))?;
+        }
+        change.make_main(guild(other))?;
+        Ok(change.activate_link(guild(other), guild(child), Mode::Active)?)
+    });
+    second_main.await.unwrap();
+    for of in [main, other] {
+        let id = test.ban(of, victim).await;
+        test.until_counted(id, DeliveryState::Applied, 1).await;
+    }
+    let first = test.unban(main, victim).await;
+    test.until_counted(first, DeliveryState::Skipped, 1).await;
+    let reason = test.delivery(first, child).await.reason;
+    assert_eq!(reason.as_deref(), Some("another network's ban remains"));
+    assert!(sandbox.is_banned(child, victim));
+    let last = test.unban(other, victim).await;
+    test.until_counted(last, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim));
 }

@@ -75,6 +75,7 @@ async fn the_preview_of_an_unban_is_what_it_does() {
     let Reply::Unban(preview) = test.ask(preview).await.unwrap() else { panic!("another reply") };
     let unban = test.unban(main, victim).await;
     test.until_counted(unban, DeliveryState::Applied, 1).await;
+    test.until_counted(unban, DeliveryState::Skipped, 1).await;
     for planned in preview.plan {
         let done = test.delivery(unban, planned.guild_id.get()).await;
         let same = match planned.state {
