@@ -3,21 +3,22 @@
 use crate::setting::{Setting, options};
 use std::collections::HashMap;
 use wayhaven_e2e::process::{PATIENCE, ask, settled};
+use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault};
 use wayhaven_shared::operations::audit::{AuditLog, AuditResult};
 use wayhaven_shared::operations::ban::Ban;
-use wayhaven_shared::value::{PunishmentId, UserId};
+use wayhaven_shared::operations::config::ConfigLogchannel;
+use wayhaven_shared::operations::sync::SyncStatus;
+use wayhaven_shared::value::{ChannelId, PunishmentId, UserId};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_1_kill_between_commit_and_first_request_loses_nothing_and_repeats_nothing() {
-    // One request a second: when the answer comes back after the commit, no child has been asked yet.
-    let mut setting = Setting::with(options(20), &[("DISCORD_REQUESTS_PER_SECOND", "1")]).await;
+    let mut setting = Setting::new(options(20)).await;
+    pause(&setting).await;
     let id = ban(&setting, 0).await;
     setting.daemon.kill().unwrap();
     let asked_before = child_requests(&setting);
     assert!(asked_before.is_empty(), "no child was asked yet: {asked_before:?}");
-
-    setting.home.set("DISCORD_REQUESTS_PER_SECOND", Some("49"));
     setting.restart().await;
     let detail = settled(&setting.client, id).await.unwrap();
     assert_eq!(detail.counts().applied, 20, "{}", detail.counts().words());
@@ -25,6 +26,26 @@ async fn fault_1_kill_between_commit_and_first_request_loses_nothing_and_repeats
     let asked = child_requests(&setting);
     assert_eq!(asked.len(), 20);
     assert!(asked.values().all(|count| *count == 1), "none twice: {asked:?}");
+}
+
+/// Has Discord refuse everything for ten minutes, and waits until the daemon knows: what is stored from then on is not
+/// sent.
+async fn pause(setting: &Setting) {
+    let at = At::route("GET", "/channels/{channel_id}").times(1);
+    let refusal = Fault::RateLimit { at, scope: Scope::Global, retry_after: 600.0, headers: None };
+    setting.sandbox.inject(refusal);
+    let (client, main) = (setting.client.clone(), setting.main);
+    let channel = ChannelId::new(setting.sandbox.log_channel(main.get()));
+    // It waits for the answer as long as the daemon lives.
+    tokio::spawn(
+        async move { ask(&client, main, ConfigLogchannel { channel, unset: false }).await.map(drop) },
+    );
+    let paused = async {
+        while setting.client.call(SyncStatus {}).await.unwrap().paused_seconds.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, paused).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
