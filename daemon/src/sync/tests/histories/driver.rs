@@ -4,6 +4,7 @@ mod acts;
 mod events;
 mod forgery;
 mod judge;
+mod stillness;
 
 use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, USERS, User};
 use super::steps::{Closing, Dice, Step, Trouble};
@@ -17,12 +18,11 @@ use crate::testing::{self, PATIENCE, guild as guild_id, user as user_id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox};
-use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::setup::Mode;
 
 /// The Discord of histories: many may share one, for each has users of its own.
@@ -361,61 +361,5 @@ impl Driver {
             Trouble::NoAccess => answer(at, 403, 50001),
         };
         self.faults.push(self.stage.sandbox.inject(fault));
-    }
-
-    /// Waits until nothing moves and nobody knows of anything more, and compares with the model.
-    fn settle(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            self.rest(deadline)?;
-            if !self.pump() {
-                break;
-            }
-        }
-        self.check_effects()?;
-        self.on_the_way.clear();
-        self.model.settled();
-        self.compare()
-    }
-
-    /// Waits until nothing is open but what is held; guilds in which something is blocked are mended.
-    fn rest(&mut self, deadline: Instant) -> Result<(), String> {
-        let daemon = self.daemon();
-        let mut sequence = daemon.store().sequence();
-        loop {
-            sequence.mark_unchanged();
-            let mut open = self.wait(daemon.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
-            open.retain(|one| one.state != DeliveryState::Held);
-            if open.is_empty() {
-                break;
-            }
-            if Instant::now() > deadline {
-                return Err(format!("lost: still open are {open:?}"));
-            }
-            if open.iter().all(|one| one.state == DeliveryState::Blocked) {
-                for fault in self.faults.drain(..) {
-                    self.stage.sandbox.clear(fault);
-                }
-                open.iter().for_each(|one| daemon.engine().mended(one.guild));
-            }
-            self.life().runtime.block_on(async {
-                let _ = tokio::time::timeout(Duration::from_millis(100), sequence.changed()).await;
-            });
-        }
-        self.wait(async {
-            daemon.engine().drain().await;
-            daemon.store().write(|_| Ok(())).await
-        })
-        .map_err(|fault| fault.to_string())
-    }
-
-    /// Everything comes to rest, once more after a start.
-    fn end(&mut self) -> Result<(), String> {
-        self.settle()?;
-        self.die();
-        self.born();
-        self.settle()?;
-        self.die();
-        Ok(())
     }
 }

@@ -1,0 +1,64 @@
+//! Until nothing moves any more.
+
+use super::Driver;
+use crate::testing::PATIENCE;
+use std::time::{Duration, Instant};
+use wayhaven_shared::operations::punishment::DeliveryState;
+
+impl Driver {
+    /// Waits until nothing moves and nobody knows of anything more, and compares with the model.
+    pub(super) fn settle(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.rest(deadline)?;
+            if !self.pump() {
+                break;
+            }
+        }
+        self.check_effects()?;
+        self.on_the_way.clear();
+        self.model.settled();
+        self.compare()
+    }
+
+    /// Waits until nothing is open but what is held; guilds in which something is blocked are mended.
+    fn rest(&mut self, deadline: Instant) -> Result<(), String> {
+        let daemon = self.daemon();
+        let mut sequence = daemon.store().sequence();
+        loop {
+            sequence.mark_unchanged();
+            let mut open = self.wait(daemon.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
+            open.retain(|one| one.state != DeliveryState::Held);
+            if open.is_empty() {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("lost: still open are {open:?}"));
+            }
+            if open.iter().all(|one| one.state == DeliveryState::Blocked) {
+                for fault in self.faults.drain(..) {
+                    self.stage.sandbox.clear(fault);
+                }
+                open.iter().for_each(|one| daemon.engine().mended(one.guild));
+            }
+            self.life().runtime.block_on(async {
+                let _ = tokio::time::timeout(Duration::from_millis(100), sequence.changed()).await;
+            });
+        }
+        self.wait(async {
+            daemon.engine().drain().await;
+            daemon.store().write(|_| Ok(())).await
+        })
+        .map_err(|fault| fault.to_string())
+    }
+
+    /// Everything comes to rest, once more after a start.
+    pub(super) fn end(&mut self) -> Result<(), String> {
+        self.settle()?;
+        self.die();
+        self.born();
+        self.settle()?;
+        self.die();
+        Ok(())
+    }
+}
