@@ -205,6 +205,7 @@ impl Control for Peer {
             channel: None,
             dry_run: envelope.dry_run,
             confirm: envelope.confirm,
+            because: None,
             request,
         };
         let reply = pipeline::run(self.daemon, invocation).await?;

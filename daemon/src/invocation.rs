@@ -3,11 +3,11 @@
 
 use crate::daemon::Daemon;
 use std::sync::Arc;
+use wayhaven_shared::Fault;
 use wayhaven_shared::control::{ClientSurface, Role};
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::punishment::Origin;
-use wayhaven_shared::value::{ChannelId, GuildId, RoleId, UserId};
-use wayhaven_shared::{Authority, Fault};
+use wayhaven_shared::value::{ChannelId, GuildId, PunishmentId, RoleId, UserId};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub enum Actor {
         /// What it may do.
         role: Role,
     },
+    /// The daemon itself: what has expired, what escalates.
+    System,
 }
 
 impl Actor {
@@ -38,6 +40,7 @@ impl Actor {
         match self {
             Self::Member { user, .. } => user.to_string(),
             Self::Operator { uid, .. } => format!("unix user {uid}"),
+            Self::System => "wayhaven".to_owned(),
         }
     }
 
@@ -45,7 +48,7 @@ impl Actor {
     pub fn user(&self) -> Option<UserId> {
         match self {
             Self::Member { user, .. } => Some(*user),
-            Self::Operator { .. } => None,
+            Self::Operator { .. } | Self::System => None,
         }
     }
 
@@ -54,6 +57,7 @@ impl Actor {
         match self {
             Self::Member { .. } => Origin::Command,
             Self::Operator { .. } => Origin::Operator,
+            Self::System => Origin::System,
         }
     }
 }
@@ -67,6 +71,8 @@ pub enum Surface {
     Cli,
     /// The console.
     Console,
+    /// Nobody's: the daemon asks by itself.
+    Scheduler,
 }
 
 impl Surface {
@@ -76,6 +82,7 @@ impl Surface {
             Self::Discord => "discord",
             Self::Cli => "cli",
             Self::Console => "console",
+            Self::Scheduler => "scheduler",
         }
     }
 }
@@ -104,6 +111,8 @@ pub struct Invocation {
     pub dry_run: bool,
     /// What was typed to confirm a severe operation.
     pub confirm: Option<String>,
+    /// The punishment that led to it: only the daemon itself says so.
+    pub because: Option<PunishmentId>,
     /// What is asked for.
     pub request: Request,
 }
@@ -114,6 +123,12 @@ impl Invocation {
         match &self.request {
             Request::Ban(ban) => Some(ban.user),
             Request::Unban(unban) => Some(unban.user),
+            Request::Kick(kick) => Some(kick.user),
+            Request::Mute(mute) => Some(mute.user),
+            Request::Unmute(unmute) => Some(unmute.user),
+            Request::Timeout(timeout) => Some(timeout.user),
+            Request::Untimeout(untimeout) => Some(untimeout.user),
+            Request::Warn(warn) => Some(warn.user),
             Request::PunishmentList(list) => list.user,
             Request::SyncDeliveries(list) => list.user,
             Request::AuditLog(log) => log.user,
@@ -123,11 +138,10 @@ impl Invocation {
 
     /// Whether the request punishes whom it names, so that ranks count.
     pub fn punishes(&self) -> bool {
-        let by_permission = matches!(
-            self.request.definition().authority,
-            Authority::Kick | Authority::Moderate | Authority::Ban
-        );
-        by_permission && matches!(self.request, Request::Ban(_))
+        matches!(
+            self.request,
+            Request::Ban(_) | Request::Kick(_) | Request::Mute(_) | Request::Timeout(_) | Request::Warn(_)
+        )
     }
 }
 

@@ -143,7 +143,9 @@ fn parameters(request: &Request, dry_run: bool) -> String {
 /// The seed's kind of command.
 fn family(operation: &str) -> &'static str {
     match operation.split(' ').next().unwrap_or_default() {
-        "ban" | "unban" | "punishment" => "punishment",
+        "ban" | "unban" | "kick" | "mute" | "unmute" | "timeout" | "untimeout" | "warn" | "punishment" => {
+            "punishment"
+        }
         "config" => "config",
         "audit" => "audit",
         "setup" | "sync" | "daemon" => "admin",

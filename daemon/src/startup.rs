@@ -151,7 +151,12 @@ pub(crate) async fn start(
     let timeout = settings.discord.request_timeout;
     let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?);
     let directory = Arc::new(Directory::default());
-    let tools = Tools { store: store.clone(), rest: Arc::clone(&rest), directory: Arc::clone(&directory) };
+    let tools = Tools {
+        clock: clock.clone(),
+        store: store.clone(),
+        rest: Arc::clone(&rest),
+        directory: Arc::clone(&directory),
+    };
     let engine = Engine::start(tools.clone()).await?;
     let ingest = Ingest::start(tools, engine.clone()).await?;
     // 6. The socket's place.

@@ -254,7 +254,7 @@ impl TestDaemon {
 
     /// Bans as an operator on the socket, and waits for no delivery.
     pub(crate) async fn ban(&self, guild: u64, whom: u64) -> PunishmentId {
-        let request = Ban { user: user(whom), reason: None, delete_days: None }.into();
+        let request = Ban::new(user(whom)).into();
         match self.ask(by_operator(Role::Owner, Some(guild), request)).await.unwrap() {
             Reply::Ban(punished) => punished.punishment.unwrap().id,
             other => panic!("{other:?}"),
@@ -280,6 +280,7 @@ pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invo
         channel: None,
         dry_run: false,
         confirm: None,
+        because: None,
         request,
     }
 }
@@ -293,6 +294,7 @@ pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -
         channel: None,
         dry_run: false,
         confirm: None,
+        because: None,
         request,
     }
 }

@@ -1,8 +1,8 @@
 //! The grammar of all operations as a clap tree, and back: argv to request, request to argv.
 //!
 //! The command line, the console's palette and Discord's interactions are all parsed here, so that there is one
-//! parser and one error text. So that an interaction turned into argv is never ambiguous, required arguments
-//! are positional and optional ones are flags.
+//! parser and one error text. So that an interaction turned into argv is never ambiguous, flags are written with
+//! their value (`--for=1h`) and positional arguments stand behind `--`; optional ones are flags.
 
 use crate::operations::{GROUPS, OPERATIONS, Request};
 use crate::{Definition, Fault};

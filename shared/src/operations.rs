@@ -3,16 +3,22 @@
 //! A new operation is a type here, a line in the `operations!` list and a handler of the same name in the daemon.
 //! The grammar, the wire, the slash commands, the palette, the man pages and the names in the audit follow.
 
+pub mod action;
 pub mod audit;
 pub mod ban;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+pub mod kick;
+pub mod mute;
 pub mod paths;
+pub mod punished;
 pub mod punishment;
 pub mod setup;
 pub mod status;
 pub mod sync;
+pub mod timeout;
+pub mod warn;
 
 use crate::operation::{Authority, Definition, Effect, Operation, Reported, Surfaces};
 use crate::report::Report;
@@ -26,6 +32,12 @@ macro_rules! operations {
         $callback! {
             Ban => Punished, "ban", Ban, Everywhere, Moderate;
             Unban => Punished, "unban", Ban, Everywhere, Moderate;
+            Kick => Punished, "kick", Kick, Everywhere, Moderate;
+            Mute => Punished, "mute", Moderate, Everywhere, Moderate;
+            Unmute => Punished, "unmute", Moderate, Everywhere, Moderate;
+            Timeout => Punished, "timeout", Moderate, Everywhere, Moderate;
+            Untimeout => Punished, "untimeout", Moderate, Everywhere, Moderate;
+            Warn => Punished, "warn", Staff, Everywhere, Moderate;
             PunishmentList => Punishments, "punishment list", Staff, Everywhere, Read;
             PunishmentShow => PunishmentDetail, "punishment show", Staff, Everywhere, Read;
             SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
@@ -51,6 +63,7 @@ macro_rules! operations {
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
             ConfigStaffrole => GuildConfigured, "config staffrole", Admin, Everywhere, Mild;
+            ConfigMuterole => GuildConfigured, "config muterole", Admin, Everywhere, Mild;
             ConfigAudit => GuildConfigured, "config audit", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
@@ -71,13 +84,16 @@ pub const GROUPS: &[(&str, &str)] = &[
 ];
 
 use audit::{AuditEntries, AuditLog};
-use ban::{Ban, Punished, Unban};
+use ban::{Ban, Unban};
 use config::{
-    ConfigAudit, ConfigLogchannel, ConfigNotifications, ConfigShow, ConfigStaffrole, GuildConfigShown,
-    GuildConfigured,
+    ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
+    GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
+use kick::Kick;
+use mute::{Mute, Unmute};
 use paths::{PathList, Paths};
+use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
 use setup::{
     ConnectionTested, Dashboard, GuildDesignated, LinkChanged, LockChanged, SecurityChanged, SetupAccept,
@@ -89,6 +105,8 @@ use sync::{
     Deliveries, DeliveriesRetried, FreezeChanged, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
     SyncState, SyncStatus,
 };
+use timeout::{Timeout, Untimeout};
+use warn::Warn;
 
 macro_rules! define {
     ($($operation:ident => $reply:ident, $name:literal, $authority:ident, $surfaces:ident, $effect:ident;)*) => {

@@ -4,12 +4,14 @@
 //! whose `FromStr` and serde `try_from` share one check, never only in a clap attribute.
 
 mod days;
+mod evidence;
 mod identifier;
 mod span;
 mod text;
 mod timestamp;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
+pub use evidence::Evidence;
 pub use identifier::{ChannelId, DeliveryId, GuildId, LinkId, PunishmentId, RoleId, UserId};
 pub use span::Span;
 pub use text::Untrusted;

@@ -5,6 +5,7 @@ use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildView, RoleView, shard_of};
 use std::collections::{HashMap, HashSet};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
 /// ADMINISTRATOR (FACTS A1).
@@ -102,6 +103,18 @@ impl Guild {
     }
 }
 
+/// The permission that an action's request needs (FACTS A3): its bit, and Discord's name for it. A warning makes no
+/// request, and needs none.
+pub fn needed(action: Action) -> (u64, &'static str) {
+    match action.measure() {
+        Action::Kick => (1 << 1, "Kick Members"),
+        Action::Mute => (1 << 28, "Manage Roles"),
+        Action::Timeout => (1 << 40, "Timeout Members"),
+        Action::Warn => (0, "none"),
+        _ => (1 << 2, "Ban Members"),
+    }
+}
+
 impl Directory {
     fn read(&self) -> RwLockReadGuard<'_, HashMap<GuildId, Guild>> {
         self.guilds.read().unwrap_or_else(PoisonError::into_inner)
@@ -157,6 +170,18 @@ impl Directory {
         let guilds = self.read();
         let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
         Some(view.roles.contains_key(&role))
+    }
+
+    /// Whether the bot's highest role ranks above a role there; nothing where that is not known.
+    pub fn i_rank_above(&self, guild: GuildId, role: RoleId) -> Option<bool> {
+        let guilds = self.read();
+        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
+        Some(view.rank(&view.mine) > view.rank(&[role]))
+    }
+
+    /// Whether the bot has the permission that an action needs; nothing where that is not known.
+    pub fn may(&self, guild: GuildId, action: Action) -> Option<bool> {
+        Some(self.my_permissions(guild)? & needed(action).0 != 0)
     }
 
     /// What a member with these roles may do in the guild; nothing where the guild is not known.

@@ -6,7 +6,7 @@
 mod calls;
 mod fault;
 
-pub use calls::{AUDIT_PAGE, AuditLogEntry, CurrentUser, GatewayBot, MemberView, SessionStartLimit};
+pub use calls::{AUDIT_PAGE, AuditLogEntry, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit};
 pub use fault::{Outcome, RestError};
 
 use crate::discord::budget::{Budget, Priority, Slot};

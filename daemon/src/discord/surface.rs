@@ -122,6 +122,7 @@ fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
         dry_run,
         // A severe operation is confirmed by a button on its preview.
         confirm: None,
+        because: None,
         request,
     })
 }

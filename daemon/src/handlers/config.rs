@@ -7,8 +7,8 @@ use crate::invocation::Context;
 use crate::network::GuildChannel;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::config::{
-    ConfigAudit, ConfigLogchannel, ConfigNotifications, ConfigShow, ConfigStaffrole, GuildConfig,
-    GuildConfigShown, GuildConfigured, Switch,
+    ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
+    GuildConfig, GuildConfigShown, GuildConfigured, Switch,
 };
 use wayhaven_shared::value::{ChannelId, GuildId, RoleId};
 
@@ -63,6 +63,24 @@ impl Handle for ConfigStaffrole {
             check_role(cx, guild, role)?;
         }
         configure(cx, guild, move |before| Ok(GuildConfig { staff_role_id: role, ..before })).await
+    }
+}
+
+impl Handle for ConfigMuterole {
+    async fn handle(self, cx: &Context) -> Result<GuildConfigured, Fault> {
+        let guild = cx.guild()?;
+        let role = set_or_unset(self.role, self.unset, "a role")?;
+        if let Some(role) = role {
+            check_role(cx, guild, role)?;
+            check_below_ours(cx, guild, role)?;
+        }
+        let configured =
+            configure(cx, guild, move |before| Ok(GuildConfig { mute_role_id: role, ..before })).await?;
+        if !configured.dry_run && role.is_some() {
+            // Mutes that waited for it go on.
+            cx.daemon.engine().mended(guild);
+        }
+        Ok(configured)
     }
 }
 
@@ -141,7 +159,7 @@ async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Resu
 /// Whether the role is one of the guild's, and not everybody's.
 fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
     if role.get() == guild.get() {
-        return Err(Fault::usage("@everyone is no staff role: everybody in the guild would be staff"));
+        return Err(Fault::usage("@everyone is no such role: everybody in the guild has it"));
     }
     match cx.daemon.directory().has_role(guild, role) {
         Some(true) => Ok(()),
@@ -150,6 +168,16 @@ fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
         None => Err(Fault::unavailable(
             "Discord has not told about this guild's roles yet: try again in a moment",
         )),
+    }
+}
+
+/// Discord lets the bot give only roles below its own (FACTS A2).
+fn check_below_ours(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
+    match cx.daemon.directory().i_rank_above(guild, role) {
+        Some(false) => Err(Fault::conflict(format!("role {role} does not rank below the bot's own role"))
+            .hint("on Discord: Server Settings, Roles, drag the bot's role above it, and ask again")),
+        // Where Discord has not told of the guild yet, the first mute will show it.
+        Some(true) | None => Ok(()),
     }
 }
 

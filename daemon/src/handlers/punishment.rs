@@ -1,4 +1,4 @@
-//! `ban`, `unban`, `punishment list`, `punishment show`.
+//! What punishes (`ban` to `warn`), `punishment list`, `punishment show`.
 
 use super::{Handle, PAGE};
 use crate::invocation::Context;
@@ -7,50 +7,109 @@ use crate::store::{NewPunishment, View};
 use crate::sync::plan::{Step, plan};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::ban::{Ban, Punished, Unban};
+use wayhaven_shared::operations::ban::{Ban, Unban};
+use wayhaven_shared::operations::kick::Kick;
+use wayhaven_shared::operations::mute::{Mute, Unmute};
+use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{
     Action, DeliveryState, OriginOutcome, PlannedDelivery, PunishmentDetail, PunishmentList, PunishmentShow,
     Punishments,
 };
-use wayhaven_shared::value::{GuildId, PageSize, PunishmentId, Untrusted, UserId};
+use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
+use wayhaven_shared::operations::warn::Warn;
+use wayhaven_shared::value::{Evidence, GuildId, PageSize, PunishmentId, Span, Untrusted, UserId};
 
 /// A day, in seconds.
 const DAY: u32 = 86_400;
 
+/// A punishment as it is asked for, before it is known where and by whom.
+struct Asked {
+    action: Action,
+    user: UserId,
+    reason: Option<Untrusted>,
+    delete_seconds: u32,
+    span: Option<Span>,
+    evidence: Option<Evidence>,
+}
+
+impl Asked {
+    fn new(action: Action, user: UserId, reason: Option<Untrusted>) -> Self {
+        Self { action, user, reason, delete_seconds: 0, span: None, evidence: None }
+    }
+}
+
 impl Handle for Ban {
     async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
         let days = self.delete_days.map_or(0, |days| u32::from(days.get()));
-        punish(cx, Action::Ban, self.user, self.reason, days * DAY).await
+        let asked = Asked::new(Action::Ban, self.user, self.reason);
+        let asked = Asked { delete_seconds: days * DAY, span: self.span, evidence: self.evidence, ..asked };
+        punish(cx, asked).await
     }
 }
 
 impl Handle for Unban {
     async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
-        punish(cx, Action::Unban, self.user, self.reason, 0).await
+        punish(cx, Asked::new(Action::Unban, self.user, self.reason)).await
     }
 }
 
-async fn punish(
-    cx: &Context,
-    action: Action,
-    user: UserId,
-    reason: Option<Untrusted>,
-    delete_seconds: u32,
-) -> Result<Punished, Fault> {
+impl Handle for Kick {
+    async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
+        let asked = Asked::new(Action::Kick, self.user, self.reason);
+        punish(cx, Asked { evidence: self.evidence, ..asked }).await
+    }
+}
+
+impl Handle for Mute {
+    async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
+        let asked = Asked::new(Action::Mute, self.user, self.reason);
+        punish(cx, Asked { span: self.span, evidence: self.evidence, ..asked }).await
+    }
+}
+
+impl Handle for Unmute {
+    async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
+        punish(cx, Asked::new(Action::Unmute, self.user, self.reason)).await
+    }
+}
+
+impl Handle for Timeout {
+    async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
+        let asked = Asked::new(Action::Timeout, self.user, self.reason);
+        punish(cx, Asked { span: Some(self.span), evidence: self.evidence, ..asked }).await
+    }
+}
+
+impl Handle for Untimeout {
+    async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
+        punish(cx, Asked::new(Action::Untimeout, self.user, self.reason)).await
+    }
+}
+
+impl Handle for Warn {
+    async fn handle(self, cx: &Context) -> Result<Punished, Fault> {
+        let asked = Asked::new(Action::Warn, self.user, Some(self.reason));
+        punish(cx, Asked { evidence: self.evidence, ..asked }).await
+    }
+}
+
+async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     let guild = cx.guild()?;
     let topology = cx.daemon.store().topology();
+    if asked.action.measure() == Action::Mute {
+        check_mute_role(cx, guild).await?;
+    }
     if cx.invocation.dry_run {
-        return preview(cx, &topology, guild, action, user).await;
+        return preview(cx, &topology, guild, asked.action, asked.user).await;
     }
     let new = NewPunishment {
-        guild,
-        user,
-        action,
-        reason,
+        reason: asked.reason,
         moderator: cx.invocation.actor.user(),
-        origin: cx.invocation.actor.origin(),
-        delete_seconds,
-        audit_entry: None,
+        delete_seconds: asked.delete_seconds,
+        expires_at: asked.span.map(|span| cx.daemon.clock().now() + span),
+        evidence: asked.evidence,
+        because: cx.invocation.because,
+        ..NewPunishment::new(guild, asked.user, asked.action, cx.invocation.actor.origin())
     };
     let recorded = cx.daemon.store().write(move |change| Ok(record(change, &new, AtOrigin::ToDo)?)).await?;
     Ok(Punished {
@@ -63,6 +122,16 @@ async fn punish(
     })
 }
 
+/// Without a mute role nobody can be muted where it is asked for. A child without one is blocked until it has one.
+async fn check_mute_role(cx: &Context, guild: GuildId) -> Result<(), Fault> {
+    let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+    match config.mute_role_id {
+        Some(_) => Ok(()),
+        None => Err(Fault::conflict("this guild has no mute role")
+            .hint("config muterole ROLE sets it; timeout does without one")),
+    }
+}
+
 /// The plan, which is also what would be sent: an unban lifts nothing where it was not ours to lift.
 async fn preview(
     cx: &Context,
@@ -72,11 +141,11 @@ async fn preview(
     user: UserId,
 ) -> Result<Punished, Fault> {
     let mut steps = plan(topology, guild, action);
-    if action == Action::Unban {
+    if action.is_undo() {
         let judge = move |view: &View<'_>| {
             for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
-                if let Some(reason) = view.why_not_lift(step.guild, user, guild, None)? {
-                    (step.state, step.reason) = (DeliveryState::Skipped, Some(reason.to_owned()));
+                if let Some(reason) = view.why_not_undo(step.guild, user, guild, action, None)? {
+                    (step.state, step.reason) = (DeliveryState::Skipped, Some(reason));
                 }
             }
             Ok(steps)

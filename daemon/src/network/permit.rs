@@ -96,7 +96,7 @@ pub fn authorise(
         return Err(Refusal::SourceIsNoMain);
     }
     let link = topology.link(source, target).ok_or(Refusal::NotLinked)?;
-    if !link.actions.contains(&action.allowed_as()) {
+    if !link.actions.contains(&action.measure()) {
         return Err(Refusal::ActionNotAllowed);
     }
     if link.state != LinkState::Active {

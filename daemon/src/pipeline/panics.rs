@@ -20,7 +20,7 @@ async fn a_defect_concerns_its_caller_only(point: Point) {
     let test = TestDaemon::start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
     arm(point, user(victim));
-    let request = || Ban { user: user(victim), reason: None, delete_days: None }.into();
+    let request = || Ban::new(user(victim)).into();
     let fault = test.ask(by_operator(Role::Owner, Some(main), request())).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Internal, "{fault}");
     let audited = test.audit().await;

@@ -14,7 +14,9 @@ use wayhaven_shared::{Authority, Fault, FaultKind};
 /// A request of each operation that would succeed, as it travels.
 fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
     let arguments = match definition.name {
-        "ban" | "unban" => json!({ "user": victim.to_string() }),
+        "ban" | "unban" | "kick" | "mute" | "unmute" | "untimeout" => json!({ "user": victim.to_string() }),
+        "timeout" => json!({ "user": victim.to_string(), "for": "1h" }),
+        "warn" => json!({ "user": victim.to_string(), "reason": "x" }),
         "punishment show" => json!({ "id": "1" }),
         "setup add-child" | "setup remove-child" | "setup test-connection" => {
             json!({ "child": sandbox.children()[0].to_string() })
@@ -28,6 +30,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "config logchannel" | "config notifications" => {
             json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() })
         }
+        "config muterole" => json!({ "unset": true }),
         "config staffrole" => {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })
         }
@@ -181,13 +184,13 @@ fn everything(view: &crate::store::View<'_>, main: u64) -> impl PartialEq + std:
 /// A ban by the main's moderator, through Discord's own words for their roles.
 fn ban_by(sandbox: &Sandbox, roles: &[u64], whom: u64) -> Invocation {
     let role = |id: &u64| serde_json::from_value(json!(id.to_string())).unwrap();
-    let ban = Ban { user: user(whom), reason: None, delete_days: None };
+    let ban = Ban::new(user(whom));
     let asked = by_member(sandbox.moderator(), sandbox.main_guild(), permissions::BAN_MEMBERS, ban.into());
     let actor = match asked.actor {
         Actor::Member { user, permissions, resolved, .. } => {
             Actor::Member { user, roles: roles.iter().map(role).collect(), permissions, resolved }
         }
-        operator @ Actor::Operator { .. } => operator,
+        other => other,
     };
     Invocation { actor, ..asked }
 }
@@ -213,7 +216,7 @@ async fn nobody_bans_whom_they_do_not_outrank() {
         assert_eq!(last_audited(&test).await, ("ban".to_owned(), AuditResult::Denied), "{whom}");
     }
     for (whom, target) in [("the owner", sandbox.owner()), ("the bot", sandbox.bot_id())] {
-        let ban = Ban { user: user(target), reason: None, delete_days: None };
+        let ban = Ban::new(user(target));
         let asked = test.ask(by_operator(Role::Owner, Some(main), ban.into())).await;
         assert!(is_denied(&asked), "{whom}, by an operator: {asked:?}");
     }

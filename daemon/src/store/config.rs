@@ -12,7 +12,8 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn config(&self, guild: GuildId) -> Result<GuildConfig, StoreError> {
-        let sql = "SELECT notification_channel_id, notifications_enabled, audit_posted, log_channel_id, staff_role_id
+        let sql = "SELECT notification_channel_id, notifications_enabled, audit_posted, log_channel_id, staff_role_id,
+                mute_role_id
              FROM guild_settings WHERE guild_id = ?1";
         let row = self.connection.prepare_cached(sql)?.query_row([Sql(guild)], |row| {
             Ok(GuildConfig {
@@ -21,6 +22,7 @@ impl View<'_> {
                 audit: row.get("audit_posted")?,
                 log_channel_id: optional(row, "log_channel_id")?,
                 staff_role_id: optional(row, "staff_role_id")?,
+                mute_role_id: optional(row, "mute_role_id")?,
             })
         });
         Ok(row.optional()?.unwrap_or_default())
@@ -46,7 +48,7 @@ impl Change<'_> {
     pub fn configure(&self, guild: GuildId, config: &GuildConfig) -> Result<(), StoreError> {
         self.ensure_guild(guild)?;
         let sql = "UPDATE guild_settings SET notification_channel_id = ?2, notifications_enabled = ?3, audit_posted = ?4,
-                 log_channel_id = ?5, staff_role_id = ?6, updated_at = ?7 WHERE guild_id = ?1";
+                 log_channel_id = ?5, staff_role_id = ?6, mute_role_id = ?8, updated_at = ?7 WHERE guild_id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![
             Sql(guild),
             Sql(config.notification_channel_id),
@@ -54,7 +56,8 @@ impl Change<'_> {
             config.audit,
             Sql(config.log_channel_id),
             Sql(config.staff_role_id),
-            self.now().millis()
+            self.now().millis(),
+            Sql(config.mute_role_id),
         ])?;
         Ok(())
     }

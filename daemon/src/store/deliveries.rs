@@ -53,6 +53,8 @@ pub struct Queued {
     pub reason: Option<Arc<Untrusted>>,
     /// How many seconds of messages a ban deletes.
     pub delete_seconds: u32,
+    /// When it ends: a timeout's end.
+    pub until: Option<Timestamp>,
     /// Requests that left for it so far.
     pub attempts: u32,
     /// Where it stands.
@@ -87,7 +89,7 @@ const COLUMNS: &str =
 
 const QUEUED: &str =
     "d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
-    p.reason, p.delete_seconds, d.attempts, d.state, d.not_before
+    p.reason, p.delete_seconds, p.expires_at, d.attempts, d.state, d.not_before
     FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id";
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
@@ -117,6 +119,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         user: column(row, "target_user")?,
         reason: optional(row, "reason")?.map(Arc::new),
         delete_seconds: row.get("delete_seconds")?,
+        until: optional(row, "expires_at")?,
         attempts: row.get("attempts")?,
         state: word(row, "state", DeliveryState::from_word)?,
         not_before: optional(row, "not_before")?,
@@ -144,6 +147,15 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(id)], |row| row.get(0))?)
     }
 
+    /// When a request of a delivery that must not be repeated was last marked as about to leave.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn sent_at(&self, id: DeliveryId) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT sent_at FROM deliveries WHERE delivery_id = ?1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| optional(row, "sent_at"))?)
+    }
+
     /// Everything open, oldest first: what a start goes on with.
     ///
     /// # Errors
@@ -159,11 +171,11 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn is_echo(&self, guild: GuildId, user: UserId, action: Action) -> Result<bool, StoreError> {
-        let sql = "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2
+        let sql = "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
                AND state IN ('applied', 'sending', 'unknown', 'pending') ORDER BY delivery_id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let latest: Option<String> =
-            statement.query_row(params![Sql(guild), Sql(user)], |row| row.get(0)).optional()?;
+        let values = params![Sql(guild), Sql(user), action.measure().word()];
+        let latest: Option<String> = statement.query_row(values, |row| row.get(0)).optional()?;
         Ok(latest.as_deref() == Some(action.word()))
     }
 }
@@ -205,7 +217,7 @@ impl Change<'_> {
         made.first().copied().ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })
     }
 
-    /// Ends what is open for the user in the guild, because something newer takes its place: what the same guild
+    /// Ends what is open of a measure for the user in the guild, because something newer takes its place: what the same guild
     /// decided before, and where a guild decides for itself (`source` is `guild`), what others have for it too. What
     /// another main decided stands beside it: two networks that share a child have both their say.
     ///
@@ -216,18 +228,21 @@ impl Change<'_> {
         guild: GuildId,
         user: UserId,
         source: GuildId,
+        measure: Action,
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let sql = format!(
             "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
-             WHERE guild_id = ?1 AND target_user = ?2 AND state IN {OPEN}
+             WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?5 AND state IN {OPEN}
                AND (?4 = ?1 OR (SELECT source_guild FROM punishments WHERE event_id = punishment_id) = ?4)
              RETURNING {RETURNED}"
         );
-        self.update_and_tell(&sql, params![Sql(guild), Sql(user), self.now().millis(), Sql(source)])
+        let values =
+            params![Sql(guild), Sql(user), self.now().millis(), Sql(source), measure.measure().word()];
+        self.update_and_tell(&sql, values)
     }
 
-    /// At the start: what was open when the daemon ended may have been on its way, and so may a ban that something
-    /// still open took the place of.
+    /// At the start: what was open when the daemon ended may have been on its way, and so may what something still
+    /// open took the place of.
     ///
     /// # Errors
     /// Where the store fails.
@@ -239,8 +254,8 @@ impl Change<'_> {
             "UPDATE deliveries SET sent = 1 WHERE delivery_id IN (
                  SELECT older.delivery_id FROM deliveries newer JOIN deliveries older
                      ON older.guild_id = newer.guild_id AND older.target_user = newer.target_user
-                    AND older.delivery_id < newer.delivery_id
-                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = 'ban')"
+                    AND older.delivery_id < newer.delivery_id AND older.measure = newer.measure
+                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = older.measure)"
         );
         self.connection().prepare_cached(&sql)?.execute([])?;
         Ok(())
@@ -265,9 +280,10 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
         if settlement.state == DeliveryState::Applied {
-            // A guild's own unban by command ends its staff's ban like one by hand.
-            let sql = "DELETE FROM local_bans WHERE (guild_id, user_id) = (SELECT guild_id, target_user FROM deliveries
-                           WHERE delivery_id = ?1 AND scope = 'origin' AND action = 'unban')";
+            // A guild's own undo by command ends what its staff did like one by hand.
+            let sql = "DELETE FROM local_causes WHERE (guild_id, user_id, measure) =
+                           (SELECT guild_id, target_user, measure FROM deliveries
+                             WHERE delivery_id = ?1 AND scope = 'origin' AND action <> measure)";
             self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         }
         let sql = format!(
@@ -295,6 +311,19 @@ impl Change<'_> {
         Ok(false)
     }
 
+    /// Marks a delivery whose request must not be repeated as about to leave; whether it was still open. Once this is
+    /// committed, a restart asks what became of it before anything is sent.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn mark_sending(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'sending', reason = NULL, sent = 1, sent_at = ?2, updated_at = ?2
+             WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
+        );
+        Ok(!self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?.is_empty())
+    }
+
     /// Whether a freeze holds the delivery, as the links are inside this transaction.
     fn is_held_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
@@ -312,7 +341,8 @@ impl Change<'_> {
             "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, updated_at = ?2
              WHERE delivery_id = ?1 AND state IN ('failed', 'held', 'blocked')
                AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = deliveries.guild_id
-                   AND newer.target_user = deliveries.target_user AND newer.delivery_id > deliveries.delivery_id
+                   AND newer.target_user = deliveries.target_user AND newer.measure = deliveries.measure
+                   AND newer.delivery_id > deliveries.delivery_id
                    AND (newer.scope = 'origin'
                         OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id)
                          = (SELECT source_guild FROM punishments WHERE event_id = deliveries.punishment_id)))

@@ -7,6 +7,7 @@
 use super::rows::{Sql, column};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
 /// Discord's epoch, in milliseconds since 1970 (FACTS 0).
@@ -40,14 +41,20 @@ impl View<'_> {
         Ok(row.optional()?)
     }
 
-    /// Whether a later entry about the user was worked already: the order in the guild wins.
+    /// Whether a later entry of that measure about the user was worked already: the order in the guild wins.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn is_outrun(&self, guild: GuildId, user: UserId, entry: u64) -> Result<bool, StoreError> {
+    pub fn is_outrun(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+        entry: u64,
+    ) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM audit_entries
-             WHERE guild_id = ?1 AND user_id = ?2 AND entry > ?3)";
-        let values = params![Sql(guild), Sql(user), entry.cast_signed()];
+             WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?4 AND entry > ?3)";
+        let values = params![Sql(guild), Sql(user), entry.cast_signed(), measure.measure().word()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 }
@@ -80,9 +87,16 @@ impl Change<'_> {
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn note_entry(&self, guild: GuildId, entry: u64, user: UserId) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO audit_entries VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        let values = params![Sql(guild), entry.cast_signed(), Sql(user)];
+    pub fn note_entry(
+        &self,
+        guild: GuildId,
+        entry: u64,
+        user: UserId,
+        measure: Action,
+    ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO audit_entries (guild_id, entry, user_id, measure) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING";
+        let values = params![Sql(guild), entry.cast_signed(), Sql(user), measure.measure().word()];
         Ok(self.connection().prepare_cached(sql)?.execute(values)? > 0)
     }
 

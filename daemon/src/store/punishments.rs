@@ -1,10 +1,10 @@
-//! `punishments`, and the bans that a guild's own staff made.
+//! `punishments`, and what a guild's own staff did.
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};
-use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{Evidence, GuildId, PunishmentId, Timestamp, Untrusted, UserId};
 
 /// A punishment about to be stored.
 #[derive(Clone, Debug)]
@@ -23,12 +23,38 @@ pub struct NewPunishment {
     pub origin: Origin,
     /// How many seconds of messages a ban deletes.
     pub delete_seconds: u32,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Where what led to it can be looked at.
+    pub evidence: Option<Evidence>,
+    /// The punishment that led to it.
+    pub because: Option<PunishmentId>,
     /// Discord's audit entry it was picked up from.
     pub audit_entry: Option<u64>,
 }
 
+impl NewPunishment {
+    /// One with nothing but guild, user, action and where it came from.
+    pub fn new(guild: GuildId, user: UserId, action: Action, origin: Origin) -> Self {
+        Self {
+            guild,
+            user,
+            action,
+            reason: None,
+            moderator: None,
+            origin,
+            delete_seconds: 0,
+            expires_at: None,
+            evidence: None,
+            because: None,
+            audit_entry: None,
+        }
+    }
+}
+
 const COLUMNS: &str =
-    "event_id, source_guild, target_user, action, reason, moderator_id, origin, created_at, status
+    "event_id, source_guild, target_user, action, reason, moderator_id, origin, created_at, status,
+    expires_at, evidence, because
     FROM punishments";
 
 fn punishment(row: &Row<'_>) -> rusqlite::Result<Punishment> {
@@ -42,6 +68,9 @@ fn punishment(row: &Row<'_>) -> rusqlite::Result<Punishment> {
         reason: optional(row, "reason")?,
         status: row.get("status")?,
         created_at: column(row, "created_at")?,
+        expires_at: optional(row, "expires_at")?,
+        evidence: optional(row, "evidence")?,
+        because: optional(row, "because")?,
     })
 }
 
@@ -91,37 +120,41 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    /// Whether a later audit entry about the user was already stored.
+    /// Whether a later audit entry of that measure about the user was already stored.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn is_overtaken(&self, guild: GuildId, user: UserId, audit_entry: u64) -> Result<bool, StoreError> {
+    pub fn is_overtaken(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+        audit_entry: u64,
+    ) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM punishments
-             WHERE source_guild = ?1 AND target_user = ?2 AND audit_entry > ?3)";
-        let values = params![Sql(guild), Sql(user), audit_entry.cast_signed()];
+             WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?4 AND audit_entry > ?3)";
+        let values = params![Sql(guild), Sql(user), audit_entry.cast_signed(), measure.measure().word()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    /// Whether something was decided about the user in the guild at that time or later.
+    /// Whether something of that measure was decided about the user in the guild at that time or later.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn decided_since(&self, guild: GuildId, user: UserId, since: Timestamp) -> Result<bool, StoreError> {
+    pub fn decided_since(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM punishments
-             WHERE source_guild = ?1 AND target_user = ?2 AND created_at >= ?3)";
-        let values = params![Sql(guild), Sql(user), since.millis()];
+             WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?4 AND created_at >= ?3)";
+        let values = params![Sql(guild), Sql(user), since.millis(), measure.measure().word()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    /// What the guild's latest punishment of the user does.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn last_action(&self, guild: GuildId, user: UserId) -> Result<Option<Action>, StoreError> {
-        Ok(self.punishments(Some(guild), Some(user), None, 1)?.first().map(|punishment| punishment.action))
-    }
-
-    /// What the guild's latest punishment of the user does, with the audit entry it was picked up from.
+    /// What the guild's latest punishment of that measure does to the user, with the audit entry it was picked up from.
     ///
     /// # Errors
     /// Where the store fails.
@@ -129,10 +162,12 @@ impl View<'_> {
         &self,
         guild: GuildId,
         user: UserId,
+        measure: Action,
     ) -> Result<Option<(Action, Option<u64>)>, StoreError> {
         let sql = "SELECT action, audit_entry FROM punishments
-             WHERE source_guild = ?1 AND target_user = ?2 ORDER BY event_id DESC LIMIT 1";
-        let row = self.connection.prepare_cached(sql)?.query_row(params![Sql(guild), Sql(user)], |row| {
+             WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3 ORDER BY event_id DESC LIMIT 1";
+        let values = params![Sql(guild), Sql(user), measure.measure().word()];
+        let row = self.connection.prepare_cached(sql)?.query_row(values, |row| {
             let entry: Option<i64> = row.get("audit_entry")?;
             Ok((word(row, "action", Action::from_word)?, entry.map(i64::cast_unsigned)))
         });
@@ -157,38 +192,39 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, punishment).optional()?)
     }
 
-    /// Whether the guild's own staff banned the user there.
+    /// Whether the guild's own staff have done this to the user there, and it stands.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn is_banned_locally(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM local_bans WHERE guild_id = ?1 AND user_id = ?2)";
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row(params![Sql(guild), Sql(user)], |row| row.get(0))?)
+    pub fn is_done_locally(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM local_causes WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?3)";
+        let values = params![Sql(guild), Sql(user), measure.measure().word()];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 }
 
 impl Change<'_> {
-    /// Stores a punishment. An unban ends the bans of the same guild and user that were active, and a ban ends
-    /// the unbans.
+    /// Stores a punishment. An undo ends what it takes back, of the same guild and user; whatever is decided anew ends the
+    /// undo of it. Several punishments of one measure may be active: each is a cause of its own.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn insert_punishment(&self, new: &NewPunishment) -> Result<Punishment, StoreError> {
-        let (ended, as_what) = match new.action {
-            Action::Ban => (Action::Unban, "superseded"),
-            Action::Unban => (Action::Ban, "reversed"),
+        let as_what = match (new.action.is_undo(), new.origin) {
+            (false, _) => "superseded",
+            (true, Origin::System) => "expired",
+            (true, _) => "reversed",
         };
-        let sql = "UPDATE punishments SET status = ?4
-             WHERE source_guild = ?1 AND target_user = ?2 AND action = ?3 AND status = 'active'";
-        let values = params![Sql(new.guild), Sql(new.user), ended.word(), as_what];
+        let sql = "UPDATE punishments SET status = ?5
+             WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3 AND status = 'active'
+               AND (action = measure) = ?4";
+        let measure = new.action.measure().word();
+        let values = params![Sql(new.guild), Sql(new.user), measure, new.action.is_undo(), as_what];
         self.connection().prepare_cached(sql)?.execute(values)?;
 
         let sql = "INSERT INTO punishments (source_guild, target_user, action, reason, moderator_id, origin,
-                                    delete_seconds, audit_entry, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                                    delete_seconds, audit_entry, created_at, expires_at, evidence, because)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         self.connection().prepare_cached(sql)?.execute(params![
             Sql(new.guild),
             Sql(new.user),
@@ -199,6 +235,9 @@ impl Change<'_> {
             new.delete_seconds,
             new.audit_entry.map(u64::cast_signed),
             self.now().millis(),
+            new.expires_at.map(Timestamp::millis),
+            new.evidence.as_ref().map(ToString::to_string),
+            Sql(new.because),
         ])?;
         let id = self.connection().last_insert_rowid().cast_unsigned();
         let odd = || StoreError::Row {
@@ -223,7 +262,8 @@ impl Change<'_> {
         reason: Option<&Untrusted>,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE punishments SET audit_entry = ?4, moderator_id = ?5, reason = coalesce(?6, reason)
-             WHERE event_id = (SELECT max(event_id) FROM punishments WHERE source_guild = ?1 AND target_user = ?2)
+             WHERE event_id = (SELECT max(event_id) FROM punishments
+                                WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?7)
                AND action = ?3 AND origin = 'guild' AND audit_entry IS NULL";
         let values = params![
             Sql(guild),
@@ -231,32 +271,36 @@ impl Change<'_> {
             action.word(),
             audit_entry.cast_signed(),
             Sql(moderator),
-            reason.map(Untrusted::raw)
+            reason.map(Untrusted::raw),
+            action.measure().word(),
         ];
         Ok(self.connection().prepare_cached(sql)?.execute(values)? > 0)
     }
 
-    /// Remembers a ban that a guild's own staff made, or forgets it.
+    /// Remembers what a guild's own staff did, or forgets it where they took it back. What leaves nothing behind (a kick,
+    /// a warning) is not remembered.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn note_local_ban(
+    pub fn note_local_cause(
         &self,
         guild: GuildId,
         user: UserId,
         actor: Option<UserId>,
         action: Action,
+        until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        match action {
-            Action::Ban => {
-                let sql = "INSERT INTO local_bans VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-                let values = params![Sql(guild), Sql(user), Sql(actor), self.now().millis()];
-                self.connection().prepare_cached(sql)?.execute(values)?;
-            }
-            Action::Unban => {
-                let sql = "DELETE FROM local_bans WHERE guild_id = ?1 AND user_id = ?2";
-                self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user)])?;
-            }
+        if action.is_undo() {
+            let sql = "DELETE FROM local_causes WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?3";
+            let values = params![Sql(guild), Sql(user), action.measure().word()];
+            self.connection().prepare_cached(sql)?.execute(values)?;
+        } else if action.undo().is_some() {
+            let sql = "INSERT INTO local_causes VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET until = excluded.until";
+            let now = self.now().millis();
+            let until = until.map(Timestamp::millis);
+            let values = params![Sql(guild), Sql(user), action.word(), Sql(actor), now, until];
+            self.connection().prepare_cached(sql)?.execute(values)?;
         }
         Ok(())
     }

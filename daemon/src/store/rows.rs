@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Type, Value};
 use wayhaven_shared::value::{
-    ChannelId, DeliveryId, GuildId, LinkId, PunishmentId, RoleId, Timestamp, Untrusted, UserId,
+    ChannelId, DeliveryId, Evidence, GuildId, LinkId, PunishmentId, RoleId, Timestamp, Untrusted, UserId,
 };
 
 /// A value that a column can hold. The ids' bound (below 2^63) is what makes the conversion exact.
@@ -50,6 +50,13 @@ impl Column for Untrusted {
     type Raw = String;
     fn from_raw(raw: String) -> Option<Self> {
         Some(Self::clipped(&raw))
+    }
+}
+
+impl Column for Evidence {
+    type Raw = String;
+    fn from_raw(raw: String) -> Option<Self> {
+        raw.parse().ok()
     }
 }
 

@@ -70,16 +70,7 @@ pub(crate) fn shell(store: &Store) -> Connection {
 }
 
 fn ban(of: u64, whom: u64) -> NewPunishment {
-    NewPunishment {
-        guild: guild(of),
-        user: user(whom),
-        action: Action::Ban,
-        reason: None,
-        moderator: None,
-        origin: Origin::Operator,
-        delete_seconds: 0,
-        audit_entry: None,
-    }
+    NewPunishment::new(guild(of), user(whom), Action::Ban, Origin::Operator)
 }
 
 /// Main 1 with the children 2 and 3, main 10 with the child 11, a stranger 20, and a ban of user 7 in main 1.

@@ -1,18 +1,26 @@
-//! One delivery, tried once: its gates, its request, and what follows from the answer.
+//! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
+//! earlier try had no answer is in `earlier`.
 
+mod earlier;
+
+use crate::clock::Clock;
 use crate::discord::budget::Priority;
-use crate::discord::directory::{ADMINISTRATOR, Directory, Presence};
-use crate::discord::rest::{Outcome, Rest, RestError};
+use crate::discord::directory::{Directory, Presence, needed};
+use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{Queued, Scope, Settlement, Store};
 use std::sync::Arc;
 use std::time::Duration;
+use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::{Authority, Fault};
+use wayhaven_shared::value::{RoleId, Timestamp};
 
 /// How long a guild whose budget of bans of non-members is spent (30035) is left alone before one of them is tried
 /// again: the budget comes back within hours, not seconds (FACTS C2).
 pub const NON_MEMBER_WAIT: Duration = Duration::from_secs(3_600);
+
+/// The longest timeout that Discord takes at once, less what the two clocks may differ: 28 days (FACTS A3).
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(28 * 86_400 - 60);
 
 /// How long nothing is tried where the store cannot say whether it may be.
 const STORE_WAIT: Duration = Duration::from_secs(4);
@@ -20,6 +28,8 @@ const STORE_WAIT: Duration = Duration::from_secs(4);
 /// What a delivery is tried with.
 #[derive(Clone)]
 pub struct Tools {
+    /// Time.
+    pub clock: Clock,
     /// The store.
     pub store: Store,
     /// The way to Discord.
@@ -45,6 +55,8 @@ pub enum Next {
     Defer(String),
     /// This one waits for somebody to mend the guild, for this reason; others go on.
     Park(String),
+    /// Nothing of this measure can go on in this guild before somebody mends it.
+    Bar(String),
     /// Nothing in this guild can go on before somebody mends it.
     Shut(String),
     /// Nothing in this guild can go on before it is back from an outage.
@@ -74,6 +86,10 @@ pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, N
             let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
             (Some(settlement), Next::Shut(reason.into()))
         }
+        Err(Stop::Missing(reason)) => {
+            let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
+            (Some(settlement), Next::Bar(reason))
+        }
         Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
         Err(Stop::Asking(error)) => after(tools, delivery, &error, DeliveryState::Unknown),
     }
@@ -91,6 +107,8 @@ enum Stop {
     Away,
     /// The bot is not in the guild.
     Absent,
+    /// The guild lacks what the measure needs.
+    Missing(String),
     /// Discord did not do it.
     Rest(RestError),
     /// Discord did not say whether it was done.
@@ -118,33 +136,90 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         Some(Presence::Outage) => return Err(Stop::Away),
         Some(Presence::Here) | None => {}
     }
-    match (delivery.scope, delivery.action) {
-        (Scope::Origin, _) => still_open(tools, delivery).await?,
-        (Scope::Child(_), Action::Unban) => may_lift(tools, delivery).await?,
+    match delivery.scope {
+        Scope::Origin => still_open(tools, delivery).await?,
+        Scope::Child(_) if delivery.action.is_undo() => may_take_back(tools, delivery).await?,
         // No newer one takes its place without coming to the lane, or holding this one at the gates.
-        (Scope::Child(_), Action::Ban) => {}
+        Scope::Child(_) => {}
     }
-    if delivery.state == DeliveryState::Unknown && is_done(tools, delivery).await? {
+    let role = mute_role(tools, delivery).await?;
+    if earlier::is_done(tools, delivery).await? {
         return Ok(false);
     }
-    match send(tools, delivery, None).await {
+    if !delivery.action.is_idempotent() {
+        mark(tools, delivery).await?;
+    }
+    match send(tools, delivery, role, None).await {
         // Whether Discord counts 512 characters or 512 encoded bytes is not known (FACTS A5).
         Err(Stop::Rest(error)) if error.is_about_the_form() => match short_reason(delivery) {
-            Some(reason) => send(tools, delivery, Some(reason)).await?,
+            Some(reason) => send(tools, delivery, role, Some(reason)).await?,
             None => return Err(error.into()),
         },
+        Err(Stop::Rest(error)) if error.code() == Some(10007) => return Err(not_there(delivery)),
         sent => sent?,
     }
     Ok(true)
 }
 
-async fn send(tools: &Tools, delivery: &Queued, reason: Option<String>) -> Result<(), Stop> {
+async fn send(
+    tools: &Tools,
+    delivery: &Queued,
+    role: Option<RoleId>,
+    reason: Option<String>,
+) -> Result<(), Stop> {
     let route = Rest::punishment_route(delivery.guild, delivery.action);
     let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
     // The gates once more, now that the request is about to leave: the link may be gone by now.
     let permit = permit_for(&tools.store.topology(), delivery)?;
     let reason = reason.or_else(|| Some(delivery.reason.as_ref()?.audit_reason()));
-    Ok(tools.rest.punish(slot, &permit, delivery.user, reason, delivery.delete_seconds).await?)
+    let order = Order {
+        user: delivery.user,
+        reason,
+        delete_seconds: delivery.delete_seconds,
+        until: delivery.until.map(|until| until.min(longest(tools))),
+        role,
+    };
+    Ok(tools.rest.punish(slot, &permit, order).await?)
+}
+
+/// The latest end that Discord takes for a timeout now. What is to last longer is renewed.
+fn longest(tools: &Tools) -> Timestamp {
+    let span = i64::try_from(LONGEST_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(tools.clock.now().millis().saturating_add(span))
+}
+
+/// The role that mutes in the delivery's guild, where it mutes or unmutes.
+async fn mute_role(tools: &Tools, delivery: &Queued) -> Result<Option<RoleId>, Stop> {
+    if delivery.action.measure() != Action::Mute {
+        return Ok(None);
+    }
+    let guild = delivery.guild;
+    match tools.store.read(move |view| Ok(view.config(guild)?)).await {
+        Ok(config) => match config.mute_role_id {
+            None => Err(Stop::Missing("the guild has no mute role: config muterole sets it".to_owned())),
+            role => Ok(role),
+        },
+        Err(fault) => Err(Stop::Store(fault)),
+    }
+}
+
+/// What must not be repeated is marked before it leaves: after a crash nobody knows otherwise whether it did.
+async fn mark(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    let id = delivery.id;
+    match tools.store.write(move |change| Ok(change.mark_sending(id)?)).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(overtaken()),
+        Err(fault) => Err(Stop::Store(fault)),
+    }
+}
+
+/// The user is no member of the guild.
+fn not_there(delivery: &Queued) -> Stop {
+    let reason = match delivery.action {
+        Action::Mute | Action::Timeout => "no member there: it is done when they join",
+        _ => "no member there",
+    };
+    Stop::Not(DeliveryState::Skipped, reason.to_owned())
 }
 
 fn priority(delivery: &Queued) -> Priority {
@@ -152,14 +227,6 @@ fn priority(delivery: &Queued) -> Priority {
         Scope::Origin => Priority::Interactive,
         Scope::Child(_) => Priority::Enforcement,
     }
-}
-
-/// An earlier request had no answer: whether it was carried out all the same.
-async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
-    let route = Rest::banned_route(delivery.guild);
-    let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
-    let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
-    Ok(banned == (delivery.action == Action::Ban))
 }
 
 /// The reason again, where it was too long if encoded bytes are counted.
@@ -185,17 +252,20 @@ fn overtaken() -> Stop {
 }
 
 /// Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains.
-async fn may_lift(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let (guild, user, source) = (delivery.guild, delivery.user, delivery.source);
-    let id = delivery.id;
+    let (id, action) = (delivery.id, delivery.action);
     // Asked of the writer, which has taken in by now what became of the deliveries before this one.
     let why_not = tools.store.write(move |change| {
         // What is held takes its place too, and comes to the lane only later.
-        Ok(change.is_open(id)?.then(|| change.why_not_lift(guild, user, source, Some(id))).transpose()?)
+        Ok(change
+            .is_open(id)?
+            .then(|| change.why_not_undo(guild, user, source, action, Some(id)))
+            .transpose()?)
     });
     match why_not.await {
         Ok(Some(None)) => Ok(()),
-        Ok(Some(Some(reason))) => Err(Stop::Not(DeliveryState::Skipped, reason.to_owned())),
+        Ok(Some(Some(reason))) => Err(Stop::Not(DeliveryState::Skipped, reason)),
         Ok(None) => Err(overtaken()),
         Err(fault) => Err(Stop::Store(fault)),
     }
@@ -213,10 +283,16 @@ fn after(
     waiting: DeliveryState,
 ) -> (Option<Settlement>, Next) {
     let attempts = delivery.attempts + 1;
-    let outranked = ranks_too_high(tools, delivery, error);
+    let permitted = tools.directory.may(delivery.guild, delivery.action) == Some(true);
+    let mutes = delivery.action.measure() == Action::Mute;
+    // Discord says 50013 for a missing permission, and for a user or a role that ranks above the bot alike. Where the
+    // bot has the permission it is the second, and only this user is concerned, or only the role.
+    let outranked = error.code() == Some(50013) && permitted && !mutes;
     let reason = match error.code() {
         Some(50013) if outranked => "403 the user ranks above the bot".to_owned(),
-        Some(50013) => "403 missing permission Ban Members".to_owned(),
+        Some(50013) if permitted => "403 the mute role ranks above the bot".to_owned(),
+        Some(50013) => format!("403 missing permission {}", needed(delivery.action).1),
+        Some(10011) if mutes => "404 the mute role is gone: config muterole names another".to_owned(),
         _ => error.reason(),
     };
     let settle = |state| Some(settled(state, Some(reason.clone()), attempts));
@@ -237,16 +313,11 @@ fn after(
         },
         Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Failed(reason)),
         Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park(reason)),
+        Outcome::Blocked if matches!(error.code(), Some(50013 | 10011)) => {
+            (settle(DeliveryState::Blocked), Next::Bar(reason))
+        }
         Outcome::Blocked => (settle(DeliveryState::Blocked), Next::Shut(reason)),
         Outcome::Failed => (settle(DeliveryState::Failed), Next::Forward),
         Outcome::Stopped => (None, Next::Halt),
     }
-}
-
-/// Discord says 50013 for a missing permission and for a user who ranks above the bot alike. Where the bot has
-/// the permission it is the second, and only this user is concerned.
-fn ranks_too_high(tools: &Tools, delivery: &Queued, error: &RestError) -> bool {
-    let needed = Authority::Ban.permission().unwrap_or(ADMINISTRATOR);
-    error.code() == Some(50013)
-        && tools.directory.my_permissions(delivery.guild).is_some_and(|bits| bits & needed != 0)
 }

@@ -172,7 +172,7 @@ impl Lanes {
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Mended(guild) => {
                 if let Some(lane) = self.lanes.get_mut(&guild) {
-                    lane.mend();
+                    lane.mend(|measure| self.tools.directory.may(guild, measure).unwrap_or(true));
                     self.advance(guild);
                 }
             }

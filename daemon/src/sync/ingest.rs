@@ -1,6 +1,6 @@
 //! What people do in Discord's own UI, taken in.
 //!
-//! In a main, a ban made by hand is a punishment like one that was commanded: its audit entry tells who and why,
+//! In a main, what is done by hand is a punishment like one that was commanded: its audit entry tells who and why,
 //! and is worked in one transaction together with the deliveries. A ban event alone says neither, so it is
 //! journalled and waits for its entry (`awaited`). In a child it stays where it is: noted as a cause that no undo of
 //! ours may touch, and shown as contained (`entry`).
@@ -20,10 +20,10 @@ use crate::store::Awaited;
 use entry::{Seen, contain_seen, work_entry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, UserId};
-use wayhaven_shared::{Authority, Fault};
 
 /// Takes in events, one after the other.
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl Ingest {
                     self.gaps.readable(guild);
                 }
                 // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
-                Ok(at_once(if self.may_ban(guild) { Follow::Mended(guild) } else { Follow::Nothing }))
+                Ok(at_once(if self.may_something(guild) { Follow::Mended(guild) } else { Follow::Nothing }))
             }
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
                 self.ban(guild, user, action).await
@@ -163,9 +163,9 @@ impl Ingest {
         committed.await
     }
 
-    fn may_ban(&self, guild: GuildId) -> bool {
-        let needed = Authority::Ban.permission().unwrap_or(u64::MAX);
-        self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & needed != 0)
+    /// Whether the bot has any permission that an action needs; which of them what waits needs, the engine knows.
+    fn may_something(&self, guild: GuildId) -> bool {
+        Action::ALL.into_iter().any(|action| self.tools.directory.may(guild, action) == Some(true))
     }
 
     fn sees_log(&self, guild: GuildId) -> bool {
@@ -179,13 +179,13 @@ impl Ingest {
             if !change.topology_here()?.is_main(guild) {
                 // Where the log is seen, the entry tells all of it; and our own effect comes back.
                 if !sees_log && !change.is_echo(guild, user, action)? {
-                    contain_seen(change, &Seen { guild, user, action, by: None, reason: None })?;
+                    contain_seen(change, &Seen::bare(guild, user, action))?;
                 }
                 return Ok(Follow::Nothing);
             }
-            Ok(match change.last_action(guild, user)? {
+            Ok(match change.last_decision(guild, user, action)? {
                 // The entry, or our own command, was here first.
-                Some(last) if last == action => Follow::Nothing,
+                Some((last, _)) if last == action => Follow::Nothing,
                 _ => Follow::Await(change.await_entry(guild, user, action)?),
             })
         });

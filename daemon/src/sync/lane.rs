@@ -8,7 +8,7 @@ use crate::discord::routes::Route;
 use crate::store::{Queued, Scope, Settlement};
 use std::collections::{HashSet, VecDeque};
 use tokio::time::Instant;
-use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::DeliveryId;
 
 /// After so many failures in a row a guild counts as broken, and an operator is told.
@@ -72,6 +72,9 @@ pub(super) struct Lane {
     sending: Option<DeliveryId>,
     not_before: Option<Instant>,
     shut: Option<Shut>,
+    /// Measures that nothing goes on with until somebody mends the guild, each with why: a permission is missing, or the
+    /// mute role.
+    barred: Vec<(Action, String)>,
     /// Whether the guild was mended while a request was on the way, whose refusal may be of before.
     mended: bool,
     /// Failures in a row, whichever delivery met them: the breaker.
@@ -100,21 +103,29 @@ impl Lane {
             self.deferred.push_back(delivery);
             return None;
         }
-        match &self.shut {
-            Some(Shut::Blocked(reason)) => {
+        let reason = match &self.shut {
+            Some(Shut::Blocked(reason)) => Some(reason),
+            Some(Shut::Away) => {
+                self.parked.push(delivery);
+                return None;
+            }
+            None => self.why_barred(delivery.action),
+        };
+        match reason {
+            Some(reason) => {
                 let settled = (delivery.id, blocked(reason, delivery.attempts));
                 self.parked.push(delivery);
                 Some(settled)
-            }
-            Some(Shut::Away) => {
-                self.parked.push(delivery);
-                None
             }
             None => {
                 self.queue.push_back(delivery);
                 None
             }
         }
+    }
+
+    fn why_barred(&self, action: Action) -> Option<&String> {
+        self.barred.iter().find(|(measure, _)| *measure == action.measure()).map(|(_, reason)| reason)
     }
 
     /// Whether something waits here that has taken the delivery's place.
@@ -145,8 +156,8 @@ impl Lane {
         for place in 0..self.queue.len() {
             let Some(next) = self.queue.get(place) else { break };
             // What may have been done is asked for before it is sent again.
-            let asked = (next.state == DeliveryState::Unknown).then(|| opens(Rest::banned_route(next.guild)));
-            match asked.flatten().max(opens(Rest::punishment_route(next.guild, next.action))) {
+            let asked = asking_route(next).and_then(&opens);
+            match asked.max(opens(Rest::punishment_route(next.guild, next.action))) {
                 // Another user's may go another route; of one user the order stays, whichever mains they come from.
                 Some(at) => wake = Some(wake.map_or(at, |earlier| earlier.min(at))),
                 None if self.queue.iter().take(place).any(|earlier| earlier.user == next.user) => {}
@@ -183,24 +194,25 @@ impl Lane {
         let mended = std::mem::take(&mut self.mended);
         let next = match next {
             // Refused for what may be mended by now: once more tells.
-            Next::Park(_) | Next::Shut(_) | Next::Away if mended => Next::Again(backoff(0)),
+            Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away if mended => Next::Again(backoff(0)),
             next => next,
         };
         // Something newer for this user came meanwhile: this one is not tried again.
+        let measure = delivery.action.measure();
         if !self.has_overtaken(&delivery) {
             match &next {
                 Next::Forward => {}
-                Next::Park(_) | Next::Shut(_) | Next::Away => self.parked.push(delivery),
+                Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away => self.parked.push(delivery),
                 // Before the others that wait: it was tried first.
                 Next::Defer(_) => self.deferred.push_front(delivery),
                 _ => self.queue.push_front(delivery),
             }
         }
-        self.follow(next, probed, now)
+        self.follow(next, measure, probed, now)
     }
 
     /// What follows for the lane.
-    fn follow(&mut self, next: Next, probed: bool, now: Instant) -> Turn {
+    fn follow(&mut self, next: Next, measure: Action, probed: bool, now: Instant) -> Turn {
         let mut turn = Turn::default();
         match next {
             Next::Forward => {
@@ -228,6 +240,22 @@ impl Lane {
                 self.deferred_until = Some(now + NON_MEMBER_WAIT);
             }
             Next::Park(reason) => turn.alarm = Some(Alarm::Blocked(reason)),
+            Next::Bar(reason) => {
+                let of = |delivery: &Queued| delivery.action.measure() == measure;
+                let (barred, others) = std::mem::take(&mut self.queue).into_iter().partition(of);
+                self.queue = others;
+                let (late, others) = std::mem::take(&mut self.deferred).into_iter().partition(of);
+                self.deferred = others;
+                let barred: VecDeque<Queued> = barred;
+                let late: VecDeque<Queued> = late;
+                for delivery in barred.into_iter().chain(late) {
+                    turn.settlements.push((delivery.id, blocked(&reason, delivery.attempts)));
+                    self.parked.push(delivery);
+                }
+                turn.alarm = Some(Alarm::Blocked(reason.clone()));
+                self.barred.retain(|(other, _)| *other != measure);
+                self.barred.push((measure, reason));
+            }
             Next::Shut(reason) => {
                 let waiting =
                     std::mem::take(&mut self.queue).into_iter().chain(std::mem::take(&mut self.deferred));
@@ -247,11 +275,16 @@ impl Lane {
         turn
     }
 
-    /// What the bot may do there has changed, or somebody asks for it: what waits for that is tried again.
-    pub(super) fn mend(&mut self) {
+    /// What the bot may do there has changed, or somebody asks for it: what waits for that is tried again, except what
+    /// `may` says the bot still may not do: Discord would refuse it again, and counts refusals (FACTS C1).
+    pub(super) fn mend(&mut self, may: impl Fn(Action) -> bool) {
         self.shut = None;
         self.mended = self.sending.is_some();
-        let mut waiting = std::mem::take(&mut self.parked);
+        self.barred.retain(|(measure, _)| !may(*measure));
+        let parked = std::mem::take(&mut self.parked);
+        let (mut waiting, barred): (Vec<_>, Vec<_>) =
+            parked.into_iter().partition(|delivery| self.why_barred(delivery.action).is_none());
+        self.parked = barred;
         waiting.extend(std::mem::take(&mut self.queue));
         waiting.sort_by_key(|delivery| delivery.id);
         self.queue = waiting.into();
@@ -265,8 +298,11 @@ impl Lane {
         }
         (self.not_before, self.failures, self.limited) = (None, 0, 0);
         if self.shut.is_some() {
-            self.mend();
+            self.mend(|_| true);
         }
+        let hits: Vec<Action> =
+            self.parked.iter().filter(|one| hit(one)).map(|one| one.action.measure()).collect();
+        self.barred.retain(|(measure, _)| !hits.contains(measure));
         let (mut now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked).into_iter().partition(hit);
         self.parked = later;
         let (first, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.deferred).into_iter().partition(hit);
@@ -280,6 +316,7 @@ impl Lane {
     pub(super) fn is_idle(&self) -> bool {
         self.sending.is_none()
             && self.shut.is_none()
+            && self.barred.is_empty()
             && self.queue.is_empty()
             && self.parked.is_empty()
             && self.deferred.is_empty()
@@ -291,10 +328,21 @@ impl Lane {
     }
 }
 
+/// The route on which it is asked what became of an earlier try, where it has to be.
+fn asking_route(delivery: &Queued) -> Option<Route> {
+    let asked = matches!(delivery.state, DeliveryState::Unknown | DeliveryState::Sending);
+    match delivery.action {
+        Action::Ban | Action::Unban if asked => Some(Rest::banned_route(delivery.guild)),
+        Action::Kick if asked => Some(Rest::member_route(delivery.guild)),
+        _ => None,
+    }
+}
+
 /// Whether `newer` takes the place of `older`, or is the same asked for once more: the same guild has decided anew, or
-/// the guild itself.
+/// the guild itself, and of the same measure.
 fn overtakes(newer: &Queued, older: &Queued) -> bool {
     newer.user == older.user
+        && newer.action.measure() == older.action.measure()
         && newer.id >= older.id
         && (newer.scope == Scope::Origin || newer.source == older.source)
 }

@@ -3,8 +3,10 @@
 use super::plan::plan;
 use crate::store::{Change, NewPunishment, Queued, Scope, StoreError};
 use std::sync::Arc;
-use wayhaven_shared::operations::punishment::{DeliveryCounts, DeliveryState, OriginOutcome, Punishment};
-use wayhaven_shared::value::{DeliveryId, GuildId};
+use wayhaven_shared::operations::punishment::{
+    Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
+};
+use wayhaven_shared::value::GuildId;
 
 /// What was stored.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ pub enum AtOrigin {
     Done,
 }
 
-/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same user. What is to
-/// be sent goes to the engine with the commit.
+/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same measure and user. What
+/// is to be sent goes to the engine with the commit. A warning makes no request anywhere: it is recorded, and so done.
 ///
 /// # Errors
 /// Where the store fails; then nothing of it is stored.
@@ -38,21 +40,29 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
 
     let reason = new.reason.clone().map(Arc::new);
     let add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
-        change.supersede(guild, new.user, new.guild)?;
+        change.supersede(guild, new.user, new.guild, new.action)?;
         let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
         if state == DeliveryState::Pending {
-            change.send_after_commit(queued(
+            change.send_after_commit(Queued {
                 id,
-                &punishment,
+                punishment: punishment.id,
+                source: new.guild,
                 guild,
                 scope,
-                new.delete_seconds,
-                reason.clone(),
-            ));
+                action: new.action,
+                user: new.user,
+                reason: reason.clone(),
+                delete_seconds: new.delete_seconds,
+                until: new.expires_at,
+                attempts: 0,
+                state: DeliveryState::Pending,
+                not_before: None,
+            });
         }
         Ok::<_, StoreError>(())
     };
     let origin_state = match at_origin {
+        AtOrigin::ToDo if new.action == Action::Warn => DeliveryState::Applied,
         AtOrigin::ToDo => {
             add(new.guild, Scope::Origin, DeliveryState::Pending, None)?;
             DeliveryState::Pending
@@ -61,39 +71,19 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     };
     let mut deliveries = DeliveryCounts::default();
     for step in plan(&topology, new.guild, new.action) {
-        add(step.guild, Scope::Child(step.link), step.state, step.reason.as_deref())?;
-        *deliveries.of(step.state) += 1;
+        let state = match step.state {
+            DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
+            state => state,
+        };
+        add(step.guild, Scope::Child(step.link), state, step.reason.as_deref())?;
+        *deliveries.of(state) += 1;
     }
     if at_origin == AtOrigin::Done {
         // What we still had to do there was overtaken by hand.
-        change.supersede(new.guild, new.user, new.guild)?;
+        change.supersede(new.guild, new.user, new.guild, new.action)?;
     }
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));
     let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason: None };
     Ok(Recorded { punishment, origin, deliveries })
-}
-
-fn queued(
-    id: DeliveryId,
-    punishment: &Punishment,
-    guild: GuildId,
-    scope: Scope,
-    delete_seconds: u32,
-    reason: Option<Arc<wayhaven_shared::value::Untrusted>>,
-) -> Queued {
-    Queued {
-        id,
-        punishment: punishment.id,
-        source: punishment.guild_id,
-        guild,
-        scope,
-        action: punishment.action,
-        user: punishment.user_id,
-        reason,
-        delete_seconds,
-        attempts: 0,
-        state: DeliveryState::Pending,
-        not_before: None,
-    }
 }

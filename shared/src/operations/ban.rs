@@ -1,9 +1,6 @@
 //! `ban` and `unban`.
 
-use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishment};
-use crate::operation::Reported;
-use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::{DeleteDays, PunishmentId, Untrusted, UserId};
+use crate::value::{DeleteDays, Evidence, Span, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +21,21 @@ pub struct Ban {
     #[arg(long, value_name = "DAYS")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_days: Option<DeleteDays>,
+    /// Lift the ban by itself after that long, as 7d; for ever without
+    #[arg(long, id = "for", value_name = "SPAN")]
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
+    /// Where what led to it can be looked at: a web address
+    #[arg(long, value_name = "URL")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+impl Ban {
+    /// A ban for ever, without a reason.
+    pub fn new(user: UserId) -> Self {
+        Self { user, reason: None, delete_days: None, span: None, evidence: None }
+    }
 }
 
 /// Lift a ban here and, from a main guild, where Wayhaven made it
@@ -38,76 +50,4 @@ pub struct Unban {
     #[arg(long, value_name = "TEXT")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Untrusted>,
-}
-
-/// What a moderation operation decided, and how far it has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Punished {
-    /// What was stored; nothing after a dry run.
-    pub punishment: Option<Punishment>,
-    /// Whether only the plan was asked for.
-    pub dry_run: bool,
-    /// Whether the guild is a main; otherwise it acts there only.
-    pub network: bool,
-    /// How it went in the guild where it was decided.
-    pub origin: OriginOutcome,
-    /// The deliveries to children, counted by state.
-    pub deliveries: DeliveryCounts,
-    /// What would be delivered where; filled by a dry run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub plan: Vec<PlannedDelivery>,
-}
-
-impl Reported for Punished {
-    fn report(&self) -> Report {
-        let Some(punishment) = &self.punishment else { return self.preview() };
-        let counts = &self.deliveries;
-        let verb = punishment.action.past();
-        let tone = match (counts.attention() > 0, counts.open() > 0 || !self.origin.state.is_final()) {
-            (true, _) => Tone::Warning,
-            (false, true) => Tone::Waiting,
-            (false, false) => Tone::Good,
-        };
-        let mut report = Report::new(format!("{verb} {}", punishment.user_id), tone)
-            .field("Punishment", punishment.id.to_string())
-            .field("Reason", Cell::from(punishment.reason.as_ref()))
-            .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
-        report = match (self.network, counts.total()) {
-            (false, _) => report.field("Network", "not a main guild: it acts here only"),
-            (true, 0) => report.field("Children", "no child is linked"),
-            (true, _) => report.field("Children", Cell::toned(counts.words(), tone)),
-        };
-        if counts.total() > 0 {
-            report.progress = Some(Progress { done: counts.total() - counts.open(), total: counts.total() });
-        }
-        if counts.held > 0 {
-            report = report.hint("the main is frozen: sync resume sends what is held");
-        }
-        if counts.attention() > counts.held {
-            report = report.hint(format!("punishment show {} tells which guilds and why", punishment.id));
-        }
-        report
-    }
-
-    fn pending(&self) -> Option<PunishmentId> {
-        self.punishment.as_ref().map(|punishment| punishment.id)
-    }
-}
-
-impl Punished {
-    fn preview(&self) -> Report {
-        let mut table = Table::new(["guild", "would be", "why", "name"], "no child is linked");
-        for planned in &self.plan {
-            table.push([
-                planned.guild_id.to_string().into(),
-                Cell::toned(planned.state.word(), planned.state.tone()),
-                planned.reason.clone().unwrap_or_else(|| "—".into()).into(),
-                Cell::from(planned.guild_name.as_ref()),
-            ]);
-        }
-        Report::new("nothing was changed: this is what would happen", Tone::Plain)
-            .field("Here", self.origin.words())
-            .field("Children", self.deliveries.words())
-            .table(table)
-    }
 }

@@ -53,6 +53,21 @@ pub struct ConfigStaffrole {
     pub unset: bool,
 }
 
+/// Which role mutes in this guild
+///
+/// mute and unmute give and take it. It must rank below the bot's own role. What a mute role may not do is set on Discord.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConfigMuterole {
+    /// A role of this guild
+    #[arg(value_name = "ROLE")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleId>,
+    /// Have no mute role any more
+    #[arg(long)]
+    #[serde(default)]
+    pub unset: bool,
+}
+
 /// Whether this guild's audit is posted to its notification channel
 ///
 /// What changed something, was refused or failed is posted. The recording itself is always on.
@@ -86,6 +101,9 @@ pub struct GuildConfig {
     pub log_channel_id: Option<ChannelId>,
     /// The role that counts as staff.
     pub staff_role_id: Option<RoleId>,
+    /// The role that mutes.
+    #[serde(default)]
+    pub mute_role_id: Option<RoleId>,
 }
 
 /// One setting for people.
@@ -96,7 +114,7 @@ struct Setting {
 }
 
 impl GuildConfig {
-    fn settings(&self) -> [Setting; 4] {
+    fn settings(&self) -> [Setting; 5] {
         let id = |id: Option<String>| id.unwrap_or_else(|| "not set".into());
         let notifications = match (self.notification_channel_id, self.notifications) {
             (None, _) => "not set".to_owned(),
@@ -123,6 +141,11 @@ impl GuildConfig {
                 name: "staffrole",
                 value: id(self.staff_role_id.map(|id| id.to_string())),
                 purpose: "who may look without a permission",
+            },
+            Setting {
+                name: "muterole",
+                value: id(self.mute_role_id.map(|id| id.to_string())),
+                purpose: "what mute gives and unmute takes",
             },
         ]
     }

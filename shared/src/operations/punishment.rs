@@ -1,13 +1,13 @@
 //! `punishment list` and `punishment show`, and the shape that a punishment has everywhere.
 
+pub use super::action::Action;
 pub use super::delivery::{Delivery, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery};
 
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::{GuildId, PageSize, PunishmentId, Timestamp, Untrusted, UserId};
-use clap::{Args, ValueEnum};
+use crate::value::{Evidence, GuildId, PageSize, PunishmentId, Timestamp, Untrusted, UserId};
+use clap::Args;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// The latest punishments, newest first
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,60 +32,6 @@ pub struct PunishmentShow {
     /// Which, by its number
     #[arg(value_name = "PUNISHMENT")]
     pub id: PunishmentId,
-}
-
-/// What a punishment does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Ban from the guild.
-    Ban,
-    /// Lift a ban.
-    Unban,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: [Self; 2] = [Self::Ban, Self::Unban];
-
-    /// The word for it, as in the store and in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ban => "ban",
-            Self::Unban => "unban",
-        }
-    }
-
-    /// What was done: `banned`.
-    pub fn past(self) -> &'static str {
-        match self {
-            Self::Ban => "banned",
-            Self::Unban => "unbanned",
-        }
-    }
-
-    /// The action that has to be allowed for this one: an undo is allowed wherever its action is.
-    pub fn allowed_as(self) -> Self {
-        match self {
-            Self::Ban | Self::Unban => Self::Ban,
-        }
-    }
-
-    /// Whether it takes another action back.
-    pub fn is_undo(self) -> bool {
-        self.allowed_as() != self
-    }
-
-    /// The action with this word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.word() == word)
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.word())
-    }
 }
 
 /// Where a punishment came from.
@@ -140,6 +86,15 @@ pub struct Punishment {
     pub status: String,
     /// When it was stored.
     pub created_at: Timestamp,
+    /// When it ends by itself; nothing for one that does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Where what led to it can be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// The punishment that led to this one: what it takes back, what has expired, the warning that was one too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<PunishmentId>,
 }
 
 impl Punishment {
@@ -226,7 +181,17 @@ impl Reported for PunishmentDetail {
             .field("User", one.user_id.to_string())
             .field("By", one.by())
             .field("Reason", Cell::from(one.reason.as_ref()))
-            .field("When", one.created_at.to_string())
+            .field("When", one.created_at.to_string());
+        if let Some(until) = one.expires_at {
+            report = report.field("Until", until.to_string());
+        }
+        if let Some(evidence) = &one.evidence {
+            report = report.field("Evidence", evidence.to_string());
+        }
+        if let Some(because) = one.because {
+            report = report.field("Because of", format!("punishment {because}"));
+        }
+        report = report
             .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()))
             .field("Children", counts.words())
             .table(table);

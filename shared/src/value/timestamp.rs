@@ -1,6 +1,6 @@
 //! Wall-clock times: milliseconds since 1970 in UTC, shown as RFC 3339.
 
-use super::{Malformed, text_on_the_wire};
+use super::{Malformed, Span, text_on_the_wire};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -38,6 +38,15 @@ impl Timestamp {
     /// Date and time in UTC to the second, for tables: `2026-01-02 10:31:07`.
     pub fn short(self) -> String {
         format!("{} {}", self.date_time().date(), self.clock())
+    }
+}
+
+impl std::ops::Add<Span> for Timestamp {
+    type Output = Self;
+
+    /// That much later.
+    fn add(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_add_unsigned(span.seconds().saturating_mul(1_000)))
     }
 }
 

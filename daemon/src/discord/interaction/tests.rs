@@ -118,6 +118,12 @@ fn samples() -> Vec<Request> {
     let all = [
         ("ban", json!({"user": user, "reason": "it's -- \"bad\"", "delete_days": 7})),
         ("unban", json!({"user": user, "reason": "-x"})),
+        ("kick", json!({"user": user, "reason": "x", "evidence": "https://x.org/1"})),
+        ("mute", json!({"user": user, "for": "1h", "reason": "x", "evidence": "https://x.org/1"})),
+        ("unmute", json!({"user": user, "reason": "x"})),
+        ("timeout", json!({"user": user, "for": "40d", "reason": "x", "evidence": "https://x.org/1"})),
+        ("untimeout", json!({"user": user, "reason": "x"})),
+        ("warn", json!({"user": user, "reason": "x", "evidence": "https://x.org/1"})),
         ("punishment list", json!({"user": user, "limit": 10, "cursor": "77"})),
         ("punishment show", json!({"id": "42"})),
         ("setup main-guild", json!({})),
@@ -146,6 +152,7 @@ fn samples() -> Vec<Request> {
         ("config notifications", json!({"channel": user, "off": true})),
         ("config logchannel", json!({"channel": user, "unset": true})),
         ("config staffrole", json!({"role": user, "unset": true})),
+        ("config muterole", json!({"role": user, "unset": true})),
         ("config audit", json!({"state": "off"})),
         (
             "audit log",

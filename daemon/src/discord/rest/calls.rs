@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{ChannelId, GuildId, RoleId, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, Timestamp, UserId};
 
 /// `GET /users/@me`.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +50,24 @@ pub struct SessionStartLimit {
 pub struct MemberView {
     /// The member's roles.
     pub roles: Vec<RoleId>,
+    /// When they joined; nothing for guests.
+    #[serde(default)]
+    pub joined_at: Option<Timestamp>,
+}
+
+/// What a punishment's request carries beside its permit.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// To whom it is done.
+    pub user: UserId,
+    /// For the guild's audit log.
+    pub reason: Option<String>,
+    /// How many seconds of messages a ban deletes.
+    pub delete_seconds: u32,
+    /// When a timeout ends.
+    pub until: Option<Timestamp>,
+    /// The guild's mute role.
+    pub role: Option<RoleId>,
 }
 
 /// An audit-log entry. Our own type: serenity's refuses one without an actor, as bulk bans have (FACTS D4).
@@ -68,6 +86,9 @@ pub struct AuditLogEntry {
     /// The reason given.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What was changed, where the kind has such: as it came, since kinds that are not used may have other shapes.
+    #[serde(default)]
+    pub changes: Value,
 }
 
 /// The most entries of an audit log that Discord gives at once (FACTS A4).
@@ -84,6 +105,12 @@ impl Rest {
         let template = match action {
             Action::Ban => "PUT /guilds/{guild}/bans/{user}",
             Action::Unban => "DELETE /guilds/{guild}/bans/{user}",
+            Action::Kick => "DELETE /guilds/{guild}/members/{user}",
+            Action::Mute => "PUT /guilds/{guild}/members/{user}/roles/{role}",
+            Action::Unmute => "DELETE /guilds/{guild}/members/{user}/roles/{role}",
+            Action::Timeout | Action::Untimeout => "PATCH /guilds/{guild}/members/{user}",
+            // It makes no request, and its route never shuts.
+            Action::Warn => "none",
         };
         Route { template, major: guild.get() }
     }
@@ -142,8 +169,14 @@ impl Rest {
     /// # Errors
     /// [`RestError`].
     pub async fn member(&self, guild: GuildId, user: UserId) -> Result<Option<MemberView>, RestError> {
-        let route = Route { template: "GET /guilds/{guild}/members/{user}", major: guild.get() };
-        match self.read(Priority::Interactive, route, &format!("/guilds/{guild}/members/{user}")).await {
+        match self
+            .read(
+                Priority::Interactive,
+                Self::member_route(guild),
+                &format!("/guilds/{guild}/members/{user}"),
+            )
+            .await
+        {
             Ok(value) => read(value).map(Some),
             Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
             Err(error) => Err(error),
@@ -178,19 +211,14 @@ impl Rest {
         read(value["audit_log_entries"].take())
     }
 
-    /// A page of a guild's audit log: the oldest entries of one kind behind `after`, oldest first, at most
+    /// A page of a guild's audit log: the oldest entries of every kind behind `after`, oldest first, at most
     /// [`AUDIT_PAGE`] of them.
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn audit_log_after(
-        &self,
-        guild: GuildId,
-        kind: u64,
-        after: u64,
-    ) -> Result<Vec<AuditLogEntry>, RestError> {
+    pub async fn audit_log_after(&self, guild: GuildId, after: u64) -> Result<Vec<AuditLogEntry>, RestError> {
         let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
-        let path = format!("/guilds/{guild}/audit-logs?action_type={kind}&after={after}&limit={AUDIT_PAGE}");
+        let path = format!("/guilds/{guild}/audit-logs?after={after}&limit={AUDIT_PAGE}");
         let mut value = self.read(Priority::Backfill, route, &path).await?;
         read(value["audit_log_entries"].take())
     }
@@ -218,29 +246,65 @@ impl Rest {
         self.send(Some(slot), call).await.map(drop)
     }
 
-    /// Carries out a permit's action on a user, in the permit's guild.
+    /// Carries out a permit's action as ordered, in the permit's guild.
     ///
     /// # Errors
-    /// [`RestError`]. Lifting a ban that is not there is no error.
-    pub async fn punish(
+    /// [`RestError`]. Lifting a ban, or taking a role, that is not there is no error.
+    pub async fn punish(&self, slot: Slot, permit: &Permit, order: Order) -> Result<(), RestError> {
+        let (guild, action, user) = (permit.guild(), permit.action(), order.user);
+        let route = Self::punishment_route(guild, action);
+        let ban = format!("/guilds/{guild}/bans/{user}");
+        let member = format!("/guilds/{guild}/members/{user}");
+        let role = order.role.map(|role| format!("{member}/roles/{role}"));
+        let role = || role.ok_or_else(|| RestError::Lost("a mute without its role".into()));
+        let (method, path, body) = match action {
+            Action::Ban => {
+                (Method::PUT, ban, Some(json!({ "delete_message_seconds": order.delete_seconds })))
+            }
+            Action::Unban => (Method::DELETE, ban, None),
+            Action::Kick => (Method::DELETE, member, None),
+            // By the routes of one role: the whole list would be read, changed and written (FACTS A3).
+            Action::Mute => (Method::PUT, role()?, None),
+            Action::Unmute => (Method::DELETE, role()?, None),
+            Action::Timeout => {
+                (Method::PATCH, member, Some(json!({ "communication_disabled_until": order.until })))
+            }
+            Action::Untimeout => {
+                (Method::PATCH, member, Some(json!({ "communication_disabled_until": null })))
+            }
+            Action::Warn => return Ok(()),
+        };
+        let call = Call { method, route, path, body, reason: order.reason, bare: false };
+        match (action, self.send(Some(slot), call).await) {
+            (Action::Unban, Err(error)) if error.code() == Some(10026) => Ok(()),
+            (Action::Unmute, Err(error)) if error.code() == Some(10011) => Ok(()),
+            (_, result) => result.map(drop),
+        }
+    }
+
+    /// A member as far as it is needed here, with a slot that the caller has; nothing where the user is none.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn member_now(
         &self,
         slot: Slot,
-        permit: &Permit,
+        guild: GuildId,
         user: UserId,
-        reason: Option<String>,
-        delete_seconds: u32,
-    ) -> Result<(), RestError> {
-        let guild = permit.guild();
-        let route = Self::punishment_route(guild, permit.action());
-        let path = format!("/guilds/{guild}/bans/{user}");
-        let (method, body) = match permit.action() {
-            Action::Ban => (Method::PUT, Some(json!({ "delete_message_seconds": delete_seconds }))),
-            Action::Unban => (Method::DELETE, None),
-        };
-        match self.send(Some(slot), Call { method, route, path, body, reason, bare: false }).await {
-            Err(error) if permit.action() == Action::Unban && error.code() == Some(10026) => Ok(()),
-            result => result.map(drop),
+    ) -> Result<Option<MemberView>, RestError> {
+        let path = format!("/guilds/{guild}/members/{user}");
+        let route = Self::member_route(guild);
+        let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
+        match self.send(Some(slot), call).await {
+            Ok(value) => read(value).map(Some),
+            Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The route of [`member_now`](Self::member_now).
+    pub fn member_route(guild: GuildId) -> Route {
+        Route { template: "GET /guilds/{guild}/members/{user}", major: guild.get() }
     }
 
     /// Posts to a guild's own channel.

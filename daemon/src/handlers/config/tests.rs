@@ -64,6 +64,7 @@ async fn an_operator_sets_each_setting_and_unsets_it_and_sees_before_and_after()
         audit: true,
         log_channel_id: ChannelId::new(log),
         staff_role_id: RoleId::new(role),
+        mute_role_id: None,
     };
     assert_eq!(stored(&test, child).await, full);
     assert_eq!(
@@ -204,7 +205,7 @@ async fn who_may_not_is_refused_and_audited_also_where_they_are_staff() {
             Actor::Member { user, permissions, resolved, .. } => {
                 Actor::Member { user, roles: vec![RoleId::new(role).unwrap()], permissions, resolved }
             }
-            operator @ Actor::Operator { .. } => operator,
+            other => other,
         };
         Invocation { actor, ..asked }
     };

@@ -13,7 +13,7 @@ async fn a_child_is_told_of_its_own_delivery_and_of_no_other_guild() {
     }
     let victim = sandbox.stranger();
     let reason = "spam\n@everyone **x**".parse().ok();
-    ask(&test, main, Ban { user: user(victim), reason, delete_days: None }).await;
+    ask(&test, main, Ban { reason, ..Ban::new(user(victim)) }).await;
     for (channel, of) in channels[1..].iter().zip([child, other]) {
         let told = until_told(&sandbox, *channel, 1).await;
         assert_eq!(told.len(), 1, "{told:?}");

@@ -74,7 +74,7 @@ impl View<'_> {
                AND (d.state IN ('blocked', 'unknown') OR (d.state = 'pending' AND d.reason IS NOT NULL)
                     OR (?5 AND d.state = 'failed' AND NOT EXISTS (SELECT 1 FROM deliveries newer
                           WHERE newer.guild_id = d.guild_id AND newer.target_user = d.target_user
-                            AND newer.delivery_id > d.delivery_id
+                            AND newer.measure = d.measure AND newer.delivery_id > d.delivery_id
                             AND (newer.scope = 'origin' OR ?1 = (SELECT source_guild FROM punishments
                                                                    WHERE event_id = newer.punishment_id)))))
              ORDER BY d.delivery_id";

@@ -7,31 +7,33 @@ use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
 
 impl View<'_> {
-    /// Provenance: why an unban decided in `source` lifts nothing in the child `guild`; nothing where it does. Only
-    /// what Wayhaven did is undone, and only when no other cause remains. `unban` is the unban's own delivery,
-    /// where it has one already.
+    /// Provenance: why an undo of a measure that was decided in `source` takes nothing back in the child `guild`; nothing
+    /// where it does. Only what Wayhaven did is undone, and only when no other cause remains. `undo` is the undo's own
+    /// delivery, where it has one already.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn why_not_lift(
+    pub fn why_not_undo(
         &self,
         guild: GuildId,
         user: UserId,
         source: GuildId,
-        unban: Option<DeliveryId>,
-    ) -> Result<Option<&'static str>, StoreError> {
-        Ok(if self.is_banned_locally(guild, user)? {
-            Some("banned there by its own staff")
-        } else if !self.is_our_ban(guild, user, unban)? {
-            Some("Wayhaven has not banned them there")
-        } else if self.has_other_cause(guild, user, source)? {
-            Some("another network's ban remains")
+        measure: Action,
+        undo: Option<DeliveryId>,
+    ) -> Result<Option<String>, StoreError> {
+        let measure = measure.measure();
+        Ok(if self.is_done_locally(guild, user, measure)? {
+            Some(format!("{} there by its own staff", measure.past()))
+        } else if !self.is_ours(guild, user, measure, undo)? {
+            Some(format!("Wayhaven has not {} them there", measure.past()))
+        } else if self.has_other_cause(guild, user, source, measure)? {
+            Some(format!("another network's {measure} remains"))
         } else {
             None
         })
     }
 
-    /// The main whose ban of the user was delivered to the guild along a link that is active still, and that nobody
+    /// The main whose punishment of the user was delivered to the guild along a link that is active still, and that nobody
     /// has taken back: what the guild's staff override by lifting it.
     ///
     /// # Errors
@@ -40,43 +42,52 @@ impl View<'_> {
         &self,
         guild: GuildId,
         user: UserId,
+        measure: Action,
     ) -> Result<Option<(PunishmentId, GuildId)>, StoreError> {
         let sql = "SELECT p.event_id, p.source_guild FROM deliveries d
               JOIN punishments p ON p.event_id = d.punishment_id AND p.status = 'active'
               JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
-             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = 'ban' AND d.state = 'applied'
+             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = ?3 AND d.state = 'applied'
              ORDER BY d.delivery_id DESC LIMIT 1";
+        let measure = measure.measure().word();
         let mut statement = self.connection.prepare_cached(sql)?;
         let read = |row: &Row<'_>| Ok((column(row, "event_id")?, column(row, "source_guild")?));
-        Ok(statement.query_row(params![Sql(guild), Sql(user)], read).optional()?)
+        Ok(statement.query_row(params![Sql(guild), Sql(user), measure], read).optional()?)
     }
 
-    /// Whether a ban of the user by Wayhaven stands in the guild, or may: the latest of our deliveries before
-    /// `before` that counts is a ban. A ban counts where its request left, or may have; an unban only where it was
-    /// done: one that was refused, or skipped after a restart, has lifted nothing.
-    fn is_our_ban(
+    /// Whether what stands of the measure in the guild is Wayhaven's, or may be: the latest of our deliveries before
+    /// `before` that counts is no undo. It counts where its request left, or may have; an undo only where it was done:
+    /// one that was refused, or skipped after a restart, has taken nothing back.
+    fn is_ours(
         &self,
         guild: GuildId,
         user: UserId,
+        measure: Action,
         before: Option<DeliveryId>,
     ) -> Result<bool, StoreError> {
         let sql =
-            "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND delivery_id < ?3
-                AND (state = 'applied' OR (sent = 1 AND action = 'ban'))
+            "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?4 AND delivery_id < ?3
+                AND (state = 'applied' OR (sent = 1 AND action = measure))
              ORDER BY delivery_id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let before = before.map_or(i64::MAX, |id| id.get().cast_signed());
-        let action: Option<String> =
-            statement.query_row(params![Sql(guild), Sql(user), before], |row| row.get(0)).optional()?;
-        Ok(action.as_deref() == Some(Action::Ban.word()))
+        let values = params![Sql(guild), Sql(user), before, measure.word()];
+        let action: Option<String> = statement.query_row(values, |row| row.get(0)).optional()?;
+        Ok(action.as_deref() == Some(measure.word()))
     }
 
-    /// Whether another main's ban of the user is active and reaches the guild.
-    fn has_other_cause(&self, guild: GuildId, user: UserId, source: GuildId) -> Result<bool, StoreError> {
+    /// Whether another main's punishment of the user is active and reaches the guild.
+    fn has_other_cause(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+        measure: Action,
+    ) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = 'ban' AND p.status = 'active' AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
-        let values = params![Sql(guild), Sql(user), Sql(source)];
+               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
+        let values = params![Sql(guild), Sql(user), Sql(source), measure.word()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 }

@@ -7,6 +7,7 @@ use crate::store::{Store, StoreError};
 use rusqlite::Connection;
 use std::sync::mpsc;
 use tempfile::TempDir;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::{Fault, FaultKind};
 
@@ -236,6 +237,9 @@ async fn a_store_opened_again_goes_on_with_its_epoch_its_links_and_its_sequence(
     assert_eq!(again.epoch(), store.epoch());
     assert_eq!(*again.sequence().borrow(), *store.sequence().borrow());
     assert_eq!(again.topology().link(guild(1), guild(2)), store.topology().link(guild(1), guild(2)));
-    let last = again.read(|view| Ok(view.last_action(guild(1), user(7))?)).await.unwrap();
+    let last = again
+        .read(|view| Ok(view.last_decision(guild(1), user(7), Action::Ban)?.map(|(last, _)| last)))
+        .await
+        .unwrap();
     assert_eq!(last, Some(wayhaven_shared::operations::punishment::Action::Ban));
 }

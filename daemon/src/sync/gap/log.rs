@@ -1,13 +1,12 @@
 //! One guild's audit log, read from its cursor to its end.
 
 use crate::discord::directory::{Presence, VIEW_AUDIT_LOG};
-use crate::discord::event::{Entry, entry_kind};
+use crate::discord::event::Entry;
 use crate::discord::rest::{AUDIT_PAGE, RestError};
 use crate::store::{Change, Severity};
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::entry::work_entry;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::GuildId;
 
 /// How long Discord keeps an entry, in milliseconds: 45 days (FACTS A4).
@@ -34,10 +33,10 @@ pub(super) struct Reader {
     pub(super) tools: Tools,
 }
 
-/// A page of both kinds, oldest first.
+/// A page of what punishes, oldest first.
 struct Page {
     entries: Vec<Entry>,
-    /// Up to which entry nothing is missing in it.
+    /// The newest entry of any kind in it: up to there nothing is missing.
     covers: u64,
     /// Whether nothing follows it.
     is_last: bool,
@@ -115,30 +114,25 @@ impl Reader {
     }
 
     async fn page(&self, guild: GuildId, after: u64) -> Result<Page, Stop> {
-        let of = |action| self.tools.rest.audit_log_after(guild, entry_kind(action), after);
-        let (bans, unbans) = tokio::try_join!(of(Action::Ban), of(Action::Unban))?;
-        let mut covers = u64::MAX;
-        let mut is_last = true;
-        let mut entries = Vec::with_capacity(bans.len() + unbans.len());
-        for half in [bans, unbans] {
-            let ids: Vec<u64> = half.iter().filter_map(|entry| entry.id.parse().ok()).collect();
-            // A page that does not go on would be asked for without an end.
-            let furthest = ids.iter().copied().max().filter(|id| *id > after);
-            if half.len() >= AUDIT_PAGE {
-                is_last = false;
-                covers = covers.min(furthest.ok_or_else(|| Stop::Failed("a page without an end".into()))?);
-            }
-            entries.extend(half.into_iter().filter_map(|entry| Entry::from_log(guild, entry)));
-        }
-        // What lies behind the shorter half's end may have something of the longer one before it.
-        entries.retain(|entry| entry.id > after && entry.id <= covers);
+        let page = self.tools.rest.audit_log_after(guild, after).await?;
+        let is_last = page.len() < AUDIT_PAGE;
+        // A page that does not go on would be asked for without an end.
+        let furthest = page.iter().filter_map(|entry| entry.id.parse().ok()).max().filter(|id| *id > after);
+        let covers = match (furthest, is_last) {
+            (Some(furthest), _) => furthest,
+            (None, true) => after,
+            (None, false) => return Err(Stop::Failed("a page without an end".into())),
+        };
+        let mut entries: Vec<_> =
+            page.into_iter().filter_map(|entry| Entry::from_log(guild, entry)).collect();
+        entries.retain(|entry| entry.id > after);
         entries.sort_by_key(|entry| entry.id);
         Ok(Page { entries, covers, is_last })
     }
 
     /// Works a page in one transaction, together with the cursor.
     async fn work(&self, guild: GuildId, page: Page) -> Result<(), Fault> {
-        let Some(newest) = page.entries.last().map(|entry| entry.id) else { return Ok(()) };
+        let newest = page.covers;
         let me = self.tools.directory.me();
         let work = move |change: &Change<'_>| {
             for entry in page.entries {

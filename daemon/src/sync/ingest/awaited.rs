@@ -3,7 +3,7 @@
 
 use super::Ingest;
 use super::entry::{Seen, by_hand, from_entry};
-use crate::discord::event::{Entry, entry_kind};
+use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::store::Awaited;
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -46,13 +46,20 @@ impl Ingest {
             match found {
                 Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(()),
                 Some(entry) => {
-                    change.note_entry(guild, entry.id, user)?;
-                    Ok(from_entry(change, entry)?)
+                    change.note_entry(guild, entry.id, user, action)?;
+                    let seen =
+                        Seen { by: entry.actor, reason: entry.reason, ..Seen::bare(guild, user, action) };
+                    Ok(from_entry(change, seen, entry.id)?)
                 }
                 // Something newer was decided while nobody knew whose this was.
-                None if change.decided_since(guild, user, awaited.received_at)? => Ok(()),
-                None if change.last_action(guild, user)? == Some(action) => Ok(()),
-                None => Ok(by_hand(change, &Seen { guild, user, action, by: None, reason: None }, None)?),
+                None if change.decided_since(guild, user, action, awaited.received_at)? => Ok(()),
+                None if change
+                    .last_decision(guild, user, action)?
+                    .is_some_and(|(last, _)| last == action) =>
+                {
+                    Ok(())
+                }
+                None => Ok(by_hand(change, &Seen::bare(guild, user, action), None)?),
             }
         });
         resolved.await
@@ -60,7 +67,7 @@ impl Ingest {
 
     /// The newest entry of the guild's log that explains the event; nothing where the log cannot be read.
     async fn look_for(&self, awaited: Awaited) -> Option<Entry> {
-        let entries = match self.tools.rest.audit_log(awaited.guild, entry_kind(awaited.action)).await {
+        let entries = match self.tools.rest.audit_log(awaited.guild, entry_kind(awaited.action)?).await {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::warn!(guild = %awaited.guild, "the audit log is not readable: {error}");
@@ -71,7 +78,8 @@ impl Ingest {
         entries.into_iter().find_map(|entry| {
             let entry = Entry::from_log(awaited.guild, entry)?;
             let same_occasion = ((entry.id >> 22) + DISCORD_EPOCH).abs_diff(received) <= SAME_OCCASION;
-            (same_occasion && entry.user == awaited.user && entry.action == awaited.action).then_some(entry)
+            (same_occasion && entry.user == awaited.user && entry.deed == Deed::Done(awaited.action))
+                .then_some(entry)
         })
     }
 }

@@ -1,13 +1,13 @@
 //! What an audit entry means, decided in the transaction that stores it: the same whether it came by the gateway or
 //! was read from the log, and once only.
 
-use crate::discord::event::Entry;
+use crate::discord::event::{Deed, Entry};
 use crate::store::{AuditRow, Change, NewPunishment, Personal, Severity, StoreError};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::punishment::{Action, Origin};
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 
 /// Works an entry. `me` is the bot's own id.
 ///
@@ -15,14 +15,15 @@ use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 /// Where the store fails; then nothing of it is stored.
 pub fn work_entry(change: &Change<'_>, me: Option<UserId>, entry: Entry) -> Result<(), StoreError> {
     let topology = change.topology_here()?;
-    let Entry { guild, id, user, actor, action, .. } = entry;
+    let Some(seen) = meaning(change, &entry)? else { return Ok(()) };
+    let Entry { guild, id, user, actor, .. } = entry;
     let ours = actor.is_some() && actor == me;
     if topology.is_main(guild) {
-        if !change.note_entry(guild, id, user)? {
+        if !change.note_entry(guild, id, user, seen.action)? {
             return Ok(());
         }
-        change.entry_came(guild, user, action)?;
-        return if ours { confirm(change, &entry) } else { from_entry(change, entry) };
+        change.entry_came(guild, user, seen.action)?;
+        return if ours { confirm(change, &seen, id) } else { from_entry(change, seen, id) };
     }
     // Our own effect comes back: it only confirms.
     if ours {
@@ -30,66 +31,84 @@ pub fn work_entry(change: &Change<'_>, me: Option<UserId>, entry: Entry) -> Resu
     }
     // Of guilds that belong to no network nothing is followed, and so nothing is remembered twice.
     if topology.is_child(guild) {
-        if !change.note_entry(guild, id, user)? {
+        if !change.note_entry(guild, id, user, seen.action)? {
             return Ok(());
         }
-        if change.is_outrun(guild, user, id)? {
-            change.audit(&observed(&entry))?;
+        if change.is_outrun(guild, user, seen.action, id)? {
+            change.audit(&row(&seen))?;
             return Ok(());
         }
     }
-    contain(change, &entry)
+    contain_seen(change, &seen)
+}
+
+/// What an entry means in its guild; nothing where it punishes nobody. Roles mean something where one of them is the
+/// guild's mute role.
+///
+/// # Errors
+/// Where the store fails.
+pub fn meaning(change: &Change<'_>, entry: &Entry) -> Result<Option<Seen>, StoreError> {
+    let (action, until) = match &entry.deed {
+        Deed::Done(action) => (*action, None),
+        // An end that has passed is none (FACTS A3).
+        Deed::Timeout { until: Some(until), .. } if *until > change.now() => (Action::Timeout, Some(*until)),
+        Deed::Timeout { .. } => (Action::Untimeout, None),
+        Deed::Roles { added, removed } => match change.config(entry.guild)?.mute_role_id {
+            Some(role) if added.contains(&role) => (Action::Mute, None),
+            Some(role) if removed.contains(&role) => (Action::Unmute, None),
+            _ => return Ok(None),
+        },
+    };
+    let Entry { guild, user, actor, .. } = *entry;
+    Ok(Some(Seen { guild, user, action, until, by: actor, reason: entry.reason.clone() }))
 }
 
 /// Our own request, done in the main. It only confirms, unless somebody did the opposite by hand in between and that
 /// was taken for the last word: the main's order decides, and this entry is the later one (FAULTS 15).
-fn confirm(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
-    let Entry { guild, id, user, action, .. } = *entry;
-    if is_overtaken(change, guild, user, id)? {
+fn confirm(change: &Change<'_>, seen: &Seen, id: u64) -> Result<(), StoreError> {
+    let Seen { guild, user, action, .. } = *seen;
+    if is_overtaken(change, seen, id)? {
         return Ok(());
     }
-    let Some((last, Some(of))) = change.last_decision(guild, user)? else { return Ok(()) };
+    let Some((last, Some(of))) = change.last_decision(guild, user, action)? else { return Ok(()) };
     if last == action || of >= id {
         return Ok(());
     }
     let asked = change.last_asked(guild, user, action)?;
-    let new = NewPunishment {
-        guild,
-        user,
-        action,
-        reason: asked.as_ref().and_then(|asked| asked.reason.clone()),
-        moderator: asked.as_ref().and_then(|asked| asked.moderator_id),
-        origin: asked.map_or(Origin::System, |asked| asked.origin),
-        delete_seconds: 0,
-        audit_entry: Some(id),
-    };
-    change.audit(&observed(entry))?;
+    let mut new = NewPunishment::new(guild, user, action, Origin::System);
+    new.audit_entry = Some(id);
+    if let Some(asked) = asked {
+        (new.reason, new.moderator, new.origin) = (asked.reason, asked.moderator_id, asked.origin);
+        (new.expires_at, new.evidence) = (asked.expires_at, asked.evidence);
+    }
+    change.audit(&row(seen))?;
     record(change, &new, AtOrigin::Done).map(drop)
 }
 
-fn is_overtaken(change: &Change<'_>, guild: GuildId, user: UserId, entry: u64) -> Result<bool, StoreError> {
-    Ok(change.is_overtaken(guild, user, entry)? || change.is_outrun(guild, user, entry)?)
+fn is_overtaken(change: &Change<'_>, seen: &Seen, entry: u64) -> Result<bool, StoreError> {
+    let Seen { guild, user, action, .. } = *seen;
+    Ok(change.is_overtaken(guild, user, action, entry)? || change.is_outrun(guild, user, action, entry)?)
 }
 
 /// Stores what somebody else's entry in a main tells, unless it is known.
 ///
 /// # Errors
 /// Where the store fails.
-pub fn from_entry(change: &Change<'_>, entry: Entry) -> Result<(), StoreError> {
-    if change.is_recorded(entry.guild, entry.id)? {
+pub fn from_entry(change: &Change<'_>, seen: Seen, id: u64) -> Result<(), StoreError> {
+    if change.is_recorded(seen.guild, id)? {
         return Ok(());
     }
-    if is_overtaken(change, entry.guild, entry.user, entry.id)? {
+    if is_overtaken(change, &seen, id)? {
         // It comes after a later one: the order in the main guild wins (FAULTS 14, 15).
-        change.audit(&observed(&entry))?;
+        change.audit(&row(&seen))?;
         return Ok(());
     }
-    let Entry { guild, id, user, actor, ref reason, action } = entry;
     // The entry comes late to a ban that was already stored without one: it says who and why.
-    if change.adopt_entry(guild, user, action, id, actor, reason.as_ref())? {
+    let Seen { guild, user, action, by, ref reason, .. } = seen;
+    if change.adopt_entry(guild, user, action, id, by, reason.as_ref())? {
         return Ok(());
     }
-    by_hand(change, &Seen { guild, user, action, by: actor, reason: entry.reason }, Some(id))
+    by_hand(change, &seen, Some(id))
 }
 
 /// Something that was done by hand, as far as it is known.
@@ -100,10 +119,19 @@ pub struct Seen {
     pub user: UserId,
     /// What.
     pub action: Action,
+    /// Until when, where Discord ends it by itself.
+    pub until: Option<Timestamp>,
     /// By whom, where that is known.
     pub by: Option<UserId>,
     /// Why, where that is known.
     pub reason: Option<Untrusted>,
+}
+
+impl Seen {
+    /// Something of which neither actor nor reason is known.
+    pub fn bare(guild: GuildId, user: UserId, action: Action) -> Self {
+        Self { guild, user, action, until: None, by: None, reason: None }
+    }
 }
 
 /// Stores a punishment that was made by hand in a main.
@@ -111,23 +139,11 @@ pub struct Seen {
 /// # Errors
 /// Where the store fails.
 pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Result<(), StoreError> {
-    change.audit(&row(seen.guild, seen.user, seen.by, seen.reason.as_ref(), seen.action))?;
-    let new = NewPunishment {
-        guild: seen.guild,
-        user: seen.user,
-        action: seen.action,
-        reason: seen.reason.clone(),
-        moderator: seen.by,
-        origin: Origin::Guild,
-        delete_seconds: 0,
-        audit_entry,
-    };
+    change.audit(&row(seen))?;
+    let mut new = NewPunishment::new(seen.guild, seen.user, seen.action, Origin::Guild);
+    (new.reason, new.moderator) = (seen.reason.clone(), seen.by);
+    (new.expires_at, new.audit_entry) = (seen.until, audit_entry);
     record(change, &new, AtOrigin::Done).map(drop)
-}
-
-fn contain(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
-    let Entry { guild, user, actor, action, .. } = *entry;
-    contain_seen(change, &Seen { guild, user, action, by: actor, reason: entry.reason.clone() })
 }
 
 /// What was done in a guild that is no main stays there.
@@ -135,13 +151,13 @@ fn contain(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
 /// # Errors
 /// Where the store fails.
 pub fn contain_seen(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
-    let Seen { guild, user, action, by, .. } = *seen;
-    change.note_local_ban(guild, user, by, action)?;
-    if action == Action::Unban {
-        tell_override(change, guild, user, by)?;
+    let Seen { guild, user, action, by, until, .. } = *seen;
+    change.note_local_cause(guild, user, by, action, until)?;
+    if action.is_undo() {
+        tell_override(change, seen)?;
     }
     if change.topology_here()?.is_child(guild) {
-        change.audit(&row(guild, user, by, seen.reason.as_ref(), action))?;
+        change.audit(&row(seen))?;
         let action = action.word().to_owned();
         change.tell(&Changed::Contained { guild_id: guild, action, user_id: user, by })?;
     }
@@ -149,44 +165,32 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> 
 }
 
 /// A child's staff have the last word in their own guild, and the network learns that they have used it.
-fn tell_override(
-    change: &Change<'_>,
-    guild: GuildId,
-    user: UserId,
-    by: Option<UserId>,
-) -> Result<(), StoreError> {
-    let Some((punishment, main)) = change.overridden(guild, user)? else { return Ok(()) };
-    let details =
-        format!("guild {guild} lifted the ban of {user} that main {main} had delivered (#{punishment})");
+fn tell_override(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
+    let Seen { guild, user, action, by, .. } = *seen;
+    let Some((punishment, main)) = change.overridden(guild, user, action)? else { return Ok(()) };
+    let measure = action.measure();
+    let details = format!(
+        "guild {guild} has taken back the {measure} of {user} that main {main} had delivered (#{punishment})"
+    );
     change.alert("local_override", Severity::Medium, Some(guild), by, &details)
 }
 
-fn observed(entry: &Entry) -> AuditRow {
-    row(entry.guild, entry.user, entry.actor, entry.reason.as_ref(), entry.action)
-}
-
 /// The audit row of something that was seen and not asked of us.
-fn row(
-    guild: GuildId,
-    user: UserId,
-    by: Option<UserId>,
-    reason: Option<&Untrusted>,
-    action: Action,
-) -> AuditRow {
-    let parameters = reason.map(|reason| serde_json::json!({ "reason": reason }).to_string());
+fn row(seen: &Seen) -> AuditRow {
+    let parameters = seen.reason.as_ref().map(|reason| serde_json::json!({ "reason": reason }).to_string());
     AuditRow {
         intent: None,
         result: Some(AuditResult::Success),
-        operation: action.word(),
+        operation: seen.action.word(),
         family: "punishment",
         surface: "gateway",
-        guild: Some(guild),
+        guild: Some(seen.guild),
         channel: None,
         fault: None,
         micros: None,
         personal: Personal {
-            actor: by.map(|user| user.to_string()),
-            target: Some(user.to_string()),
+            actor: seen.by.map(|user| user.to_string()),
+            target: Some(seen.user.to_string()),
             parameters,
             message: None,
         },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault, permissions};
 use wayhaven_shared::control::Role;
-use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
+use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState};
 use wayhaven_shared::operations::setup::SetupRemoveChild;
 use wayhaven_shared::operations::status::ConnectionState;
 
@@ -115,7 +115,10 @@ async fn fault_8_a_change_that_does_not_bring_the_permission_back_costs_no_reque
     // What the child's staff do afterwards is taken in behind the roles.
     let local = sandbox.stranger();
     sandbox.people().ban(bad, sandbox.child_moderator(bad), local, None).unwrap();
-    test.until("the ban behind", move |view| view.is_banned_locally(guild(bad), user(local)).unwrap()).await;
+    test.until("the ban behind", move |view| {
+        view.is_done_locally(guild(bad), user(local), Action::Ban).unwrap()
+    })
+    .await;
     test.daemon.engine().drain().await;
     assert_eq!(sandbox.effects_in(bad).len(), 1);
     assert_eq!(test.alerts().await, ["delivery_blocked"]);

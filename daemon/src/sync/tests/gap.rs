@@ -208,7 +208,10 @@ async fn a_log_that_cannot_be_read_is_told_once_and_read_when_it_can_be() {
     assert_eq!(told(test.told().await), once);
 
     sandbox.people().set_bot_permissions(blind, wayhaven_sandbox::permissions::LEAST_FOR_BOT).unwrap();
-    test.until("its own ban", move |view| view.is_banned_locally(guild(blind), user(victim)).unwrap()).await;
+    test.until("its own ban", move |view| {
+        view.is_done_locally(guild(blind), user(victim), Action::Ban).unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -279,7 +282,11 @@ async fn a_hand_made_ban_that_is_found_late_does_not_undo_what_was_asked_after_i
         test.daemon.ingest().gaps().idle().await;
         test.daemon.engine().drain().await;
         assert_eq!(sandbox.banned_in(&children, victim), 0, "the last word in the main was the unban");
-        let last = test.read(move |view| view.last_action(guild(main), user(victim)).unwrap()).await;
+        let last = test
+            .read(move |view| {
+                view.last_decision(guild(main), user(victim), Action::Ban).unwrap().map(|(last, _)| last)
+            })
+            .await;
         assert_eq!(last, Some(Action::Unban), "{asked}");
     }
 }

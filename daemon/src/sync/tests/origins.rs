@@ -85,8 +85,10 @@ async fn fault_19_a_ban_in_a_child_by_hand_touches_no_guild() {
     let test = TestDaemon::start(&sandbox).await;
     let (child, victim) = (sandbox.children()[0], sandbox.stranger());
     sandbox.people().ban(child, sandbox.child_moderator(child), victim, Some("local")).unwrap();
-    test.until("the contained ban", move |view| view.is_banned_locally(guild(child), user(victim)).unwrap())
-        .await;
+    test.until("the contained ban", move |view| {
+        view.is_done_locally(guild(child), user(victim), Action::Ban).unwrap()
+    })
+    .await;
     assert_eq!(sandbox.effect_count(), 0);
     assert!(test.read(move |view| view.punishments(None, None, None, 9).unwrap()).await.is_empty());
     let contained = test.told().await.into_iter().find_map(|change| match change {
@@ -137,8 +139,10 @@ async fn an_unban_lifts_what_we_did_and_leaves_the_childs_own_ban() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, own, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     sandbox.people().ban(own, sandbox.child_moderator(own), victim, Some("ours")).unwrap();
-    test.until("the child's own ban", move |view| view.is_banned_locally(guild(own), user(victim)).unwrap())
-        .await;
+    test.until("the child's own ban", move |view| {
+        view.is_done_locally(guild(own), user(victim), Action::Ban).unwrap()
+    })
+    .await;
     let ban = test.ban(main, victim).await;
     test.until_counted(ban, DeliveryState::Applied, 3).await;
     let unban = test.unban(main, victim).await;
@@ -177,6 +181,10 @@ async fn fault_14_a_ban_whose_entry_is_lost_does_not_come_back_after_its_unban()
     // The journal is worked off once the log was asked for the lost entry.
     test.until_worked_off().await;
     assert_eq!(sandbox.banned_in(&sandbox.children(), victim), 0);
-    let active = test.read(move |view| view.last_action(guild(main), user(victim)).unwrap()).await;
+    let active = test
+        .read(move |view| {
+            view.last_decision(guild(main), user(victim), Action::Ban).unwrap().map(|(last, _)| last)
+        })
+        .await;
     assert_eq!(active, Some(Action::Unban), "the order in the main guild wins");
 }

@@ -17,16 +17,7 @@ fn at(method: &str, of: u64) -> At {
 }
 
 fn new(main: u64, victim: u64, action: Action) -> NewPunishment {
-    NewPunishment {
-        guild: guild(main),
-        user: user(victim),
-        action,
-        reason: None,
-        moderator: None,
-        origin: Origin::Operator,
-        delete_seconds: 0,
-        audit_entry: None,
-    }
+    NewPunishment::new(guild(main), user(victim), action, Origin::Operator)
 }
 
 #[tokio::test]
@@ -93,7 +84,8 @@ async fn what_was_overtaken_by_hand_in_the_main_is_not_sent_when_the_main_is_men
     sandbox.people().ban(main, sandbox.moderator(), victim, None).unwrap();
     test.until("the last word", move |view| {
         view.origin_of(unban).unwrap().is_some_and(|origin| origin.state == DeliveryState::Superseded)
-            && view.last_action(guild(main), user(victim)).unwrap() == Some(Action::Ban)
+            && view.last_decision(guild(main), user(victim), Action::Ban).unwrap().map(|(last, _)| last)
+                == Some(Action::Ban)
     })
     .await;
     test.until_worked_off().await;

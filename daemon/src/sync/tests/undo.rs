@@ -46,11 +46,14 @@ async fn a_childs_unban_by_command_ends_its_own_ban() {
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     sandbox.people().ban(child, sandbox.child_moderator(child), victim, Some("ours")).unwrap();
     test.until("the child's own ban", move |view| {
-        view.is_banned_locally(guild(child), user(victim)).unwrap()
+        view.is_done_locally(guild(child), user(victim), Action::Ban).unwrap()
     })
     .await;
     test.unban(child, victim).await;
-    test.until("its end", move |view| !view.is_banned_locally(guild(child), user(victim)).unwrap()).await;
+    test.until("its end", move |view| {
+        !view.is_done_locally(guild(child), user(victim), Action::Ban).unwrap()
+    })
+    .await;
     let ban = test.ban(main, victim).await;
     test.until_counted(ban, DeliveryState::Applied, 1).await;
     let unban = test.unban(main, victim).await;
@@ -64,8 +67,10 @@ async fn the_preview_of_an_unban_is_what_it_does() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, own, victim) = (sandbox.main_guild(), sandbox.children()[1], sandbox.stranger());
     sandbox.people().ban(own, sandbox.child_moderator(own), victim, Some("ours")).unwrap();
-    test.until("the child's own ban", move |view| view.is_banned_locally(guild(own), user(victim)).unwrap())
-        .await;
+    test.until("the child's own ban", move |view| {
+        view.is_done_locally(guild(own), user(victim), Action::Ban).unwrap()
+    })
+    .await;
     let ban = test.ban(main, victim).await;
     test.until_counted(ban, DeliveryState::Applied, 2).await;
 
@@ -92,25 +97,16 @@ async fn fault_2_a_ban_that_was_overtaken_at_a_kill_counts_as_sent_for_the_unban
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) =
         (guild(sandbox.main_guild()), guild(sandbox.children()[0]), user(sandbox.stranger()));
-    let new = move |action| NewPunishment {
-        guild: main,
-        user: victim,
-        action,
-        reason: None,
-        moderator: None,
-        origin: Origin::Operator,
-        delete_seconds: 0,
-        audit_entry: None,
-    };
+    let new = move |action| NewPunishment::new(main, victim, action, Origin::Operator);
     let why_not = test.daemon.store().write(move |change| {
         record(change, &new(Action::Ban), AtOrigin::Done)?;
         let unban = record(change, &new(Action::Unban), AtOrigin::Done)?.punishment.id;
         let unban = change.deliveries_of(unban)?[0].id;
-        let before = change.why_not_lift(child, victim, main, Some(unban))?;
+        let before = change.why_not_undo(child, victim, main, Action::Unban, Some(unban))?;
         change.suspect_open_deliveries()?;
-        Ok((before, change.why_not_lift(child, victim, main, Some(unban))?))
+        Ok((before, change.why_not_undo(child, victim, main, Action::Unban, Some(unban))?))
     });
-    assert_eq!(why_not.await.unwrap(), (Some("Wayhaven has not banned them there"), None));
+    assert_eq!(why_not.await.unwrap(), (Some("Wayhaven has not banned them there".to_owned()), None));
 }
 
 #[tokio::test]
@@ -119,16 +115,7 @@ async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_super
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) =
         (guild(sandbox.main_guild()), guild(sandbox.children()[0]), user(sandbox.stranger()));
-    let new = move |action| NewPunishment {
-        guild: main,
-        user: victim,
-        action,
-        reason: None,
-        moderator: None,
-        origin: Origin::Operator,
-        delete_seconds: 0,
-        audit_entry: None,
-    };
+    let new = move |action| NewPunishment::new(main, victim, action, Origin::Operator);
     // Stored, asked and taken back: no request leaves here, and nobody can know that after a kill.
     let store = test.daemon.store();
     let why_not = async |killed: bool| {
@@ -140,13 +127,13 @@ async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_super
             }
             let unban = record(change, &new(Action::Unban), AtOrigin::Done)?;
             let delivery = change.deliveries_of(unban.punishment.id)?[0].id;
-            tell.send(change.why_not_lift(child, victim, main, Some(delivery))?).unwrap();
+            tell.send(change.why_not_undo(child, victim, main, Action::Unban, Some(delivery))?).unwrap();
             Err::<(), _>(wayhaven_shared::Fault::usage("taken back"))
         };
         store.write(work).await.unwrap_err();
         told.await.unwrap()
     };
-    assert_eq!(why_not(false).await, Some("Wayhaven has not banned them there"));
+    assert_eq!(why_not(false).await.as_deref(), Some("Wayhaven has not banned them there"));
     assert_eq!(why_not(true).await, None);
 }
 

@@ -49,7 +49,7 @@ impl FromStr for AllowedActions {
         let read = |word: &&str| match Action::from_word(word) {
             Some(action) if action.is_undo() => Err(Malformed(format!(
                 "{word} is not listed: it is allowed wherever {} is",
-                action.allowed_as()
+                action.measure()
             ))),
             Some(action) => Ok(action),
             None => Err(Malformed(format!("an action is one of {}, or {NONE} for no action", known()))),
@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn a_list_is_words_without_undos_or_none_by_itself() {
         let read = |text: &str| text.parse::<AllowedActions>().map(|list| list.to_string());
-        for (text, as_read) in [("ban", "ban"), (" ban , ban ", "ban"), ("ban ban", "ban"), ("none", "none")]
+        for (text, as_read) in
+            [("ban", "ban"), (" ban , ban ", "ban"), ("warn kick ban", "ban,kick,warn"), ("none", "none")]
         {
             assert_eq!(read(text).unwrap(), as_read, "{text:?}");
         }
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_wire_holds_the_same_check() {
-        assert_eq!(serde_json::to_string(&AllowedActions::all()).unwrap(), "\"ban\"");
+        assert_eq!(serde_json::to_string(&AllowedActions::all()).unwrap(), "\"ban,kick,mute,timeout,warn\"");
         assert!(serde_json::from_str::<AllowedActions>("\"unban\"").is_err());
         assert!(serde_json::from_str::<AllowedActions>("\"\"").is_err());
     }

@@ -84,7 +84,7 @@ fn child_requests(setting: &Setting) -> HashMap<(u64, u64), usize> {
 }
 
 async fn ban(setting: &Setting, member: usize) -> PunishmentId {
-    let ban = Ban { user: UserId::new(setting.member(member)).unwrap(), reason: None, delete_days: None };
+    let ban = Ban::new(UserId::new(setting.member(member)).unwrap());
     ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id
 }
 

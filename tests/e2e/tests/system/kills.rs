@@ -87,7 +87,7 @@ async fn twenty_kills_at_random_moments_of_a_burst_of_twenty_bans_lose_nothing_a
 async fn make(setting: &Setting, member: usize) {
     let user = setting.member(member);
     if member.is_multiple_of(2) {
-        let ban = Ban { user: UserId::new(user).unwrap(), reason: None, delete_days: None };
+        let ban = Ban::new(UserId::new(user).unwrap());
         ask(&setting.client, setting.main, ban).await.unwrap();
         return;
     }

@@ -28,7 +28,7 @@ async fn fault_18_echoes_only_confirm() {
 }
 
 async fn ban(setting: &Setting, member: usize) -> wayhaven_shared::value::PunishmentId {
-    let ban = Ban { user: UserId::new(setting.member(member)).unwrap(), reason: None, delete_days: None };
+    let ban = Ban::new(UserId::new(setting.member(member)).unwrap());
     ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id
 }
 

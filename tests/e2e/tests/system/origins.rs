@@ -65,9 +65,8 @@ async fn by_hand(setting: &Setting) -> PunishmentDetail {
 
 async fn operator(setting: &Setting) -> PunishmentDetail {
     let ban = Ban {
-        user: UserId::new(setting.member(2)).unwrap(),
         reason: Some("by operator".parse().unwrap()),
-        delete_days: None,
+        ..Ban::new(UserId::new(setting.member(2)).unwrap())
     };
     let punished = ask(&setting.client, setting.main, ban).await.unwrap();
     settled(&setting.client, punished.punishment.unwrap().id).await.unwrap()

@@ -25,7 +25,7 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
     let slow = setting.sandbox.inject(Fault::Latency { at, by: Duration::from_millis(300) });
     let mut ids = Vec::new();
     for member in 0..BANS {
-        let ban = Ban { user: UserId::new(setting.member(member)).unwrap(), reason: None, delete_days: None };
+        let ban = Ban::new(UserId::new(setting.member(member)).unwrap());
         ids.push(ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id);
     }
     setting.sandbox.wait_until(|sandbox| sandbox.effect_count() >= 30, PATIENCE).await.unwrap();
@@ -121,7 +121,7 @@ async fn fault_41_sighup_takes_what_has_changed_and_says_what_needs_a_restart() 
     assert!(said.contains("a restart takes discord.requests_per_second"), "{said}");
     assert!(may_be_main(&setting, other).await);
     // Any request to Discord is logged at that level.
-    let ban = Ban { user: UserId::new(setting.member(0)).unwrap(), reason: None, delete_days: None };
+    let ban = Ban::new(UserId::new(setting.member(0)).unwrap());
     let id = ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id;
     settled(&setting.client, id).await.unwrap();
     assert!(log(&setting).contains(" - DEBUG - discord answered"), "{}", log(&setting));

@@ -94,7 +94,7 @@ async fn the_console_shows_deliveries_live_outlives_the_daemon_and_leaves_the_te
     terminal.press("3");
     terminal.shows(&["deliveries"]);
     let user = setting.member(0);
-    let ban = Ban { user: UserId::new(user).unwrap(), reason: None, delete_days: None };
+    let ban = Ban::new(UserId::new(user).unwrap());
     ask(&setting.client, setting.main, ban).await.unwrap();
     terminal.shows(&[&user.to_string(), "4/4"]);
 

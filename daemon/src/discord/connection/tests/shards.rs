@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use wayhaven_sandbox::{Aim, Discord, Fault, Options, Recorded, Sandbox, Trouble};
 use wayhaven_shared::event::Change;
-use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 
 const LOG: &str = "/guilds/{guild_id}/audit-logs";
 
@@ -52,7 +52,10 @@ async fn guilds_of_five_shards_work_together() {
     for child in children.iter().copied() {
         let own = sandbox.stranger();
         sandbox.people().ban(child, sandbox.child_moderator(child), own, None).unwrap();
-        test.until("its own", move |view| view.is_banned_locally(guild(child), user(own)).unwrap()).await;
+        test.until("its own", move |view| {
+            view.is_done_locally(guild(child), user(own), Action::Ban).unwrap()
+        })
+        .await;
     }
     let contained = |change: &Change| matches!(change, Change::Contained { .. });
     assert_eq!(test.told().await.into_iter().filter(contained).count(), 12);
@@ -74,7 +77,8 @@ async fn one_shards_trouble_leaves_the_others_alone() {
     sandbox.people().ban(main, sandbox.moderator(), victim, None).unwrap();
     let id = test.punishment(victim, 1).await;
     test.until_counted(id, DeliveryState::Applied, 12).await;
-    test.until("its own", move |view| view.is_banned_locally(guild(far), user(own)).unwrap()).await;
+    test.until("its own", move |view| view.is_done_locally(guild(far), user(own), Action::Ban).unwrap())
+        .await;
     test.daemon.ingest().gaps().idle().await;
     assert_eq!(sandbox.identifies(), 6);
     let concerned = children.iter().copied().filter(|child| shard(*child) == shard(far)).collect();

@@ -11,7 +11,7 @@ impl Driver {
     pub(super) fn command(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), String> {
         let (whom, place, at) = (user_id(self.users[user]), self.id(guild), self.stage.requests());
         let request = match ban {
-            true => Ban { user: whom, reason: None, delete_days: None }.into(),
+            true => Ban::new(whom).into(),
             false => Unban { user: whom, reason: None }.into(),
         };
         self.decisions.push(Decision { source: guild, user, ban, at });

@@ -6,6 +6,7 @@ use crate::discord::event;
 use crate::testing::{guild as guild_id, user as user_id};
 use serde_json::{Value, json};
 use wayhaven_sandbox::world::action;
+use wayhaven_shared::operations::punishment::Action;
 
 impl Driver {
     /// Waits until the gateway's events so far are taken in: one more is made, and they keep their order. Whether there
@@ -24,7 +25,9 @@ impl Driver {
         });
         let marker = sandbox.stranger();
         sandbox.people().ban(place, sandbox.owner(), marker, None).unwrap();
-        self.until(move |_, view| view.is_banned_locally(guild_id(place), user_id(marker)).unwrap());
+        self.until(move |_, view| {
+            view.is_done_locally(guild_id(place), user_id(marker), Action::Ban).unwrap()
+        });
         std::mem::replace(&mut self.taken, entries.try_into().unwrap()) != self.taken
     }
 

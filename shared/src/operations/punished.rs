@@ -1,0 +1,82 @@
+//! What every moderation operation answers.
+
+use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishment};
+use crate::operation::Reported;
+use crate::report::{Cell, Progress, Report, Table, Tone};
+use crate::value::PunishmentId;
+use serde::{Deserialize, Serialize};
+
+/// What a moderation operation decided, and how far it has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Punished {
+    /// What was stored; nothing after a dry run.
+    pub punishment: Option<Punishment>,
+    /// Whether only the plan was asked for.
+    pub dry_run: bool,
+    /// Whether the guild is a main; otherwise it acts there only.
+    pub network: bool,
+    /// How it went in the guild where it was decided.
+    pub origin: OriginOutcome,
+    /// The deliveries to children, counted by state.
+    pub deliveries: DeliveryCounts,
+    /// What would be delivered where; filled by a dry run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<PlannedDelivery>,
+}
+
+impl Reported for Punished {
+    fn report(&self) -> Report {
+        let Some(punishment) = &self.punishment else { return self.preview() };
+        let counts = &self.deliveries;
+        let verb = punishment.action.past();
+        let tone = match (counts.attention() > 0, counts.open() > 0 || !self.origin.state.is_final()) {
+            (true, _) => Tone::Warning,
+            (false, true) => Tone::Waiting,
+            (false, false) => Tone::Good,
+        };
+        let mut report = Report::new(format!("{verb} {}", punishment.user_id), tone)
+            .field("Punishment", punishment.id.to_string())
+            .field("Reason", Cell::from(punishment.reason.as_ref()));
+        if let Some(until) = punishment.expires_at {
+            report = report.field("Until", until.to_string());
+        }
+        report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        report = match (self.network, counts.total()) {
+            (false, _) => report.field("Network", "not a main guild: it acts here only"),
+            (true, 0) => report.field("Children", "no child is linked"),
+            (true, _) => report.field("Children", Cell::toned(counts.words(), tone)),
+        };
+        if counts.total() > 0 {
+            report.progress = Some(Progress { done: counts.total() - counts.open(), total: counts.total() });
+        }
+        if counts.held > 0 {
+            report = report.hint("the main is frozen: sync resume sends what is held");
+        }
+        if counts.attention() > counts.held {
+            report = report.hint(format!("punishment show {} tells which guilds and why", punishment.id));
+        }
+        report
+    }
+
+    fn pending(&self) -> Option<PunishmentId> {
+        self.punishment.as_ref().map(|punishment| punishment.id)
+    }
+}
+
+impl Punished {
+    fn preview(&self) -> Report {
+        let mut table = Table::new(["guild", "would be", "why", "name"], "no child is linked");
+        for planned in &self.plan {
+            table.push([
+                planned.guild_id.to_string().into(),
+                Cell::toned(planned.state.word(), planned.state.tone()),
+                planned.reason.clone().unwrap_or_else(|| "—".into()).into(),
+                Cell::from(planned.guild_name.as_ref()),
+            ]);
+        }
+        Report::new("nothing was changed: this is what would happen", Tone::Plain)
+            .field("Here", self.origin.words())
+            .field("Children", self.deliveries.words())
+            .table(table)
+    }
+}
