@@ -150,6 +150,8 @@ fn a_ban_looks_as_discord_takes_it() {
             {"type": 6, "name": "user", "description": "Whom to ban; they need not be a member", "required": true},
             {"type": 3, "name": "reason", "description": "Why, as it will stand in each guild's audit log", "min_length": 1, "max_length": 4000},
             {"type": 4, "name": "delete-days", "description": "Delete their messages of that many days, 0 to 7", "min_value": 0, "max_value": 7},
+            {"type": 3, "name": "for", "description": "Lift the ban by itself after that long, as 7d; for ever without", "min_length": 2, "max_length": 40},
+            {"type": 3, "name": "evidence", "description": "Where what led to it can be looked at: a web address", "min_length": 8, "max_length": 500},
             {"type": 5, "name": "dry-run", "description": "Only show what would happen"},
         ])
     );

@@ -29,7 +29,7 @@ async fn adding_again_keeps_what_is_not_said_and_says_what_changed() {
 
     let none = SetupAddChild { actions: Some("none".parse().unwrap()), ..add(child) };
     let changed = by_admin(&test, sandbox.admin(), main, none).await.unwrap();
-    assert_eq!(changed.changes, ["actions: ban → none"]);
+    assert_eq!(changed.changes, ["actions: ban,kick,mute,timeout,warn → none"]);
     let monitor = SetupAddChild { mode: Some(Mode::Monitor), ..add(child) };
     let changed = by_admin(&test, sandbox.admin(), main, monitor).await.unwrap();
     assert_eq!(changed.changes, ["mode: ACTIVE → MONITOR"]);
@@ -49,7 +49,7 @@ async fn mode_and_actions_are_the_mains_and_a_plan_changes_nothing() {
     let plan = planned(&test, main, mode(child, Mode::Monitor)).await.unwrap();
     assert_eq!(plan.changes, ["mode: ACTIVE → MONITOR"]);
     let plan = planned(&test, main, actions(child, "none")).await.unwrap();
-    assert_eq!(plan.changes, ["actions: ban → none"]);
+    assert_eq!(plan.changes, ["actions: ban,kick,mute,timeout,warn → none"]);
     assert_eq!(link(&test, main, child).await, before);
 
     by_admin(&test, admin, main, mode(child, Mode::Monitor)).await.unwrap();
