@@ -156,6 +156,25 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| optional(row, "sent_at"))?)
     }
 
+    /// How many other kicks of the user were done in the guild by us since then.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn other_kicks(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        besides: DeliveryId,
+        since: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let sql =
+            "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = 'kick'
+               AND delivery_id <> ?3 AND state = 'applied' AND sent_at >= ?4";
+        let values = params![Sql(guild), Sql(user), Sql(besides), since.millis()];
+        let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
     /// Everything open, oldest first: what a start goes on with.
     ///
     /// # Errors

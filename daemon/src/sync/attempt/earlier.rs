@@ -1,7 +1,7 @@
 //! What became of an earlier try that had no answer, asked before anything is sent again.
 
 use super::{Stop, Tools, priority};
-use crate::discord::rest::Rest;
+use crate::discord::rest::{AuditLogEntry, Rest};
 use crate::store::Queued;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::Timestamp;
@@ -33,10 +33,15 @@ async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, S
 /// A kick is settled from the guild's audit log; where that cannot be read, from whether they are a member since before
 /// it was marked. Whoever has joined again since is not kicked once more.
 async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
-    let id = delivery.id;
-    let marked = tools.store.read(move |view| Ok(view.sent_at(id)?)).await.map_err(Stop::Store)?;
-    let Some(marked) = marked else { return Ok(false) };
-    if is_in_the_log(tools, delivery, marked).await {
+    let (id, guild, user) = (delivery.id, delivery.guild, delivery.user);
+    let known = tools.store.read(move |view| {
+        let Some(marked) = view.sent_at(id)? else { return Ok(None) };
+        let since = Timestamp::from_millis(marked.millis() - CLOCKS_DIFFER);
+        Ok(Some((marked, view.other_kicks(guild, user, id, since)?)))
+    });
+    let Some((marked, others)) = known.await.map_err(Stop::Store)? else { return Ok(false) };
+    // Those of before may lie in the same minute, each with an entry of its own.
+    if in_the_log(tools, delivery, marked).await > others {
         return Ok(true);
     }
     let route = Rest::member_route(delivery.guild);
@@ -52,16 +57,17 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     }
 }
 
-/// Whether the guild's audit log tells of the kick. What cannot be read tells nothing.
-async fn is_in_the_log(tools: &Tools, delivery: &Queued, marked: Timestamp) -> bool {
+/// How many kicks of the user by us the guild's audit log tells of since the mark. What cannot be read tells nothing.
+async fn in_the_log(tools: &Tools, delivery: &Queued, marked: Timestamp) -> usize {
     let me = tools.directory.me();
-    let Some(kind) = crate::discord::event::entry_kind(Action::Kick) else { return false };
-    let Ok(entries) = tools.rest.audit_log(delivery.guild, kind).await else { return false };
-    entries.into_iter().any(|entry| {
+    let Some(kind) = crate::discord::event::entry_kind(Action::Kick) else { return 0 };
+    let Ok(entries) = tools.rest.audit_log(delivery.guild, kind).await else { return 0 };
+    let is_ours = |entry: &AuditLogEntry| {
         let at = entry.id.parse::<i64>().map_or(0, |id| (id >> 22) + DISCORD_EPOCH);
         entry.user_id.is_some()
             && entry.user_id == me
             && entry.target_id == Some(delivery.user.to_string())
             && at + CLOCKS_DIFFER >= marked.millis()
-    })
+    };
+    entries.iter().filter(|entry| is_ours(entry)).count()
 }

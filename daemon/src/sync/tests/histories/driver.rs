@@ -4,9 +4,10 @@ mod acts;
 mod events;
 mod forgery;
 mod judge;
+mod kicks;
 mod stillness;
 
-use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, USERS, User};
+use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
 use super::steps::{Closing, Dice, Step, Trouble};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox};
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
 
 /// The Discord of histories: many may share one, for each has users of its own.
@@ -81,8 +83,8 @@ struct Life {
 /// What was decided, by whom, and how many requests had come before it.
 struct Decision {
     source: Guild,
-    user: User,
-    ban: bool,
+    user: u64,
+    action: Action,
     at: usize,
 }
 
@@ -96,6 +98,10 @@ struct Driver {
     life: Option<Life>,
     model: Model,
     users: [u64; USERS],
+    /// Who is kicked and joins again.
+    kicked: u64,
+    /// Where they are a member, where that is known; what a freeze holds for them.
+    kicks: kicks::Picture,
     /// Whom nobody ever decided anything about: rows about them are forged.
     framed: u64,
     /// How much of each guild's audit log was taken in.
@@ -131,6 +137,8 @@ impl Driver {
             life: None,
             model: Model::default(),
             users: std::array::from_fn(|_| stranger()),
+            kicked: stranger(),
+            kicks: kicks::Picture::default(),
             framed: stranger(),
             taken: [0; GUILDS],
             seen: 0,
@@ -143,6 +151,7 @@ impl Driver {
         driver.taken = stage.guilds.map(|id| stage.sandbox.read(|world| world.guilds[&id].audit.len()));
         driver.born();
         let mains: Vec<u64> = MAINS.map(|main| stage.guilds[main]).collect();
+        driver.seat();
         driver.change(move |change| {
             mains.iter().try_for_each(|main| change.make_main(guild_id(*main)).map(drop))
         });
@@ -269,15 +278,15 @@ impl Driver {
                 }
                 driver.model.links.entry((main, child)).or_default().active = false;
             }),
-            Step::Allow { main, child, bans } => self.gates(main, Some(child), |driver| {
+            Step::Allow { main, child, all } => self.gates(main, Some(child), |driver| {
                 let sql = format!(
                     "UPDATE guild_relationships SET allowed_actions = '{}' WHERE id = {}",
-                    if bans { r#"["ban","unban"]"# } else { "[]" },
+                    if all { r#"["ban","kick","mute","timeout","warn"]"# } else { "[]" },
                     driver.link(main, child),
                 );
                 driver.change(move |change| change.raw(&sql));
                 if let Some(link) = driver.model.links.get_mut(&(main, child)) {
-                    link.barred = !bans;
+                    link.barred = !all;
                 }
             }),
             Step::Freeze { main, on } => self.gates(main, None, |driver| {
@@ -293,9 +302,11 @@ impl Driver {
                     false => driver.model.resume(main),
                 }
             }),
-            Step::Command { guild, user, ban } => return self.command(guild, user, ban),
-            Step::Hand { guild, user, ban } => return self.hand(guild, user, ban),
-            Step::Trouble { guild, user, kind, times } => self.trouble(guild, user, kind, times),
+            Step::Command { guild, case, on } => return self.command(guild, case, on),
+            Step::Hand { guild, case, on } => return self.hand(guild, case, on),
+            Step::Join { guild } => return self.join(guild),
+            Step::Kick { guild, by_hand } => return self.kick(guild, by_hand),
+            Step::Trouble { guild, case, kind, times } => self.trouble(guild, case, kind, times),
             Step::Mend { guild } => self.daemon().engine().mended(guild_id(self.id(guild))),
             Step::Run { turns } => self.turn(turns),
             Step::Settle => return self.settle(),
@@ -339,15 +350,16 @@ impl Driver {
                 _ => {}
             }
         }
+        self.kicks.gates_changed(main, child);
         if restricted || child.is_some_and(|child| !self.model.is_open(main, child)) {
             self.model.restricted(main, child);
         }
     }
 
-    fn trouble(&mut self, guild: Guild, user: User, kind: Trouble, times: u32) {
+    fn trouble(&mut self, guild: Guild, case: Case, kind: Trouble, times: u32) {
         let at = At {
             guild: Some(self.id(guild)),
-            user: Some(self.users[user]),
+            user: Some(CASES.get(case).map_or(self.kicked, |(user, _)| self.users[*user])),
             times: Some(times),
             ..At::default()
         };

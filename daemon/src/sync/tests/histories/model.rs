@@ -1,14 +1,16 @@
-//! What should hold: a small, pure picture of two networks, their bans, and whose they are.
+//! What should hold: a small, pure picture of two networks, what stands in their guilds, and whose it is.
 //!
-//! Guilds and users are small numbers here. Where the outcome hangs on what left before a link closed, the model
+//! Guilds and cases are small numbers here. A case is one measure of one user: bans of one, mutes of another; what is
+//! said of one says nothing of the others. Where the outcome hangs on what left before a link closed, the model
 //! says that it does not know (`None`), and the driver does not ask.
 
 use std::collections::{BTreeMap, BTreeSet};
+use wayhaven_shared::operations::punishment::Action;
 
 /// A guild: [`MAINS`], [`CHILDREN`], or [`UNLINKED`].
 pub(super) type Guild = usize;
-/// A user of the history.
-pub(super) type User = usize;
+/// A case of the history: one measure of one user.
+pub(super) type Case = usize;
 
 /// The guilds that decide for others.
 pub(super) const MAINS: std::ops::Range<Guild> = 0..2;
@@ -18,8 +20,12 @@ pub(super) const CHILDREN: std::ops::Range<Guild> = 2..5;
 pub(super) const UNLINKED: Guild = 5;
 /// How many guilds there are.
 pub(super) const GUILDS: usize = 6;
+/// Each case's user and measure. Whoever is banned is a member nowhere, so bans have users of their own; a mute and a
+/// timeout of one user stand beside each other.
+pub(super) const CASES: [(usize, Action); 4] =
+    [(0, Action::Ban), (1, Action::Ban), (2, Action::Mute), (2, Action::Timeout)];
 /// How many users.
-pub(super) const USERS: usize = 2;
+pub(super) const USERS: usize = 3;
 
 /// A link as it stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,20 +34,20 @@ pub(super) struct Link {
     pub(super) active: bool,
     /// Whether it is recorded along and not sent.
     pub(super) monitor: bool,
-    /// Whether bans are taken from what is allowed along it.
+    /// Whether nothing is allowed along it.
     pub(super) barred: bool,
 }
 
-/// A user in a guild.
+/// A case in a guild.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
-    /// Whether they are banned there.
-    pub(super) banned: Option<bool>,
-    /// Whether the last that Wayhaven did there is a ban.
+    /// Whether it stands there: they are banned, muted, timed out.
+    pub(super) stands: Option<bool>,
+    /// Whether the last that Wayhaven did there is no undo.
     ours: Option<bool>,
-    /// Whether the guild's own staff banned them by hand.
+    /// Whether the guild's own staff did it by hand.
     pub(super) local: bool,
-    /// The guilds whose bans stand and have come here.
+    /// The guilds whose decision stands and has come here.
     causes: BTreeSet<Guild>,
     /// Whether `causes` is a guess.
     murky: bool,
@@ -51,7 +57,7 @@ pub(super) struct Place {
 
 impl Place {
     fn lost_sight(&mut self) {
-        (self.banned, self.ours, self.murky) = (None, None, true);
+        (self.stands, self.ours, self.murky) = (None, None, true);
     }
 }
 
@@ -60,15 +66,15 @@ impl Place {
 pub(super) struct Model {
     pub(super) links: BTreeMap<(Guild, Guild), Link>,
     pub(super) frozen: BTreeSet<Guild>,
-    places: BTreeMap<(Guild, User), Place>,
-    /// What a main's freeze holds for a user in a child: whether it is a ban, where that is known.
-    held: BTreeMap<(Guild, Guild, User), Option<bool>>,
+    places: BTreeMap<(Guild, Case), Place>,
+    /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
+    held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
 }
 
 impl Default for Model {
     fn default() -> Self {
-        let fresh = || Place { banned: Some(false), ours: Some(false), ..Place::default() };
-        let places = (0..GUILDS).flat_map(|guild| (0..USERS).map(move |user| ((guild, user), fresh())));
+        let fresh = || Place { stands: Some(false), ours: Some(false), ..Place::default() };
+        let places = (0..GUILDS).flat_map(|guild| (0..CASES.len()).map(move |case| ((guild, case), fresh())));
         Self {
             links: BTreeMap::new(),
             frozen: BTreeSet::new(),
@@ -79,12 +85,12 @@ impl Default for Model {
 }
 
 impl Model {
-    pub(super) fn place(&self, guild: Guild, user: User) -> &Place {
-        &self.places[&(guild, user)]
+    pub(super) fn place(&self, guild: Guild, case: Case) -> &Place {
+        &self.places[&(guild, case)]
     }
 
-    fn at(&mut self, guild: Guild, user: User) -> &mut Place {
-        self.places.entry((guild, user)).or_default()
+    fn at(&mut self, guild: Guild, case: Case) -> &mut Place {
+        self.places.entry((guild, case)).or_default()
     }
 
     pub(super) fn link(&self, main: Guild, child: Guild) -> Link {
@@ -107,9 +113,9 @@ impl Model {
         if !self.frozen.insert(main) {
             return;
         }
-        for ((guild, user), place) in &self.places {
+        for ((guild, case), place) in &self.places {
             if *guild != main && place.open.contains(&main) {
-                self.held.insert((main, *guild, *user), None);
+                self.held.insert((main, *guild, *case), None);
             }
         }
     }
@@ -118,12 +124,12 @@ impl Model {
     pub(super) fn resume(&mut self, main: Guild) {
         self.frozen.remove(&main);
         let freed: Vec<_> = self.held.extract_if(.., |(of, ..), _| *of == main).collect();
-        for ((_, child, user), ban) in freed {
-            match ban {
-                Some(ban) if self.would_be_open(main, child) => self.arrive(main, child, user, ban),
+        for ((_, child, case), on) in freed {
+            match on {
+                Some(on) if self.would_be_open(main, child) => self.arrive(main, child, case, on),
                 // A gate is shut by now, and it is skipped.
                 Some(_) => {}
-                None => self.at(child, user).lost_sight(),
+                None => self.at(child, case).lost_sight(),
             }
         }
     }
@@ -142,23 +148,23 @@ impl Model {
         }
     }
 
-    /// A ban or an unban is decided in `source`, by a command or, `by_hand`, done there already.
-    pub(super) fn decide(&mut self, source: Guild, user: User, ban: bool, by_hand: bool) {
+    /// Something, or its undo, is decided in `source`, by a command or, `by_hand`, done there already.
+    pub(super) fn decide(&mut self, source: Guild, case: Case, on: bool, by_hand: bool) {
         for guild in 0..GUILDS {
-            if !ban {
-                self.at(guild, user).causes.remove(&source);
+            if !on {
+                self.at(guild, case).causes.remove(&source);
             }
         }
         // A guild's own word is its last: what others had for it is overtaken.
-        self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
-        let own = self.at(source, user);
+        self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
+        let own = self.at(source, case);
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
-        own.banned = Some(ban);
+        own.stands = Some(on);
         if !by_hand {
-            own.ours = Some(ban);
+            own.ours = Some(on);
             own.open = [source].into();
-            if ban {
+            if on {
                 own.causes.insert(source);
             } else {
                 own.local = false;
@@ -170,29 +176,29 @@ impl Model {
             }
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
             // What was held for them there is overtaken.
-            self.held.remove(&(source, child, user));
+            self.held.remove(&(source, child, case));
             if frozen && self.would_be_open(source, child) {
-                self.held.insert((source, child, user), Some(ban));
+                self.held.insert((source, child, case), Some(on));
             }
-            let place = self.at(child, user);
+            let place = self.at(child, case);
             if !through {
                 // It is stored and not sent, and ends what was open of the same main all the same.
                 if place.open.contains(&source) {
                     place.lost_sight();
                 }
-                place.murky |= frozen && ban;
+                place.murky |= frozen && on;
                 continue;
             }
-            self.arrive(source, child, user, ban);
+            self.arrive(source, child, case, on);
         }
     }
 
-    /// A ban or an unban goes along a link whose gates are open.
-    fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: bool) {
-        let place = self.at(child, user);
-        match ban {
+    /// Something, or its undo, goes along a link whose gates are open.
+    fn arrive(&mut self, source: Guild, child: Guild, case: Case, on: bool) {
+        let place = self.at(child, case);
+        match on {
             true => {
-                (place.banned, place.ours) = (Some(true), Some(true));
+                (place.stands, place.ours) = (Some(true), Some(true));
                 place.causes.insert(source);
             }
             false if place.murky || place.ours.is_none() => {
@@ -203,18 +209,17 @@ impl Model {
                 }
             }
             false if !place.local && place.ours == Some(true) && place.causes.is_empty() => {
-                (place.banned, place.ours) = (Some(false), Some(false));
+                (place.stands, place.ours) = (Some(false), Some(false));
             }
             false => {}
         }
         place.open.insert(source);
     }
 
-    /// A child's own staff, or those of a guild in no network, ban or unban by hand. `changed` says whether Discord
-    /// had anything to do.
-    pub(super) fn local(&mut self, guild: Guild, user: User, ban: bool) {
-        let place = self.at(guild, user);
-        (place.banned, place.local) = (Some(ban), ban);
+    /// A child's own staff, or those of a guild in no network, do it or take it back by hand.
+    pub(super) fn local(&mut self, guild: Guild, case: Case, on: bool) {
+        let place = self.at(guild, case);
+        (place.stands, place.local) = (Some(on), on);
     }
 
     /// Everything that was open is done.

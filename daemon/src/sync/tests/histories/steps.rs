@@ -1,6 +1,6 @@
 //! What may happen in a history, and random ones.
 
-use super::model::{CHILDREN, GUILDS, Guild, MAINS, UNLINKED, USERS, User};
+use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, UNLINKED};
 
 /// Enough randomness to choose with (xorshift64*); the same seed gives the same history.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl Dice {
     }
 }
 
-/// What goes wrong with the requests for one user in one guild.
+/// What goes wrong with the requests for one case's user in one guild.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trouble {
     /// 429 of the route.
@@ -85,16 +85,20 @@ pub(super) enum Step {
     Link { main: Guild, child: Guild, monitor: bool },
     /// A link stops to authorise anything.
     Close { main: Guild, child: Guild, how: Closing },
-    /// Bans are allowed along a link or not.
-    Allow { main: Guild, child: Guild, bans: bool },
+    /// Everything is allowed along a link, or nothing.
+    Allow { main: Guild, child: Guild, all: bool },
     /// A network is frozen, or not any more.
     Freeze { main: Guild, on: bool },
     /// A command, by an operator.
-    Command { guild: Guild, user: User, ban: bool },
+    Command { guild: Guild, case: Case, on: bool },
     /// Somebody's own hand in Discord.
-    Hand { guild: Guild, user: User, ban: bool },
-    /// Requests fail so often.
-    Trouble { guild: Guild, user: User, kind: Trouble, times: u32 },
+    Hand { guild: Guild, case: Case, on: bool },
+    /// Somebody who may have been kicked joins again.
+    Join { guild: Guild },
+    /// They are kicked, by a command or by hand.
+    Kick { guild: Guild, by_hand: bool },
+    /// Requests for a case's user, or for who is kicked, fail so often.
+    Trouble { guild: Guild, case: Case, kind: Trouble, times: u32 },
     /// The bot's permissions in a guild are looked at again.
     Mend { guild: Guild },
     /// The daemon runs for so many turns.
@@ -142,26 +146,30 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         }
     }
     for _ in 0..dice.of(6..22) {
-        let (main, child, user) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(USERS));
+        let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
         let guild = if dice.below(5) < 3 { main } else { dice.of(0..GUILDS) };
-        steps.push(match dice.below(40) {
+        steps.push(match dice.below(46) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
             3..=4 => Step::Close { main, child, how: CLOSINGS[dice.below(CLOSINGS.len())] },
-            5 => Step::Allow { main, child, bans: dice.coin() },
+            5 => Step::Allow { main, child, all: dice.coin() },
             6..=7 => Step::Freeze { main, on: dice.coin() },
-            8..=18 => Step::Command { guild, user, ban: dice.below(5) < 3 },
-            19..=23 => Step::Hand { guild, user, ban: dice.coin() },
-            24..=25 => Step::Hand { guild: child, user, ban: dice.below(4) > 0 },
+            8..=18 => Step::Command { guild, case, on: dice.below(5) < 3 },
+            19..=23 => Step::Hand { guild, case, on: dice.coin() },
+            24..=25 => Step::Hand { guild: child, case, on: dice.below(4) > 0 },
             26..=27 => {
                 let times = u32::try_from(1 + dice.below(2)).unwrap();
                 let guild = if dice.below(4) > 0 { child } else { guild };
-                Step::Trouble { guild, user, kind: trouble(&mut dice), times }
+                // One more than the cases: who is kicked.
+                let case = dice.below(CASES.len() + 1);
+                Step::Trouble { guild, case, kind: trouble(&mut dice), times }
             }
             28 => Step::Mend { guild: dice.of(0..UNLINKED) },
             29..=31 => Step::Run { turns: dice.below(600) },
             32..=33 => Step::Settle,
             34..=36 => Step::Crash { turns: dice.below(800) },
+            37..=40 => Step::Kick { guild, by_hand: dice.below(3) == 0 },
+            41..=42 => Step::Join { guild: dice.of(0..GUILDS) },
             _ => Step::Forge { kind: FORGERIES[dice.below(FORGERIES.len())], bare: dice.coin() },
         });
     }

@@ -16,10 +16,7 @@ impl Driver {
         let entries = sandbox.read(|world| {
             let of_ours = |id: &u64| {
                 let audit = &world.guilds[id].audit;
-                audit
-                    .iter()
-                    .filter(|entry| entry.target.is_some_and(|user| self.users.contains(&user)))
-                    .count()
+                audit.iter().filter(|entry| entry.target.is_some_and(|user| self.is_followed(user))).count()
             };
             self.stage.guilds.iter().map(of_ours).collect::<Vec<_>>()
         });
@@ -29,6 +26,11 @@ impl Driver {
             view.is_done_locally(guild_id(place), user_id(marker), Action::Ban).unwrap()
         });
         std::mem::replace(&mut self.taken, entries.try_into().unwrap()) != self.taken
+    }
+
+    /// Whether the history is about that user.
+    pub(super) fn is_followed(&self, user: u64) -> bool {
+        user == self.kicked || self.users.contains(&user)
     }
 
     /// Hands on what Discord's audit logs have that was not taken in; whether there was anything.
@@ -41,34 +43,37 @@ impl Driver {
 
     /// The same, given up in the middle after so many turns.
     pub(super) fn pump_for(&mut self, turns: Option<usize>) -> bool {
-        let mut fresh: Vec<(u64, Guild, usize, Value, Value, bool)> = Vec::new();
+        let mut fresh: Vec<(u64, Guild, usize, Value, Option<(&str, Value)>)> = Vec::new();
         self.stage.sandbox.read(|world| {
             for (guild, id) in self.stage.guilds.iter().enumerate() {
                 for (at, entry) in world.guilds[id].audit.iter().enumerate().skip(self.taken[guild]) {
-                    let ours =
-                        entry.target.is_some_and(|user| user == self.framed || self.users.contains(&user));
-                    let ban = entry.action == action::BAN_ADD;
-                    if ours && (ban || entry.action == action::BAN_REMOVE) {
+                    let ours = entry.target.is_some_and(|user| user == self.framed || self.is_followed(user));
+                    if ours {
                         let mut data = entry.json();
                         data["guild_id"] = json!(id.to_string());
                         let user = entry.target.unwrap_or_default().to_string();
                         let event = json!({ "guild_id": id.to_string(), "user": { "id": user } });
-                        fresh.push((entry.id, guild, at, data, event, ban));
+                        let event = match entry.action {
+                            action::BAN_ADD => Some(("GUILD_BAN_ADD", event)),
+                            action::BAN_REMOVE => Some(("GUILD_BAN_REMOVE", event)),
+                            _ => None,
+                        };
+                        fresh.push((entry.id, guild, at, data, event));
                     }
                 }
             }
         });
         fresh.sort_by_key(|entry| entry.0);
         let any = !fresh.is_empty();
-        for (_, guild, at, entry, event, ban) in fresh {
-            let name = if ban { "GUILD_BAN_ADD" } else { "GUILD_BAN_REMOVE" };
-            let event = event::read(name, &event).unwrap().unwrap();
+        for (_, guild, at, entry, event) in fresh {
+            let event = event.map(|(name, event)| event::read(name, &event).unwrap().unwrap());
             let entry = event::read("GUILD_AUDIT_LOG_ENTRY_CREATE", &entry).unwrap().unwrap();
             // Events come in either order, and may come twice.
-            let events = match self.dice.below(4) {
-                0 => vec![entry, event],
-                1 => vec![event.clone(), event, entry.clone(), entry],
-                _ => vec![event, entry],
+            let events = match (self.dice.below(4), event) {
+                (0, Some(event)) => vec![entry, event],
+                (1, Some(event)) => vec![event.clone(), event, entry.clone(), entry],
+                (1, None) => vec![entry.clone(), entry],
+                (_, event) => event.into_iter().chain([entry]).collect(),
             };
             let daemon = self.daemon();
             let take = async {

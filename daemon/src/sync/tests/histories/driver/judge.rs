@@ -1,29 +1,45 @@
 //! Whether what the daemon did is what it should have done.
 
-use super::super::model::GUILDS;
+use super::super::model::{CASES, GUILDS};
 use super::Driver;
 use crate::testing::user as user_id;
+use wayhaven_sandbox::record::Recorded;
+use wayhaven_shared::operations::punishment::Action;
+
+/// What a request did to a member or with a ban; nothing for another one.
+fn deed(request: &Recorded) -> Option<Action> {
+    Some(match (request.method.as_str(), request.route.as_str()) {
+        ("PUT", "/guilds/{guild_id}/bans/{user_id}") | ("POST", "/guilds/{guild_id}/bulk-ban") => Action::Ban,
+        ("DELETE", "/guilds/{guild_id}/bans/{user_id}") => Action::Unban,
+        ("DELETE", "/guilds/{guild_id}/members/{user_id}") => Action::Kick,
+        ("PUT", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}") => Action::Mute,
+        ("DELETE", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}") => Action::Unmute,
+        ("PATCH", "/guilds/{guild_id}/members/{user_id}") => {
+            let until = request.body.as_ref()?.get("communication_disabled_until")?;
+            if until.is_null() { Action::Untimeout } else { Action::Timeout }
+        }
+        _ => return None,
+    })
+}
 
 impl Driver {
     /// Discord and the model agree, wherever the model knows.
     pub(super) fn compare(&self) -> Result<(), String> {
         for guild in 0..GUILDS {
-            for (user, id) in self.users.iter().enumerate() {
-                let is = self.stage.sandbox.is_banned(self.id(guild), *id);
-                let place = self.model.place(guild, user);
+            for (case, (user, measure)) in CASES.into_iter().enumerate() {
+                let (is, place) = (self.stands(guild, case), self.model.place(guild, case));
                 if place.local && !is {
                     return Err(format!(
-                        "user {user} was banned by guild {guild}'s own staff, and is not any more"
+                        "user {user} was {} by guild {guild}'s own staff, and is not any more",
+                        measure.past()
                     ));
                 }
-                if let Some(should) = place.banned.filter(|should| *should != is) {
-                    let daemon = self.daemon();
-                    let rows = self.wait(daemon.store().read({
-                        let user = user_id(*id);
-                        move |view| Ok(view.history_of(user)?)
-                    }));
+                if let Some(should) = place.stands.filter(|should| *should != is) {
+                    let (daemon, user) = (self.daemon(), user_id(self.users[user]));
+                    let rows = self.wait(daemon.store().read(move |view| Ok(view.history_of(user)?)));
                     return Err(format!(
-                        "user {user} in guild {guild} is banned: {is}, should be {should}; {place:?}\n{}",
+                        "case {case} in guild {guild} is {}: {is}, should be {should}; {place:?}\n{}",
+                        measure.past(),
                         rows.unwrap()
                     ));
                 }
@@ -32,29 +48,35 @@ impl Driver {
                 return Err(format!("guild {guild} bans somebody nobody decided about"));
             }
         }
-        Ok(())
+        self.compare_kicks()
     }
 
     /// Every request since the last look traces to a decision that allows it.
     pub(super) fn check_effects(&mut self) -> Result<(), String> {
         let (from, mut found) = (self.seen, Vec::new());
-        self.stage.sandbox.read(|world| {
+        self.seen = self.stage.sandbox.read(|world| {
             let log = world.log.entries();
             for (index, entry) in log.iter().enumerate().skip(from).filter(|(_, entry)| entry.effect) {
-                let (Some(guild), Some(user)) = (entry.guild, entry.user) else { continue };
-                if user == self.framed || self.users.contains(&user) {
-                    found.push((index, guild, user, entry.method == "PUT"));
+                let (Some(guild), Some(action)) = (entry.guild, deed(entry)) else { continue };
+                let bulk = entry.body.as_ref().and_then(|body| body["user_ids"].as_array());
+                let bulk = bulk.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok());
+                for user in entry.user.into_iter().chain(bulk) {
+                    if user == self.framed || self.is_followed(user) {
+                        found.push((index, guild, user, action));
+                    }
                 }
             }
-            self.seen = log.len();
+            log.len()
         });
-        for (index, guild, user, ban) in found {
+        for (index, guild, user, action) in found {
             let guild = self.stage.guilds.iter().position(|id| *id == guild).unwrap();
-            let Some(user) = self.users.iter().position(|id| *id == user) else {
+            if user == self.framed {
                 return Err(format!("LEAK: a forged row reached guild {guild}"));
-            };
-            let decided =
-                self.decisions.iter().filter(|one| one.user == user && one.ban == ban && one.at <= index);
+            }
+            let decided = self
+                .decisions
+                .iter()
+                .filter(|one| one.user == user && one.action == action && one.at <= index);
             let mut late = None;
             let allowed = decided.map(|one| one.source).any(|source| {
                 let spans = self.spans.get(&(source, guild)).map_or(&[][..], Vec::as_slice);
@@ -65,9 +87,8 @@ impl Driver {
                         .any(|(first, last)| *first <= index && last.is_none_or(|last| index < last))
             });
             if !allowed && !late.is_some_and(|link| self.on_the_way.remove(&link)) {
-                let what = if ban { "ban" } else { "unban" };
                 return Err(format!(
-                    "LEAK: a {what} of user {user} reached guild {guild}, and no main's link allows it"
+                    "LEAK: a {action} of user {user} reached guild {guild}, and no main's link allows it"
                 ));
             }
         }

@@ -18,6 +18,7 @@ impl Driver {
         self.check_effects()?;
         self.on_the_way.clear();
         self.model.settled();
+        self.kicks.settled();
         self.compare()
     }
 
