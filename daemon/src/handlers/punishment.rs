@@ -1,19 +1,22 @@
 //! What punishes (`ban` to `warn`), `punishment list`, `punishment show`.
 
 use super::{Handle, PAGE};
+use crate::discord::directory::needed;
 use crate::invocation::Context;
 use crate::network::Topology;
 use crate::store::{NewPunishment, View};
+use crate::sync::attempt::NO_MUTE_ROLE;
 use crate::sync::plan::{Step, plan};
 use crate::sync::record::{AtOrigin, record};
+use std::collections::HashMap;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::mute::{Mute, Unmute};
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryState, OriginOutcome, PlannedDelivery, PunishmentDetail, PunishmentList, PunishmentShow,
-    Punishments,
+    Action, DeliveryState, Origin, OriginOutcome, PlannedDelivery, PunishmentDetail, PunishmentList,
+    PunishmentShow, Punishments,
 };
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::operations::warn::Warn;
@@ -152,6 +155,7 @@ async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
+    foresee(cx, &mut steps, action).await?;
     let planned = |step: Step| PlannedDelivery {
         guild_id: step.guild,
         guild_name: cx.daemon.directory().name(step.guild),
@@ -166,6 +170,29 @@ async fn preview(
         deliveries: steps.iter().map(|step| step.state).collect(),
         plan: steps.into_iter().map(planned).collect(),
     })
+}
+
+/// What is known to be missing in a child would block it there.
+async fn foresee(cx: &Context, steps: &mut [Step], action: Action) -> Result<(), Fault> {
+    let sent = || |step: &&mut Step| step.state == DeliveryState::Pending;
+    for step in steps.iter_mut().filter(sent()) {
+        if action != Action::Warn && cx.daemon.directory().may(step.guild, action) == Some(false) {
+            let reason = format!("missing permission {}", needed(action).1);
+            (step.state, step.reason) = (DeliveryState::Blocked, Some(reason));
+        }
+    }
+    if action.measure() == Action::Mute {
+        let guilds: Vec<GuildId> = steps.iter_mut().filter(sent()).map(|step| step.guild).collect();
+        let without = move |view: &View<'_>| {
+            let lacks = |guild: GuildId| Ok((guild, view.config(guild)?.mute_role_id.is_none()));
+            guilds.into_iter().map(lacks).collect::<Result<HashMap<_, _>, Fault>>()
+        };
+        let without = cx.daemon.store().read(without).await?;
+        for step in steps.iter_mut().filter(|step| without.get(&step.guild) == Some(&true)) {
+            (step.state, step.reason) = (DeliveryState::Blocked, Some(NO_MUTE_ROLE.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 impl Handle for PunishmentList {
@@ -217,7 +244,7 @@ pub(crate) fn detail(
         None => OriginOutcome {
             guild_id: punishment.guild_id,
             state: DeliveryState::Applied,
-            reason: Some("made there by hand".into()),
+            reason: (punishment.origin == Origin::Guild).then(|| "made there by hand".into()),
         },
     };
     Ok(PunishmentDetail { punishment, origin, deliveries })

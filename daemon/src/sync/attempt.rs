@@ -22,6 +22,9 @@ pub const NON_MEMBER_WAIT: Duration = Duration::from_secs(3_600);
 /// The longest timeout that Discord takes at once, less what the two clocks may differ: 28 days (FACTS A3).
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(28 * 86_400 - 60);
 
+/// Why nobody is muted in a guild that has not said how.
+pub const NO_MUTE_ROLE: &str = "the guild has no mute role: config muterole sets it";
+
 /// How long nothing is tried where the store cannot say whether it may be.
 const STORE_WAIT: Duration = Duration::from_secs(4);
 
@@ -136,6 +139,10 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         Some(Presence::Outage) => return Err(Stop::Away),
         Some(Presence::Here) | None => {}
     }
+    if delivery.action == Action::Timeout && delivery.until.is_some_and(|until| until <= tools.clock.now()) {
+        // An end that has passed would end whatever timeout they have now (FACTS A3).
+        return Err(Stop::Not(DeliveryState::Skipped, "the timeout has ended meanwhile".to_owned()));
+    }
     match delivery.scope {
         Scope::Origin => still_open(tools, delivery).await?,
         Scope::Child(_) if delivery.action.is_undo() => may_take_back(tools, delivery).await?,
@@ -196,7 +203,7 @@ async fn mute_role(tools: &Tools, delivery: &Queued) -> Result<Option<RoleId>, S
     let guild = delivery.guild;
     match tools.store.read(move |view| Ok(view.config(guild)?)).await {
         Ok(config) => match config.mute_role_id {
-            None => Err(Stop::Missing("the guild has no mute role: config muterole sets it".to_owned())),
+            None => Err(Stop::Missing(NO_MUTE_ROLE.to_owned())),
             role => Ok(role),
         },
         Err(fault) => Err(Stop::Store(fault)),

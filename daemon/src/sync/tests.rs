@@ -1,5 +1,6 @@
 //! The engine and the ingest against a sandbox Discord in the same process.
 
+mod actions;
 mod delivery;
 mod freeze;
 mod gap;
