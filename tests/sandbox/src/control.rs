@@ -8,12 +8,16 @@
 //! | POST /ban, /unban, /kick | `{guild, by, user, reason?}` | `{}` |
 //! | POST /bulk-ban | `{guild, by, users, reason?}` | `{}` |
 //! | POST /timeout | `{guild, by, user, seconds?, reason?}`; without `seconds` it ends | `{}` |
+//! | POST /prune | `{guild, by, users}` | `{}` |
+//! | POST /automod/timeout | `{guild, user, rule, seconds}` | `{}` |
+//! | POST /before/ban, /before/role, /before/timeout | `{guild, user}` and `reason?`, `role` or `seconds`; no event, no audit entry | `{}` |
 //! | POST /join, /leave | `{guild, user}` | `{}` |
 //! | POST /role/add, /role/remove | `{guild, by, user, role}` | `{}` |
 //! | POST /role/permissions | `{guild, role, permissions}` | `{}` |
 //! | POST /role/move | `{guild, role, position}` | `{}` |
 //! | POST /role/delete | `{guild, role}` | `{}` |
 //! | POST /bot/permissions | `{guild, permissions}` | `{}` |
+//! | POST /bot/other | `{guild, permissions}` | `{"user"}` |
 //! | POST /bot/remove, /bot/invite, /outage, /restore | `{guild}` | `{}` |
 //! | POST /token/reset | | `{"token"}` |
 //! | POST /dms | `{user, accepts}` | `{}` |
