@@ -25,7 +25,7 @@
 //! | POST /slash | `{guild, by, command, options?}` | `{"interaction"}` |
 //! | POST /autocomplete | `{guild, by, command, option, typed}` | `{"interaction"}` |
 //! | POST /user-command | `{guild, by, command, user}` | `{"interaction"}` |
-//! | POST /press | `{interaction, by, custom_id}` | `{"interaction"}` |
+//! | POST /press | `{interaction, by, custom_id, unseen?}`; `unseen` presses what is not there (any more) for them | `{"interaction"}` |
 //! | GET /reply/{interaction} | `wait_ms` (default 0) | `{"reply", "history", "followups", "deferred", "answered_after_ms"}`, 404 without a reply |
 //! | GET /log, /effects | `after` (position, default 0) | the entries from there on |
 //! | GET /rate | | `{"max_in_one_second", "invalid", "requests"}` |

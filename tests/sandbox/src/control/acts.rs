@@ -129,6 +129,8 @@ struct Press {
     #[serde(deserialize_with = "wire::id")]
     by: u64,
     custom_id: String,
+    #[serde(default)]
+    unseen: bool,
 }
 
 #[derive(Deserialize)]
@@ -199,8 +201,12 @@ pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) 
         "/stranger" => Ok(json!({"user": discord.change(crate::World::stranger).to_string()})),
         "/slash" | "/autocomplete" | "/user-command" => command(people, path, read(body)?),
         "/press" => {
-            let Press { interaction, by, custom_id } = read(body)?;
-            begun(people.press(interaction, by, &custom_id))
+            let Press { interaction, by, custom_id, unseen } = read(body)?;
+            begun(if unseen {
+                people.press_unseen(interaction, by, &custom_id)
+            } else {
+                people.press(interaction, by, &custom_id)
+            })
         }
         "/faults" => Ok(json!({"fault": discord.inject(read::<Fault>(body)?)})),
         "/options" => done(discord.reconfigure(read::<Changes>(body)?)),
