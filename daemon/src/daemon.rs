@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
+use crate::discord::surface::Questions;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sync::Engine;
@@ -49,6 +50,7 @@ pub struct Daemon {
     started: Instant,
     connection: RwLock<Connection>,
     application: OnceLock<String>,
+    questions: Questions,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -63,6 +65,7 @@ impl Daemon {
             started: Instant::now(),
             connection: RwLock::new(connection),
             application: OnceLock::new(),
+            questions: Questions::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -143,6 +146,11 @@ impl Daemon {
     pub fn set_application(&self, id: String) {
         // It never changes while a token is in use; the first word stands.
         let _ = self.application.set(id);
+    }
+
+    /// What members were asked on Discord and have not answered.
+    pub fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     /// Asks the daemon to stop: nothing new is taken from Discord, what is on its way goes on.

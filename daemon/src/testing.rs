@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use wayhaven_sandbox::{Options, Sandbox};
-use wayhaven_shared::Fault;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::audit::AuditEntry;
@@ -26,6 +25,7 @@ use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::{GuildId, PunishmentId, UserId};
+use wayhaven_shared::{Fault, grammar};
 
 /// How long a test waits for what has to come; nothing is measured by it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -269,6 +269,11 @@ impl TestDaemon {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// The same, with what confirms it.
+pub(crate) fn confirmed(invocation: Invocation) -> Invocation {
+    Invocation { confirm: Some(grammar::confirmation(&invocation.request)), ..invocation }
 }
 
 /// What an operator of the socket asks for.

@@ -41,7 +41,7 @@ macro_rules! operations {
             PunishmentList => Punishments, "punishment list", Staff, Everywhere, Read;
             PunishmentShow => PunishmentDetail, "punishment show", Staff, Everywhere, Read;
             SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
-            SetupUnsetMain => GuildDesignated, "setup unset-main", Admin, Everywhere, Moderate;
+            SetupUnsetMain => GuildDesignated, "setup unset-main", Admin, Everywhere, Severe;
             SetupAddChild => LinkChanged, "setup add-child", Admin, Everywhere, Moderate;
             SetupRemoveChild => LinkChanged, "setup remove-child", Admin, Everywhere, Moderate;
             SetupAccept => LinkChanged, "setup accept", Admin, Everywhere, Moderate;

@@ -165,9 +165,10 @@ fn confirmation(
         return Ok(globals.confirm.clone());
     }
     let name = shared::grammar::confirmation(request);
+    let quoted = shared::grammar::shell_line(std::slice::from_ref(&name));
     let declined = || {
         Fault::new(FaultKind::Declined, format!("{} was not confirmed, and nothing was done", request.name()))
-            .hint(format!("--confirm={name} confirms it without asking"))
+            .hint(format!("--confirm={quoted} confirms it without asking"))
             .hint("--dry-run shows what would happen")
     };
     if !surroundings.input_terminal {

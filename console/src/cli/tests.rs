@@ -29,7 +29,9 @@ async fn run(daemon: &ScriptedDaemon, line: &str) -> Ran {
 }
 
 async fn run_at(layout: Result<shared::paths::Layout, Fault>, line: &str) -> Ran {
-    let words: Vec<OsString> = std::iter::once("wayhaven").chain(line.split(' ')).map(Into::into).collect();
+    let words = shared::grammar::split_line(line).unwrap();
+    let words: Vec<OsString> =
+        std::iter::once("wayhaven".into()).chain(words.into_iter().map(Into::into)).collect();
     let surroundings = surroundings(layout);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = {
@@ -213,6 +215,24 @@ async fn a_dry_run_travels_only_with_what_changes_something() {
     run(&daemon, "ban 77 --dry-run --wait").await;
     run(&daemon, "status --dry-run").await;
     assert_eq!(daemon.requests().iter().map(|asked| asked.dry_run).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test]
+async fn what_is_severe_is_sent_once_its_name_was_given() {
+    let daemon = ScriptedDaemon::start(|envelope| match (envelope.dry_run, envelope.confirm.as_deref()) {
+        (dry_run, confirm) if dry_run != (confirm == Some("setup unset-main")) => {
+            Ok(json!({"guild_id": "1000", "guild_name": null, "dry_run": dry_run, "already": false,
+                      "is_main": false}))
+        }
+        _ => panic!("neither a plan nor confirmed: {envelope:?}"),
+    });
+    let ran = run(&daemon, "setup unset-main --guild 1000").await;
+    assert_eq!((ran.code, ran.out.as_str()), (9, ""), "no terminal, no question");
+    assert!(ran.err.contains("--confirm='setup unset-main'"), "what it says can be pasted: {}", ran.err);
+    let ran = run(&daemon, "setup unset-main --guild 1000 --dry-run").await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = run(&daemon, "setup unset-main --guild 1000 --confirm='setup unset-main'").await;
+    assert!(ran.code == 0 && ran.out.contains("it is a main no more"), "{}{}", ran.out, ran.err);
 }
 
 #[test]

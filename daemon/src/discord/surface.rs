@@ -1,4 +1,10 @@
-//! Slash commands: acknowledged at once, run through the pipeline, answered when there is something to say.
+//! Slash commands and buttons: acknowledged at once, run through the pipeline, answered when there is something to
+//! say.
+
+mod confirm;
+mod questions;
+
+pub use questions::Questions;
 
 use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
@@ -51,7 +57,8 @@ pub async fn handle(daemon: Arc<Daemon>, data: Value) {
                 tracing::warn!("a completion was not answered: {error}");
             }
         }
-        InteractionKind::Component | InteractionKind::Modal | InteractionKind::Other(_) => {
+        InteractionKind::Component => confirm::press(daemon, interaction).await,
+        InteractionKind::Modal | InteractionKind::Other(_) => {
             tracing::warn!("an interaction of a kind that Wayhaven offers nowhere was left alone");
         }
     }
@@ -72,6 +79,8 @@ enum Shown {
 struct Answer {
     daemon: Arc<Daemon>,
     interaction: Interaction,
+    /// What was asked for, as on the command line.
+    operation: String,
     asked: Instant,
 }
 
@@ -83,39 +92,25 @@ async fn command(daemon: Arc<Daemon>, interaction: Interaction) {
         return;
     }
     let invocation = invocation(&interaction);
-    let answer = Answer { daemon: Arc::clone(&daemon), interaction, asked };
+    let operation = interaction.operation.clone();
+    let answer = Answer { daemon: Arc::clone(&daemon), interaction, operation, asked };
     let outcome = match invocation {
-        Ok(invocation) => pipeline::run(Arc::clone(&daemon), invocation).await,
+        Ok(invocation) if confirm::is_asked_of(&invocation) => {
+            return confirm::ask(&answer, invocation).await;
+        }
+        Ok(invocation) => pipeline::run(daemon, invocation).await,
         Err(fault) => {
             answer.audit_unread(&fault).await;
             Err(fault)
         }
     };
-    match outcome {
-        Err(fault) => answer.give(embed::fault_message(&fault)).await,
-        Ok(reply) => match reply.pending() {
-            None => answer.give(embed::message(&reply.report())).await,
-            Some(punishment) => {
-                answer.show(embed::message(&reply.report())).await;
-                answer.follow(reply, punishment).await;
-            }
-        },
-    }
+    answer.tell(outcome).await;
 }
 
 fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
     let (request, dry_run) = interaction.request()?;
-    let member = interaction.invoker.membership.as_ref();
-    let member = member.ok_or_else(|| Fault::usage("this works in a guild, not in direct messages"))?;
-    // Whom the request names, with their roles, if they are members: Discord sends them along.
-    let resolved = interaction.resolved().map(|(user, member)| (user, member.roles.clone())).collect();
     Ok(Invocation {
-        actor: Actor::Member {
-            user: interaction.invoker.user,
-            roles: member.roles.clone(),
-            permissions: member.permissions,
-            resolved,
-        },
+        actor: actor(interaction)?,
         surface: Surface::Discord,
         guild: interaction.guild_id,
         channel: interaction.channel_id,
@@ -127,9 +122,23 @@ fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
     })
 }
 
+/// Who asks, as Discord vouches for it in this very interaction.
+fn actor(interaction: &Interaction) -> Result<Actor, Fault> {
+    let member = interaction.invoker.membership.as_ref();
+    let member = member.ok_or_else(|| Fault::usage("this works in a guild, not in direct messages"))?;
+    // Whom the request names, with their roles, if they are members: Discord sends them along.
+    let resolved = interaction.resolved().map(|(user, member)| (user, member.roles.clone())).collect();
+    Ok(Actor::Member {
+        user: interaction.invoker.user,
+        roles: member.roles.clone(),
+        permissions: member.permissions,
+        resolved,
+    })
+}
+
 impl Answer {
     async fn audit_unread(&self, fault: &Fault) {
-        let operation = grammar::find(&self.interaction.operation).map_or("unknown", |found| found.name);
+        let operation = grammar::find(&self.operation).map_or("unknown", |found| found.name);
         let unread = Unread {
             operation,
             surface: Surface::Discord,
@@ -138,6 +147,20 @@ impl Answer {
             fault,
         };
         pipeline::audit_unread(&self.daemon, unread).await;
+    }
+
+    /// What came of the request, and how its deliveries go on.
+    async fn tell(&self, outcome: Result<Reply, Fault>) {
+        match outcome {
+            Err(fault) => self.give(embed::fault_message(&fault)).await,
+            Ok(reply) => match reply.pending() {
+                None => self.give(embed::message(&reply.report())).await,
+                Some(punishment) => {
+                    self.show(embed::message(&reply.report())).await;
+                    self.follow(reply, punishment).await;
+                }
+            },
+        }
     }
 
     /// The last word: to whoever asked, or in the guild's log channel where that is not possible any more.
@@ -180,7 +203,7 @@ impl Answer {
         let Some(channel) = GuildChannel::of(guild, channel, home) else {
             return tracing::warn!(%guild, "a late answer was not posted: the log channel is not the guild's");
         };
-        let operation = &self.interaction.operation;
+        let operation = &self.operation;
         message["content"] =
             format!("/{operation} of <@{}> has ended.", self.interaction.invoker.user).into();
         if let Err(error) = self.daemon.rest().post(channel, message).await {

@@ -130,8 +130,9 @@ pub(super) fn check_confirmation(cx: &Context) -> Result<(), Fault> {
     let name = grammar::confirmation(&cx.invocation.request);
     let confirmed = cx.invocation.confirm.as_ref() == Some(&name);
     if definition.effect == Effect::Severe && !cx.invocation.dry_run && !confirmed {
+        let quoted = grammar::shell_line(&[name]);
         return Err(Fault::new(FaultKind::Declined, format!("{} was not confirmed", definition.name))
-            .hint(format!("--dry-run shows what it would do; --confirm='{name}' does it")));
+            .hint(format!("--dry-run shows what it would do; --confirm={quoted} does it")));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::operations::setup::SetupUnsetMain;
 use wayhaven_shared::operations::{OPERATIONS, Request};
 use wayhaven_shared::{Authority, Fault, FaultKind};
 
@@ -240,4 +241,27 @@ async fn every_change_is_audited_as_intent_and_outcome_and_every_reading_as_outc
     test.ask(by_operator(Role::Observer, None, request)).await.unwrap();
     assert_eq!(test.audit().await[0].operation, "status");
     assert_eq!(test.read(|view| view.chain_head().unwrap().rows).await, before + 3);
+}
+
+#[tokio::test]
+async fn what_is_severe_is_refused_and_audited_until_it_is_confirmed_by_name() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, name) = (sandbox.main_guild(), "setup unset-main");
+    let asked = |confirm: Option<&str>| Invocation {
+        confirm: confirm.map(str::to_owned),
+        ..by_operator(Role::Owner, Some(main), SetupUnsetMain {}.into())
+    };
+    for wrong in [None, Some(""), Some("yes"), Some("unset-main")] {
+        let refused = test.ask(asked(wrong)).await.unwrap_err();
+        assert_eq!(refused.kind, FaultKind::Declined, "{wrong:?}");
+        assert!(refused.hints[0].contains("--confirm='setup unset-main'"), "{refused}");
+        assert_eq!(last_audited(&test).await, (name.to_owned(), AuditResult::Error));
+    }
+    assert!(test.daemon.store().topology().is_main(guild(main)));
+    // No way around it by the other surface: there a button's press brings the name.
+    let member = by_member(sandbox.admin(), main, permissions::MANAGE_GUILD, SetupUnsetMain {}.into());
+    assert_eq!(test.ask(member).await.unwrap_err().kind, FaultKind::Declined);
+    test.ask(asked(Some(name))).await.unwrap();
+    assert!(!test.daemon.store().topology().is_main(guild(main)));
 }

@@ -8,12 +8,16 @@
 //! | POST /ban, /unban, /kick | `{guild, by, user, reason?}` | `{}` |
 //! | POST /bulk-ban | `{guild, by, users, reason?}` | `{}` |
 //! | POST /timeout | `{guild, by, user, seconds?, reason?}`; without `seconds` it ends | `{}` |
+//! | POST /prune | `{guild, by, users}` | `{}` |
+//! | POST /automod/timeout | `{guild, user, rule, seconds}` | `{}` |
+//! | POST /before/ban, /before/role, /before/timeout | `{guild, user}` and `reason?`, `role` or `seconds`; no event, no audit entry | `{}` |
 //! | POST /join, /leave | `{guild, user}` | `{}` |
 //! | POST /role/add, /role/remove | `{guild, by, user, role}` | `{}` |
 //! | POST /role/permissions | `{guild, role, permissions}` | `{}` |
 //! | POST /role/move | `{guild, role, position}` | `{}` |
 //! | POST /role/delete | `{guild, role}` | `{}` |
 //! | POST /bot/permissions | `{guild, permissions}` | `{}` |
+//! | POST /bot/other | `{guild, permissions}` | `{"user"}` |
 //! | POST /bot/remove, /bot/invite, /outage, /restore | `{guild}` | `{}` |
 //! | POST /token/reset | | `{"token"}` |
 //! | POST /dms | `{user, accepts}` | `{}` |
@@ -21,7 +25,7 @@
 //! | POST /slash | `{guild, by, command, options?}` | `{"interaction"}` |
 //! | POST /autocomplete | `{guild, by, command, option, typed}` | `{"interaction"}` |
 //! | POST /user-command | `{guild, by, command, user}` | `{"interaction"}` |
-//! | POST /press | `{interaction, by, custom_id}` | `{"interaction"}` |
+//! | POST /press | `{interaction, by, custom_id, unseen?}`; `unseen` presses what is not there (any more) for them | `{"interaction"}` |
 //! | GET /reply/{interaction} | `wait_ms` (default 0) | `{"reply", "history", "followups", "deferred", "answered_after_ms"}`, 404 without a reply |
 //! | GET /log, /effects | `after` (position, default 0) | the entries from there on |
 //! | GET /rate | | `{"max_in_one_second", "invalid", "requests"}` |

@@ -39,7 +39,7 @@ pub use conformance::Conformance;
 pub use discord::{Addresses, Discord, Timeout};
 pub use fault::{Aim, At, EventFate, Fault, FaultId, Scope, Trouble};
 pub use interaction::InteractionId;
-pub use options::{Changes, Guesses, Options, RouteWindow};
+pub use options::{Changes, DmWindow, Guesses, Options, RouteWindow};
 pub use people::People;
 pub use record::{Effect, Recorded};
 pub use refusal::{FormErrors, Refusal};

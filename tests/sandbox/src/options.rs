@@ -22,6 +22,16 @@ pub struct RouteWindow {
     pub seconds: u32,
 }
 
+/// How many direct messages can be opened in how long, before 40003.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DmWindow {
+    /// New channels; one that is open already counts for nothing.
+    pub opens: usize,
+    /// Seconds, over which it slides.
+    pub seconds: u32,
+}
+
 /// HTTP statuses that FACTS could only guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,11 +44,19 @@ pub struct Guesses {
     pub bulk_ban_failed: u16,
     /// Of requests to a guild in an outage.
     pub outage: u16,
+    /// Of 40003, direct messages opened too fast.
+    pub dms_too_fast: u16,
 }
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self { non_member_bans: 400, command_creates: 429, bulk_ban_failed: 400, outage: 503 }
+        Self {
+            non_member_bans: 400,
+            command_creates: 429,
+            bulk_ban_failed: 400,
+            outage: 503,
+            dms_too_fast: 403,
+        }
     }
 }
 
@@ -64,6 +82,10 @@ pub struct Changes {
     pub non_member_bans: Option<u32>,
     /// See [`Options::bulk_ban_hides_actor`].
     pub bulk_ban_hides_actor: Option<bool>,
+    /// See [`Options::timeout_survives_rejoin`].
+    pub timeout_survives_rejoin: Option<bool>,
+    /// See [`Options::dm_window`]; 0 opens in 0 seconds ends it.
+    pub dm_window: Option<DmWindow>,
     /// See [`Options::guesses`]; statuses left out are the default ones.
     pub guesses: Option<Guesses>,
     /// See [`Options::latency`].
@@ -135,6 +157,10 @@ pub struct Options {
     pub bulk_ban_hides_actor: bool,
     /// Bans of people who are not members, per guild in 24 h, before 30035.
     pub non_member_bans: u32,
+    /// Whether a timeout that still runs holds again for a member who left and rejoins.
+    pub timeout_survives_rejoin: bool,
+    /// How fast direct messages can be opened; not limited if none, since nobody could read Discord's figure.
+    pub dm_window: Option<DmWindow>,
     /// The windows of some routes in place of the usual ones.
     pub windows: Vec<RouteWindow>,
     /// Ban lists of at least so many entries give one page a minute, whatever the headers say (FACTS C2).
@@ -179,6 +205,8 @@ impl Default for Options {
             replay_buffer: 10_000,
             bulk_ban_hides_actor: true,
             non_member_bans: 1_000,
+            timeout_survives_rejoin: true,
+            dm_window: None,
             windows: Vec::new(),
             big_ban_list: None,
             invalid_requests: 10_000,
@@ -219,6 +247,9 @@ impl Options {
         set(&mut options.edge_ban, changes.edge_ban);
         set(&mut options.non_member_bans, changes.non_member_bans);
         set(&mut options.bulk_ban_hides_actor, changes.bulk_ban_hides_actor);
+        set(&mut options.timeout_survives_rejoin, changes.timeout_survives_rejoin);
+        let none = DmWindow { opens: 0, seconds: 0 };
+        set(&mut options.dm_window, changes.dm_window.map(|window| (window != none).then_some(window)));
         set(&mut options.guesses, changes.guesses);
         set(&mut options.latency, changes.latency);
         set(&mut options.shards, changes.shards);

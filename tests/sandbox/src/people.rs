@@ -1,5 +1,7 @@
 //! What people do in Discord's own interface: moderate by hand, use commands, read the replies, change roles.
 
+mod before;
+mod bots;
 mod slash;
 
 use std::fmt;
@@ -91,6 +93,26 @@ impl People {
         })
     }
 
+    /// Prunes members, as inactive for 7 days: one entry for all of them.
+    ///
+    /// # Errors
+    /// What Discord would say to that person.
+    pub fn prune(&self, guild: u64, by: u64, users: &[u64]) -> Done {
+        self.act(|world| world.prune(guild, by, users))
+    }
+
+    /// A rule of AutoMod times a member out for something they wrote in `general`.
+    ///
+    /// # Errors
+    /// Not a member, somebody whom AutoMod spares, or a length beyond 28 days.
+    pub fn automod_timeout(&self, guild: u64, user: u64, rule: &str, length: Duration) -> Done {
+        let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX / 2);
+        self.act(|world| {
+            let until = world.clock.unix_ms() + millis;
+            world.automod_timeout(guild, user, rule, until)
+        })
+    }
+
     /// Gives a role.
     ///
     /// # Errors
@@ -155,7 +177,7 @@ impl People {
     pub fn set_bot_permissions(&self, guild: u64, bits: u64) -> Done {
         let role = self.discord.read(|world| {
             let roles = world.guilds.get(&guild).map(|found| found.roles.values());
-            roles.into_iter().flatten().find(|role| role.managed).map(|role| role.id)
+            roles.into_iter().flatten().find(|role| role.bot == Some(world.bot)).map(|role| role.id)
         });
         self.set_role_permissions(guild, role.ok_or("the bot has no role there")?, bits)
     }
@@ -208,7 +230,8 @@ impl People {
             let bot = world.bot;
             world.join(guild, bot)?;
             if let Some(found) = world.guilds.get_mut(&guild) {
-                let own: Vec<u64> = found.roles.values().filter(|r| r.managed).map(|r| r.id).collect();
+                let own: Vec<u64> =
+                    found.roles.values().filter(|r| r.bot == Some(bot)).map(|r| r.id).collect();
                 if let Some(member) = found.members.get_mut(&bot) {
                     member.roles = own;
                 }

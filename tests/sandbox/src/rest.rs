@@ -69,7 +69,8 @@ async fn handle(
     }
     let (sequence, plan) = discord.change(|world| {
         let sequence = world.log.open(incoming.recorded());
-        (sequence, world.faults.plan(&incoming.asked()))
+        let asked = incoming.asked(world);
+        (sequence, world.faults.plan(&asked))
     });
     if let Some(fault) = plan.hang {
         discord.while_true(|world| world.faults.is_active(fault)).await;

@@ -4,7 +4,11 @@
 
 mod audit;
 mod authority;
+mod automod;
+mod before;
+mod bots;
 mod dispatch;
+mod membership;
 mod moderation;
 mod population;
 mod render;
@@ -54,8 +58,8 @@ pub struct Role {
     pub permissions: u64,
     /// Colour, 0 for none.
     pub color: u32,
-    /// Whether an integration owns it: it cannot be given by hand.
-    pub managed: bool,
+    /// The bot whose integration owns it: such a role cannot be given by hand.
+    pub bot: Option<u64>,
     /// Shown apart.
     pub hoist: bool,
     /// Whether anybody may mention it.
@@ -147,6 +151,8 @@ pub struct Guild {
     pub members: BTreeMap<u64, Member>,
     /// Bans by user id, with the reason.
     pub bans: BTreeMap<u64, Option<String>>,
+    /// Until when those who left are timed out, Unix milliseconds; it holds again when they rejoin.
+    pub left_timed_out: BTreeMap<u64, u64>,
     /// Channel ids in order.
     pub channels: Vec<u64>,
     /// Audit log, oldest first.
@@ -204,6 +210,8 @@ pub struct World {
     pub interaction_tokens: HashMap<String, u64>,
     /// Gateway sessions by id.
     pub sessions: BTreeMap<String, Session>,
+    /// When direct messages were opened, for their window.
+    pub dm_opens: VecDeque<Duration>,
     /// When sessions were started, for the daily budget.
     pub session_starts: VecDeque<Duration>,
     /// The last identifies per bucket of shards; of no bucket where there is one shard.

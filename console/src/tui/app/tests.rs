@@ -55,6 +55,26 @@ fn write_mode_previews_and_sends_only_after_y() {
 }
 
 #[test]
+fn what_is_severe_wants_its_name_typed_and_sends_it_along() {
+    let mut operator = seated();
+    operator.enters("write");
+    operator.enters("setup unset-main --guild 1000");
+    let plan =
+        json!({"guild_id": "1000", "guild_name": null, "dry_run": true, "already": false, "is_main": false});
+    operator.is_answered(Ok(plan.clone()));
+    operator.types("y");
+    operator.presses(KeyCode::Enter);
+    assert!(!operator.asked().into_iter().any(changes), "a letter is not its name");
+    operator.enters("setup unset-main --guild 1000");
+    operator.is_answered(Ok(plan));
+    operator.types("setup unset-main");
+    operator.presses(KeyCode::Enter);
+    let asked = operator.asked();
+    let sent: Vec<_> = asked.into_iter().filter(|envelope| changes(envelope)).collect();
+    assert_eq!((sent.len(), sent[0].confirm.as_deref()), (1, Some("setup unset-main")));
+}
+
+#[test]
 fn write_mode_ends_after_15_minutes_even_under_an_open_question() {
     let mut operator = seated();
     operator.enters("write");
@@ -109,6 +129,7 @@ fn no_random_keys_make_observe_mode_send_a_change() {
         "daemon stop",
         "status",
         "setup add-child 5 --guild=1000 --confirm=x",
+        "setup unset-main --guild 1000",
         "ban 77 --dry-run",
         "observe",
         "network",

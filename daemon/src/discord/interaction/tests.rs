@@ -62,6 +62,29 @@ fn the_lines_of_facts_are_read() {
 }
 
 #[test]
+fn a_pressed_button_is_read_with_who_pressed_it_as_they_are_now() {
+    let pressed = |data: Value| {
+        let mut payload: Value = serde_json::from_str(COMMAND).unwrap();
+        payload["type"] = json!(3);
+        payload["message"] = json!({"id": "500", "components": []});
+        payload["data"] = data;
+        payload
+    };
+    let sound = pressed(json!({"custom_id": "confirm:1:do", "component_type": 2}));
+    let read = Interaction::from_value(&sound).unwrap();
+    assert_eq!((read.kind, read.custom_id.as_deref()), (InteractionKind::Component, Some("confirm:1:do")));
+    assert_eq!((read.invoker.user, read.invoker.membership.unwrap().permissions), (id("9"), 8));
+    assert_eq!((read.guild_id, read.operation.as_str()), (Some(id("100")), ""));
+    // What is pressed is no request by itself.
+    assert_eq!(Interaction::from_value(&sound).unwrap().request().unwrap_err().kind, FaultKind::Usage);
+    assert_eq!(Interaction::from_value(&pressed(json!({}))).unwrap().custom_id, None);
+    let mut unknown = sound;
+    unknown["member"]["permissions"] = Value::Null;
+    let fault = Interaction::from_value(&unknown).unwrap_err();
+    assert!(fault.message.contains("member.permissions"), "{fault}");
+}
+
+#[test]
 fn a_direct_message_has_a_user_and_no_membership() {
     let mut payload: Value = serde_json::from_str(COMMAND).unwrap();
     let object = payload.as_object_mut().unwrap();

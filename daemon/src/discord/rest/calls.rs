@@ -341,7 +341,7 @@ impl Rest {
         self.callback(interaction, token, json!({ "type": 8, "data": { "choices": choices } })).await
     }
 
-    async fn callback(
+    pub(super) async fn callback(
         &self,
         interaction: u64,
         token: &InteractionToken,

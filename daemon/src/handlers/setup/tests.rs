@@ -6,7 +6,7 @@ mod guild;
 mod link;
 mod reach;
 
-use crate::testing::{TestDaemon, by_member, by_operator, guild};
+use crate::testing::{TestDaemon, by_member, by_operator, confirmed, guild};
 use std::sync::Arc;
 use tempfile::TempDir;
 use wayhaven_sandbox::{Sandbox, permissions};
@@ -21,20 +21,20 @@ async fn unlinked(sandbox: &Sandbox) -> TestDaemon {
     test
 }
 
-/// Asks as a member who has the permission Manage Server in that guild, and no other.
+/// Asks as a member who has the permission Manage Server in that guild, and no other; it is confirmed.
 async fn by_admin<O: Operation>(
     test: &TestDaemon,
     who: u64,
     of: u64,
     operation: O,
 ) -> Result<O::Reply, Fault> {
-    let asked = test.ask(by_member(who, of, permissions::MANAGE_GUILD, operation.into())).await;
+    let asked = test.ask(confirmed(by_member(who, of, permissions::MANAGE_GUILD, operation.into()))).await;
     asked.map(|reply| O::reply(reply).unwrap())
 }
 
-/// Asks as the owner on the socket.
+/// Asks as the owner on the socket; it is confirmed.
 async fn by_owner<O: Operation>(test: &TestDaemon, of: Option<u64>, operation: O) -> Result<O::Reply, Fault> {
-    let asked = test.ask(by_operator(Role::Owner, of, operation.into())).await;
+    let asked = test.ask(confirmed(by_operator(Role::Owner, of, operation.into()))).await;
     asked.map(|reply| O::reply(reply).unwrap())
 }
 

@@ -14,7 +14,8 @@ pub struct SetupMainGuild {}
 
 /// Make this guild a main no more
 ///
-/// It must have no links any more, and be listed in network.mains of the settings.
+/// It must have no links any more, and be listed in network.mains of the settings. It is confirmed by name:
+/// --confirm='setup unset-main', or a button on Discord.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SetupUnsetMain {}
 

@@ -83,12 +83,54 @@ struct Command {
 }
 
 #[derive(Deserialize)]
+struct Prune {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    by: u64,
+    #[serde(deserialize_with = "wire::ids")]
+    users: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+struct AutoModTimeout {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    user: u64,
+    rule: String,
+    seconds: u64,
+}
+
+#[derive(Deserialize)]
+struct OtherBot {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    permissions: u64,
+}
+
+#[derive(Deserialize)]
+struct Before {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    user: u64,
+    reason: Option<String>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    role: Option<u64>,
+    seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
 struct Press {
     #[serde(deserialize_with = "wire::id")]
     interaction: u64,
     #[serde(deserialize_with = "wire::id")]
     by: u64,
     custom_id: String,
+    #[serde(default)]
+    unseen: bool,
 }
 
 #[derive(Deserialize)]
@@ -126,12 +168,26 @@ pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) 
             let BulkBan { guild, by, users, reason } = read(body)?;
             done(people.bulk_ban(guild, by, &users, reason.as_deref()))
         }
+        "/prune" => {
+            let Prune { guild, by, users } = read(body)?;
+            done(people.prune(guild, by, &users))
+        }
+        "/automod/timeout" => {
+            let AutoModTimeout { guild, user, rule, seconds } = read(body)?;
+            done(people.automod_timeout(guild, user, &rule, Duration::from_secs(seconds)))
+        }
+        "/before/ban" | "/before/role" | "/before/timeout" => before(people, path, &read(body)?),
         "/join" | "/leave" => {
             let Membership { guild, user } = read(body)?;
             done(if path == "/join" { people.join(guild, user) } else { people.leave(guild, user) })
         }
         "/role/add" | "/role/remove" | "/role/permissions" | "/role/move" | "/role/delete"
         | "/bot/permissions" => roles(people, path, &read(body)?),
+        "/bot/other" => {
+            let OtherBot { guild, permissions } = read(body)?;
+            let bot = people.invite_other_bot(guild, permissions).map_err(Problem::Refused)?;
+            Ok(json!({"user": bot.to_string()}))
+        }
         "/bot/remove" => done(people.remove_bot(read::<Place>(body)?.guild)),
         "/bot/invite" => done(people.invite_bot(read::<Place>(body)?.guild)),
         "/outage" => done(people.outage(read::<Place>(body)?.guild)),
@@ -145,8 +201,12 @@ pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) 
         "/stranger" => Ok(json!({"user": discord.change(crate::World::stranger).to_string()})),
         "/slash" | "/autocomplete" | "/user-command" => command(people, path, read(body)?),
         "/press" => {
-            let Press { interaction, by, custom_id } = read(body)?;
-            begun(people.press(interaction, by, &custom_id))
+            let Press { interaction, by, custom_id, unseen } = read(body)?;
+            begun(if unseen {
+                people.press_unseen(interaction, by, &custom_id)
+            } else {
+                people.press(interaction, by, &custom_id)
+            })
         }
         "/faults" => Ok(json!({"fault": discord.inject(read::<Fault>(body)?)})),
         "/options" => done(discord.reconfigure(read::<Changes>(body)?)),
@@ -166,6 +226,15 @@ fn moderate(people: &People, path: &str, asked: &Moderation) -> Answer {
         "/unban" => people.unban(*guild, *by, *user, reason),
         "/kick" => people.kick(*guild, *by, *user, reason),
         _ => people.timeout(*guild, *by, *user, seconds.map(Duration::from_secs), reason),
+    })
+}
+
+fn before(people: &People, path: &str, asked: &Before) -> Answer {
+    let Before { guild, user, reason, role, seconds } = asked;
+    done(match path {
+        "/before/ban" => people.had_banned(*guild, *user, reason.as_deref()),
+        "/before/role" => people.had_given_role(*guild, *user, needed(*role, "role")?),
+        _ => people.had_timed_out(*guild, *user, Duration::from_secs(needed(*seconds, "seconds")?)),
     })
 }
 

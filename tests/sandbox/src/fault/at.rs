@@ -15,7 +15,7 @@ pub struct At {
     /// Guild id.
     #[serde(deserialize_with = "wire::optional_id")]
     pub guild: Option<u64>,
-    /// User id.
+    /// User id; of requests for direct messages, the other person's.
     #[serde(deserialize_with = "wire::optional_id")]
     pub user: Option<u64>,
     /// How often; without it, until cleared.
@@ -73,7 +73,7 @@ pub struct Asked<'a> {
     pub route: &'a str,
     /// Guild id.
     pub guild: Option<u64>,
-    /// User id.
+    /// User id; of requests for direct messages, the other person's.
     pub user: Option<u64>,
 }
 

@@ -89,19 +89,49 @@ impl People {
             if source.ephemeral && source.user != by {
                 return Err("the reply is visible to another person only".to_owned());
             }
-            let guild = source.guild.ok_or("not in a guild")?;
-            let buttons = list(&message, "components").iter().flat_map(|row| list(row, "components"));
-            let button = buttons.into_iter().find(|button| button["custom_id"] == custom_id);
-            let button = button.ok_or_else(|| format!("there is no button {custom_id} in {message}"))?;
-            if button["disabled"].as_bool() == Some(true) {
+            let pressed = button(&message, custom_id);
+            let pressed = pressed.ok_or_else(|| format!("there is no button {custom_id} in {message}"))?;
+            if pressed["disabled"].as_bool() == Some(true) {
                 return Err(format!("the button {custom_id} is disabled"));
             }
-            let data = json!({"custom_id": custom_id, "component_type": button["type"]});
-            // The message belongs to the interaction that first made it.
-            let owner = source.source.map_or(on, |(owner, _)| owner);
-            interact(world, guild, by, 3, data, Some((owner, message)))
+            pressed_on(world, on, by, message, custom_id)
         })
     }
+
+    /// Presses a button that an interaction's reply has or once had, whoever sees it: what a click that was under way
+    /// sends, or a client that is not Discord's.
+    ///
+    /// # Errors
+    /// There never was such a button.
+    pub fn press_unseen(&self, on: InteractionId, by: u64, custom_id: &str) -> Result<InteractionId, String> {
+        self.discord.change(|world| {
+            let source = world.interactions.get(&on).ok_or("there is no such interaction")?;
+            let message = source.history.iter().rev().find(|message| button(message, custom_id).is_some());
+            let message = message.cloned().ok_or_else(|| format!("there never was a button {custom_id}"))?;
+            pressed_on(world, on, by, message, custom_id)
+        })
+    }
+}
+
+fn button<'a>(message: &'a Value, custom_id: &str) -> Option<&'a Value> {
+    let mut buttons = list(message, "components").iter().flat_map(|row| list(row, "components"));
+    buttons.find(|button| button["custom_id"] == custom_id)
+}
+
+fn pressed_on(
+    world: &mut World,
+    on: InteractionId,
+    by: u64,
+    message: Value,
+    custom_id: &str,
+) -> Result<InteractionId, String> {
+    let source = world.interactions.get(&on).ok_or("there is no such interaction")?;
+    let guild = source.guild.ok_or("not in a guild")?;
+    // The message belongs to the interaction that first made it.
+    let owner = source.source.map_or(on, |(owner, _)| owner);
+    let kind = button(&message, custom_id).map(|button| button["type"].clone());
+    let data = json!({"custom_id": custom_id, "component_type": kind});
+    interact(world, guild, by, 3, data, Some((owner, message)))
 }
 
 fn list<'a>(node: &'a Value, key: &str) -> &'a [Value] {

@@ -73,7 +73,7 @@ pub(crate) fn promise(
         body: incoming.json.clone(),
         reason: incoming.reason.clone(),
     };
-    let guild = incoming.asked().guild.unwrap_or(0);
+    let guild = incoming.guild().unwrap_or(0);
     let before = world.guilds.get(&guild).cloned();
     world.muted = true;
     let answer = late.handle(world);

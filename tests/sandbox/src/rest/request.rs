@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::conformance::DescribedRequest;
 use crate::fault::Asked;
 use crate::record::Recorded;
-use crate::{FormErrors, Refusal};
+use crate::{FormErrors, Refusal, World};
 
 const LARGEST: usize = 25 * 1024 * 1024;
 const LONGEST_REASON: usize = 512;
@@ -99,13 +99,29 @@ impl Incoming {
         })
     }
 
+    /// Whom it is about, as a fault's matcher sees it: the path's user, whom a direct message is opened to, or the
+    /// other person of the channel.
+    fn about(&self, world: &World) -> Option<u64> {
+        let of_channel = || {
+            let channel = self.parameter("channel_id")?;
+            world.channels.get(&channel).and_then(|channel| channel.recipient)
+        };
+        let recipient = || self.json["recipient_id"].as_str().and_then(snowflake);
+        self.parameter("user_id").or_else(recipient).or_else(of_channel)
+    }
+
+    /// The guild of the path.
+    pub(crate) fn guild(&self) -> Option<u64> {
+        self.parameter("guild_id")
+    }
+
     /// As a fault's matcher sees it.
-    pub(crate) fn asked(&self) -> Asked<'_> {
+    pub(crate) fn asked(&self, world: &World) -> Asked<'_> {
         Asked {
             method: &self.method,
             route: self.found.as_ref().map_or("", |(endpoint, _)| endpoint.template),
             guild: self.parameter("guild_id"),
-            user: self.parameter("user_id"),
+            user: self.about(world),
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         position: 1,
         permissions: default,
         color: 0,
-        managed: false,
+        bot: None,
         hoist: false,
         mentionable: false,
     };

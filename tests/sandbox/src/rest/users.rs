@@ -1,5 +1,7 @@
 //! The gateway's address, the bot itself, its guilds, its DMs, other users.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, id};
@@ -86,6 +88,7 @@ pub(crate) fn open_dm(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let channel = match known {
         Some(known) => known,
         None => {
+            spend_dm_open(call)?;
             let fresh = call.world.id();
             call.world.channels.insert(fresh, Channel::empty(fresh, None, Some(user), "", 0));
             fresh
@@ -93,4 +96,18 @@ pub(crate) fn open_dm(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     };
     let channel = call.world.channels.get(&channel).ok_or_else(|| Refusal::unknown(10003))?;
     Answer::ok(call.world.channel_json(channel))
+}
+
+/// Opening many new direct messages fast is refused (FACTS A6), whatever the limits say.
+fn spend_dm_open(call: &mut Call<'_>) -> Result<(), Refusal> {
+    let Some(window) = call.world.options.dm_window else { return Ok(()) };
+    let (now, length) = (call.world.clock.now(), Duration::from_secs(u64::from(window.seconds)));
+    let opens = &mut call.world.dm_opens;
+    opens.retain(|at| *at + length > now);
+    if opens.len() >= window.opens {
+        let status = call.world.options.guesses.dms_too_fast;
+        return Err(Refusal::new(status, 40003, "You are opening direct messages too fast."));
+    }
+    opens.push_back(now);
+    Ok(())
 }

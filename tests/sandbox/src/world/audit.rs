@@ -8,6 +8,8 @@ use super::{AuditEntry, Event, World};
 pub mod action {
     /// A member was kicked.
     pub const KICK: u32 = 20;
+    /// Inactive members were removed, without saying whom.
+    pub const PRUNE: u32 = 21;
     /// Somebody was banned.
     pub const BAN_ADD: u32 = 22;
     /// A ban was lifted.
@@ -16,12 +18,16 @@ pub mod action {
     pub const MEMBER_UPDATE: u32 = 24;
     /// Roles were given or taken.
     pub const MEMBER_ROLE_UPDATE: u32 = 25;
+    /// A bot was invited.
+    pub const BOT_ADD: u32 = 28;
     /// A role was made.
     pub const ROLE_CREATE: u32 = 30;
     /// A role was changed.
     pub const ROLE_UPDATE: u32 = 31;
     /// A role was deleted.
     pub const ROLE_DELETE: u32 = 32;
+    /// A rule of AutoMod timed a member out.
+    pub const AUTO_MODERATION_TIMEOUT: u32 = 145;
 }
 
 impl AuditEntry {

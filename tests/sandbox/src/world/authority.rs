@@ -73,7 +73,7 @@ impl Guild {
         if found.id == self.id {
             return Err(Refusal::new(400, 50028, "Invalid Role"));
         }
-        if found.managed {
+        if found.bot.is_some() {
             return Err(Refusal::missing_permissions());
         }
         let below = self.rank_of_role(role).is_some_and(|rank| rank < self.rank_of(actor));

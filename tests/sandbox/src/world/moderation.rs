@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{AuditEntry, Event, Member, World, action};
+use super::{AuditEntry, Event, World, action};
 use crate::permissions::{BAN_MEMBERS, KICK_MEMBERS, MANAGE_GUILD, MANAGE_ROLES, MODERATE_MEMBERS};
 use crate::{FormErrors, Refusal, snowflake};
 
@@ -13,7 +13,13 @@ const LONGEST_TIMEOUT_MS: u64 = 28 * 24 * 3_600 * 1_000;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl World {
-    fn entry(&mut self, action: u32, actor: Option<u64>, target: u64, reason: Option<&str>) -> AuditEntry {
+    pub(super) fn entry(
+        &mut self,
+        action: u32,
+        actor: Option<u64>,
+        target: u64,
+        reason: Option<&str>,
+    ) -> AuditEntry {
         AuditEntry {
             id: self.id(),
             action,
@@ -56,7 +62,7 @@ impl World {
         let entry = self.entry(action::BAN_ADD, shown_actor, target, reason);
         let Some(found) = self.guilds.get_mut(&guild) else { return Err(Refusal::unknown(10004)) };
         found.bans.insert(target, reason.map(str::to_owned));
-        let was_member = found.members.remove(&target).is_some();
+        let was_member = self.remove_member(guild, target);
         let user = self.user_json(target);
         let mut events = vec![Event::in_guild("GUILD_BAN_ADD", guild, guild_and_user(guild, &user))];
         if was_member {
@@ -151,9 +157,7 @@ impl World {
         found.members.get(&target).ok_or_else(|| Refusal::unknown(10007))?;
         found.require_above(actor, target)?;
         let entry = self.entry(action::KICK, Some(actor), target, reason);
-        if let Some(found) = self.guilds.get_mut(&guild) {
-            found.members.remove(&target);
-        }
+        self.remove_member(guild, target);
         let user = self.user_json(target);
         let gone = Event::in_guild("GUILD_MEMBER_REMOVE", guild, guild_and_user(guild, &user));
         let audit = self.write_audit(guild, entry);
@@ -180,14 +184,7 @@ impl World {
             return Err(Refusal::missing_permissions());
         }
         found.require_above(actor, target)?;
-        let now = self.clock.unix_ms();
-        if until_ms.is_some_and(|until| until > now + LONGEST_TIMEOUT_MS) {
-            return Err(FormErrors::one(
-                &["communication_disabled_until"],
-                "BASE_TYPE_BAD_VALUE",
-                "Cannot be more than 28 days in the future.",
-            ));
-        }
+        self.check_timeout(until_ms)?;
         let mut change = json!({"key": "communication_disabled_until"});
         if let Some(old) = member.timeout_ms {
             change["old_value"] = json!(snowflake::timestamp(old));
@@ -203,6 +200,19 @@ impl World {
         let update = self.member_update(guild, target);
         let audit = self.write_audit(guild, entry);
         self.emit(vec![update, audit]);
+        Ok(())
+    }
+
+    /// Whether a timeout until then is not too long.
+    pub(super) fn check_timeout(&self, until_ms: Option<u64>) -> Result<(), Refusal> {
+        let now = self.clock.unix_ms();
+        if until_ms.is_some_and(|until| until > now + LONGEST_TIMEOUT_MS) {
+            return Err(FormErrors::one(
+                &["communication_disabled_until"],
+                "BASE_TYPE_BAD_VALUE",
+                "Cannot be more than 28 days in the future.",
+            ));
+        }
         Ok(())
     }
 
@@ -241,45 +251,6 @@ impl World {
         Ok(())
     }
 
-    /// Somebody joins.
-    ///
-    /// # Errors
-    /// 10004, 10013, 40007 for a banned user.
-    pub fn join(&mut self, guild: u64, user: u64) -> Result<(), Refusal> {
-        if !self.users.contains_key(&user) {
-            return Err(Refusal::unknown(10013));
-        }
-        let joined_ms = self.clock.unix_ms();
-        self.guild(guild)?;
-        let Some(found) = self.guilds.get_mut(&guild) else { return Err(Refusal::unknown(10004)) };
-        if found.bans.contains_key(&user) {
-            return Err(Refusal::new(403, 40007, "The user is banned from this guild."));
-        }
-        if found.members.contains_key(&user) {
-            return Ok(());
-        }
-        found
-            .members
-            .insert(user, Member { user, roles: vec![], joined_ms, nick: None, timeout_ms: None, flags: 0 });
-        let mut data = self.member_json(guild, user);
-        data["guild_id"] = json!(guild.to_string());
-        self.emit(vec![Event::in_guild("GUILD_MEMBER_ADD", guild, data)]);
-        Ok(())
-    }
-
-    /// Somebody leaves of their own will: no audit entry.
-    ///
-    /// # Errors
-    /// 10004, 10007.
-    pub fn leave(&mut self, guild: u64, user: u64) -> Result<(), Refusal> {
-        self.guild(guild)?;
-        let removed = self.guilds.get_mut(&guild).and_then(|g| g.members.remove(&user));
-        removed.ok_or_else(|| Refusal::unknown(10007))?;
-        let data = guild_and_user(guild, &self.user_json(user));
-        self.emit(vec![Event::in_guild("GUILD_MEMBER_REMOVE", guild, data)]);
-        Ok(())
-    }
-
     /// The event that tells how a member is now.
     pub fn member_update(&self, guild: u64, user: u64) -> Event {
         let mut data = self.member_json(guild, user);
@@ -305,6 +276,6 @@ impl World {
     }
 }
 
-fn guild_and_user(guild: u64, user: &Value) -> Value {
+pub(super) fn guild_and_user(guild: u64, user: &Value) -> Value {
     json!({"guild_id": guild.to_string(), "user": user})
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Channel, Guild, Member, Role, User, World};
+use super::{Channel, Guild, Role, User, World};
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::options::Options;
@@ -69,6 +69,7 @@ impl World {
             interactions: HashMap::new(),
             interaction_tokens: HashMap::new(),
             sessions: BTreeMap::new(),
+            dm_opens: VecDeque::new(),
             session_starts: VecDeque::new(),
             identifies: HashMap::new(),
             log: Log::default(),
@@ -124,7 +125,7 @@ impl World {
         format!("{bot}.{stamp}.{secret}")
     }
 
-    fn person_named(&mut self, name: &str, bot: bool) -> u64 {
+    pub(super) fn person_named(&mut self, name: &str, bot: bool) -> u64 {
         let id = self.id();
         self.users.insert(id, User { id, name: name.to_owned(), bot, accepts_dms: true });
         id
@@ -152,25 +153,25 @@ impl World {
     fn found_guild(&mut self, id: Option<u64>, name: &str, denied: u64) -> u64 {
         let id = id.unwrap_or_else(|| self.id());
         let mut roles = BTreeMap::new();
-        let mut add = |id: u64, name: &str, position: i64, permissions: u64, managed: bool| {
+        let mut add = |id: u64, name: &str, position: i64, permissions: u64, bot: Option<u64>| {
             let role = Role {
                 id,
                 name: name.to_owned(),
                 position,
                 permissions,
                 color: 0,
-                managed,
+                bot,
                 hoist: false,
                 mentionable: false,
             };
             roles.insert(id, role);
         };
-        add(id, "@everyone", 0, permissions::EVERYONE & !denied, false);
+        add(id, "@everyone", 0, permissions::EVERYONE & !denied, None);
         for (at, (name, bits)) in (1..).zip(ROLES) {
-            add(self.id(), name, at, bits, false);
+            add(self.id(), name, at, bits, None);
         }
         let bot_role = self.id();
-        add(bot_role, "Wayhaven", 5, self.options.bot_permissions & !denied, true);
+        add(bot_role, "Wayhaven", 5, self.options.bot_permissions & !denied, Some(self.bot));
 
         let guild = Guild {
             id,
@@ -179,6 +180,7 @@ impl World {
             roles,
             members: BTreeMap::new(),
             bans: BTreeMap::new(),
+            left_timed_out: BTreeMap::new(),
             channels: Vec::new(),
             audit: Vec::new(),
             unavailable: false,
@@ -204,10 +206,9 @@ impl World {
 
     /// Makes somebody a member without telling anybody, as only before the start.
     fn seat(&mut self, guild: u64, user: u64, role: Option<&str>) {
-        let joined_ms = self.clock.unix_ms();
-        let Some(found) = self.guilds.get_mut(&guild) else { return };
+        let Some(found) = self.guilds.get(&guild) else { return };
         let roles = found.roles.values().filter(|r| Some(r.name.as_str()) == role).map(|r| r.id).collect();
-        found.members.insert(user, Member { user, roles, joined_ms, nick: None, timeout_ms: None, flags: 0 });
+        self.add_member(guild, user, roles);
     }
 
     /// Members who hold no office: no staff, no bot, not the owner.
@@ -220,7 +221,8 @@ impl World {
             .chain([self.bot, self.owner, self.moderator, self.admin])
             .collect();
         let members = self.guilds.get(&guild).map(|found| found.members.keys().copied());
-        members.into_iter().flatten().filter(|user| !staff.contains(user)).collect()
+        let is_bot = |user: &u64| self.users.get(user).is_some_and(|user| user.bot);
+        members.into_iter().flatten().filter(|user| !staff.contains(user) && !is_bot(user)).collect()
     }
 }
 

@@ -62,7 +62,7 @@ impl World {
     #[must_use]
     pub fn role_json(&self, guild: u64, role: u64) -> Value {
         let found = self.guilds.get(&guild).and_then(|g| g.roles.get(&role));
-        found.map_or(Value::Null, |role| role_json(role, self.bot))
+        found.map_or(Value::Null, role_json)
     }
 
     /// A guild's channel or a DM.
@@ -97,7 +97,7 @@ impl World {
     #[must_use]
     pub fn guild_json(&self, id: u64, with_counts: bool) -> Value {
         let Some(guild) = self.guilds.get(&id) else { return Value::Null };
-        let roles: Vec<Value> = guild.roles.values().map(|role| role_json(role, self.bot)).collect();
+        let roles: Vec<Value> = guild.roles.values().map(role_json).collect();
         let mut json = json!({
             "id": id.to_string(), "name": guild.name, "owner_id": guild.owner.to_string(),
             "icon": null, "description": null, "home_header": null, "splash": null, "discovery_splash": null,
@@ -205,15 +205,15 @@ impl World {
     }
 }
 
-fn role_json(role: &Role, bot: u64) -> Value {
+fn role_json(role: &Role) -> Value {
     let mut json = json!({
         "id": role.id.to_string(), "name": role.name, "permissions": role.permissions.to_string(),
         "position": role.position, "color": role.color,
         "colors": {"primary_color": role.color, "secondary_color": null, "tertiary_color": null},
-        "hoist": role.hoist, "managed": role.managed, "mentionable": role.mentionable,
+        "hoist": role.hoist, "managed": role.bot.is_some(), "mentionable": role.mentionable,
         "icon": null, "unicode_emoji": null, "flags": 0,
     });
-    if role.managed {
+    if let Some(bot) = role.bot {
         json["tags"] = json!({"bot_id": bot.to_string()});
     }
     json

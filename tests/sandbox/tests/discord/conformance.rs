@@ -28,7 +28,14 @@ async fn what_the_sandbox_answers_fits_the_description() {
     let bot = Bot::of(&sandbox);
     let mut socket = Socket::settled(&sandbox).await;
     let (main, app) = (sandbox.main_guild(), sandbox.application_id());
-    let user = sandbox.members(main)[0];
+    let members = sandbox.members(main);
+    let user = members[0];
+    // What others did is in the log that is read below.
+    let people = sandbox.people();
+    let other = people.invite_other_bot(main, wayhaven_sandbox::permissions::BAN_MEMBERS).unwrap();
+    people.ban(main, other, members[1], None).unwrap();
+    people.prune(main, sandbox.owner(), &members[2..4]).unwrap();
+    people.automod_timeout(main, members[4], "No slurs", Duration::from_secs(60)).unwrap();
     let log = sandbox.log_channel(main);
     let muted = sandbox.role(main, "Muted");
     let command = json!({"name": "sync", "description": "d", "default_member_permissions": "4", "contexts": [0],
@@ -42,6 +49,7 @@ async fn what_the_sandbox_answers_fits_the_description() {
         ("GET", "/users/@me".into(), Value::Null),
         ("GET", "/users/@me/guilds?with_counts=true&limit=2".into(), Value::Null),
         ("GET", format!("/users/{user}"), Value::Null),
+        ("GET", format!("/users/{other}"), Value::Null),
         ("GET", "/applications/@me".into(), Value::Null),
         ("GET", "/oauth2/applications/@me".into(), Value::Null),
         ("PUT", format!("/applications/{app}/commands"), json!([command])),
@@ -68,6 +76,7 @@ async fn what_the_sandbox_answers_fits_the_description() {
         ("GET", format!("/guilds/{main}/audit-logs?limit=50&action_type=22"), Value::Null),
         ("DELETE", format!("/guilds/{main}/bans/{user}"), Value::Null),
         ("GET", format!("/guilds/{main}/audit-logs?after=0"), Value::Null),
+        ("GET", format!("/guilds/{main}/audit-logs?user_id={other}&target_id={}", members[1]), Value::Null),
     ];
     let mut wrong = Vec::new();
     for (method, path, body) in steps {
@@ -80,7 +89,6 @@ async fn what_the_sandbox_answers_fits_the_description() {
             wrong.extend(description.check_response(method, bare, reply.status, &reply.body));
         }
     }
-    let people = sandbox.people();
     people.slash(main, sandbox.moderator(), "sync g s", json!({"why": "x"})).unwrap();
     let event = socket.event("INTERACTION_CREATE").await;
     let (id, token) = (event["id"].as_str().unwrap(), event["token"].as_str().unwrap());

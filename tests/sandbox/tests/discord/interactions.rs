@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wayhaven_sandbox::{Sandbox, permissions};
 
-use crate::bot::{Bot, Socket, facts, missing, unchecked};
+use crate::bot::{Bot, Desk, Socket, facts, missing, unchecked};
 
 fn ban_command() -> Value {
     json!([{"name": "ban", "description": "Ban somebody", "contexts": [0], "integration_types": [0],
@@ -172,5 +172,23 @@ async fn options_complete_themselves_and_buttons_update_their_message() {
     let update = json!({"type": 7, "data": {"content": "Banned.", "components": []}});
     assert_eq!(scene.bot.with("POST", &callback, update).await.status, 204);
     assert_eq!(people.reply(pressed).await.unwrap()["content"], "Banned.");
+    assert_eq!(people.reply(id).await.unwrap()["content"], "Banned.");
+
+    // The button is gone; what somebody's client sends all the same arrives.
+    assert!(people.press(id, by, "yes").is_err());
+    assert!(people.press_unseen(id, by, "no").is_err(), "there never was such a button");
+    let mut press =
+        json!({"interaction": id.to_string(), "by": scene.sandbox.owner().to_string(), "custom_id": "yes"});
+    let desk = Desk::of(&scene.sandbox);
+    assert_eq!(desk.post("/press", press.clone()).await.0, 409);
+    press["unseen"] = json!(true);
+    assert_eq!(desk.post("/press", press).await.0, 200);
+    let event = scene.socket.event("INTERACTION_CREATE").await;
+    assert_eq!(event["member"]["user"]["id"], scene.sandbox.owner().to_string());
+    assert_eq!(event["data"], json!({"custom_id": "yes", "component_type": 2}));
+    let text = |key: &str| event[key].as_str().unwrap();
+    let callback = format!("/interactions/{}/{}/callback", text("id"), text("token"));
+    let refusal = json!({"type": 4, "data": {"content": "Not you.", "flags": 64}});
+    assert_eq!(scene.bot.with("POST", &callback, refusal).await.status, 204);
     assert_eq!(people.reply(id).await.unwrap()["content"], "Banned.");
 }

@@ -13,6 +13,7 @@ mod gateway;
 mod interactions;
 mod limits;
 mod moderation;
+mod people;
 mod sharding;
 mod time;
 mod troubles;

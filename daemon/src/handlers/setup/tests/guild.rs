@@ -1,7 +1,7 @@
 //! Mains, security levels and locks.
 
 use super::{accept, add, by_admin, by_owner, kind, link, planned, state, unlinked};
-use crate::testing::{TestDaemon, by_member, guild, sandbox};
+use crate::testing::{TestDaemon, by_member, confirmed, guild, sandbox};
 use serde_json::json;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
@@ -143,7 +143,7 @@ async fn while_a_main_is_locked_nothing_changes_about_its_links() {
     let before = (link(&test, main, linked).await, link(&test, main, proposed).await);
     for (of, request) in changes(main, linked, proposed, alone) {
         let name = request.name();
-        let asked = test.ask(by_member(owner, of, u64::MAX, request)).await.unwrap_err();
+        let asked = test.ask(confirmed(by_member(owner, of, u64::MAX, request))).await.unwrap_err();
         assert!(is_lock(&asked), "{name}: {asked:?}");
     }
     assert_eq!((link(&test, main, linked).await, link(&test, main, proposed).await), before);
@@ -173,7 +173,7 @@ async fn a_locked_child_keeps_its_links_and_other_children_change_theirs() {
         let of_the_main =
             ["setup security-level", "setup unset-main"].contains(&name) || request == add(alone).into();
         if !of_the_main {
-            let asked = test.ask(by_member(owner, of, u64::MAX, request)).await.unwrap_err();
+            let asked = test.ask(confirmed(by_member(owner, of, u64::MAX, request))).await.unwrap_err();
             assert!(is_lock(&asked), "{name}: {asked:?}");
         }
     }

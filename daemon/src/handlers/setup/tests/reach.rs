@@ -1,7 +1,7 @@
 //! ZERO-LEAK in words: who asks further than they may is told so, and nobody learns of guilds that are not theirs.
 
 use super::{add, by_admin, by_owner, kind, state, unlinked};
-use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox};
+use crate::testing::{TestDaemon, by_member, by_operator, confirmed, guild, sandbox};
 use serde_json::{Value, json};
 use wayhaven_sandbox::permissions;
 use wayhaven_shared::control::Role;
@@ -35,9 +35,9 @@ async fn a_child_that_reaches_for_others_is_refused_and_raises_an_alert() {
     let (child, other) = (sandbox.children()[0], sandbox.children()[1]);
     for (at, request) in of_a_main(other).into_iter().enumerate() {
         let name = request.name();
-        let asked = test.ask(by_member(sandbox.owner(), child, u64::MAX, request.clone())).await;
+        let asked = test.ask(confirmed(by_member(sandbox.owner(), child, u64::MAX, request.clone()))).await;
         assert_eq!(kind(asked), FaultKind::Denied, "{name}");
-        let asked = test.ask(by_operator(Role::Owner, Some(child), request)).await;
+        let asked = test.ask(confirmed(by_operator(Role::Owner, Some(child), request))).await;
         assert_eq!(kind(asked), FaultKind::Denied, "{name} by the socket alike");
         let raised = test.alerts().await;
         assert!(
@@ -57,7 +57,7 @@ async fn a_guild_that_is_no_main_and_nobodys_child_is_refused_without_an_alert()
     by_admin(&test, sandbox.admin(), main, add(proposed)).await.unwrap();
     for asked_in in [proposed, alone] {
         for request in of_a_main(sandbox.children()[2]) {
-            let asked = test.ask(by_member(sandbox.owner(), asked_in, u64::MAX, request)).await;
+            let asked = test.ask(confirmed(by_member(sandbox.owner(), asked_in, u64::MAX, request))).await;
             assert_eq!(kind(asked), FaultKind::Conflict);
         }
     }

@@ -1,0 +1,208 @@
+//! Severe operations on Discord: the preview is shown with two buttons, and only a press by who asked does it.
+//!
+//! The preview is the very dry run, through the pipeline; what the press does goes through it again, with the
+//! presser's permissions as they are then.
+
+use super::questions::{Buttons, Choice, LIVES, Press};
+use super::{Answer, Shown, actor};
+use crate::daemon::Daemon;
+use crate::discord::embed;
+use crate::discord::interaction::Interaction;
+use crate::invocation::{Invocation, Surface};
+use crate::pipeline::{self, Unread};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::time::Instant;
+use wayhaven_shared::operation::Reported;
+use wayhaven_shared::operations::Request;
+use wayhaven_shared::report::{Report, Tone};
+use wayhaven_shared::{Effect, Fault, FaultKind, grammar};
+
+/// Discord's numbers for components and their styles.
+const ROW: u8 = 1;
+const BUTTON: u8 = 2;
+const SECONDARY: u8 = 2;
+const DANGER: u8 = 4;
+
+/// Whether it is asked about before it is done.
+pub(super) fn is_asked_of(invocation: &Invocation) -> bool {
+    invocation.request.definition().effect == Effect::Severe && !invocation.dry_run
+}
+
+/// Shows what the request would do, and asks whether to do it.
+pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
+    let (daemon, request) = (&answer.daemon, invocation.request.clone());
+    let Some((user, guild)) = invocation.actor.user().zip(invocation.guild) else {
+        let fault = Fault::usage("this works in a guild, not in direct messages");
+        answer.audit_unread(&fault).await;
+        return answer.give(embed::fault_message(&fault)).await;
+    };
+    let preview = pipeline::run(Arc::clone(daemon), Invocation { dry_run: true, ..invocation }).await;
+    let reply = match preview {
+        Ok(reply) => reply,
+        // What cannot be done is no question.
+        Err(fault) => return answer.give(embed::fault_message(&fault)).await,
+    };
+    let buttons = match daemon.questions().put(Instant::now(), user, guild, request) {
+        Ok(buttons) => buttons,
+        Err(error) => {
+            tracing::error!("a severe operation cannot be asked about: {error}");
+            let fault = Fault::internal("this machine gives no random numbers, and so no safe buttons")
+                .hint("an operator can do it on the command line");
+            answer.audit_unread(&fault).await;
+            return answer.give(embed::fault_message(&fault)).await;
+        }
+    };
+    let mut report = reply.report();
+    report.tone = Tone::Warning;
+    let minutes = LIVES.as_secs() / 60;
+    let hint = format!("Do it does what is shown here, and can be pressed for {minutes} minutes");
+    report.hints.insert(0, hint);
+    let mut message = embed::message(&report);
+    message["components"] = row(&buttons);
+    // A question that nobody sees any more is not put into a channel, where others would see it.
+    if answer.show(message).await != Shown::Now {
+        tracing::warn!(operation = answer.operation, "a preview was not shown, and so nobody is asked");
+    }
+}
+
+/// Cancel comes first: it is what a hasty thumb meets.
+fn row(buttons: &Buttons) -> Value {
+    let button = |style: u8, label: &str, name: &str| json!({ "type": BUTTON, "style": style, "label": label, "custom_id": name });
+    json!([{
+        "type": ROW,
+        "components": [button(SECONDARY, "Cancel", &buttons.cancel), button(DANGER, "Do it", &buttons.go)],
+    }])
+}
+
+/// Takes a press. Until Discord has its acknowledgement only memory is touched.
+pub(super) async fn press(daemon: Arc<Daemon>, interaction: Interaction) {
+    let name = interaction.custom_id.clone().unwrap_or_default();
+    let user = interaction.invoker.user;
+    let press = daemon.questions().press(Instant::now(), &name, user, interaction.guild_id);
+    match press {
+        Press::Answer(Choice::Do, request) => carry_out(daemon, interaction, request).await,
+        Press::Answer(Choice::Cancel, request) => cancel(&daemon, &interaction, &request).await,
+        Press::NotAsked(request) => {
+            let asked_for = request.name();
+            let fault = Fault::denied(format!("only who asked for {asked_for} answers here"))
+                .hint(format!("/{asked_for} asks for it yourself"));
+            // Theirs is another's question, which stays as it is.
+            refuse(&daemon, &interaction, asked_for, &fault, Place::Beside).await;
+        }
+        Press::Answered(choice, request) => {
+            let asked_for = request.name();
+            let fault = match choice {
+                Choice::Do => Fault::conflict(format!("{asked_for} was confirmed here before"))
+                    .hint("the message with the button tells what came of it, and so does /audit log"),
+                Choice::Cancel => Fault::conflict(format!("{asked_for} was cancelled here before"))
+                    .hint(format!("/{asked_for} asks for it again")),
+            };
+            refuse(&daemon, &interaction, asked_for, &fault, Place::Beside).await;
+        }
+        Press::Expired(request) => {
+            let (asked_for, minutes) = (request.name(), LIVES.as_secs() / 60);
+            let message = format!("{asked_for} was asked for more than {minutes} minutes ago");
+            let fault = Fault::new(FaultKind::Declined, format!("{message}, and nothing was changed"))
+                .hint(format!("/{asked_for} asks for it again and shows what it would do now"));
+            refuse(&daemon, &interaction, asked_for, &fault, Place::Instead).await;
+        }
+        Press::Unknown => {
+            let fault = Fault::not_found("Wayhaven does not know this question any more")
+                .hint("it was restarted since, or it is long ago: use the command again")
+                .hint("/audit log tells whether something was done meanwhile");
+            refuse(&daemon, &interaction, "unknown", &fault, Place::Instead).await;
+        }
+    }
+}
+
+/// Does what was asked for, as who pressed it is now.
+async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Request) {
+    let asked = Instant::now();
+    let name = request.name();
+    let report = Report::new(format!("{name}: on its way"), Tone::Waiting)
+        .hint("should this not change, audit log tells what came of it");
+    if let Err(error) = daemon.rest().replace(interaction.id, &interaction.token, alone(&report)).await {
+        tracing::warn!(operation = name, "a press was not acknowledged, and so not followed: {error}");
+        return daemon.questions().put_back(interaction.custom_id.as_deref().unwrap_or_default());
+    }
+    let invocation = actor(&interaction).map(|actor| Invocation {
+        actor,
+        surface: Surface::Discord,
+        guild: interaction.guild_id,
+        channel: interaction.channel_id,
+        dry_run: false,
+        confirm: Some(grammar::confirmation(&request)),
+        request,
+    });
+    let answer = Answer { daemon: Arc::clone(&daemon), interaction, operation: name.to_owned(), asked };
+    let outcome = match invocation {
+        Ok(invocation) => pipeline::run(daemon, invocation).await,
+        Err(fault) => {
+            answer.audit_unread(&fault).await;
+            Err(fault)
+        }
+    };
+    answer.tell(outcome).await;
+}
+
+async fn cancel(daemon: &Arc<Daemon>, interaction: &Interaction, request: &Request) {
+    let name = request.name();
+    let report = Report::new(format!("{name} was cancelled: nothing was changed"), Tone::Quiet);
+    if let Err(error) = daemon.rest().replace(interaction.id, &interaction.token, alone(&report)).await {
+        tracing::warn!(operation = name, "that something was cancelled was not shown: {error}");
+    }
+    let fault = Fault::new(FaultKind::Declined, format!("{name} was cancelled at its preview"));
+    audit(daemon, interaction, name, &fault).await;
+}
+
+/// A message without buttons, also in the place of one that has some.
+fn alone(report: &Report) -> Value {
+    let mut message = embed::message(report);
+    message["components"] = json!([]);
+    message
+}
+
+/// Where a refusal is shown.
+enum Place {
+    /// In place of the question, which nobody can answer any more.
+    Instead,
+    /// Beside it, to who pressed only.
+    Beside,
+}
+
+async fn refuse(
+    daemon: &Arc<Daemon>,
+    interaction: &Interaction,
+    operation: &'static str,
+    fault: &Fault,
+    place: Place,
+) {
+    let mut message = embed::fault_message(fault);
+    let (id, token) = (interaction.id, &interaction.token);
+    let told = match place {
+        Place::Beside => daemon.rest().reply_beside(id, token, message).await,
+        Place::Instead => {
+            message["components"] = json!([]);
+            daemon.rest().replace(id, token, message).await
+        }
+    };
+    if let Err(error) = told {
+        tracing::warn!(operation, "why a press was refused was not shown: {error}");
+    }
+    audit(daemon, interaction, operation, fault).await;
+}
+
+async fn audit(daemon: &Arc<Daemon>, interaction: &Interaction, operation: &'static str, fault: &Fault) {
+    let unread = Unread {
+        operation,
+        surface: Surface::Discord,
+        guild: interaction.guild_id,
+        actor: interaction.invoker.user.to_string(),
+        fault,
+    };
+    pipeline::audit_unread(daemon, unread).await;
+}
+
+#[cfg(test)]
+mod tests;
