@@ -133,6 +133,7 @@ async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Reque
         channel: interaction.channel_id,
         dry_run: false,
         confirm: Some(grammar::confirmation(&request)),
+        because: None,
         request,
     });
     let answer = Answer { daemon: Arc::clone(&daemon), interaction, operation: name.to_owned(), asked };
