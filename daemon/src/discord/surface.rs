@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Reply;
+use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::value::{GuildId, PunishmentId};
 use wayhaven_shared::{Fault, grammar};
 
@@ -225,7 +226,7 @@ impl Answer {
                 .await;
             let Ok(detail) = detail else { return };
             let moving = detail.is_moving();
-            if let Reply::Ban(punished) | Reply::Unban(punished) = &mut reply {
+            if let Some(punished) = reply.punished_mut() {
                 punished.deliveries = detail.counts();
                 punished.origin = detail.origin;
             }
@@ -252,10 +253,6 @@ impl Answer {
 }
 
 fn counts(reply: &Reply) -> String {
-    match reply {
-        Reply::Ban(punished) | Reply::Unban(punished) => {
-            format!("{} {}", punished.origin.words(), punished.deliveries.words())
-        }
-        _ => String::new(),
-    }
+    let words = |punished: &Punished| format!("{} {}", punished.origin.words(), punished.deliveries.words());
+    reply.punished().map(words).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! What every moderation operation answers.
 
+use super::Reply;
 use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishment};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
@@ -22,6 +23,35 @@ pub struct Punished {
     /// What would be delivered where; filled by a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlannedDelivery>,
+}
+
+/// The replies that are a [`Punished`], whichever action was asked for.
+macro_rules! punished {
+    ($reply:expr) => {
+        match $reply {
+            Reply::Ban(punished)
+            | Reply::Unban(punished)
+            | Reply::Kick(punished)
+            | Reply::Mute(punished)
+            | Reply::Unmute(punished)
+            | Reply::Timeout(punished)
+            | Reply::Untimeout(punished)
+            | Reply::Warn(punished) => Some(punished),
+            _ => None,
+        }
+    };
+}
+
+impl Reply {
+    /// What a moderation operation answered; nothing for another one.
+    pub fn punished(&self) -> Option<&Punished> {
+        punished!(self)
+    }
+
+    /// The same, to be brought up to date as its deliveries go on.
+    pub fn punished_mut(&mut self) -> Option<&mut Punished> {
+        punished!(self)
+    }
 }
 
 impl Reported for Punished {
