@@ -14,15 +14,27 @@ use wayhaven_shared as shared;
 /// The columns that a delivery's state takes, with what is left of it.
 const STATE: usize = 16;
 
+/// The columns that a punishment's action and number take: from `ban 99999` to `untimeout 9999`.
+const TITLE: std::ops::RangeInclusive<usize> = 9..=14;
+
+/// What a punishment is called in its row.
+fn title(number: PunishmentId, group: &Group) -> String {
+    let sample = group.deliveries.values().next().or(group.origin.as_ref());
+    let action = group.punishment.as_ref().map(|one| one.action).or(sample.map(|one| one.action));
+    format!("{} {number}", action.map_or("?", |action| action.word()))
+}
+
 /// The rows, as folded.
 pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) -> Vec<Row> {
     let left = canvas.width.saturating_sub(STATE);
     let room = |some: &[&Delivery]| canvas.reason_room(left, some.iter().map(|one| name(one)));
     let mut rows = Vec::new();
+    let titles = model.groups.iter().map(|(number, group)| title(*number, group).len()).max();
+    let column = titles.unwrap_or_default().clamp(*TITLE.start(), *TITLE.end());
     for (&number, group) in model.groups.iter().rev() {
         let id = RowId::Punishment(number);
         let open = folds.get(&id).copied().unwrap_or_else(|| group.is_lively());
-        rows.push(Row { id, line: heading(number, group, open, canvas) });
+        rows.push(Row { id, line: heading(number, group, open, column, canvas) });
         if !open {
             continue;
         }
@@ -65,21 +77,17 @@ fn tone(counts: &DeliveryCounts) -> Tone {
     }
 }
 
-fn heading(number: PunishmentId, group: &Group, open: bool, canvas: Canvas) -> Line {
+fn heading(number: PunishmentId, group: &Group, open: bool, column: usize, canvas: Canvas) -> Line {
     let signs = canvas.signs;
     let counts = group.counts();
     let progress = Progress { done: counts.total() - counts.open(), total: counts.total() };
     let sample = group.deliveries.values().next().or(group.origin.as_ref());
     let known = group.punishment.as_ref();
-    let action = known.map(|one| one.action).or(sample.map(|one| one.action));
     let user = known.map(|one| one.user_id).or(sample.map(|one| one.user_id));
     let tone = tone(&counts);
     let mut line = vec![
         span(canvas.fold(open), Ink::Title(Tone::Plain)),
-        span(
-            signs.fit(&format!("{} {number}", action.map_or("?", |a| a.word())), 9),
-            Ink::Title(Tone::Plain),
-        ),
+        span(signs.fit(&title(number, group), column), Ink::Title(Tone::Plain)),
     ];
     if counts.total() > 0 {
         let done = format!("{}/{}", progress.done, progress.total);
