@@ -59,6 +59,7 @@ impl Daemon {
     /// A daemon of these parts with these settings, not yet connected.
     pub fn new(settings: Settings, parts: Parts) -> Self {
         let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
+        parts.directory.accounts().listen_to(settings.network.bots.clone());
         Self {
             parts,
             settings: RwLock::new(Arc::new(settings)),
@@ -78,6 +79,7 @@ impl Daemon {
 
     /// Puts others in their place, for whoever asks from now on.
     pub fn set_settings(&self, settings: Settings) {
+        self.directory().accounts().listen_to(settings.network.bots.clone());
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 

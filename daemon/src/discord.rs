@@ -1,6 +1,7 @@
 //! The boundary to Discord. Only this module names serenity, and sends requests; `FACTS` in its comments is the design's
 //! collection of what is known of Discord's behaviour.
 
+pub mod accounts;
 pub mod budget;
 pub mod channel;
 pub mod connection;

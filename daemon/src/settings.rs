@@ -62,13 +62,15 @@ pub struct DiscordSettings {
     pub test_guild: Option<GuildId>,
 }
 
-/// Which guilds may be mains.
+/// Which guilds may be mains, and who is listened to there.
 #[derive(Clone, Debug)]
 pub struct NetworkSettings {
     /// The one that MAIN_GUILD_ID names: it becomes a main by itself the first time.
     pub main_guild: Option<GuildId>,
     /// Each once.
     pub mains: Vec<GuildId>,
+    /// The other bots whose word counts in a main, each once.
+    pub bots: Vec<UserId>,
 }
 
 /// What is logged.

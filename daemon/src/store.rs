@@ -26,7 +26,9 @@ mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
-pub use deliveries::{DeliveryFilter, Queued, RetryFilter, Scope, Settlement, Unfinished};
+pub use deliveries::{
+    Asked, DeliveryFilter, Echo, Judged, Queued, RetryFilter, Scope, Settlement, Unfinished,
+};
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
@@ -46,6 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use wayhaven_shared::value::Timestamp;
 use wayhaven_shared::{Fault, FaultKind};
 use writer::Writer;
 
@@ -120,6 +123,14 @@ impl From<StoreError> for Fault {
 /// A connection to read with, inside a transaction.
 pub struct View<'c> {
     connection: &'c Connection,
+    now: Timestamp,
+}
+
+impl View<'_> {
+    /// When this is read or changed: one time for everything in it.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
 }
 
 /// The store. Cheap to clone.
@@ -155,7 +166,7 @@ impl Store {
         connection.set_prepared_statement_cache_capacity(128);
         migrations::run(&mut connection)?;
 
-        let view = View { connection: &connection };
+        let view = View { connection: &connection, now: clock.now() };
         let (outbox, committed) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
@@ -164,7 +175,7 @@ impl Store {
             outbox,
             audited: watch::Sender::new(view.chain_head()?.rows),
         });
-        let readers = Arc::new(Readers::open(path, BUSY)?);
+        let readers = Arc::new(Readers::open(path, BUSY, clock.clone())?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
         let outbox = Arc::new(Mutex::new(Some(committed)));
         Ok(Self { writer, readers, shared, path: Arc::new(path.to_owned()), outbox })

@@ -59,9 +59,9 @@ pub enum Change {
         /// `ok`, `unavailable` or `absent`.
         presence: String,
     },
-    /// What a child's staff did in their own guild, and what stays there.
+    /// What a child's staff did in their own guild, or another bot in a main, and what stays there.
     Contained {
-        /// The child.
+        /// Where.
         guild_id: GuildId,
         /// What was done, as in Discord's audit log: `ban`, `unban`.
         action: String,

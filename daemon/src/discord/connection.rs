@@ -101,6 +101,7 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
         events,
         interactions: urgent,
         lost: Arc::clone(&lost),
+        accounts: Arc::clone(daemon.directory().accounts()),
         pulses,
     });
     let session = Session {

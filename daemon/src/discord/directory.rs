@@ -1,10 +1,11 @@
 //! The guilds as the gateway tells of them: names, owners, roles and the bot's own permissions. No members and
 //! no messages are kept, so that memory stays flat.
 
+use crate::discord::accounts::Accounts;
 use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildView, RoleView, shard_of};
 use std::collections::{HashMap, HashSet};
-use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
@@ -50,6 +51,7 @@ struct Guild {
 #[derive(Debug, Default)]
 pub struct Directory {
     me: OnceLock<UserId>,
+    accounts: Arc<Accounts>,
     guilds: RwLock<HashMap<GuildId, Guild>>,
 }
 
@@ -131,6 +133,11 @@ impl Directory {
         let _ = self.me.set(me);
     }
 
+    /// Whose accounts they are.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
     /// How many guilds the bot sees.
     pub fn count(&self) -> u64 {
         self.read().values().filter(|guild| guild.presence == Presence::Here).count() as u64
@@ -156,6 +163,11 @@ impl Directory {
         let guilds = self.read();
         let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
         Some(view.permissions(guild, self.me()?, &view.mine))
+    }
+
+    /// Whether the guild shows its audit log to the bot; nothing where that is not known.
+    pub fn shows_log(&self, guild: GuildId) -> Option<bool> {
+        Some(self.my_permissions(guild)? & VIEW_AUDIT_LOG != 0)
     }
 
     /// What the bot may do in a channel of the guild; nothing where that is not known.

@@ -106,6 +106,11 @@ pub enum Deed {
 }
 
 impl Entry {
+    /// When it was made.
+    pub fn at(&self) -> Timestamp {
+        Timestamp::of_snowflake(self.id)
+    }
+
     /// An entry as the log itself has it; nothing for kinds that are not used, and for what is odd.
     pub fn from_log(guild: GuildId, entry: AuditLogEntry) -> Option<Self> {
         Some(Self {

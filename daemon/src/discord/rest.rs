@@ -7,7 +7,9 @@ mod buttons;
 mod calls;
 mod fault;
 
-pub use calls::{AUDIT_PAGE, AuditLogEntry, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit};
+pub use calls::{
+    AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,
+};
 pub use fault::{Outcome, RestError};
 
 use crate::discord::budget::{Budget, Priority, Slot};

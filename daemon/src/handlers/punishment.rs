@@ -4,8 +4,8 @@ use super::{Handle, PAGE};
 use crate::discord::directory::needed;
 use crate::invocation::Context;
 use crate::network::Topology;
-use crate::store::{NewPunishment, View};
-use crate::sync::attempt::NO_MUTE_ROLE;
+use crate::store::{Judged, NewPunishment, View};
+use crate::sync::attempt::{NO_MUTE_ROLE, whose};
 use crate::sync::plan::{Step, plan};
 use crate::sync::record::{AtOrigin, record};
 use std::collections::HashMap;
@@ -145,10 +145,21 @@ async fn preview(
 ) -> Result<Punished, Fault> {
     let mut steps = plan(topology, guild, action);
     if action.is_undo() {
+        let sees_log = |step: &Step| cx.daemon.directory().shows_log(step.guild) != Some(false);
+        let unseen_in: Vec<GuildId> =
+            steps.iter().filter(|step| !sees_log(step)).map(|step| step.guild).collect();
         let judge = move |view: &View<'_>| {
             for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
-                if let Some(reason) = view.why_not_undo(step.guild, user, guild, action, None)? {
-                    (step.state, step.reason) = (DeliveryState::Skipped, Some(reason));
+                match view.judge_undo(step.guild, user, guild, action, None)? {
+                    Judged::TakeBack => {}
+                    Judged::Leave(reason) => {
+                        (step.state, step.reason) = (DeliveryState::Skipped, Some(reason));
+                    }
+                    // What Discord will not say is left; otherwise its answer decides.
+                    Judged::Ask(_) if unseen_in.contains(&step.guild) => {
+                        (step.state, step.reason) = (DeliveryState::Skipped, Some(whose::unseen(action)));
+                    }
+                    Judged::Ask(_) => step.reason = Some(whose::IS_ASKED.to_owned()),
                 }
             }
             Ok(steps)

@@ -35,6 +35,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         network: NetworkSettings {
             main_guild: main.as_ref().map(|(guild, _)| *guild),
             mains: reader.many(&keys::MAINS, main.into_iter().collect())?,
+            bots: reader.many(&keys::BOTS, Vec::new())?,
         },
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },

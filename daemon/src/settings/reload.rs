@@ -91,6 +91,7 @@ mod tests {
         test_guild = "401"
         [network]
         mains = ["501"]
+        bots = ["601"]
         [log]
         level = "info"
     "#;
@@ -115,6 +116,7 @@ mod tests {
             ("\"301\"", "\"302\"", "discord.application_id"),
             ("\"401\"", "\"402\"", "discord.test_guild"),
             ("[\"501\"]", "[\"501\", \"502\"]", "network.mains"),
+            ("\"601\"", "\"602\"", "network.bots"),
             ("\"info\"", "\"debug\"", "log.level"),
         ] {
             let file = BEFORE.replace(from, to);

@@ -1,13 +1,17 @@
-//! `deliveries`: the outbox. What is shown of it is in `listing`, what an undo may touch in `provenance`.
+//! `deliveries`: the outbox. What is shown of it is in `listing`, what Discord tells of it in
+//! `echo`, what an undo may touch in `provenance`.
 
+mod echo;
 mod listing;
 mod provenance;
 
+pub use echo::Echo;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
+pub use provenance::{Asked, Judged};
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
@@ -183,19 +187,6 @@ impl View<'_> {
         let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} ORDER BY d.delivery_id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
-    }
-
-    /// Whether an open or applied delivery of ours explains an event of this kind: its echo.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn is_echo(&self, guild: GuildId, user: UserId, action: Action) -> Result<bool, StoreError> {
-        let sql = "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
-               AND state IN ('applied', 'sending', 'unknown', 'pending') ORDER BY delivery_id DESC LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let values = params![Sql(guild), Sql(user), action.measure().word()];
-        let latest: Option<String> = statement.query_row(values, |row| row.get(0)).optional()?;
-        Ok(latest.as_deref() == Some(action.word()))
     }
 }
 

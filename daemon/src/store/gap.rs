@@ -100,6 +100,17 @@ impl Change<'_> {
         Ok(self.connection().prepare_cached(sql)?.execute(values)? > 0)
     }
 
+    /// The same of an entry that decides nothing about anybody, and so is no later word than another.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_aside(&self, guild: GuildId, entry: u64, user: UserId) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO audit_entries (guild_id, entry, user_id, measure) VALUES (?1, ?2, ?3, '')
+             ON CONFLICT DO NOTHING";
+        let values = params![Sql(guild), entry.cast_signed(), Sql(user)];
+        Ok(self.connection().prepare_cached(sql)?.execute(values)? > 0)
+    }
+
     /// Moves the cursor to an entry up to which everything was worked. It never moves back.
     ///
     /// # Errors

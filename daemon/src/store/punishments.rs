@@ -192,13 +192,15 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, punishment).optional()?)
     }
 
-    /// Whether the guild's own staff have done this to the user there, and it stands.
+    /// Whether the guild's own staff have done this to the user there, and it stands: what ends by itself counts until then.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn is_done_locally(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM local_causes WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?3)";
-        let values = params![Sql(guild), Sql(user), measure.measure().word()];
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM local_causes WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?3
+                AND (until IS NULL OR until > ?4))";
+        let values = params![Sql(guild), Sql(user), measure.measure().word(), self.now().millis()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 }

@@ -1,6 +1,7 @@
 //! A small pool of read-only connections.
 
 use super::{StoreError, View};
+use crate::clock::Clock;
 use rusqlite::{Connection, OpenFlags};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,10 +16,11 @@ const CONNECTIONS: usize = 3;
 pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     free: Arc<Semaphore>,
+    clock: Clock,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path, busy: Duration) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, busy: Duration, clock: Clock) -> Result<Self, StoreError> {
         let open = |_| -> Result<Connection, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
@@ -27,7 +29,7 @@ impl Readers {
             Ok(connection)
         };
         let idle = (0..CONNECTIONS).map(open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { idle: Mutex::new(idle), free: Arc::new(Semaphore::new(CONNECTIONS)) })
+        Ok(Self { idle: Mutex::new(idle), free: Arc::new(Semaphore::new(CONNECTIONS)), clock })
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -38,6 +40,7 @@ impl Readers {
             let permit = Arc::clone(&readers.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
             let Some(connection) = readers.take() else { return Err(StoreError::Closed.into()) };
             let lender = Arc::clone(&readers);
+            let now = readers.clock.now();
             let joined = tokio::task::spawn_blocking(move || {
                 // One transaction for all of `work`, so that what it reads belongs together; it only reads, so
                 // how it ends does not matter.
@@ -46,7 +49,7 @@ impl Readers {
                     .map_err(|error| Fault::from(StoreError::from(error)))
                     .and_then(|()| {
                         // Caught so that the connection goes back to the pool.
-                        catch_unwind(AssertUnwindSafe(|| work(&View { connection: &connection })))
+                        catch_unwind(AssertUnwindSafe(|| work(&View { connection: &connection, now })))
                             .unwrap_or_else(|_| Err(Fault::internal("a reading of the store panicked")))
                     });
                 let _ = connection.execute_batch("ROLLBACK");

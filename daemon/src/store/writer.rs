@@ -13,7 +13,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use wayhaven_shared::Fault;
-use wayhaven_shared::value::Timestamp;
 
 /// How many changes one commit carries at most: enough to share an fsync, few enough to answer soon.
 const GROUP: usize = 512;
@@ -24,7 +23,6 @@ const QUEUE: usize = 4_096;
 /// A transaction to write in. Reading goes through [`View`]'s methods.
 pub struct Change<'c> {
     view: View<'c>,
-    now: Timestamp,
     topology: &'c TopologyCell,
     /// What the engine is to send once this is committed.
     outbox: RefCell<Vec<Queued>>,
@@ -46,11 +44,6 @@ impl<'c> Deref for Change<'c> {
 }
 
 impl Change<'_> {
-    /// When this change happens: one time for everything in it.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// The links as they are inside this transaction.
     ///
     /// # Errors
@@ -198,8 +191,7 @@ fn commit(
 ) -> Result<Committed, Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     let change = Change {
-        view: View { connection },
-        now: clock.now(),
+        view: View { connection, now: clock.now() },
         topology,
         outbox: RefCell::default(),
         ended: RefCell::new(None),

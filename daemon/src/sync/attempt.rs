@@ -1,7 +1,8 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
-//! earlier try had no answer is in `earlier`.
+//! earlier try had no answer is in `earlier`, and whether an undo may take something back in `whose`.
 
 mod earlier;
+pub mod whose;
 
 use crate::clock::Clock;
 use crate::discord::budget::Priority;
@@ -83,6 +84,7 @@ pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, N
             (None, Next::Again(STORE_WAIT))
         }
         Err(Stop::Route) => (None, Next::Route),
+        Err(Stop::Wait(wait)) => (None, Next::Again(wait)),
         Err(Stop::Away) => (None, Next::Away),
         Err(Stop::Absent) => {
             let reason = "the bot is not in the guild";
@@ -106,6 +108,8 @@ enum Stop {
     Store(Fault),
     /// The route is shut.
     Route,
+    /// Discord may not have told yet what it is asked for: again after so long.
+    Wait(Duration),
     /// Discord has an outage of the guild.
     Away,
     /// The bot is not in the guild.
@@ -145,7 +149,7 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     }
     match delivery.scope {
         Scope::Origin => still_open(tools, delivery).await?,
-        Scope::Child(_) if delivery.action.is_undo() => may_take_back(tools, delivery).await?,
+        Scope::Child(_) if delivery.action.is_undo() => whose::may_take_back(tools, delivery).await?,
         // No newer one takes its place without coming to the lane, or holding this one at the gates.
         Scope::Child(_) => {}
     }
@@ -256,26 +260,6 @@ async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
 /// Something newer has ended it: this says so once more, and changes nothing.
 fn overtaken() -> Stop {
     Stop::Not(DeliveryState::Superseded, "a newer punishment took its place".to_owned())
-}
-
-/// Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains.
-async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
-    let (guild, user, source) = (delivery.guild, delivery.user, delivery.source);
-    let (id, action) = (delivery.id, delivery.action);
-    // Asked of the writer, which has taken in by now what became of the deliveries before this one.
-    let why_not = tools.store.write(move |change| {
-        // What is held takes its place too, and comes to the lane only later.
-        Ok(change
-            .is_open(id)?
-            .then(|| change.why_not_undo(guild, user, source, action, Some(id)))
-            .transpose()?)
-    });
-    match why_not.await {
-        Ok(Some(None)) => Ok(()),
-        Ok(Some(Some(reason))) => Err(Stop::Not(DeliveryState::Skipped, reason)),
-        Ok(None) => Err(overtaken()),
-        Err(fault) => Err(Stop::Store(fault)),
-    }
 }
 
 fn settled(state: DeliveryState, reason: Option<String>, attempts: u32) -> Settlement {

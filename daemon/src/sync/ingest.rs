@@ -8,7 +8,9 @@
 //! Events are handed to the store's writer one after the other, and what follows is done in the same order after
 //! their commits: a raid in the main shares them.
 
+pub mod author;
 mod awaited;
+mod echoes;
 pub mod entry;
 
 use super::Engine;
@@ -17,7 +19,9 @@ use super::gap::Gaps;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent};
 use crate::store::Awaited;
-use entry::{Seen, contain_seen, work_entry};
+use author::{Author, author, author_in_child};
+use echoes::Echoes;
+use entry::{from_event, work_entry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use wayhaven_shared::Fault;
@@ -31,6 +35,7 @@ pub struct Ingest {
     tools: Tools,
     engine: Engine,
     gaps: Gaps,
+    echoes: Echoes,
 }
 
 /// What follows an event once it is committed.
@@ -74,7 +79,7 @@ impl Ingest {
     /// Where the journal cannot be read.
     pub async fn start(tools: Tools, engine: Engine) -> Result<Self, Fault> {
         let gaps = Gaps::start(tools.clone());
-        let ingest = Self { tools, engine, gaps };
+        let ingest = Self { tools, engine, gaps, echoes: Echoes::default() };
         for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {
             ingest.resolve_later(awaited);
         }
@@ -178,8 +183,8 @@ impl Ingest {
         let committed = self.tools.store.submit(move |change| {
             if !change.topology_here()?.is_main(guild) {
                 // Where the log is seen, the entry tells all of it; and our own effect comes back.
-                if !sees_log && !change.is_echo(guild, user, action)? {
-                    contain_seen(change, &Seen::bare(guild, user, action))?;
+                if !sees_log {
+                    from_event(change, guild, user, action)?;
                 }
                 return Ok(Follow::Nothing);
             }
@@ -193,14 +198,18 @@ impl Ingest {
     }
 
     async fn entry(&self, entry: Entry) -> Result<Pending, Fault> {
-        let me = self.tools.directory.me();
-        let ours = entry.actor.is_some() && entry.actor == me;
-        if ours && !self.tools.store.topology().is_main(entry.guild) {
-            // Hundreds of these follow a ban: what only confirms costs no turn of the writer.
+        let by = match self.tools.store.topology().is_main(entry.guild) {
+            // Asked before the writer is: events keep their order.
+            true => author(&self.tools, entry.actor).await,
+            false => author_in_child(&self.tools, entry.actor),
+        };
+        if by == Author::Us && !self.tools.store.topology().is_main(entry.guild) {
+            // Hundreds of these follow a ban, and nothing follows from one: they share the writer's turns.
+            self.echoes.note(&self.tools.store, entry).await;
             return Ok(at_once(Follow::Nothing));
         }
         let committed = self.tools.store.submit(move |change| {
-            work_entry(change, me, entry)?;
+            work_entry(change, by, entry)?;
             Ok(Follow::Nothing)
         });
         committed.await

@@ -12,6 +12,9 @@ use time::format_description::well_known::Rfc3339;
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
 
+/// Where Discord's ids begin to count, in milliseconds since 1970 (FACTS 0).
+const DISCORD_EPOCH: i64 = 1_420_070_400_000;
+
 impl Timestamp {
     /// From milliseconds since 1970; what RFC 3339 cannot write (before year 0, after 9999) is clamped.
     pub fn from_millis(millis: i64) -> Self {
@@ -21,6 +24,16 @@ impl Timestamp {
     /// Milliseconds since 1970.
     pub fn millis(self) -> i64 {
         self.0
+    }
+
+    /// When Discord made something with this id.
+    pub fn of_snowflake(id: u64) -> Self {
+        Self::from_millis((id >> 22).cast_signed() + DISCORD_EPOCH)
+    }
+
+    /// The first id that Discord makes at this time; 0 for times before its first.
+    pub fn first_snowflake(self) -> u64 {
+        self.0.saturating_sub(DISCORD_EPOCH).max(0).cast_unsigned() << 22
     }
 
     fn date_time(self) -> OffsetDateTime {

@@ -1,6 +1,7 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
 use super::Pulse;
+use crate::discord::accounts::Accounts;
 use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
 use serenity::all::{Context, Event, Guild, Member, RawEventHandler, Role};
@@ -52,6 +53,8 @@ pub struct Hand {
     pub interactions: mpsc::Sender<Value>,
     /// What was dropped.
     pub lost: Arc<Lost>,
+    /// What is learned of accounts by the way.
+    pub accounts: Arc<Accounts>,
     /// The shards' pulses.
     pub pulses: Arc<[Pulse]>,
 }
@@ -67,6 +70,7 @@ impl RawEventHandler for Hand {
             return self.put(shard, What::Event(GatewayEvent::GuildHere(view)));
         }
         let Some((kind, data)) = raw(event) else { return };
+        self.accounts.learn_of_event(&data);
         if kind == "INTERACTION_CREATE" {
             if self.interactions.try_send(data).is_err() {
                 // Nobody can answer so many in time; Discord tells each of them so.

@@ -1,6 +1,7 @@
 //! The requests Wayhaven makes, one method each.
 
 use super::{Call, Rest, RestError};
+use crate::discord::accounts::Account;
 use crate::discord::budget::{Priority, Slot};
 use crate::discord::channel::ChannelView;
 use crate::discord::interaction::InteractionToken;
@@ -89,6 +90,17 @@ pub struct AuditLogEntry {
     /// What was changed, where the kind has such: as it came, since kinds that are not used may have other shapes.
     #[serde(default)]
     pub changes: Value,
+}
+
+/// A page of an audit log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditPage {
+    /// Its entries.
+    #[serde(rename = "audit_log_entries")]
+    pub entries: Vec<AuditLogEntry>,
+    /// Whom they are by and about.
+    #[serde(default)]
+    pub users: Vec<Account>,
 }
 
 /// The most entries of an audit log that Discord gives at once (FACTS A4).
@@ -216,11 +228,45 @@ impl Rest {
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn audit_log_after(&self, guild: GuildId, after: u64) -> Result<Vec<AuditLogEntry>, RestError> {
+    pub async fn audit_log_after(&self, guild: GuildId, after: u64) -> Result<AuditPage, RestError> {
         let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
         let path = format!("/guilds/{guild}/audit-logs?after={after}&limit={AUDIT_PAGE}");
-        let mut value = self.read(Priority::Backfill, route, &path).await?;
-        read(value["audit_log_entries"].take())
+        read(self.read(Priority::Backfill, route, &path).await?)
+    }
+
+    /// Whose account it is.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn account(&self, user: UserId) -> Result<Account, RestError> {
+        let route = Route { template: "GET /users/{user}", major: 0 };
+        read(self.read(Priority::Interactive, route, &format!("/users/{user}")).await?)
+    }
+
+    /// A page of what one user did of one kind, from a guild's audit log: the oldest entries behind `after`, oldest
+    /// first, at most [`AUDIT_PAGE`] of them.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log_by(
+        &self,
+        slot: Slot,
+        guild: GuildId,
+        kind: u64,
+        actor: UserId,
+        after: u64,
+    ) -> Result<Vec<AuditLogEntry>, RestError> {
+        let path = format!(
+            "/guilds/{guild}/audit-logs?user_id={actor}&action_type={kind}&after={after}&limit={AUDIT_PAGE}"
+        );
+        let route = Self::audit_log_route(guild);
+        let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
+        read(self.send(Some(slot), call).await?["audit_log_entries"].take())
+    }
+
+    /// The route of everything that reads a guild's audit log.
+    pub fn audit_log_route(guild: GuildId) -> Route {
+        Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() }
     }
 
     /// Replaces the application's commands, everywhere or in one guild.

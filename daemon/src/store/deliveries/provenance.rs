@@ -1,35 +1,88 @@
-//! Whose a ban is: what an undo may touch.
+//! Whose what stands in a guild is: what an undo may touch.
 
 use crate::store::rows::{Sql, column};
-use crate::store::{StoreError, View};
-use rusqlite::{OptionalExtension, Row, params};
+use crate::store::{Change, StoreError, View};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
+
+/// What is to become of an undo in a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It is ours, and no other cause remains.
+    TakeBack,
+    /// It stays, for this reason.
+    Leave(String),
+    /// Only Discord knows whether we did it.
+    Ask(Asked),
+}
+
+/// What Discord is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Our first request that may have done it left no earlier.
+    pub since: Timestamp,
+    /// And the last was heard of no later.
+    pub until: Timestamp,
+    /// When Discord said last that it is done, if it did.
+    pub applied: Option<Timestamp>,
+}
+
+/// The deliveries that may have done what stands there: those since the measure was last taken back whose request left,
+/// or may have. One that was refused did nothing, and an undo that was refused, or skipped, has taken nothing back. A
+/// timeout ends by itself.
+const STANDING: &str = "deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+     WHERE d.guild_id = :guild AND d.target_user = :user AND d.measure = :measure AND d.action = d.measure
+       AND d.delivery_id < :before AND (d.state = 'applied' OR d.sent = 1)
+       AND (d.lifted IS NULL OR d.echo > d.lifted)
+       AND d.delivery_id > coalesce((SELECT max(undo.delivery_id) FROM deliveries undo
+             WHERE undo.guild_id = :guild AND undo.target_user = :user AND undo.measure = :measure
+               AND undo.action <> undo.measure AND undo.state = 'applied' AND undo.delivery_id < :before), 0)
+       AND (d.measure <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > :now)";
+
+/// What is known of those deliveries.
+struct Standing {
+    /// How many there are.
+    count: i64,
+    /// Of how many Discord has told that we did it.
+    ours: i64,
+    /// Of how many nothing is known.
+    unknown: i64,
+    asked: Option<Asked>,
+}
 
 impl View<'_> {
-    /// Provenance: why an undo of a measure that was decided in `source` takes nothing back in the child `guild`; nothing
-    /// where it does. Only what Wayhaven did is undone, and only when no other cause remains. `undo` is the undo's own
-    /// delivery, where it has one already.
+    /// Provenance: what is to become of an undo of a measure that was decided in `source`, in the child `guild`. Only
+    /// what Wayhaven did is undone, and only when no other cause remains. `undo` is the undo's own delivery, where it
+    /// has one already.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn why_not_undo(
+    pub fn judge_undo(
         &self,
         guild: GuildId,
         user: UserId,
         source: GuildId,
         measure: Action,
         undo: Option<DeliveryId>,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Judged, StoreError> {
         let measure = measure.measure();
-        Ok(if self.is_done_locally(guild, user, measure)? {
-            Some(format!("{} there by its own staff", measure.past()))
-        } else if !self.is_ours(guild, user, measure, undo)? {
-            Some(format!("Wayhaven has not {} them there", measure.past()))
-        } else if self.has_other_cause(guild, user, source, measure)? {
-            Some(format!("another network's {measure} remains"))
-        } else {
-            None
+        if self.is_done_locally(guild, user, measure)? {
+            return Ok(Judged::Leave(format!("{} there by its own staff", measure.past())));
+        }
+        let standing = self.standing(guild, user, measure, undo)?;
+        if standing.count == 0 {
+            return Ok(Judged::Leave(format!("Wayhaven has not {} them there", measure.past())));
+        }
+        if standing.ours == 0 && standing.unknown == 0 {
+            return Ok(Judged::Leave(format!("they were {} there already", measure.past())));
+        }
+        if self.has_other_cause(guild, user, source, measure)? {
+            return Ok(Judged::Leave(format!("another network's {measure} remains")));
+        }
+        Ok(match standing.asked.filter(|_| standing.ours == 0) {
+            Some(asked) => Judged::Ask(asked),
+            None => Judged::TakeBack,
         })
     }
 
@@ -55,28 +108,63 @@ impl View<'_> {
         Ok(statement.query_row(params![Sql(guild), Sql(user), measure], read).optional()?)
     }
 
-    /// Whether what stands of the measure in the guild is Wayhaven's, or may be: the latest of our deliveries before
-    /// `before` that counts is no undo. It counts where its request left, or may have; an undo only where it was done:
-    /// one that was refused, or skipped after a restart, has taken nothing back.
-    fn is_ours(
+    /// Whether a timeout that was in force in the guild at that time, and that ours took the place of, may have been an
+    /// earlier one of ours.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn was_timed_out_by_us(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) > 1 OR max(d.echo IS NOT NULL OR d.was_there IS 0) IS 1
+              FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = 'timeout' AND d.action = d.measure
+               AND (d.state IN ('applied', 'pending', 'unknown') OR d.sent = 1)
+               AND (d.lifted IS NULL OR d.echo > d.lifted) AND (p.expires_at IS NULL OR p.expires_at > ?3)
+               AND d.delivery_id > coalesce((SELECT max(undo.delivery_id) FROM deliveries undo
+                     WHERE undo.guild_id = ?1 AND undo.target_user = ?2 AND undo.measure = 'timeout'
+                       AND undo.action <> undo.measure AND undo.state = 'applied'), 0)";
+        let values = params![Sql(guild), Sql(user), at.millis()];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    fn standing(
         &self,
         guild: GuildId,
         user: UserId,
         measure: Action,
         before: Option<DeliveryId>,
-    ) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT action FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?4 AND delivery_id < ?3
-                AND (state = 'applied' OR (sent = 1 AND action = measure))
-             ORDER BY delivery_id DESC LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let before = before.map_or(i64::MAX, |id| id.get().cast_signed());
-        let values = params![Sql(guild), Sql(user), before, measure.word()];
-        let action: Option<String> = statement.query_row(values, |row| row.get(0)).optional()?;
-        Ok(action.as_deref() == Some(measure.word()))
+    ) -> Result<Standing, StoreError> {
+        let sql = format!(
+            "SELECT count(*) AS count, coalesce(sum(d.was_there = 0), 0) AS ours,
+                    coalesce(sum(d.was_there IS NULL), 0) AS unknown,
+                    min(iif(d.was_there IS NULL, d.created_at, NULL)) AS since,
+                    max(iif(d.was_there IS NULL, d.updated_at, NULL)) AS until,
+                    max(iif(d.was_there IS NULL AND d.state = 'applied', d.updated_at, NULL)) AS applied
+               FROM {STANDING}"
+        );
+        let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        let read = |row: &Row<'_>| {
+            let (since, until) = (time(row.get("since")?), time(row.get("until")?));
+            let applied = time(row.get("applied")?);
+            Ok(Standing {
+                count: row.get("count")?,
+                ours: row.get("ours")?,
+                unknown: row.get("unknown")?,
+                asked: since.zip(until).map(|(since, until)| Asked { since, until, applied }),
+            })
+        };
+        let values = named_params! {
+            ":guild": Sql(guild), ":user": Sql(user), ":measure": measure.word(), ":before": below(before),
+            ":now": self.now().millis(),
+        };
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, read)?)
     }
 
-    /// Whether another main's punishment of the user is active and reaches the guild.
+    /// Whether another main's punishment of the user is active and reaches the guild. A timeout that is over does not.
     fn has_other_cause(
         &self,
         guild: GuildId,
@@ -86,8 +174,40 @@ impl View<'_> {
     ) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded'))";
-        let values = params![Sql(guild), Sql(user), Sql(source), measure.word()];
+               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded')
+               AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5))";
+        let now = self.now().millis();
+        let values = params![Sql(guild), Sql(user), Sql(source), measure.word(), now];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
+}
+
+impl Change<'_> {
+    /// Notes what Discord answered: the entry by which we did it, or that there is none and it was so before.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_provenance(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+        undo: DeliveryId,
+        entry: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET was_there = :entry IS NULL, echo = coalesce(:entry, echo)
+              WHERE delivery_id IN (SELECT d.delivery_id FROM {STANDING} AND d.was_there IS NULL)"
+        );
+        let values = named_params! {
+            ":guild": Sql(guild), ":user": Sql(user), ":measure": measure.measure().word(), ":before": below(Some(undo)),
+            ":now": self.now().millis(), ":entry": entry.map(u64::cast_signed),
+        };
+        self.connection().prepare_cached(&sql)?.execute(values)?;
+        Ok(())
+    }
+}
+
+fn below(delivery: Option<DeliveryId>) -> i64 {
+    delivery.map_or(i64::MAX, |id| id.get().cast_signed())
 }

@@ -2,9 +2,10 @@
 
 use crate::discord::directory::{Presence, VIEW_AUDIT_LOG};
 use crate::discord::event::Entry;
-use crate::discord::rest::{AUDIT_PAGE, RestError};
+use crate::discord::rest::{AUDIT_PAGE, AuditPage, RestError};
 use crate::store::{Change, Severity};
 use crate::sync::attempt::Tools;
+use crate::sync::ingest::author::{author, author_in_child};
 use crate::sync::ingest::entry::work_entry;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::GuildId;
@@ -114,7 +115,9 @@ impl Reader {
     }
 
     async fn page(&self, guild: GuildId, after: u64) -> Result<Page, Stop> {
-        let page = self.tools.rest.audit_log_after(guild, after).await?;
+        let AuditPage { entries: page, users } = self.tools.rest.audit_log_after(guild, after).await?;
+        let accounts = self.tools.directory.accounts();
+        users.into_iter().for_each(|account| accounts.learn(account));
         let is_last = page.len() < AUDIT_PAGE;
         // A page that does not go on would be asked for without an end.
         let furthest = page.iter().filter_map(|entry| entry.id.parse().ok()).max().filter(|id| *id > after);
@@ -133,10 +136,18 @@ impl Reader {
     /// Works a page in one transaction, together with the cursor.
     async fn work(&self, guild: GuildId, page: Page) -> Result<(), Fault> {
         let newest = page.covers;
-        let me = self.tools.directory.me();
+        let is_main = self.tools.store.topology().is_main(guild);
+        let mut entries = Vec::with_capacity(page.entries.len());
+        for entry in page.entries {
+            let by = match is_main {
+                true => author(&self.tools, entry.actor).await,
+                false => author_in_child(&self.tools, entry.actor),
+            };
+            entries.push((by, entry));
+        }
         let work = move |change: &Change<'_>| {
-            for entry in page.entries {
-                work_entry(change, me, entry)?;
+            for (by, entry) in entries {
+                work_entry(change, by, entry)?;
             }
             Ok(change.move_audit_cursor(guild, newest.saturating_sub(STILL_MOVING_MS << 22))?)
         };

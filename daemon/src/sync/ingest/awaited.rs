@@ -2,7 +2,8 @@
 //! then the actor is unknown.
 
 use super::Ingest;
-use super::entry::{Seen, by_hand, from_entry};
+use super::author::{Author, author};
+use super::entry::{Seen, by_hand, work_entry};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::store::Awaited;
 use std::time::Duration;
@@ -36,7 +37,10 @@ impl Ingest {
             return Ok(());
         }
         let found = self.look_for(awaited).await;
-        let me = self.tools.directory.me();
+        let found = match found {
+            Some(entry) => Some((author(&self.tools, entry.actor).await, entry)),
+            None => None,
+        };
         let resolved = self.tools.store.write(move |change| {
             // The entry may have come while the log was asked.
             if !change.settle_awaited(awaited.sequence)? {
@@ -44,13 +48,8 @@ impl Ingest {
             }
             let Awaited { guild, user, action, .. } = awaited;
             match found {
-                Some(entry) if entry.actor.is_some() && entry.actor == me => Ok(()),
-                Some(entry) => {
-                    change.note_entry(guild, entry.id, user, action)?;
-                    let seen =
-                        Seen { by: entry.actor, reason: entry.reason, ..Seen::bare(guild, user, action) };
-                    Ok(from_entry(change, seen, entry.id)?)
-                }
+                Some((Author::Us, _)) => Ok(()),
+                Some((by, entry)) => Ok(work_entry(change, by, entry)?),
                 // Something newer was decided while nobody knew whose this was.
                 None if change.decided_since(guild, user, action, awaited.received_at)? => Ok(()),
                 None if change

@@ -1,33 +1,41 @@
 //! What an audit entry means, decided in the transaction that stores it: the same whether it came by the gateway or
 //! was read from the log, and once only.
 
+use super::author::Author;
 use crate::discord::event::{Deed, Entry};
-use crate::store::{AuditRow, Change, NewPunishment, Personal, Severity, StoreError};
+use crate::store::{AuditRow, Change, Echo, NewPunishment, Personal, Severity, StoreError};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 
-/// Works an entry. `me` is the bot's own id.
+/// Works an entry that was written by `by`.
 ///
 /// # Errors
 /// Where the store fails; then nothing of it is stored.
-pub fn work_entry(change: &Change<'_>, me: Option<UserId>, entry: Entry) -> Result<(), StoreError> {
+pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), StoreError> {
     let topology = change.topology_here()?;
     let Some(seen) = meaning(change, &entry)? else { return Ok(()) };
-    let Entry { guild, id, user, actor, .. } = entry;
-    let ours = actor.is_some() && actor == me;
+    let Entry { guild, id, user, .. } = entry;
     if topology.is_main(guild) {
+        if by == Author::AnotherBot {
+            return if change.note_aside(guild, id, user)? { pass_over(change, &seen) } else { Ok(()) };
+        }
         if !change.note_entry(guild, id, user, seen.action)? {
             return Ok(());
         }
         change.entry_came(guild, user, seen.action)?;
-        return if ours { confirm(change, &seen, id) } else { from_entry(change, seen, id) };
+        if by == Author::Us {
+            change.note_echo(Echo::of_entry(guild, user, seen.action, id))?;
+            return confirm(change, &seen, id);
+        }
+        return from_entry(change, seen, id);
     }
-    // Our own effect comes back: it only confirms.
-    if ours {
-        return Ok(());
+    // Our own effect comes back: it only confirms. That of a bulk ban has no actor (FACTS B5).
+    let told = Echo::of_entry(guild, user, seen.action, id);
+    if by == Author::Us || entry.actor.is_none() && change.is_echo(told)? {
+        return note_echo(change, &entry);
     }
     // Of guilds that belong to no network nothing is followed, and so nothing is remembered twice.
     if topology.is_child(guild) {
@@ -39,7 +47,49 @@ pub fn work_entry(change: &Change<'_>, me: Option<UserId>, entry: Entry) -> Resu
             return Ok(());
         }
     }
-    contain_seen(change, &seen)
+    contain_seen(change, &seen, told)
+}
+
+/// Works a ban event in a guild that is no main and does not show its log.
+///
+/// # Errors
+/// Where the store fails.
+pub fn from_event(
+    change: &Change<'_>,
+    guild: GuildId,
+    user: UserId,
+    action: Action,
+) -> Result<(), StoreError> {
+    let told = Echo::of_event(guild, user, action, change.now());
+    match change.is_echo(told)? {
+        true => change.note_echo(told),
+        false => contain_seen(change, &Seen::bare(guild, user, action), told),
+    }
+}
+
+/// Notes that an entry tells of what we did, and what it says of what was there before us.
+///
+/// # Errors
+/// Where the store fails.
+pub fn note_echo(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
+    let Some(seen) = meaning(change, entry)? else { return Ok(()) };
+    let Entry { guild, id, user, .. } = *entry;
+    if let (Action::Timeout, Deed::Timeout { before: Some(before), .. }) = (seen.action, &entry.deed)
+        && *before > entry.at()
+        && !change.was_timed_out_by_us(guild, user, entry.at())?
+    {
+        // Theirs went on while ours began.
+        change.note_local_cause(guild, user, None, Action::Timeout, Some(*before))?;
+    }
+    change.note_echo(Echo::of_entry(guild, user, seen.action, id))
+}
+
+/// What another bot does in a main is its own affair, unless it is listed in `network.bots`.
+fn pass_over(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
+    // Its ban event is explained by it, and is nobody else's.
+    change.entry_came(seen.guild, seen.user, seen.action)?;
+    change.audit(&row(seen))?;
+    tell_contained(change, seen)
 }
 
 /// What an entry means in its guild; nothing where it punishes nobody. Roles mean something where one of them is the
@@ -50,8 +100,15 @@ pub fn work_entry(change: &Change<'_>, me: Option<UserId>, entry: Entry) -> Resu
 pub fn meaning(change: &Change<'_>, entry: &Entry) -> Result<Option<Seen>, StoreError> {
     let (action, until) = match &entry.deed {
         Deed::Done(action) => (*action, None),
+        Deed::Timeout { until: Some(until), before } if *until > entry.at() => {
+            // It has come and gone unseen. Where it cut short one that would go on, it is the end of that one.
+            if *until <= change.now() && before.is_some_and(|before| before > change.now()) {
+                (Action::Untimeout, None)
+            } else {
+                (Action::Timeout, Some(*until))
+            }
+        }
         // An end that has passed is none (FACTS A3).
-        Deed::Timeout { until: Some(until), .. } if *until > change.now() => (Action::Timeout, Some(*until)),
         Deed::Timeout { .. } => (Action::Untimeout, None),
         Deed::Roles { added, removed } => match change.config(entry.guild)?.mute_role_id {
             Some(role) if added.contains(&role) => (Action::Mute, None),
@@ -98,8 +155,13 @@ pub fn from_entry(change: &Change<'_>, seen: Seen, id: u64) -> Result<(), StoreE
     if change.is_recorded(seen.guild, id)? {
         return Ok(());
     }
-    if is_overtaken(change, &seen, id)? {
-        // It comes after a later one: the order in the main guild wins (FAULTS 14, 15).
+    if seen.by.is_none() && change.is_echo(Echo::of_entry(seen.guild, seen.user, seen.action, id))? {
+        // The entry of our own bulk ban names nobody (FACTS B5).
+        change.note_echo(Echo::of_entry(seen.guild, seen.user, seen.action, id))?;
+        return confirm(change, &seen, id);
+    }
+    if is_overtaken(change, &seen, id)? || seen.until.is_some_and(|until| until <= change.now()) {
+        // It comes after a later one: the order in the main guild wins (FAULTS 14, 15). Or it is over already.
         change.audit(&row(&seen))?;
         return Ok(());
     }
@@ -150,18 +212,23 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
 ///
 /// # Errors
 /// Where the store fails.
-pub fn contain_seen(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
+pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), StoreError> {
     let Seen { guild, user, action, by, until, .. } = *seen;
     change.note_local_cause(guild, user, by, action, until)?;
     if action.is_undo() {
         tell_override(change, seen)?;
+        change.note_lifted(told)?;
     }
     if change.topology_here()?.is_child(guild) {
         change.audit(&row(seen))?;
-        let action = action.word().to_owned();
-        change.tell(&Changed::Contained { guild_id: guild, action, user_id: user, by })?;
+        tell_contained(change, seen)?;
     }
     Ok(())
+}
+
+fn tell_contained(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
+    let action = seen.action.word().to_owned();
+    change.tell(&Changed::Contained { guild_id: seen.guild, action, user_id: seen.user, by: seen.by })
 }
 
 /// A child's staff have the last word in their own guild, and the network learns that they have used it.

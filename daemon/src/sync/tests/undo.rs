@@ -1,6 +1,6 @@
 //! An unban lifts what is ours, also when its first try fails, and its preview is what it does.
 
-use crate::store::NewPunishment;
+use crate::store::{Judged, NewPunishment};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{TestDaemon, by_operator, guild, sandbox, user};
 use wayhaven_sandbox::{At, Fault};
@@ -92,7 +92,7 @@ async fn the_preview_of_an_unban_is_what_it_does() {
 }
 
 #[tokio::test]
-async fn fault_2_a_ban_that_was_overtaken_at_a_kill_counts_as_sent_for_the_unban_that_overtook_it() {
+async fn fault_2_a_ban_that_was_overtaken_at_a_kill_is_asked_for_by_the_unban_that_overtook_it() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) =
@@ -102,15 +102,17 @@ async fn fault_2_a_ban_that_was_overtaken_at_a_kill_counts_as_sent_for_the_unban
         record(change, &new(Action::Ban), AtOrigin::Done)?;
         let unban = record(change, &new(Action::Unban), AtOrigin::Done)?.punishment.id;
         let unban = change.deliveries_of(unban)?[0].id;
-        let before = change.why_not_undo(child, victim, main, Action::Unban, Some(unban))?;
+        let before = change.judge_undo(child, victim, main, Action::Unban, Some(unban))?;
         change.suspect_open_deliveries()?;
-        Ok((before, change.why_not_undo(child, victim, main, Action::Unban, Some(unban))?))
+        Ok((before, change.judge_undo(child, victim, main, Action::Unban, Some(unban))?))
     });
-    assert_eq!(why_not.await.unwrap(), (Some("Wayhaven has not banned them there".to_owned()), None));
+    let (before, after) = why_not.await.unwrap();
+    assert_eq!(before, Judged::Leave("Wayhaven has not banned them there".to_owned()));
+    assert!(matches!(after, Judged::Ask(_)), "nobody knows whether it left: {after:?}");
 }
 
 #[tokio::test]
-async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_supersedes_it() {
+async fn fault_2_what_was_open_at_a_kill_is_asked_for_by_the_unban_that_supersedes_it() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) =
@@ -127,14 +129,14 @@ async fn fault_2_what_was_open_at_a_kill_counts_as_sent_for_the_unban_that_super
             }
             let unban = record(change, &new(Action::Unban), AtOrigin::Done)?;
             let delivery = change.deliveries_of(unban.punishment.id)?[0].id;
-            tell.send(change.why_not_undo(child, victim, main, Action::Unban, Some(delivery))?).unwrap();
+            tell.send(change.judge_undo(child, victim, main, Action::Unban, Some(delivery))?).unwrap();
             Err::<(), _>(wayhaven_shared::Fault::usage("taken back"))
         };
         store.write(work).await.unwrap_err();
         told.await.unwrap()
     };
-    assert_eq!(why_not(false).await.as_deref(), Some("Wayhaven has not banned them there"));
-    assert_eq!(why_not(true).await, None);
+    assert_eq!(why_not(false).await, Judged::Leave("Wayhaven has not banned them there".to_owned()));
+    assert!(matches!(why_not(true).await, Judged::Ask(_)), "nobody knows whether it left");
 }
 
 #[tokio::test]

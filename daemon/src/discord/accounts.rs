@@ -1,0 +1,132 @@
+//! Whose account it is: a person's or a bot's, as far as Discord has told, and which other bots are listened to.
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::time::Instant;
+use wayhaven_shared::value::UserId;
+
+/// How many accounts are known at once: beyond it all are forgotten, and asked for again.
+const MOST: usize = 20_000;
+
+/// How long an account of which Discord did not tell counts as a person's before it is asked for again.
+const PRESUMED_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// A user object, as far as it is used here.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Account {
+    /// Whose.
+    pub id: UserId,
+    /// Whether it is a bot's.
+    #[serde(default)]
+    pub bot: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Told(bool),
+    /// A person, as long as nobody knows better.
+    Presumed(Instant),
+}
+
+/// The accounts.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    known: Mutex<HashMap<UserId, Known>>,
+    listed: RwLock<Vec<UserId>>,
+}
+
+impl Accounts {
+    fn known(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what Discord tells of an account.
+    pub fn learn(&self, account: Account) {
+        self.put(account.id, Known::Told(account.bot));
+    }
+
+    /// Remembers what an event tells of the one whom it is about, or who caused it.
+    pub fn learn_of_event(&self, data: &Value) {
+        for user in [&data["user"], &data["member"]["user"]] {
+            if user["id"].is_string()
+                && let Ok(account) = Account::deserialize(user)
+            {
+                self.learn(account);
+            }
+        }
+    }
+
+    /// Discord does not tell: a person, for a while. A bot's deed too many is seen and taken back; a person's that is
+    /// lost is not.
+    pub fn presume_person(&self, user: UserId) {
+        self.put(user, Known::Presumed(Instant::now()));
+    }
+
+    fn put(&self, user: UserId, known: Known) {
+        let mut all = self.known();
+        if all.len() >= MOST && !all.contains_key(&user) {
+            all.clear();
+        }
+        all.insert(user, known);
+    }
+
+    /// Whether an account is a bot's; nothing where that is not known.
+    pub fn is_bot(&self, user: UserId) -> Option<bool> {
+        match *self.known().get(&user)? {
+            Known::Told(bot) => Some(bot),
+            Known::Presumed(since) => (since.elapsed() < PRESUMED_FOR).then_some(false),
+        }
+    }
+
+    /// Listens to these bots as to people, and to no others (`network.bots`).
+    pub fn listen_to(&self, bots: Vec<UserId>) {
+        *self.listed.write().unwrap_or_else(PoisonError::into_inner) = bots;
+    }
+
+    /// Whether a bot is listened to.
+    pub fn is_listed(&self, user: UserId) -> bool {
+        self.listed.read().unwrap_or_else(PoisonError::into_inner).contains(&user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn user(id: u64) -> UserId {
+        UserId::new(id).unwrap()
+    }
+
+    #[test]
+    fn events_tell_of_accounts_and_what_is_told_outlasts_what_is_presumed() {
+        let accounts = Accounts::default();
+        assert_eq!(accounts.is_bot(user(5)), None);
+        accounts.presume_person(user(5));
+        assert_eq!(accounts.is_bot(user(5)), Some(false));
+        accounts.learn_of_event(&json!({ "user": { "id": "5", "bot": true } }));
+        accounts.learn_of_event(&json!({ "member": { "user": { "id": "6" } } }));
+        accounts.learn_of_event(&json!({ "user": { "id": 7 }, "member": null }));
+        assert_eq!([5, 6, 7].map(|id| accounts.is_bot(user(id))), [Some(true), Some(false), None]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_presumed_a_person_is_asked_for_again_after_a_while() {
+        let accounts = Accounts::default();
+        accounts.presume_person(user(5));
+        tokio::time::advance(PRESUMED_FOR).await;
+        assert_eq!(accounts.is_bot(user(5)), None);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let accounts = Accounts::default();
+        for id in 1..=3 * MOST as u64 {
+            accounts.learn(Account { id: user(id), bot: false });
+        }
+        assert!(accounts.known().len() <= MOST);
+    }
+}

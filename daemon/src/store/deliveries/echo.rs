@@ -1,0 +1,121 @@
+//! What Discord tells of what was done in a guild, and which of our deliveries it tells of.
+//!
+//! What is kept of it are snowflakes: a `PUT` of what is so already makes no audit entry (FACTS A3), so that a
+//! delivery of which an entry tells has changed something, and what has changed since is later than that entry.
+
+use crate::store::rows::Sql;
+use crate::store::{Change, StoreError, View};
+use rusqlite::{OptionalExtension, Row, params};
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::value::{GuildId, Timestamp, UserId};
+
+/// How much earlier than its delivery an entry may seem to be, in milliseconds: the two clocks differ.
+const CLOCKS_DIFFER: i64 = 5_000;
+
+/// How long after the answer Discord may tell of what it did, in milliseconds: a resumed session replays minutes.
+const COMES_WITHIN: i64 = 10 * 60_000;
+
+/// What Discord tells of something that was done in a guild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// Where.
+    pub guild: GuildId,
+    /// To whom.
+    pub user: UserId,
+    /// What.
+    pub action: Action,
+    /// The audit entry, or the first that there may be now where only an event tells of it.
+    pub entry: u64,
+    /// Whether it is an audit entry.
+    pub logged: bool,
+}
+
+impl Echo {
+    /// One that an audit entry tells of.
+    pub fn of_entry(guild: GuildId, user: UserId, action: Action, entry: u64) -> Self {
+        Self { guild, user, action, entry, logged: true }
+    }
+
+    /// One that only an event tells of, which came now.
+    pub fn of_event(guild: GuildId, user: UserId, action: Action, now: Timestamp) -> Self {
+        Self { guild, user, action, entry: now.first_snowflake(), logged: false }
+    }
+
+    fn at(self) -> i64 {
+        Timestamp::of_snowflake(self.entry).millis()
+    }
+}
+
+impl View<'_> {
+    /// Whether what Discord tells without an actor is the effect of an open delivery of ours, or of one that was just
+    /// applied. An entry is the effect of one delivery only; an event may come twice.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_echo(&self, of: Echo) -> Result<bool, StoreError> {
+        let sql = "SELECT d.state = 'applied' AND d.updated_at < ?5 OR d.lifted IS NOT NULL AND d.lifted >= coalesce(d.echo, 0),
+                   d.echo,
+                   EXISTS (SELECT 1 FROM deliveries later WHERE later.guild_id = d.guild_id AND later.measure = d.measure
+                       AND later.target_user = d.target_user AND later.delivery_id > d.delivery_id
+                       AND later.action <> d.action AND later.state = 'applied'
+                       AND (d.echo IS NOT NULL OR later.updated_at < ?6))
+              FROM deliveries d
+             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = ?3 AND d.action = ?4 AND d.created_at <= ?7
+               AND (d.state IN ('applied', 'sending', 'unknown', 'pending') OR d.sent = 1)
+             ORDER BY d.delivery_id DESC LIMIT 1";
+        let (at, measure) = (of.at(), of.action.measure().word());
+        let values = params![
+            Sql(of.guild),
+            Sql(of.user),
+            measure,
+            of.action.word(),
+            at - COMES_WITHIN,
+            at - CLOCKS_DIFFER,
+            at + CLOCKS_DIFFER,
+        ];
+        let read = |row: &Row<'_>| -> rusqlite::Result<(bool, Option<i64>, bool)> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        };
+        let found = self.connection.prepare_cached(sql)?.query_row(values, read).optional()?;
+        Ok(found.is_some_and(|(is_over, echo, taken_back)| {
+            let known = echo.map(i64::cast_unsigned);
+            let told_before = of.logged && known.is_some_and(|known| known != of.entry);
+            !is_over && !taken_back && !told_before
+        }))
+    }
+}
+
+impl Change<'_> {
+    /// Notes that Discord tells of what we did: it was not so before. That is the latest delivery that there was by
+    /// then.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_echo(&self, of: Echo) -> Result<(), StoreError> {
+        let sql = "UPDATE deliveries SET was_there = 0, echo = max(coalesce(echo, 0), ?5)
+             WHERE delivery_id = (SELECT max(delivery_id) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2
+                                     AND measure = ?3 AND action = ?4 AND created_at <= ?6)
+               AND (was_there IS NOT 0 OR coalesce(echo, 0) < ?5)";
+        let measure = of.action.measure().word();
+        let entry = of.entry.cast_signed();
+        let latest = of.at() + CLOCKS_DIFFER;
+        let values = params![Sql(of.guild), Sql(of.user), measure, of.action.word(), entry, latest];
+        self.connection().prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
+    /// Notes that somebody else took back what stood there: none of our deliveries before stands any more.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_lifted(&self, of: Echo) -> Result<(), StoreError> {
+        let sql = "UPDATE deliveries SET lifted = max(coalesce(lifted, 0), ?4)
+             WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3 AND action = measure AND created_at <= ?5
+               AND (state = 'applied' OR sent = 1)";
+        let measure = of.action.measure().word();
+        let entry = of.entry.cast_signed();
+        let values = params![Sql(of.guild), Sql(of.user), measure, entry, of.at() + CLOCKS_DIFFER];
+        self.connection().prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains. Where the store does
+//! not know who did it, the guild's audit log is asked for our own entry.
+
+use super::{STORE_WAIT, Stop, Tools, overtaken, priority};
+use crate::discord::event::{Deed, Entry, entry_kind};
+use crate::discord::rest::{AUDIT_PAGE, Rest, RestError};
+use crate::store::{Asked, Judged, Queued};
+use std::time::Duration;
+use tokio::time::Instant;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::value::{RoleId, Timestamp, UserId};
+
+/// How far Discord's clock and ours may be apart, in milliseconds.
+const CLOCKS_DIFFER: i64 = 60_000;
+
+/// How long after the last word of a request its entry may be made, in milliseconds: it may still have been on its way.
+const LEFT_BEFORE: i64 = 3 * 60_000;
+
+/// How long after Discord's answer its log may not have the entry yet (FACTS 0), in milliseconds.
+const LOG_FOLLOWS: i64 = 3_000;
+
+/// How long Discord keeps an entry: 45 days (FACTS A4).
+const KEPT_MS: i64 = 45 * 86_400_000;
+
+/// How long until it is asked again what its log does not have yet.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is said of an undo that has to be asked for first.
+pub const IS_ASKED: &str = "Discord is asked first whether Wayhaven did it";
+
+/// Why nothing is undone where nobody can tell whose it is.
+pub fn unseen(action: Action) -> String {
+    let past = action.measure().past();
+    format!("whether Wayhaven has {past} them there is not known: the bot may not view the guild's audit log")
+}
+
+/// What the guild's audit log says.
+enum Answer {
+    /// We did it, by this entry.
+    Ours(u64),
+    /// It has no such entry.
+    NotOurs,
+    /// It says nothing, for this reason.
+    Silent(String),
+}
+
+pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    let Some(asked) = judge(tools, delivery, None).await? else { return Ok(()) };
+    let entry = match ask(tools, delivery, asked).await? {
+        Answer::Ours(entry) => Some(entry),
+        Answer::NotOurs => None,
+        Answer::Silent(reason) => return Err(Stop::Not(DeliveryState::Skipped, reason)),
+    };
+    match judge(tools, delivery, Some(entry)).await? {
+        // Something else was found out meanwhile.
+        Some(_) => Err(Stop::Wait(ASK_AGAIN)),
+        None => Ok(()),
+    }
+}
+
+/// What the store says, once it has noted Discord's answer: what Discord has to be asked, where it does not know.
+async fn judge(tools: &Tools, delivery: &Queued, answer: Option<Option<u64>>) -> Result<Option<Asked>, Stop> {
+    let (guild, user, source) = (delivery.guild, delivery.user, delivery.source);
+    let (id, action) = (delivery.id, delivery.action);
+    // Asked of the writer, which has taken in by now what became of the deliveries before this one.
+    let judged = tools.store.write(move |change| {
+        // What is held takes its place too, and comes to the lane only later.
+        if !change.is_open(id)? {
+            return Ok(None);
+        }
+        if let Some(entry) = answer {
+            change.note_provenance(guild, user, action, id, entry)?;
+        }
+        Ok(Some(change.judge_undo(guild, user, source, action, Some(id))?))
+    });
+    match judged.await {
+        Ok(Some(Judged::TakeBack)) => Ok(None),
+        Ok(Some(Judged::Ask(asked))) => Ok(Some(asked)),
+        Ok(Some(Judged::Leave(reason))) => Err(Stop::Not(DeliveryState::Skipped, reason)),
+        Ok(None) => Err(overtaken()),
+        Err(fault) => Err(Stop::Store(fault)),
+    }
+}
+
+/// Asks the guild's audit log whether we did it.
+async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, Stop> {
+    let (guild, action) = (delivery.guild, delivery.action);
+    let now = tools.clock.now();
+    let Some(kind) = entry_kind(action.measure()) else { return Ok(Answer::NotOurs) };
+    // A refusal counts against us (FACTS C1), and this one is foreseen.
+    if tools.directory.shows_log(guild) == Some(false) {
+        return Ok(Answer::Silent(unseen(action)));
+    }
+    let Some(me) = tools.directory.me() else { return Err(Stop::Wait(STORE_WAIT)) };
+    let role = match action.measure() {
+        Action::Mute => super::mute_role(tools, delivery).await?,
+        _ => None,
+    };
+    match find(tools, delivery, asked, Sought { me, kind, role }).await {
+        Ok(Some(entry)) => Ok(Answer::Ours(entry)),
+        Ok(None) if is_just_done(asked, now) => Err(Stop::Wait(ASK_AGAIN)),
+        Ok(None) if now.millis() - asked.since.millis() > KEPT_MS => {
+            let past = action.measure().past();
+            let reason = "Discord keeps its audit log for 45 days";
+            Ok(Answer::Silent(format!(
+                "whether Wayhaven has {past} them there is not known any more: {reason}"
+            )))
+        }
+        Ok(None) => Ok(Answer::NotOurs),
+        Err(Stop::Rest(error)) if matches!(error.code(), Some(50001 | 50013)) => {
+            Ok(Answer::Silent(unseen(action)))
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Whether Discord did it a moment ago, so that its log may follow. Not where the clock was set back meanwhile.
+fn is_just_done(asked: Asked, now: Timestamp) -> bool {
+    asked.applied.is_some_and(|applied| (0..LOG_FOLLOWS).contains(&(now.millis() - applied.millis())))
+}
+
+/// Whose entry is looked for.
+#[derive(Clone, Copy)]
+struct Sought {
+    me: UserId,
+    kind: u64,
+    role: Option<RoleId>,
+}
+
+/// Our entry that did it: the log is read from before our first request on, to after what was heard last.
+async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: Sought) -> Result<Option<u64>, Stop> {
+    let route = Rest::audit_log_route(delivery.guild);
+    let at = |millis: i64| Timestamp::from_millis(millis).first_snowflake();
+    let mut after = at(asked.since.millis() - CLOCKS_DIFFER);
+    let last = at(asked.until.millis() + LEFT_BEFORE);
+    let mut found = None;
+    loop {
+        if let Some(opens) = tools.rest.opens_at(route) {
+            return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
+        }
+        let Some(slot) = tools.rest.slot_now(priority(delivery), route).await? else {
+            return Err(Stop::Wait(ASK_AGAIN));
+        };
+        let page = tools.rest.audit_log_by(slot, delivery.guild, sought.kind, sought.me, after).await;
+        let page = page.map_err(limited)?;
+        let is_last = page.len() < AUDIT_PAGE;
+        let furthest = page.iter().filter_map(|entry| entry.id.parse().ok()).max().unwrap_or(after);
+        let entries = page.into_iter().filter_map(|entry| Entry::from_log(delivery.guild, entry));
+        let ours = entries.filter(|entry| {
+            entry.actor == Some(sought.me)
+                && entry.user == delivery.user
+                && entry.id <= last
+                && does(entry, delivery.action.measure(), sought.role)
+        });
+        found = ours.map(|entry| entry.id).max().or(found);
+        if is_last || furthest >= last || furthest <= after {
+            return Ok(found);
+        }
+        after = furthest;
+    }
+}
+
+/// A limit of the log's route is none of the guild's others: it is waited for here.
+fn limited(error: RestError) -> Stop {
+    match error {
+        RestError::RateLimited { wait, everything: false } => Stop::Wait(wait.max(ASK_AGAIN)),
+        // Nothing was done, whether it was answered or not.
+        RestError::Lost(why) => Stop::Rest(RestError::Unreachable(why)),
+        RestError::Stumbled(status) => Stop::Rest(RestError::Unreachable(format!("it answered {status}"))),
+        error => Stop::Rest(error),
+    }
+}
+
+/// Whether an entry tells of what the measure does.
+fn does(entry: &Entry, measure: Action, role: Option<RoleId>) -> bool {
+    match &entry.deed {
+        Deed::Done(action) => *action == measure,
+        Deed::Timeout { until, .. } => {
+            measure == Action::Timeout && until.is_some_and(|until| until > entry.at())
+        }
+        Deed::Roles { added, .. } => {
+            measure == Action::Mute && role.is_some_and(|role| added.contains(&role))
+        }
+    }
+}
