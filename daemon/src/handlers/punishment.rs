@@ -140,7 +140,7 @@ async fn preview(
     action: Action,
     user: UserId,
 ) -> Result<Punished, Fault> {
-    let mut steps = plan(topology, guild, action);
+    let mut steps = plan(topology, guild, action, user);
     if action.is_undo() {
         let judge = move |view: &View<'_>| {
             for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
