@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod daemon;
 mod paths;
+mod protect;
 pub(crate) mod punishment;
 mod setup;
 mod status;

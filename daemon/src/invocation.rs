@@ -130,6 +130,8 @@ impl Invocation {
             Request::Untimeout(untimeout) => Some(untimeout.user),
             Request::Warn(warn) => Some(warn.user),
             Request::PunishmentList(list) => list.user,
+            Request::ProtectAdd(add) => add.user,
+            Request::ProtectRemove(remove) => remove.user,
             Request::SyncDeliveries(list) => list.user,
             Request::AuditLog(log) => log.user,
             _ => None,

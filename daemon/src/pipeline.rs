@@ -72,6 +72,7 @@ async fn admit(cx: &Context) -> Result<(), Fault> {
     authority::check_surface(cx)?;
     authority::check_authority(cx).await?;
     authority::check_rank(cx).await?;
+    authority::check_protection(cx).await?;
     authority::check_confirmation(cx)
 }
 
@@ -148,7 +149,7 @@ fn family(operation: &str) -> &'static str {
         }
         "config" => "config",
         "audit" => "audit",
-        "setup" | "sync" | "daemon" => "admin",
+        "protect" | "setup" | "sync" | "daemon" => "admin",
         _ => "system",
     }
 }

@@ -19,6 +19,7 @@ mod locks;
 mod meta;
 mod migrations;
 mod notices;
+mod protected;
 mod punishments;
 mod readers;
 mod rows;
@@ -36,6 +37,7 @@ pub use identifies::Identified;
 pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
+pub use protected::NewProtection;
 pub use punishments::NewPunishment;
 pub use writer::Change;
 

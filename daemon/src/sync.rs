@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod engine;
 pub mod gap;
+pub mod holders;
 pub mod ingest;
 mod lane;
 pub mod plan;

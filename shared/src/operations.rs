@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod kick;
 pub mod mute;
 pub mod paths;
+pub mod protect;
 pub mod punished;
 pub mod punishment;
 pub mod setup;
@@ -40,6 +41,9 @@ macro_rules! operations {
             Warn => Punished, "warn", Staff, Everywhere, Moderate;
             PunishmentList => Punishments, "punishment list", Staff, Everywhere, Read;
             PunishmentShow => PunishmentDetail, "punishment show", Staff, Everywhere, Read;
+            ProtectAdd => ProtectionChanged, "protect add", Admin, Everywhere, Mild;
+            ProtectRemove => ProtectionChanged, "protect remove", Admin, Everywhere, Moderate;
+            ProtectList => Protections, "protect list", Admin, Everywhere, Read;
             SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
             SetupUnsetMain => GuildDesignated, "setup unset-main", Admin, Everywhere, Severe;
             SetupAddChild => LinkChanged, "setup add-child", Admin, Everywhere, Moderate;
@@ -78,6 +82,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("audit", "Who asked for what, and what came of it"),
     ("config", "What a guild has set"),
     ("daemon", "The daemon itself"),
+    ("protect", "Users and roles that nobody may punish"),
     ("punishment", "What was decided, and what became of it"),
     ("setup", "Mains, children and the links between them"),
     ("sync", "Deliveries on their way to the children"),
@@ -93,6 +98,7 @@ use daemon::{DaemonStop, DaemonStopping};
 use kick::Kick;
 use mute::{Mute, Unmute};
 use paths::{PathList, Paths};
+use protect::{ProtectAdd, ProtectList, ProtectRemove, ProtectionChanged, Protections};
 use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
 use setup::{

@@ -53,6 +53,15 @@ pub enum GatewayEvent {
         /// All their roles.
         roles: Vec<RoleId>,
     },
+    /// Somebody joined, with the roles that they have from the start.
+    Joined {
+        /// Where.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
+        /// All their roles.
+        roles: Vec<RoleId>,
+    },
     /// Somebody was banned or unbanned; Discord does not say by whom.
     Ban {
         /// Where.
@@ -263,6 +272,11 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
         "GUILD_ROLE_DELETE" => GatewayEvent::RoleGone {
             guild: field(kind, data, "guild_id")?,
             role: field(kind, data, "role_id")?,
+        },
+        "GUILD_MEMBER_ADD" => GatewayEvent::Joined {
+            guild: field(kind, data, "guild_id")?,
+            user: field::<UserOnly>(kind, data, "user")?.id,
+            roles: field(kind, data, "roles")?,
         },
         "GUILD_MEMBER_UPDATE" => GatewayEvent::Member {
             guild: field(kind, data, "guild_id")?,

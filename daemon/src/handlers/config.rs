@@ -157,7 +157,7 @@ async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Resu
 }
 
 /// Whether the role is one of the guild's, and not everybody's.
-fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
+pub(super) fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
     if role.get() == guild.get() {
         return Err(Fault::usage("@everyone is no such role: everybody in the guild has it"));
     }

@@ -143,7 +143,7 @@ async fn preview(
     action: Action,
     user: UserId,
 ) -> Result<Punished, Fault> {
-    let mut steps = plan(topology, guild, action);
+    let mut steps = plan(topology, guild, action, user);
     if action.is_undo() {
         let sees_log = |step: &Step| cx.daemon.directory().shows_log(step.guild) != Some(false);
         let unseen_in: Vec<GuildId> =

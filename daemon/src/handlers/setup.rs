@@ -6,6 +6,8 @@ mod dashboard;
 mod guild;
 mod link;
 
+pub(super) use connection::sees_members;
+
 use crate::discord::directory::Presence;
 use crate::invocation::Context;
 use crate::network::LinkState;

@@ -4,7 +4,7 @@ use super::{LinkState, Topology};
 use crate::store::{Queued, Scope};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{ChannelId, GuildId, LinkId};
+use wayhaven_shared::value::{ChannelId, GuildId, LinkId, UserId};
 
 /// Leave to do one action in one guild. There are two kinds: *local*, in the guild where it was asked for, and
 /// *authorised*, along an active link of the guild where it was decided. The guild of a request is read from
@@ -54,9 +54,20 @@ pub enum Refusal {
     /// Gate 5.
     #[error("the network is frozen")]
     Frozen,
+    /// Gate 6: the guild where it would be done protects the user.
+    #[error("protected there")]
+    Protected,
+    /// Gate 6: the main protects them in its whole network.
+    #[error("protected in the main")]
+    ProtectedInMain,
 }
 
 impl Refusal {
+    /// Whether it is for a protected user.
+    pub fn is_protection(self) -> bool {
+        matches!(self, Self::Protected | Self::ProtectedInMain)
+    }
+
     /// Where a delivery that meets this refusal stands: only a freeze is waited for.
     pub fn state(self) -> DeliveryState {
         match self {
@@ -75,10 +86,48 @@ pub fn permit_for(topology: &Topology, delivery: &Queued) -> Result<Permit, Refu
     match delivery.scope {
         // Local, in the guild where it was decided and in no other.
         Scope::Origin if delivery.guild == delivery.source => {
+            check_protection(topology, delivery.source, delivery.guild, delivery.action, delivery.user)?;
             Ok(Permit { guild: delivery.guild, action: delivery.action, link: None })
         }
         Scope::Origin => Err(Refusal::NotLinked),
-        Scope::Child(_) => authorise(topology, delivery.source, delivery.guild, delivery.action),
+        Scope::Child(_) => {
+            authorise_for(topology, delivery.source, delivery.guild, delivery.action, delivery.user)
+        }
+    }
+}
+
+/// [`authorise`] for one user, whom a list may protect.
+///
+/// # Errors
+/// The first gate that is shut.
+pub fn authorise_for(
+    topology: &Topology,
+    source: GuildId,
+    target: GuildId,
+    action: Action,
+    user: UserId,
+) -> Result<Permit, Refusal> {
+    let permit = authorise(topology, source, target, action);
+    if matches!(permit, Ok(_) | Err(Refusal::Frozen)) {
+        // Before the freeze: what would be skipped in the end is not held.
+        check_protection(topology, source, target, action, user)?;
+    }
+    permit
+}
+
+/// What takes back is never hindered.
+fn check_protection(
+    topology: &Topology,
+    source: GuildId,
+    target: GuildId,
+    action: Action,
+    user: UserId,
+) -> Result<(), Refusal> {
+    match topology.protection().shield(source, target, user) {
+        Some(_) if action.is_undo() => Ok(()),
+        Some(shield) if shield.guild == target => Err(Refusal::Protected),
+        Some(_) => Err(Refusal::ProtectedInMain),
+        None => Ok(()),
     }
 }
 
@@ -131,7 +180,8 @@ impl GuildChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Freeze, LinkRow};
+    use crate::network::{Freeze, LinkRow, Protection};
+    use wayhaven_shared::operations::protect::Protected;
 
     fn guild(id: u64) -> GuildId {
         GuildId::new(id).unwrap()
@@ -181,6 +231,22 @@ mod tests {
         );
         assert_eq!(GuildChannel::of(guild(1), channel, Some(guild(2))), None);
         assert_eq!(GuildChannel::of(guild(1), channel, None), None, "one that the bot does not see");
+    }
+
+    #[test]
+    fn a_list_of_either_guild_shuts_the_gate_before_a_freeze_and_takes_nothing_from_undos() {
+        let user = UserId::new(9).unwrap();
+        let of = |freeze, listed: u64, action| {
+            let protection = Protection::new(vec![(guild(listed), Protected::User(user))], Vec::new());
+            let topology = Topology::new(vec![(guild(1), freeze)], vec![link()]).protecting(protection);
+            authorise_for(&topology, guild(1), guild(2), action, user).err()
+        };
+        let everything = Some(Freeze::Everything);
+        assert_eq!(of(None, 2, Action::Ban), Some(Refusal::Protected));
+        assert_eq!(of(everything, 2, Action::Ban), Some(Refusal::Protected));
+        assert_eq!(of(None, 1, Action::Ban), Some(Refusal::ProtectedInMain));
+        assert_eq!(of(None, 3, Action::Ban), None, "a list of a guild that has nothing to do with it");
+        assert_eq!((of(None, 1, Action::Unban), of(None, 2, Action::Unban)), (None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Mains, links and freezes as committed, in memory.
 
+use super::Protection;
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
@@ -73,12 +74,13 @@ impl Freeze {
     }
 }
 
-/// Who is a main, and who is linked to whom. Immutable: a change makes another.
+/// Who is a main, who is linked to whom, and who is protected. Immutable: a change makes another.
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     mains: HashMap<GuildId, Vec<LinkRow>>,
     frozen: HashMap<GuildId, Freeze>,
     children: HashSet<GuildId>,
+    protection: Protection,
 }
 
 impl Topology {
@@ -94,7 +96,18 @@ impl Topology {
             children.insert(link.child);
             of_main.push(link);
         }
-        Self { mains, frozen, children }
+        Self { mains, frozen, children, protection: Protection::default() }
+    }
+
+    /// The same with those whom nobody may punish.
+    #[must_use]
+    pub fn protecting(self, protection: Protection) -> Self {
+        Self { protection, ..self }
+    }
+
+    /// Who may not be punished where.
+    pub fn protection(&self) -> &Protection {
+        &self.protection
     }
 
     /// Whether the guild is a main.

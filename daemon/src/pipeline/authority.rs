@@ -2,7 +2,9 @@
 
 use crate::discord::directory::ADMINISTRATOR;
 use crate::invocation::{Actor, Context, Surface};
+use crate::network::Shield;
 use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::protect::Protected;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 use wayhaven_shared::{Authority, Effect, Fault, FaultKind, Surfaces, grammar};
 
@@ -98,19 +100,15 @@ pub(super) async fn check_rank(cx: &Context) -> Result<(), Fault> {
     if directory.owner(guild) == Some(target) {
         return Err(Fault::denied("the guild's owner cannot be punished"));
     }
-    let Actor::Member { user, roles, resolved, .. } = &invocation.actor else { return Ok(()) };
+    let Actor::Member { user, roles, .. } = &invocation.actor else { return Ok(()) };
     if *user == target {
         return Err(Fault::denied("you cannot punish yourself"));
     }
     if directory.owner(guild) == Some(*user) {
         return Ok(());
     }
-    let theirs = match resolved.iter().find(|(named, _)| *named == target) {
-        Some((_, roles)) => Some(roles.clone()),
-        None => member_roles(cx, guild, target).await?,
-    };
     // Somebody who is no member has no rank (FACTS A2).
-    let Some(theirs) = theirs else { return Ok(()) };
+    let Some(theirs) = member_roles(cx, guild, target).await? else { return Ok(()) };
     match directory.ranks_above(guild, roles, &theirs) {
         Some(true) => Ok(()),
         Some(false) => Err(Fault::denied("they do not rank below you in this guild")),
@@ -120,7 +118,41 @@ pub(super) async fn check_rank(cx: &Context) -> Result<(), Fault> {
     }
 }
 
+/// Nobody punishes whom this guild protects: neither members nor operators, nor the daemon itself.
+pub(super) async fn check_protection(cx: &Context) -> Result<(), Fault> {
+    let invocation = &cx.invocation;
+    let (Some(target), Some(guild), true) = (invocation.target(), invocation.guild, invocation.punishes())
+    else {
+        return Ok(());
+    };
+    let topology = cx.daemon.store().topology();
+    let protection = topology.protection();
+    let mut shield = protection.shield(guild, guild, target);
+    if shield.is_none() && protection.has_roles(guild) {
+        let roles = member_roles(cx, guild, target).await?;
+        shield = roles.and_then(|roles| protection.by_roles(guild, &roles));
+    }
+    let Some(Shield { line, .. }) = shield else { return Ok(()) };
+    let who = match line {
+        Protected::User(user) => format!("user {user} is protected in this guild"),
+        Protected::Role(role) => {
+            format!("user {target} is protected in this guild: they hold the protected role {role}")
+        }
+    };
+    Err(Fault::denied(who).hint(format!(
+        "protect remove --{}={} ends the protection",
+        line.kind(),
+        line.id()
+    )))
+}
+
+/// The roles of somebody whom the request names; nothing where they are no member.
 async fn member_roles(cx: &Context, guild: GuildId, user: UserId) -> Result<Option<Vec<RoleId>>, Fault> {
+    if let Actor::Member { resolved, .. } = &cx.invocation.actor
+        && let Some((_, roles)) = resolved.iter().find(|(named, _)| *named == user)
+    {
+        return Ok(Some(roles.clone()));
+    }
     Ok(cx.daemon.rest().member(guild, user).await?.map(|member| member.roles))
 }
 

@@ -41,7 +41,7 @@ fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
 }
 
 impl View<'_> {
-    /// Mains, links and freezes as they are in this transaction.
+    /// Mains, links, freezes and who is protected, as they are in this transaction.
     ///
     /// # Errors
     /// Where the store fails.
@@ -75,7 +75,7 @@ impl View<'_> {
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Topology::new(mains, links))
+        Ok(Topology::new(mains, links).protecting(self.protection()?))
     }
 
     /// One link.

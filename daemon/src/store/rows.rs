@@ -4,7 +4,8 @@ use super::StoreError;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Type, Value};
 use wayhaven_shared::value::{
-    ChannelId, DeliveryId, Evidence, GuildId, LinkId, PunishmentId, RoleId, Timestamp, Untrusted, UserId,
+    ChannelId, DeliveryId, Evidence, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, Timestamp,
+    Untrusted, UserId,
 };
 
 /// A value that a column can hold. The ids' bound (below 2^63) is what makes the conversion exact.
@@ -31,7 +32,7 @@ macro_rules! identifiers_in_columns {
         }
     )*};
 }
-identifiers_in_columns!(UserId, GuildId, RoleId, ChannelId, PunishmentId, DeliveryId, LinkId);
+identifiers_in_columns!(UserId, GuildId, RoleId, ChannelId, PunishmentId, DeliveryId, LinkId, ProtectionId);
 
 /// A type that is read from a column through a raw one.
 pub(super) trait Column: Sized {

@@ -1,7 +1,9 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
-//! earlier try had no answer is in `earlier`, and whether an undo may take something back in `whose`.
+//! earlier try had no answer is in `earlier`, whether an undo may take something back in `whose`, what the guild's
+//! protected roles ask for in `protected`.
 
 mod earlier;
+mod protected;
 pub mod whose;
 
 use crate::clock::Clock;
@@ -97,6 +99,14 @@ pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, N
         }
         Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
         Err(Stop::Asking(error)) => after(tools, delivery, &error, DeliveryState::Unknown),
+        // Nothing of it has left: that the question had no answer makes nothing of it unknown.
+        Err(Stop::Roles(error)) if error.outcome() == Outcome::Unknown => {
+            let reason = error.reason();
+            let waits = settled(DeliveryState::Pending, Some(reason.clone()), delivery.attempts + 1);
+            (Some(waits), Next::Failed(reason))
+        }
+        Err(Stop::Roles(error)) => after(tools, delivery, &error, DeliveryState::Pending),
+        Err(Stop::Later(wait)) => (None, Next::Again(wait)),
     }
 }
 
@@ -120,6 +130,10 @@ enum Stop {
     Rest(RestError),
     /// Discord did not say whether it was done.
     Asking(RestError),
+    /// Discord did not say which roles the user has there.
+    Roles(RestError),
+    /// Another route, which tells what has to be known first, is shut for so long.
+    Later(Duration),
 }
 
 impl From<RestError> for Stop {
@@ -157,6 +171,7 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     if earlier::is_done(tools, delivery).await? {
         return Ok(false);
     }
+    protected::check_roles(tools, delivery).await?;
     if !delivery.action.is_idempotent() {
         mark(tools, delivery).await?;
     }

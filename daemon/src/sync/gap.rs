@@ -40,7 +40,8 @@ pub enum Which {
 }
 
 impl Which {
-    fn holds(self, guild: GuildId) -> bool {
+    /// Whether it is one of these guilds.
+    pub fn holds(self, guild: GuildId) -> bool {
         match self {
             Self::Shard(shard, of) => shard_of(guild, of) == shard,
             Self::Guild(one) => one == guild,

@@ -16,6 +16,7 @@ pub mod entry;
 use super::Engine;
 use super::attempt::Tools;
 use super::gap::Gaps;
+use super::holders::Holders;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent};
 use crate::store::Awaited;
@@ -27,7 +28,7 @@ use futures::future::BoxFuture;
 use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
 /// Takes in events, one after the other.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ pub struct Ingest {
     engine: Engine,
     gaps: Gaps,
     echoes: Echoes,
+    holders: Holders,
 }
 
 /// What follows an event once it is committed.
@@ -79,7 +81,8 @@ impl Ingest {
     /// Where the journal cannot be read.
     pub async fn start(tools: Tools, engine: Engine) -> Result<Self, Fault> {
         let gaps = Gaps::start(tools.clone());
-        let ingest = Self { tools, engine, gaps, echoes: Echoes::default() };
+        let holders = Holders::new(tools.clone(), gaps.clone());
+        let ingest = Self { tools, engine, gaps, echoes: Echoes::default(), holders };
         for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {
             ingest.resolve_later(awaited);
         }
@@ -89,6 +92,11 @@ impl Ingest {
     /// What fills gaps from the audit log.
     pub fn gaps(&self) -> &Gaps {
         &self.gaps
+    }
+
+    /// What knows who holds protected roles.
+    pub fn holders(&self) -> &Holders {
+        &self.holders
     }
 
     /// Hands an event to the store: in the order of these calls, and without waiting for its commit.
@@ -113,6 +121,10 @@ impl Ingest {
                 self.ban(guild, user, action).await
             }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
+            (
+                Noticed::Nothing,
+                GatewayEvent::Member { guild, user, roles } | GatewayEvent::Joined { guild, user, roles },
+            ) => self.member(guild, user, roles).await,
             (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
         };
         let committed = committed.unwrap_or_else(|fault| std::future::ready(Err(fault)).boxed());
@@ -195,6 +207,14 @@ impl Ingest {
             })
         });
         committed.await
+    }
+
+    /// A member's roles: who holds a protected one has to be known when they are a member no more.
+    async fn member(&self, guild: GuildId, user: UserId, roles: Vec<RoleId>) -> Result<Pending, Fault> {
+        match self.holders.told(guild, user, roles) {
+            None => Ok(at_once(Follow::Nothing)),
+            Some(note) => self.tools.store.submit(move |change| note(change).map(|()| Follow::Nothing)).await,
+        }
     }
 
     async fn entry(&self, entry: Entry) -> Result<Pending, Fault> {

@@ -1,8 +1,8 @@
 //! What a punishment would be delivered where: a pure function of the links.
 
-use crate::network::{LinkState, Topology, authorise};
+use crate::network::{LinkState, Topology, authorise_for};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::{GuildId, LinkId};
+use wayhaven_shared::value::{GuildId, LinkId, UserId};
 
 /// One delivery as it would start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,16 +15,21 @@ pub struct Step {
     pub state: DeliveryState,
     /// Why, where it is not simply sent.
     pub reason: Option<String>,
+    /// Whether it is not sent because the user is protected: then it also ends nothing that is on its way.
+    pub protected: bool,
 }
 
 /// The deliveries of a punishment decided in `source`: one per active link. A guild that is no main has none.
-pub fn plan(topology: &Topology, source: GuildId, action: Action) -> Vec<Step> {
+pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) -> Vec<Step> {
     let step = |link: &crate::network::LinkRow| {
-        let (state, reason) = match authorise(topology, source, link.child, action) {
-            Ok(_) => (DeliveryState::Pending, None),
-            Err(refusal) => (refusal.state(), Some(refusal.to_string())),
-        };
-        Step { guild: link.child, link: link.id, state, reason }
+        let (guild, link) = (link.child, link.id);
+        match authorise_for(topology, source, guild, action, user).err() {
+            None => Step { guild, link, state: DeliveryState::Pending, reason: None, protected: false },
+            Some(refusal) => {
+                let (state, reason) = (refusal.state(), Some(refusal.to_string()));
+                Step { guild, link, state, reason, protected: refusal.is_protection() }
+            }
+        }
     };
     topology.links(source).iter().filter(|link| link.state == LinkState::Active).map(step).collect()
 }
@@ -64,7 +69,8 @@ mod tests {
             let freeze = |frozen: bool| frozen.then_some(Freeze::Everything);
             let mains: Vec<_> = mains.into_iter().map(|(id, frozen)| (guild(id), freeze(frozen))).collect();
             let topology = Topology::new(mains.clone(), links.clone());
-            for step in plan(&topology, guild(source), Action::Ban) {
+            let user = UserId::new(77).unwrap();
+            for step in plan(&topology, guild(source), Action::Ban, user) {
                 let link = links.iter().find(|link| link.main == guild(source) && link.child == step.guild);
                 prop_assert!(mains.iter().any(|(id, _)| *id == guild(source)));
                 prop_assert!(link.is_some());

@@ -40,7 +40,6 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
 
     let reason = new.reason.clone().map(Arc::new);
     let add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
-        change.supersede(guild, new.user, new.guild, new.action)?;
         let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
         if state == DeliveryState::Pending {
             change.send_after_commit(Queued {
@@ -64,17 +63,21 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     let origin_state = match at_origin {
         AtOrigin::ToDo if new.action == Action::Warn => DeliveryState::Applied,
         AtOrigin::ToDo => {
+            change.supersede(new.guild, new.user, new.guild, new.action)?;
             add(new.guild, Scope::Origin, DeliveryState::Pending, None)?;
             DeliveryState::Pending
         }
         AtOrigin::Done => DeliveryState::Applied,
     };
     let mut deliveries = DeliveryCounts::default();
-    for step in plan(&topology, new.guild, new.action) {
+    for step in plan(&topology, new.guild, new.action, new.user) {
         let state = match step.state {
             DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
             state => state,
         };
+        if !step.protected {
+            change.supersede(step.guild, new.user, new.guild, new.action)?;
+        }
         add(step.guild, Scope::Child(step.link), state, step.reason.as_deref())?;
         *deliveries.of(state) += 1;
     }

@@ -8,6 +8,7 @@ mod gateway;
 mod histories;
 mod order;
 mod origins;
+mod protected;
 mod seams;
 mod trouble;
 mod undo;

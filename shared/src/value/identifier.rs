@@ -86,6 +86,8 @@ identifiers! {
     DeliveryId, "delivery", [];
     /// A link between a main and a child in the store.
     LinkId, "link", [];
+    /// A line of a guild's list of protected users and roles in the store.
+    ProtectionId, "protection", [];
 }
 
 #[cfg(test)]

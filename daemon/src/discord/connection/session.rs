@@ -143,6 +143,8 @@ impl Session {
             let gaps = self.daemon.ingest().gaps();
             gaps.open(Which::Guild(view.id));
             gaps.fill(Which::Guild(view.id));
+            // Behind the log in the same queue: it is judged by what was known before.
+            self.daemon.ingest().holders().fill(view.id);
         }
     }
 
@@ -153,7 +155,14 @@ impl Session {
             (arrivals.arrived(), arrivals.complete())
         };
         for shard in &arrived {
-            self.daemon.ingest().gaps().fill(Which::Shard(*shard, self.shards));
+            let which = Which::Shard(*shard, self.shards);
+            self.daemon.ingest().gaps().fill(which);
+            let holders = self.daemon.ingest().holders();
+            holders
+                .guilds()
+                .into_iter()
+                .filter(|guild| which.holds(*guild))
+                .for_each(|guild| holders.fill(guild));
         }
         if !arrived.is_empty() && complete {
             *attempts = 0;

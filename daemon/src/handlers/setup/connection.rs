@@ -143,20 +143,24 @@ fn height(cx: &Context, guild: GuildId, roles: Option<&[RoleId]>) -> Check {
     }
 }
 
-/// Whether the application may ask who joins and leaves, in no guild in particular.
+/// Whether the application may ask who joins and leaves and who has which role, in no guild in particular.
+///
+/// # Errors
+/// Why Discord does not say.
+pub(in crate::handlers) async fn sees_members(cx: &Context) -> Result<bool, String> {
+    match tokio::time::timeout(ANSWERS_WITHIN, cx.daemon.rest().application()).await {
+        Err(_) => Err(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())),
+        Ok(Err(error)) => Err(error.reason()),
+        Ok(Ok((_, flags))) => Ok(gateway::intents(flags) & GUILD_MEMBERS != 0),
+    }
+}
+
 async fn members_intent(cx: &Context) -> Check {
     let name = "members intent";
-    match tokio::time::timeout(ANSWERS_WITHIN, cx.daemon.rest().application()).await {
-        Err(_) => check(
-            name,
-            CheckResult::Warn,
-            format!("not known: no answer within {} s", ANSWERS_WITHIN.as_secs()),
-        ),
-        Ok(Err(error)) => check(name, CheckResult::Warn, format!("not known: {}", error.reason())),
-        Ok(Ok((_, flags))) if gateway::intents(flags) & GUILD_MEMBERS != 0 => {
-            check(name, CheckResult::Ok, "granted")
-        }
-        Ok(Ok(_)) => check(
+    match sees_members(cx).await {
+        Err(why) => check(name, CheckResult::Warn, format!("not known: {why}")),
+        Ok(true) => check(name, CheckResult::Ok, "granted"),
+        Ok(false) => check(
             name,
             CheckResult::Warn,
             "not granted: who joins is not seen; switch on Server Members Intent on the application's page Bot",

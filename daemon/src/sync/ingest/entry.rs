@@ -202,10 +202,27 @@ impl Seen {
 /// Where the store fails.
 pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Result<(), StoreError> {
     change.audit(&row(seen))?;
+    tell_protected(change, seen)?;
     let mut new = NewPunishment::new(seen.guild, seen.user, seen.action, Origin::Guild);
     (new.reason, new.moderator) = (seen.reason.clone(), seen.by);
     (new.expires_at, new.audit_entry) = (seen.until, audit_entry);
     record(change, &new, AtOrigin::Done).map(drop)
+}
+
+/// Somebody punished by hand in Discord whom the main protects: done is done, but nothing of it is delivered (the plan
+/// skips every child), and people have to look at it.
+fn tell_protected(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
+    let Seen { guild, user, action, by, .. } = *seen;
+    let topology = change.topology_here()?;
+    let Some(shield) = topology.protection().shield(guild, guild, user).filter(|_| !action.is_undo()) else {
+        return Ok(());
+    };
+    let by_whom = by.map_or_else(|| "somebody unknown".to_owned(), |by| format!("user {by}"));
+    let done = action.past();
+    let details = format!(
+        "{by_whom} has {done} user {user} by hand in main {guild}, and {shield}: nothing of it is delivered"
+    );
+    change.alert("protected_punished", Severity::High, Some(guild), by, &details)
 }
 
 /// What was done in a guild that is no main stays there.

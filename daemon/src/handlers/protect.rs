@@ -1,0 +1,93 @@
+//! `protect`: users and roles that nobody may punish.
+
+use super::config::check_role;
+use super::setup::sees_members;
+use super::{Handle, PAGE};
+use crate::invocation::Context;
+use crate::store::NewProtection;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::protect::{
+    ProtectAdd, ProtectList, ProtectRemove, Protected, ProtectionChanged, Protections,
+};
+use wayhaven_shared::value::{PageSize, RoleId, UserId};
+
+impl Handle for ProtectAdd {
+    async fn handle(self, cx: &Context) -> Result<ProtectionChanged, Fault> {
+        let guild = cx.guild()?;
+        let protected = exactly_one(self.user, self.role)?;
+        let mut holders_unknown = false;
+        if let Protected::Role(role) = protected {
+            check_role(cx, guild, role)?;
+            // Where Discord does not answer, nobody knows, and the warning says what that would mean.
+            holders_unknown = !sees_members(cx).await.unwrap_or(false);
+        }
+        let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
+        let changed = if dry_run {
+            store.read(move |view| Ok(!view.is_protected(guild, protected)?)).await?
+        } else {
+            let new = NewProtection { guild, protected, note: self.note, by: cx.invocation.actor.user() };
+            store.write(move |change| Ok(change.protect(&new)?)).await?
+        };
+        if let (Protected::Role(_), false) = (protected, dry_run) {
+            cx.daemon.ingest().holders().fill(guild);
+        }
+        let network = store.topology().is_main(guild);
+        Ok(ProtectionChanged {
+            guild_id: guild,
+            protected,
+            is_protected: true,
+            changed,
+            network,
+            holders_unknown,
+            dry_run,
+        })
+    }
+}
+
+impl Handle for ProtectRemove {
+    async fn handle(self, cx: &Context) -> Result<ProtectionChanged, Fault> {
+        let guild = cx.guild()?;
+        // Also a role that is gone: its line would stay for ever otherwise.
+        let protected = exactly_one(self.user, self.role)?;
+        let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
+        let changed = if dry_run {
+            store.read(move |view| Ok(view.is_protected(guild, protected)?)).await?
+        } else {
+            store.write(move |change| Ok(change.unprotect(guild, protected)?)).await?
+        };
+        let network = store.topology().is_main(guild);
+        Ok(ProtectionChanged {
+            guild_id: guild,
+            protected,
+            is_protected: false,
+            changed,
+            network,
+            holders_unknown: false,
+            dry_run,
+        })
+    }
+}
+
+impl Handle for ProtectList {
+    async fn handle(self, cx: &Context) -> Result<Protections, Fault> {
+        let limit = self.limit.map_or(PAGE, PageSize::get);
+        let guild = cx.scope();
+        let store = cx.daemon.store();
+        let protected = store.read(move |view| Ok(view.protected(guild, self.cursor, limit)?)).await?;
+        let next = protected.last().map(|last| last.id).filter(|_| protected.len() == usize::from(limit));
+        Ok(Protections { protected, next })
+    }
+}
+
+fn exactly_one(user: Option<UserId>, role: Option<RoleId>) -> Result<Protected, Fault> {
+    match (user, role) {
+        (Some(user), None) => Ok(Protected::User(user)),
+        (None, Some(role)) => Ok(Protected::Role(role)),
+        (Some(_), Some(_)) => Err(Fault::usage("a user and a role were named: say one of --user and --role")
+            .hint("ask twice to protect both")),
+        (None, None) => Err(Fault::usage("nobody was named: say either --user or --role")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
