@@ -1,7 +1,9 @@
 //! Who may reach whom. ZERO-LEAK's first wall: a [`Permit`] is made here and nowhere else.
 
+mod bulk;
 mod permit;
 mod topology;
 
+pub use bulk::{BulkPermit, Gathered, bulk_permit};
 pub use permit::{GuildChannel, Permit, Refusal, authorise, permit_for};
 pub use topology::{Freeze, LinkRow, LinkState, Topology};
