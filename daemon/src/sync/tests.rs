@@ -1,5 +1,6 @@
 //! The engine and the ingest against a sandbox Discord in the same process.
 
+mod bulk;
 mod delivery;
 mod freeze;
 mod gap;

@@ -1,3 +1,5 @@
+mod together;
+
 use super::*;
 use crate::discord::rest::Rest;
 use crate::store::Scope;

@@ -106,6 +106,7 @@ impl Incoming {
             route: self.found.as_ref().map_or("", |(endpoint, _)| endpoint.template),
             guild: self.parameter("guild_id"),
             user: self.parameter("user_id"),
+            body: self.sent.as_ref(),
         }
     }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
-use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox};
+use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox, permissions};
 use wayhaven_shared::operations::setup::Mode;
 
 /// The Discord of histories: many may share one, for each has users of its own.
@@ -43,6 +43,9 @@ impl Stage {
             global_limit: 0,
             openapi: None,
             max_concurrency: 1_000,
+            // Bulk bans everywhere but in one child.
+            bot_permissions: permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD,
+            without_permission: vec![(GUILDS - 3, permissions::MANAGE_GUILD)],
             ..Options::default()
         };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();

@@ -41,9 +41,11 @@ impl Driver {
         self.stage.sandbox.read(|world| {
             let log = world.log.entries();
             for (index, entry) in log.iter().enumerate().skip(from).filter(|(_, entry)| entry.effect) {
-                let (Some(guild), Some(user)) = (entry.guild, entry.user) else { continue };
-                if user == self.framed || self.users.contains(&user) {
-                    found.push((index, guild, user, entry.method == "PUT"));
+                let Some(guild) = entry.guild else { continue };
+                let users = entry.users();
+                for user in users.into_iter().filter(|user| *user == self.framed || self.users.contains(user))
+                {
+                    found.push((index, guild, user, entry.method != "DELETE"));
                 }
             }
             self.seen = log.len();
