@@ -2,9 +2,10 @@
 //!
 //! `plan` says what would be delivered where; `record` stores a punishment with its deliveries in one
 //! transaction; `engine` keeps one `lane` per guild and sends; `attempt` is one request and what follows from its
-//! answer; `ingest` turns what people do in Discord's own UI into punishments, and `gap` finds what it was not told.
+//! answer; a `batch` is what leaves together in one request; `ingest` turns what people do in Discord's own UI into punishments, and `gap` finds what it was not told.
 
 pub mod attempt;
+mod batch;
 pub mod engine;
 pub mod gap;
 pub mod holders;

@@ -11,6 +11,8 @@ use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
 /// ADMINISTRATOR (FACTS A1).
 pub const ADMINISTRATOR: u64 = 1 << 3;
+/// MANAGE_GUILD (FACTS A1): what a bulk ban needs beside BAN_MEMBERS.
+const MANAGE_GUILD: u64 = 1 << 5;
 /// VIEW_AUDIT_LOG (FACTS A1).
 pub const VIEW_AUDIT_LOG: u64 = 1 << 7;
 
@@ -194,6 +196,12 @@ impl Directory {
     /// Whether the bot has the permission that an action needs; nothing where that is not known.
     pub fn may(&self, guild: GuildId, action: Action) -> Option<bool> {
         Some(self.my_permissions(guild)? & needed(action).0 != 0)
+    }
+
+    /// Whether the bot may ban many by one request there (FACTS A3).
+    pub fn may_bulk_ban(&self, guild: GuildId) -> bool {
+        let needed = needed(Action::Ban).0 | MANAGE_GUILD;
+        self.my_permissions(guild).is_some_and(|bits| bits & needed == needed)
     }
 
     /// What a member with these roles may do in the guild; nothing where the guild is not known.

@@ -3,10 +3,12 @@
 //! serenity's own limiter stays off (FACTS C3: it does not see the global limit and can resend for ever), so REST
 //! is ours. Every request that changes something in a guild shows a [`Permit`](crate::network::Permit) and reads its guild from it.
 
+mod bulk;
 mod buttons;
 mod calls;
 mod fault;
 
+pub use bulk::MOST_AT_ONCE;
 pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,
 };
@@ -181,6 +183,22 @@ impl Rest {
     pub async fn slot_now(&self, priority: Priority, route: Route) -> Result<Option<Slot>, RestError> {
         let slot = self.budget.slot(priority).await.ok_or(RestError::Stopped)?;
         Ok(self.routes.take(route).is_ok().then_some(slot))
+    }
+
+    /// Waits for the budget, and only then asks `decide` what is sent, and along which route: whatever came while the
+    /// slot was waited for is part of it. Without a route, or where that is shut by then, there is no slot.
+    ///
+    /// # Errors
+    /// Where requests have been stopped; `decide` was not asked then.
+    pub async fn slot_late<T>(
+        &self,
+        priority: Priority,
+        decide: impl FnOnce() -> (Option<Route>, T),
+    ) -> Result<(Option<Slot>, T), RestError> {
+        let slot = self.budget.slot(priority).await.ok_or(RestError::Stopped)?;
+        let (route, decided) = decide();
+        let open = route.is_some_and(|route| self.routes.take(route).is_ok());
+        Ok((open.then_some(slot), decided))
     }
 
     /// Sends a request with the slot it was given, and learns from the answer.

@@ -65,6 +65,8 @@ pub struct Queued {
     pub state: DeliveryState,
     /// Not before then.
     pub not_before: Option<Timestamp>,
+    /// Whether a bulk ban came back without it: it goes alone, and Discord is asked first. Not stored.
+    pub alone: bool,
 }
 
 /// What became of a delivery.
@@ -78,6 +80,8 @@ pub struct Settlement {
     pub attempts: u32,
     /// How long it is left alone at least, across a restart too.
     pub wait: Option<Duration>,
+    /// Whether it was so before we came, where Discord has told.
+    pub was_there: Option<bool>,
 }
 
 const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
@@ -127,6 +131,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         attempts: row.get("attempts")?,
         state: word(row, "state", DeliveryState::from_word)?,
         not_before: optional(row, "not_before")?,
+        alone: false,
     })
 }
 
@@ -298,7 +303,7 @@ impl Change<'_> {
         }
         let sql = format!(
             "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,
-                not_before = ?6, updated_at = ?4
+                not_before = ?6, updated_at = ?4, was_there = coalesce(?8, was_there)
              WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         let now = self.now().millis();
@@ -307,7 +312,8 @@ impl Change<'_> {
         // What Discord has refused was not done, and is nobody's to undo.
         let sent =
             matches!(settlement.state, DeliveryState::Applied | DeliveryState::Unknown) && attempts > 0;
-        let values = params![Sql(id), state, settlement.reason, now, attempts, not_before, sent];
+        let values =
+            params![Sql(id), state, settlement.reason, now, attempts, not_before, sent, settlement.was_there];
         if !self.update_and_tell(&sql, values)?.is_empty() {
             if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
                 self.reopen(id)?;
@@ -316,8 +322,10 @@ impl Change<'_> {
         }
         // Also of what was superseded while its request was on the way: an undo has to know that it left.
         let sql =
-            "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3 WHERE delivery_id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(id), attempts, sent])?;
+            "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3, was_there = coalesce(?4, was_there)
+             WHERE delivery_id = ?1";
+        let values = params![Sql(id), attempts, sent, settlement.was_there];
+        self.connection().prepare_cached(sql)?.execute(values)?;
         Ok(false)
     }
 

@@ -27,7 +27,12 @@ impl FreezeStep {
             DeliveryState::Pending => change.reopen(self.delivery).map(drop),
             state => {
                 let reason = Some(Refusal::Frozen.to_string());
-                change.settle(self.delivery, &Settlement { state, reason, attempts: 0, wait: None }).map(drop)
+                change
+                    .settle(
+                        self.delivery,
+                        &Settlement { state, reason, attempts: 0, wait: None, was_there: None },
+                    )
+                    .map(drop)
             }
         }
     }

@@ -28,6 +28,13 @@ fn open() -> (Store, TempDir) {
     (store, home)
 }
 
+impl View<'_> {
+    /// The one number that a query finds: what no reading of the daemon shows.
+    pub(crate) fn number(&self, sql: &str) -> Result<i64, StoreError> {
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+}
+
 impl Change<'_> {
     /// Any SQL inside the change: what nobody else in the daemon can write.
     pub(crate) fn raw(&self, sql: &str) -> Result<(), StoreError> {

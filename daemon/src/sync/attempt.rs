@@ -1,13 +1,16 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
 //! earlier try had no answer is in `earlier`, whether an undo may take something back in `whose`, what the guild's
-//! protected roles ask for in `protected`.
+//! protected roles ask for in `protected`; several by one request are in `bulk`.
 
+mod bulk;
 mod earlier;
 mod protected;
 pub mod whose;
 
+pub use bulk::attempt_together;
+
 use crate::clock::Clock;
-use crate::discord::budget::Priority;
+use crate::discord::budget::{Priority, Slot};
 use crate::discord::directory::{Directory, Presence, needed};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
@@ -30,6 +33,9 @@ pub const NO_MUTE_ROLE: &str = "the guild has no mute role: config muterole sets
 
 /// How long nothing is tried where the store cannot say whether it may be.
 const STORE_WAIT: Duration = Duration::from_secs(4);
+
+/// Why one is not sent that something newer has ended.
+const OVERTAKEN: &str = "a newer punishment took its place";
 
 /// What a delivery is tried with.
 #[derive(Clone)]
@@ -67,13 +73,44 @@ pub enum Next {
     Shut(String),
     /// Nothing in this guild can go on before it is back from an outage.
     Away,
+    /// Discord takes no bulk ban here: bans go one by one until somebody mends the guild.
+    Singly,
     /// Nothing at all leaves any more.
     Halt,
 }
 
+/// What becomes of one that was tried, among others that were tried with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is done with.
+    Done,
+    /// It is tried again, or waits, as the lane does.
+    WithTheLane,
+    /// It is tried again by itself, and Discord is asked first.
+    Alone,
+}
+
+/// One that was tried.
+#[derive(Debug)]
+pub struct Tried {
+    /// The delivery, as it was before.
+    pub delivery: Queued,
+    /// What is to be stored of it.
+    pub settlement: Option<Settlement>,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
 /// Tries a delivery once.
-pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, Next) {
-    match try_once(tools, delivery).await {
+pub async fn attempt(tools: &Tools, delivery: Queued) -> (Vec<Tried>, Next) {
+    let tried = try_once(tools, &delivery, None).await;
+    let (settlement, next) = conclude(tools, &delivery, tried);
+    (vec![Tried { delivery, settlement, fate: Fate::WithTheLane }], next)
+}
+
+/// What follows from a try.
+fn conclude(tools: &Tools, delivery: &Queued, tried: Result<bool, Stop>) -> (Option<Settlement>, Next) {
+    match tried {
         Ok(sent) => {
             let attempts = delivery.attempts + u32::from(sent);
             (Some(settled(DeliveryState::Applied, None, attempts)), Next::Forward)
@@ -98,7 +135,16 @@ pub async fn attempt(tools: &Tools, delivery: &Queued) -> (Option<Settlement>, N
             (Some(settlement), Next::Bar(reason))
         }
         Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
-        Err(Stop::Asking(error)) => after(tools, delivery, &error, DeliveryState::Unknown),
+        // Nobody knows more of it than before: of one that a bulk ban came back without, that it has not left.
+        Err(Stop::Asking(error)) => {
+            let before = waiting_as(delivery);
+            let (settlement, next) = after(tools, delivery, &error, before);
+            let as_before = |one: Settlement| match one.state {
+                DeliveryState::Unknown => Settlement { state: before, ..one },
+                _ => one,
+            };
+            (settlement.map(as_before), next)
+        }
         // Nothing of it has left: that the question had no answer makes nothing of it unknown.
         Err(Stop::Roles(error)) if error.outcome() == Outcome::Unknown => {
             let reason = error.reason();
@@ -149,7 +195,7 @@ impl From<Refusal> for Stop {
 }
 
 /// Whether a request of the delivery left, where it was applied: it may turn out that it is not needed.
-async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
+async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Result<bool, Stop> {
     // What the gates refuse costs no slot of the budget.
     permit_for(&tools.store.topology(), delivery)?;
     match tools.directory.presence(delivery.guild) {
@@ -175,10 +221,10 @@ async fn try_once(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     if !delivery.action.is_idempotent() {
         mark(tools, delivery).await?;
     }
-    match send(tools, delivery, role, None).await {
+    match send(tools, delivery, role, None, slot).await {
         // Whether Discord counts 512 characters or 512 encoded bytes is not known (FACTS A5).
         Err(Stop::Rest(error)) if error.is_about_the_form() => match short_reason(delivery) {
-            Some(reason) => send(tools, delivery, role, Some(reason)).await?,
+            Some(reason) => send(tools, delivery, role, Some(reason), None).await?,
             None => return Err(error.into()),
         },
         Err(Stop::Rest(error)) if error.code() == Some(10007) => return Err(not_there(delivery)),
@@ -192,9 +238,15 @@ async fn send(
     delivery: &Queued,
     role: Option<RoleId>,
     reason: Option<String>,
+    slot: Option<Slot>,
 ) -> Result<(), Stop> {
-    let route = Rest::punishment_route(delivery.guild, delivery.action);
-    let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
+    let slot = match slot {
+        Some(slot) => slot,
+        None => {
+            let route = Rest::punishment_route(delivery.guild, delivery.action);
+            tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?
+        }
+    };
     // The gates once more, now that the request is about to leave: the link may be gone by now.
     let permit = permit_for(&tools.store.topology(), delivery)?;
     let reason = reason.or_else(|| Some(delivery.reason.as_ref()?.audit_reason()));
@@ -248,11 +300,8 @@ fn not_there(delivery: &Queued) -> Stop {
     Stop::Not(DeliveryState::Skipped, reason.to_owned())
 }
 
-fn priority(delivery: &Queued) -> Priority {
-    match delivery.scope {
-        Scope::Origin => Priority::Interactive,
-        Scope::Child(_) => Priority::Enforcement,
-    }
+fn priority(at_origin: bool) -> Priority {
+    if at_origin { Priority::Interactive } else { Priority::Enforcement }
 }
 
 /// The reason again, where it was too long if encoded bytes are counted.
@@ -274,11 +323,19 @@ async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
 
 /// Something newer has ended it: this says so once more, and changes nothing.
 fn overtaken() -> Stop {
-    Stop::Not(DeliveryState::Superseded, "a newer punishment took its place".to_owned())
+    Stop::Not(DeliveryState::Superseded, OVERTAKEN.to_owned())
 }
 
 fn settled(state: DeliveryState, reason: Option<String>, attempts: u32) -> Settlement {
-    Settlement { state, reason, attempts, wait: None }
+    Settlement { state, reason, attempts, wait: None, was_there: None }
+}
+
+/// How it stands while it waits and nothing new is known of it.
+fn waiting_as(delivery: &Queued) -> DeliveryState {
+    match delivery.state {
+        DeliveryState::Unknown | DeliveryState::Sending => DeliveryState::Unknown,
+        _ => DeliveryState::Pending,
+    }
 }
 
 /// What follows from Discord's refusal. `waiting` is how it stands where it is tried again.

@@ -4,7 +4,8 @@
 //! task owns all lanes; attempts run beside it and report back. What is committed comes from the store's outbox, in
 //! the order of the commits.
 
-use super::attempt::{NON_MEMBER_WAIT, Next, Tools, attempt};
+use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
+use super::batch::Batch;
 use super::lane::{Alarm, Lane, Pick, Turn};
 use crate::discord::rest::Trouble;
 use crate::store::{Queued, Scope, Settlement, Severity};
@@ -34,9 +35,49 @@ enum Message {
 }
 
 struct Finished {
-    delivery: Queued,
-    settlement: Option<Settlement>,
+    guild: GuildId,
+    tried: Vec<Tried>,
     next: Next,
+}
+
+/// What leaves by one request.
+#[derive(Clone)]
+enum Load {
+    One(Queued),
+    Together(Arc<Batch>),
+}
+
+impl Load {
+    fn guild(&self) -> GuildId {
+        match self {
+            Self::One(delivery) => delivery.guild,
+            Self::Together(batch) => batch.guild(),
+        }
+    }
+
+    fn is_of_origin(&self) -> bool {
+        match self {
+            Self::One(delivery) => delivery.scope == Scope::Origin,
+            Self::Together(batch) => batch.is_of_origin(),
+        }
+    }
+
+    async fn attempt(self, tools: &Tools) -> (Vec<Tried>, Next) {
+        match self {
+            Self::One(delivery) => attempt(tools, delivery).await,
+            Self::Together(batch) => attempt_together(tools, &batch).await,
+        }
+    }
+
+    /// What is left of a try that panicked: all of it, as it was before.
+    fn untried(self) -> Vec<Tried> {
+        let deliveries = match self {
+            Self::One(delivery) => vec![delivery],
+            Self::Together(batch) => batch.seal(),
+        };
+        let untried = |delivery| Tried { delivery, settlement: None, fate: Fate::WithTheLane };
+        deliveries.into_iter().map(untried).collect()
+    }
 }
 
 /// The engine. Cheap to clone.
@@ -188,51 +229,51 @@ impl Lanes {
         }
     }
 
-    /// Sends the lane's next delivery, if it may.
+    /// Sends what is next in the lane, if it may.
     fn advance(&mut self, guild: GuildId) {
         if self.halted {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&guild) else { return };
-        match lane.pick(Instant::now(), |route| self.tools.rest.opens_at(route)) {
-            Pick::Send(delivery) => self.send(*delivery),
+        let opens = |route| self.tools.rest.opens_at(route);
+        match lane.pick(Instant::now(), opens, || self.tools.directory.may_bulk_ban(guild)) {
+            Pick::Send(delivery) => self.send(Load::One(*delivery)),
+            Pick::Gather(batch) => self.send(Load::Together(batch)),
             Pick::Wait(at) => self.wakes.push(Reverse((at, guild))),
             Pick::Nothing if lane.is_idle() => drop(self.lanes.remove(&guild)),
             Pick::Nothing => {}
         }
     }
 
-    fn send(&mut self, delivery: Queued) {
+    fn send(&mut self, load: Load) {
         self.on_the_way += 1;
         let (tools, messages) = (self.tools.clone(), self.messages.clone());
         let at_once = Arc::clone(&self.at_once);
         tokio::spawn(async move {
             // What a person waits for does not queue behind hundreds of children.
-            let _turn = match delivery.scope {
-                Scope::Origin => None,
-                Scope::Child(_) => at_once.acquire().await.ok(),
-            };
+            let _turn = if load.is_of_origin() { None } else { at_once.acquire().await.ok() };
+            let (guild, kept) = (load.guild(), load.clone());
             // A panic costs this one try and not the lane; its hook has logged where and why.
-            let trying = AssertUnwindSafe(attempt(&tools, &delivery)).catch_unwind().await;
-            let (settlement, next) = trying.unwrap_or_else(|_| {
-                (None, Next::Failed("a defect of Wayhaven, which the log tells of".into()))
+            let trying = AssertUnwindSafe(load.attempt(&tools)).catch_unwind().await;
+            let (tried, next) = trying.unwrap_or_else(|_| {
+                (kept.untried(), Next::Failed("a defect of Wayhaven, which the log tells of".into()))
             });
-            let _ = messages.send(Message::Finished(Box::new(Finished { delivery, settlement, next })));
+            let _ = messages.send(Message::Finished(Box::new(Finished { guild, tried, next })));
         });
     }
 
     async fn finish(&mut self, finished: Finished) {
-        let Finished { delivery, settlement, next } = finished;
-        let (id, guild) = (delivery.id, delivery.guild);
+        let Finished { guild, tried, next } = finished;
         self.on_the_way -= 1;
         if next == Next::Forward {
             self.broken.remove(&guild);
         }
+        let own = |one: &Tried| Some((one.delivery.id, one.settlement.clone()?));
+        let own: Vec<_> = tried.iter().filter_map(own).collect();
         let lane = self.lanes.entry(guild).or_default();
-        let Turn { mut settlements, alarm, halt } =
-            lane.finished(delivery, settlement.as_ref(), next, Instant::now());
+        let Turn { mut settlements, alarm, halt } = lane.returned(tried, next, Instant::now());
         self.halted |= halt;
-        settlements.extend(settlement.map(|settlement| (id, settlement)));
+        settlements.extend(own);
         self.settle(settlements).await;
         if let Some(alarm) = alarm {
             self.alert(guild, alarm).await;

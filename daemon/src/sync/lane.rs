@@ -1,12 +1,16 @@
 //! One guild's deliveries: what goes next, and what waits for what. No clock, no store, no request of its own, so
 //! that every turn of it can be tried in a test.
 
-use super::attempt::{NON_MEMBER_WAIT, Next};
+mod choice;
+
+use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tried};
 use super::backoff;
-use crate::discord::rest::Rest;
+use super::batch::{Batch, Kind};
 use crate::discord::routes::Route;
 use crate::store::{Queued, Scope, Settlement};
+use choice::{Choice, choose};
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::DeliveryId;
@@ -39,6 +43,8 @@ pub(super) enum Alarm {
 pub(super) enum Pick {
     /// Send this one.
     Send(Box<Queued>),
+    /// Send these together, and who joins them before they leave.
+    Gather(Arc<Batch>),
     /// Ask again then.
     Wait(Instant),
     /// Nothing before something changes.
@@ -56,6 +62,13 @@ pub(super) struct Turn {
     pub(super) halt: bool,
 }
 
+/// What is on its way.
+#[derive(Debug)]
+enum Sending {
+    One,
+    Batch(Arc<Batch>),
+}
+
 /// A guild's lane.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
@@ -68,8 +81,10 @@ pub(super) struct Lane {
     deferred_until: Option<Instant>,
     /// The deferred one that is tried for all of them.
     probe: Option<DeliveryId>,
-    /// Which is on its way.
-    sending: Option<DeliveryId>,
+    /// What is on its way, or waits for its slot.
+    sending: Option<Sending>,
+    /// Whether Discord has refused a bulk ban here, so that bans go one by one until the guild is mended.
+    singly: bool,
     not_before: Option<Instant>,
     shut: Option<Shut>,
     /// Measures that nothing goes on with until somebody mends the guild, each with why: a permission is missing, or the
@@ -95,6 +110,9 @@ impl Lane {
         self.queue.retain(stays);
         self.parked.retain(stays);
         self.deferred.retain(stays);
+        if let Some(Sending::Batch(batch)) = &self.sending {
+            batch.retain(stays);
+        }
         if self.has_overtaken(&delivery) {
             return None;
         }
@@ -118,9 +136,20 @@ impl Lane {
                 Some(settled)
             }
             None => {
-                self.queue.push_back(delivery);
+                self.queue.extend(self.join(delivery).err());
                 None
             }
+        }
+    }
+
+    /// Lets it leave with what waits for its slot. It is given back where it does not go together with that, or where
+    /// something else of the same user goes first.
+    fn join(&self, delivery: Queued) -> Result<(), Queued> {
+        match &self.sending {
+            Some(Sending::Batch(batch)) if self.queue.iter().all(|earlier| earlier.user != delivery.user) => {
+                batch.join(delivery)
+            }
+            _ => Err(delivery),
         }
     }
 
@@ -130,12 +159,20 @@ impl Lane {
 
     /// Whether something waits here that has taken the delivery's place.
     fn has_overtaken(&self, delivery: &Queued) -> bool {
-        let waiting = self.queue.iter().chain(&self.parked).chain(&self.deferred);
-        waiting.into_iter().any(|other| overtakes(other, delivery))
+        let mut waiting = self.queue.iter().chain(&self.parked).chain(&self.deferred);
+        let overtakes = |other: &Queued| overtakes(other, delivery);
+        let leaving = matches!(&self.sending, Some(Sending::Batch(batch)) if batch.has(overtakes));
+        leaving || waiting.any(overtakes)
     }
 
-    /// The next delivery, if one may go. `opens` says when a route does, where it is shut.
-    pub(super) fn pick(&mut self, now: Instant, opens: impl Fn(Route) -> Option<Instant>) -> Pick {
+    /// What goes next, if something may. `opens` says when a route does, where it is shut; `together` whether the bot
+    /// may ban many at once here.
+    pub(super) fn pick(
+        &mut self,
+        now: Instant,
+        opens: impl Fn(Route) -> Option<Instant>,
+        together: impl FnOnce() -> bool,
+    ) -> Pick {
         if self.sending.is_some() || self.shut.is_some() {
             return Pick::Nothing;
         }
@@ -153,62 +190,74 @@ impl Lane {
             self.deferred_until = Some(now + NON_MEMBER_WAIT);
             wake = self.deferred_until.filter(|_| !self.deferred.is_empty());
         }
-        for place in 0..self.queue.len() {
-            let Some(next) = self.queue.get(place) else { break };
-            // What may have been done is asked for before it is sent again.
-            let asked = asking_route(next).and_then(&opens);
-            match asked.max(opens(Rest::punishment_route(next.guild, next.action))) {
-                // Another user's may go another route; of one user the order stays, whichever mains they come from.
-                Some(at) => wake = Some(wake.map_or(at, |earlier| earlier.min(at))),
-                None if self.queue.iter().take(place).any(|earlier| earlier.user == next.user) => {}
-                None => {
-                    let Some(next) = self.queue.remove(place) else { break };
-                    self.sending = Some(next.id);
-                    return Pick::Send(Box::new(next));
-                }
+        let together = !self.singly && self.queue.iter().any(|one| Kind::of(one).is_some()) && together();
+        match choose(&self.queue, together, self.probe, opens) {
+            Choice::Alone(place) => {
+                let Some(next) = self.queue.remove(place) else { return Pick::Nothing };
+                self.sending = Some(Sending::One);
+                Pick::Send(Box::new(next))
             }
+            Choice::Together(kind, places) => {
+                let places: HashSet<usize> = places.into_iter().collect();
+                let (members, others) = std::mem::take(&mut self.queue)
+                    .into_iter()
+                    .enumerate()
+                    .partition::<Vec<_>, _>(|(place, _)| places.contains(place));
+                self.queue = others.into_iter().map(|(_, one)| one).collect();
+                let batch = Batch::open(kind, members.into_iter().map(|(_, one)| one).collect());
+                self.sending = Some(Sending::Batch(Arc::clone(&batch)));
+                Pick::Gather(batch)
+            }
+            Choice::Nobody(opens) => wake.into_iter().chain(opens).min().map_or(Pick::Nothing, Pick::Wait),
         }
-        wake.map_or(Pick::Nothing, Pick::Wait)
     }
 
-    /// Takes in what became of the delivery that was on its way. Its own settlement is the caller's to store.
-    pub(super) fn finished(
-        &mut self,
-        mut delivery: Queued,
-        settled: Option<&Settlement>,
-        next: Next,
-        now: Instant,
-    ) -> Turn {
+    /// Takes in what became of what was on its way. Its own settlements are the caller's to store.
+    pub(super) fn returned(&mut self, tried: Vec<Tried>, next: Next, now: Instant) -> Turn {
         self.sending = None;
-        let probed = self.probe.take() == Some(delivery.id);
-        if let Some(settlement) = settled {
+        let probe = self.probe.take();
+        let probed = tried.iter().any(|one| Some(one.delivery.id) == probe);
+        let mended = std::mem::take(&mut self.mended);
+        let next = match next {
+            // Refused for what may be mended by now: once more tells.
+            Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away | Next::Singly if mended => {
+                Next::Again(backoff(0))
+            }
+            next => next,
+        };
+        let measure = tried.first().map_or(Action::Ban, |one| one.delivery.action.measure());
+        // The first one goes back last, to be first again.
+        tried.into_iter().rev().for_each(|one| self.put_back(one, &next));
+        self.follow(next, measure, probed, now)
+    }
+
+    /// Puts one that was tried to where it waits for another try, if there is to be one.
+    fn put_back(&mut self, tried: Tried, next: &Next) {
+        let Tried { mut delivery, settlement, fate } = tried;
+        delivery.alone |= fate == Fate::Alone;
+        if let Some(settlement) = settlement {
             (delivery.attempts, delivery.state) = (settlement.attempts, settlement.state);
             if settlement.state.is_final() {
                 // It was asked for a second time while it was on its way.
                 self.queue.retain(|other| other.id != delivery.id);
             }
             for again in self.queue.iter_mut().filter(|other| other.id == delivery.id) {
-                (again.attempts, again.state) = (delivery.attempts, delivery.state);
+                (again.attempts, again.state, again.alone) =
+                    (delivery.attempts, delivery.state, delivery.alone);
             }
         }
-        let mended = std::mem::take(&mut self.mended);
-        let next = match next {
-            // Refused for what may be mended by now: once more tells.
-            Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away if mended => Next::Again(backoff(0)),
-            next => next,
-        };
         // Something newer for this user came meanwhile: this one is not tried again.
-        let measure = delivery.action.measure();
-        if !self.has_overtaken(&delivery) {
-            match &next {
-                Next::Forward => {}
-                Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away => self.parked.push(delivery),
-                // Before the others that wait: it was tried first.
-                Next::Defer(_) => self.deferred.push_front(delivery),
-                _ => self.queue.push_front(delivery),
-            }
+        if self.has_overtaken(&delivery) {
+            return;
         }
-        self.follow(next, measure, probed, now)
+        match (fate, next) {
+            (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => {}
+            (Fate::Alone, _) => self.queue.push_front(delivery),
+            (_, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => self.parked.push(delivery),
+            // Before the others that wait: it was tried first.
+            (_, Next::Defer(_)) => self.deferred.push_front(delivery),
+            _ => self.queue.push_front(delivery),
+        }
     }
 
     /// What follows for the lane.
@@ -223,6 +272,7 @@ impl Lane {
                 }
             }
             Next::Route => {}
+            Next::Singly => self.singly = true,
             Next::Again(wait) => self.not_before = Some(now + wait),
             Next::Limited(wait) => {
                 self.limited = self.limited.saturating_add(1);
@@ -278,7 +328,7 @@ impl Lane {
     /// What the bot may do there has changed, or somebody asks for it: what waits for that is tried again, except what
     /// `may` says the bot still may not do: Discord would refuse it again, and counts refusals (FACTS C1).
     pub(super) fn mend(&mut self, may: impl Fn(Action) -> bool) {
-        self.shut = None;
+        (self.shut, self.singly) = (None, false);
         self.mended = self.sending.is_some();
         self.barred.retain(|(measure, _)| !may(*measure));
         let parked = std::mem::take(&mut self.parked);
@@ -317,6 +367,7 @@ impl Lane {
         self.sending.is_none()
             && self.shut.is_none()
             && self.barred.is_empty()
+            && !self.singly
             && self.queue.is_empty()
             && self.parked.is_empty()
             && self.deferred.is_empty()
@@ -325,16 +376,6 @@ impl Lane {
     /// Whether something moves, or will by itself in a moment: not what waits for a person, or for hours.
     pub(super) fn is_moving(&self) -> bool {
         self.sending.is_some() || (self.shut.is_none() && self.not_before.is_none() && !self.queue.is_empty())
-    }
-}
-
-/// The route on which it is asked what became of an earlier try, where it has to be.
-fn asking_route(delivery: &Queued) -> Option<Route> {
-    let asked = matches!(delivery.state, DeliveryState::Unknown | DeliveryState::Sending);
-    match delivery.action {
-        Action::Ban | Action::Unban if asked => Some(Rest::banned_route(delivery.guild)),
-        Action::Kick if asked => Some(Rest::member_route(delivery.guild)),
-        _ => None,
     }
 }
 
@@ -348,8 +389,14 @@ fn overtakes(newer: &Queued, older: &Queued) -> bool {
 }
 
 fn blocked(reason: &str, attempts: u32) -> Settlement {
-    Settlement { state: DeliveryState::Blocked, reason: Some(reason.to_owned()), attempts, wait: None }
+    Settlement {
+        state: DeliveryState::Blocked,
+        reason: Some(reason.to_owned()),
+        attempts,
+        wait: None,
+        was_there: None,
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -56,6 +56,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
                 attempts: 0,
                 state: DeliveryState::Pending,
                 not_before: None,
+                alone: false,
             });
         }
         Ok::<_, StoreError>(())

@@ -1,6 +1,7 @@
 //! The engine and the ingest against a sandbox Discord in the same process.
 
 mod actions;
+mod bulk;
 mod delivery;
 mod freeze;
 mod gap;

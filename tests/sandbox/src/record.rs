@@ -91,13 +91,19 @@ fn texts<S: Serializer>(ids: &[u64], to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Recorded {
-    fn effect(&self) -> Effect {
+    /// Whom it is about: the user of its path, or the list of a bulk ban.
+    #[must_use]
+    pub fn users(&self) -> Vec<u64> {
         let listed = self.body.as_ref().and_then(|body| body["user_ids"].as_array());
         let id = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-        let users: Vec<u64> = match listed {
+        match listed {
             Some(list) => list.iter().filter_map(id).collect(),
             None => self.user.into_iter().collect(),
-        };
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        let users = self.users();
         Effect {
             method: self.method.clone(),
             route: self.route.clone(),

@@ -164,12 +164,17 @@ pub(super) fn parse_error(answer: &Answer, bare: bool) -> RestError {
             // Without JSON it came from the edge, which counts everything we do (FACTS C1).
             RestError::RateLimited { wait: retry_after(answer, &json), everything: global || body.is_none() }
         }
+        // Nobody of a bulk ban could be banned: what it says for sure is told by its code, not by its status, which is not
+        // known (FACTS A3).
+        (_, Some(json)) if json["code"] == 500_000 => refused(status, &json),
         // A refusal without JSON is not Discord's but of something before it: it says nothing for good.
-        (code, Some(json)) if is_refusal(code) => {
-            let message = json["message"].as_str().unwrap_or("refused");
-            let message = wayhaven_shared::value::Untrusted::clipped(message).line_within(120);
-            RestError::Refused { status, code: json["code"].as_u64().unwrap_or(0), message }
-        }
+        (code, Some(json)) if is_refusal(code) => refused(status, &json),
         _ => RestError::Stumbled(status),
     }
+}
+
+fn refused(status: u16, json: &Value) -> RestError {
+    let message = json["message"].as_str().unwrap_or("refused");
+    let message = wayhaven_shared::value::Untrusted::clipped(message).line_within(120);
+    RestError::Refused { status, code: json["code"].as_u64().unwrap_or(0), message }
 }

@@ -2,7 +2,8 @@
 
 use super::{Stop, Tools, priority};
 use crate::discord::rest::{AuditLogEntry, Rest};
-use crate::store::Queued;
+use crate::store::{Queued, Scope};
+use crate::sync::batch::is_in_question;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::Timestamp;
 
@@ -15,17 +16,17 @@ const DISCORD_EPOCH: i64 = 1_420_070_400_000;
 /// Whether the delivery was carried out by an earlier try. What can be repeated without harm, and costs as much as the
 /// question, is not asked for.
 pub(super) async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
-    let open_question = matches!(delivery.state, DeliveryState::Unknown | DeliveryState::Sending);
     match delivery.action {
-        Action::Ban | Action::Unban if open_question => is_banned_as_wanted(tools, delivery).await,
-        Action::Kick if open_question => is_kicked(tools, delivery).await,
+        Action::Ban | Action::Unban if is_in_question(delivery) => is_banned_as_wanted(tools, delivery).await,
+        Action::Kick if is_in_question(delivery) => is_kicked(tools, delivery).await,
         _ => Ok(false),
     }
 }
 
 async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     let route = Rest::banned_route(delivery.guild);
-    let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
+    let slot =
+        tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
     let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
     Ok(banned == (delivery.action == Action::Ban))
 }
@@ -45,7 +46,8 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         return Ok(true);
     }
     let route = Rest::member_route(delivery.guild);
-    let slot = tools.rest.slot_now(priority(delivery), route).await?.ok_or(Stop::Route)?;
+    let slot =
+        tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
     let member = tools.rest.member_now(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
     let not = |reason: &str| Err(Stop::Not(DeliveryState::Skipped, reason.to_owned()));
     match member.map(|member| member.joined_at) {

@@ -1,4 +1,7 @@
+mod together;
+
 use super::*;
+use crate::discord::rest::Rest;
 use crate::store::Scope;
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::Action;
@@ -19,11 +22,24 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         attempts: 0,
         state: DeliveryState::Pending,
         not_before: None,
+        alone: false,
     }
 }
 
-fn ban(id: u64, user: u64) -> Queued {
+pub(in crate::sync) fn ban(id: u64, user: u64) -> Queued {
     delivery(id, user, Action::Ban)
+}
+
+/// As one lane meets it that may not ban many at once.
+impl Lane {
+    fn pick_one(&mut self, now: Instant, opens: impl Fn(Route) -> Option<Instant>) -> Pick {
+        self.pick(now, opens, || false)
+    }
+
+    fn finished(&mut self, delivery: Queued, settled: Option<&Settlement>, next: Next, now: Instant) -> Turn {
+        let tried = Tried { delivery, settlement: settled.cloned(), fate: Fate::WithTheLane };
+        self.returned(vec![tried], next, now)
+    }
 }
 
 fn lane(deliveries: impl IntoIterator<Item = Queued>) -> Lane {
@@ -40,9 +56,9 @@ fn open(_: Route) -> Option<Instant> {
 
 /// The number of the delivery that goes next, or nothing.
 fn sent(lane: &mut Lane, now: Instant) -> Option<Queued> {
-    match lane.pick(now, open) {
+    match lane.pick_one(now, open) {
         Pick::Send(delivery) => Some(*delivery),
-        Pick::Wait(_) | Pick::Nothing => None,
+        Pick::Gather(_) | Pick::Wait(_) | Pick::Nothing => None,
     }
 }
 
@@ -91,7 +107,7 @@ fn two_mains_have_both_their_say_and_the_guild_itself_the_last() {
     let mut waiting = lane([ban(1, 10), other.clone()]);
     let bans = Rest::punishment_route(GuildId::new(2).unwrap(), Action::Ban);
     let opens = |route: Route| (route == bans).then_some(now + Duration::from_secs(5));
-    assert!(matches!(waiting.pick(now, opens), Pick::Wait(_)));
+    assert!(matches!(waiting.pick_one(now, opens), Pick::Wait(_)));
     assert_eq!(ids(&mut waiting, now + Duration::from_secs(5)), [1, 2]);
     let own = Queued { scope: Scope::Origin, ..of(2, delivery(3, 10, Action::Unban)) };
     assert_eq!(ids(&mut lane([ban(1, 10), other.clone(), own.clone()]), now), [3]);
@@ -103,7 +119,7 @@ fn two_mains_have_both_their_say_and_the_guild_itself_the_last() {
 #[test]
 fn what_is_asked_for_twice_while_it_is_on_its_way_is_sent_once_if_it_was_done() {
     let now = Instant::now();
-    let done = |state| Settlement { state, reason: None, attempts: 1, wait: None };
+    let done = |state| Settlement { state, reason: None, attempts: 1, wait: None, was_there: None };
     for (state, again) in [(DeliveryState::Applied, vec![]), (DeliveryState::Held, vec![1])] {
         let mut lane = lane([ban(1, 10)]);
         let first = sent(&mut lane, now).unwrap();
@@ -124,7 +140,7 @@ fn failures_in_a_row_slow_the_lane_down_whoever_meets_them_and_are_told_once() {
         let newer = ban(100 + turn, delivery.user.get());
         lane.enqueue(newer, None);
         alarms += u32::from(lane.finished(delivery, None, Next::Failed("500".into()), now).alarm.is_some());
-        let Pick::Wait(at) = lane.pick(now, open) else { panic!("not slowed down") };
+        let Pick::Wait(at) = lane.pick_one(now, open) else { panic!("not slowed down") };
         waits.push(at - now);
         now = at;
     }
@@ -144,7 +160,7 @@ fn many_429_in_a_row_slow_down_whatever_they_say() {
     for _ in 0..12 {
         let delivery = sent(&mut lane, now).unwrap();
         lane.finished(delivery, None, Next::Limited(Duration::from_millis(250)), now);
-        let Pick::Wait(at) = lane.pick(now, open) else { panic!("not slowed down") };
+        let Pick::Wait(at) = lane.pick_one(now, open) else { panic!("not slowed down") };
         last = at - now;
         now = at;
     }
@@ -158,10 +174,10 @@ fn a_shut_route_holds_what_goes_along_it_and_nothing_else() {
     let mut lane = lane([ban(1, 10), ban(2, 11), delivery(3, 12, Action::Unban)]);
     let bans = Rest::punishment_route(GuildId::new(2).unwrap(), Action::Ban);
     let opens = |route: Route| (route == bans).then_some(later);
-    let Pick::Send(unban) = lane.pick(now, opens) else { panic!("the unban waits too") };
+    let Pick::Send(unban) = lane.pick_one(now, opens) else { panic!("the unban waits too") };
     assert_eq!(unban.id.get(), 3);
     lane.finished(*unban, None, Next::Forward, now);
-    let Pick::Wait(at) = lane.pick(now, opens) else { panic!("a ban goes") };
+    let Pick::Wait(at) = lane.pick_one(now, opens) else { panic!("a ban goes") };
     assert_eq!(at, later);
     assert_eq!(ids(&mut lane, later), [1, 2]);
 }
@@ -177,7 +193,7 @@ fn a_blocked_guild_gets_nothing_until_it_is_mended() {
     assert!(turn.settlements.iter().all(|(_, settled)| settled.state == DeliveryState::Blocked));
     let (id, settled) = lane.enqueue(ban(3, 12), None).unwrap();
     assert_eq!((id.get(), settled.state), (3, DeliveryState::Blocked));
-    assert!(matches!(lane.pick(now, open), Pick::Nothing) && !lane.is_moving() && !lane.is_idle());
+    assert!(matches!(lane.pick_one(now, open), Pick::Nothing) && !lane.is_moving() && !lane.is_idle());
     lane.mend(|_| true);
     assert_eq!(ids(&mut lane, now), [1, 2, 3]);
 }
@@ -223,7 +239,7 @@ fn fault_11_a_spent_budget_of_bans_of_non_members_holds_those_bans_and_nothing_e
     assert_eq!((tried, alarms), (vec![1, 2, 3, 4], 1));
     assert!(!lane.is_moving() && !lane.is_idle());
     // An hour later one probes for all, in vain.
-    let Pick::Wait(at) = lane.pick(now, open) else { panic!("not waited for") };
+    let Pick::Wait(at) = lane.pick_one(now, open) else { panic!("not waited for") };
     assert_eq!(at - now, NON_MEMBER_WAIT);
     now = at;
     let probe = sent(&mut lane, now).unwrap();
@@ -274,10 +290,10 @@ fn fault_3_what_is_to_be_asked_for_waits_until_it_may_be_asked() {
     let guild = GuildId::new(2).unwrap();
     let mut lane = lane([Queued { state: DeliveryState::Unknown, ..ban(1, 10) }, ban(2, 11)]);
     let opens = |route: Route| (route == Rest::banned_route(guild)).then_some(later);
-    let Pick::Send(other) = lane.pick(now, opens) else { panic!("nothing goes") };
+    let Pick::Send(other) = lane.pick_one(now, opens) else { panic!("nothing goes") };
     assert_eq!(other.id.get(), 2);
     lane.finished(*other, None, Next::Forward, now);
-    let Pick::Wait(at) = lane.pick(now, opens) else { panic!("tried while it cannot be asked") };
+    let Pick::Wait(at) = lane.pick_one(now, opens) else { panic!("tried while it cannot be asked") };
     assert_eq!(at, later);
 }
 
@@ -287,7 +303,8 @@ fn what_is_asked_for_twice_is_verified_where_the_first_got_no_answer() {
     let mut lane = lane([ban(1, 10)]);
     let first = sent(&mut lane, now).unwrap();
     lane.enqueue(ban(1, 10), None);
-    let lost = Settlement { state: DeliveryState::Unknown, reason: None, attempts: 1, wait: None };
+    let lost =
+        Settlement { state: DeliveryState::Unknown, reason: None, attempts: 1, wait: None, was_there: None };
     lane.finished(first, Some(&lost), Next::Failed("lost".into()), now);
     let second = sent(&mut lane, now + Duration::from_secs(9)).unwrap();
     assert_eq!((second.state, second.attempts), (DeliveryState::Unknown, 1));

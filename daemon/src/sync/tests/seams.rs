@@ -133,7 +133,8 @@ async fn what_is_noted_as_held_after_the_freeze_has_ended_goes_on() {
         let punishment = record(change, &new(main, victim, Action::Ban), AtOrigin::Done)?.punishment.id;
         change.set_freeze(guild(main), None)?;
         let delivery = change.deliveries_of(punishment)?[0].id;
-        let held = Settlement { state: DeliveryState::Held, reason: None, attempts: 0, wait: None };
+        let held =
+            Settlement { state: DeliveryState::Held, reason: None, attempts: 0, wait: None, was_there: None };
         change.settle(delivery, &held)?;
         Ok(punishment)
     });

@@ -38,7 +38,7 @@ impl Aim {
     pub(super) fn fits_request(&self, request: &Asked<'_>) -> bool {
         self.shard.is_none()
             && self.guild.is_none_or(|guild| request.guild == Some(guild))
-            && self.user.is_none_or(|user| request.user == Some(user))
+            && self.user.is_none_or(|user| request.is_about(user))
     }
 
     pub(super) fn fits_event(&self, event: &Event) -> bool {

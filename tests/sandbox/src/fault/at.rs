@@ -1,6 +1,7 @@
 //! Which requests a fault concerns, and whom a 429 blames.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::wire;
 
@@ -42,7 +43,7 @@ impl At {
         self
     }
 
-    /// About one user only.
+    /// About one user only, also where a bulk ban lists them.
     #[must_use]
     pub fn user(mut self, user: u64) -> Self {
         self.user = Some(user);
@@ -60,7 +61,7 @@ impl At {
         self.method.as_deref().is_none_or(|method| method == request.method)
             && self.route.as_deref().is_none_or(|route| route == request.route)
             && self.guild.is_none_or(|guild| request.guild == Some(guild))
-            && self.user.is_none_or(|user| request.user == Some(user))
+            && self.user.is_none_or(|user| request.is_about(user))
     }
 }
 
@@ -75,6 +76,19 @@ pub struct Asked<'a> {
     pub guild: Option<u64>,
     /// User id; of requests for direct messages, the other person's.
     pub user: Option<u64>,
+    /// Its body, if that was JSON.
+    pub body: Option<&'a Value>,
+}
+
+impl Asked<'_> {
+    /// Whether it concerns a user, by its path or its list of users.
+    pub(super) fn is_about(&self, user: u64) -> bool {
+        let listed = |body: &Value| {
+            let id = user.to_string();
+            body["user_ids"].as_array().is_some_and(|list| list.iter().any(|one| *one == *id))
+        };
+        self.user == Some(user) || self.body.is_some_and(listed)
+    }
 }
 
 /// Whom a 429 blames.

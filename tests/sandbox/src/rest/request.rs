@@ -122,6 +122,7 @@ impl Incoming {
             route: self.found.as_ref().map_or("", |(endpoint, _)| endpoint.template),
             guild: self.parameter("guild_id"),
             user: self.about(world),
+            body: self.sent.as_ref(),
         }
     }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
-use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox};
+use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox, permissions};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
 
@@ -45,6 +45,9 @@ impl Stage {
             global_limit: 0,
             openapi: None,
             max_concurrency: 1_000,
+            // Bulk bans everywhere but in one child.
+            bot_permissions: permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD,
+            without_permission: vec![(GUILDS - 3, permissions::MANAGE_GUILD)],
             ..Options::default()
         };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();

@@ -58,9 +58,7 @@ impl Driver {
             let log = world.log.entries();
             for (index, entry) in log.iter().enumerate().skip(from).filter(|(_, entry)| entry.effect) {
                 let (Some(guild), Some(action)) = (entry.guild, deed(entry)) else { continue };
-                let bulk = entry.body.as_ref().and_then(|body| body["user_ids"].as_array());
-                let bulk = bulk.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok());
-                for user in entry.user.into_iter().chain(bulk) {
+                for user in entry.users() {
                     if user == self.framed || self.is_followed(user) {
                         found.push((index, guild, user, action));
                     }
