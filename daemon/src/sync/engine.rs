@@ -236,7 +236,12 @@ impl Lanes {
         }
         let Some(lane) = self.lanes.get_mut(&guild) else { return };
         let opens = |route| self.tools.rest.opens_at(route);
-        match lane.pick(Instant::now(), opens, || self.tools.directory.may_bulk_ban(guild)) {
+        let together = || {
+            // Where roles are protected each user's have to be asked for.
+            let asked = self.tools.store.topology().protection().has_roles(guild);
+            !asked && self.tools.directory.may_bulk_ban(guild)
+        };
+        match lane.pick(Instant::now(), opens, together) {
             Pick::Send(delivery) => self.send(Load::One(*delivery)),
             Pick::Gather(batch) => self.send(Load::Together(batch)),
             Pick::Wait(at) => self.wakes.push(Reverse((at, guild))),

@@ -103,6 +103,12 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
     let Some(first) = leaving.first() else { return Next::Forward };
     let (guild, at_origin) = (first.guild, first.scope == Scope::Origin);
     let (mut slot, mut shorter) = (slot, None::<String>);
+    // Whose roles have to be asked for, is asked about alone.
+    if tools.store.topology().protection().has_roles(guild) {
+        let alone = |delivery: Queued| Tried { settlement: None, delivery, fate: Fate::Alone };
+        tried.extend(leaving.into_iter().map(alone));
+        return Next::Forward;
+    }
     loop {
         let Gathered { permit, granted, refused } = bulk_permit(&tools.store.topology(), guild, leaving);
         tried.extend(refused.into_iter().map(not_sent));

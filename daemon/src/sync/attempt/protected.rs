@@ -4,7 +4,7 @@
 use super::{Stop, Tools, priority};
 use crate::discord::rest::Rest;
 use crate::network::Refusal;
-use crate::store::Queued;
+use crate::store::{Queued, Scope};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ pub(super) async fn check_roles(tools: &Tools, delivery: &Queued) -> Result<(), 
         return Ok(());
     }
     let route = Rest::member_route(guild);
-    let Some(slot) = tools.rest.slot_now(priority(delivery), route).await? else {
+    let Some(slot) = tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await? else {
         let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)));
     };

@@ -4,7 +4,7 @@
 use super::{STORE_WAIT, Stop, Tools, overtaken, priority};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, Rest, RestError};
-use crate::store::{Asked, Judged, Queued};
+use crate::store::{Asked, Judged, Queued, Scope};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -138,7 +138,7 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: Sought) ->
         if let Some(opens) = tools.rest.opens_at(route) {
             return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
         }
-        let Some(slot) = tools.rest.slot_now(priority(delivery), route).await? else {
+        let Some(slot) = tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await? else {
             return Err(Stop::Wait(ASK_AGAIN));
         };
         let page = tools.rest.audit_log_by(slot, delivery.guild, sought.kind, sought.me, after).await;
