@@ -1,6 +1,7 @@
 //! The daemon: what its parts share, and its life.
 
 use crate::clock::Clock;
+use crate::direct::Pace;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::settings::Settings;
@@ -49,6 +50,7 @@ pub struct Daemon {
     started: Instant,
     connection: RwLock<Connection>,
     application: OnceLock<String>,
+    pace: Pace,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -63,6 +65,7 @@ impl Daemon {
             started: Instant::now(),
             connection: RwLock::new(connection),
             application: OnceLock::new(),
+            pace: Pace::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -106,6 +109,11 @@ impl Daemon {
     /// The sync engine.
     pub fn engine(&self) -> &Engine {
         &self.parts.engine
+    }
+
+    /// How many direct messages begin.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// What takes in events.

@@ -30,6 +30,8 @@ pub struct Settings {
     pub discord: DiscordSettings,
     /// `network.…`.
     pub network: NetworkSettings,
+    /// `moderation.…`.
+    pub moderation: ModerationSettings,
     /// Who may do everything, each once.
     pub owner_ids: Vec<UserId>,
     /// `log.…`.
@@ -69,6 +71,13 @@ pub struct NetworkSettings {
     pub main_guild: Option<GuildId>,
     /// Each once.
     pub mains: Vec<GuildId>,
+}
+
+/// What holds for every punishment.
+#[derive(Clone, Copy, Debug)]
+pub struct ModerationSettings {
+    /// Whether users are told of a ban, kick or warning by direct message before it.
+    pub direct_messages: bool,
 }
 
 /// What is logged.

@@ -4,9 +4,11 @@
 //! is ours. Every request that changes something in a guild shows a [`Permit`](crate::network::Permit) and reads its guild from it.
 
 mod calls;
+mod direct;
 mod fault;
 
 pub use calls::{AUDIT_PAGE, AuditLogEntry, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit};
+pub use direct::DirectChannel;
 pub use fault::{Outcome, RestError};
 
 use crate::discord::budget::{Budget, Priority, Slot};

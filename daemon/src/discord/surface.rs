@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Reply;
+use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::{GuildId, PunishmentId};
 use wayhaven_shared::{Fault, grammar};
 
@@ -192,7 +194,7 @@ impl Answer {
     async fn follow(&self, mut reply: Reply, punishment: PunishmentId) {
         let mut changes = self.daemon.store().sequence();
         let mut stopping = self.daemon.stopping();
-        let mut shown = counts(&reply);
+        let mut shown = counts(&mut reply);
         loop {
             changes.mark_unchanged();
             let detail = self
@@ -202,11 +204,12 @@ impl Answer {
                 .await;
             let Ok(detail) = detail else { return };
             let moving = detail.is_moving();
-            if let Reply::Ban(punished) | Reply::Unban(punished) = &mut reply {
+            if let Some(punished) = punished(&mut reply) {
                 punished.deliveries = detail.counts();
                 punished.origin = detail.origin;
+                punished.told = detail.told;
             }
-            let now = counts(&reply);
+            let now = counts(&mut reply);
             // While it goes on the answer shows how far it is; once the token is gone only the end is told.
             let message = || embed::message(&reply.report());
             match (moving, now != shown) {
@@ -228,11 +231,25 @@ impl Answer {
     }
 }
 
-fn counts(reply: &Reply) -> String {
+/// What a reply tells of a punishment and its deliveries.
+fn punished(reply: &mut Reply) -> Option<&mut Punished> {
     match reply {
-        Reply::Ban(punished) | Reply::Unban(punished) => {
-            format!("{} {}", punished.origin.words(), punished.deliveries.words())
-        }
-        _ => String::new(),
+        Reply::Ban(punished)
+        | Reply::Unban(punished)
+        | Reply::Kick(punished)
+        | Reply::Mute(punished)
+        | Reply::Unmute(punished)
+        | Reply::Timeout(punished)
+        | Reply::Untimeout(punished)
+        | Reply::Warn(punished) => Some(punished),
+        _ => None,
     }
+}
+
+/// What of a reply changes while deliveries go on.
+fn counts(reply: &mut Reply) -> String {
+    punished(reply).map_or_else(String::new, |punished| {
+        let told = punished.told.as_ref().map(Told::words);
+        format!("{} {} {told:?}", punished.origin.words(), punished.deliveries.words())
+    })
 }

@@ -91,6 +91,8 @@ mod tests {
         test_guild = "401"
         [network]
         mains = ["501"]
+        [moderation]
+        direct_messages = true
         [log]
         level = "info"
     "#;
@@ -115,6 +117,7 @@ mod tests {
             ("\"301\"", "\"302\"", "discord.application_id"),
             ("\"401\"", "\"402\"", "discord.test_guild"),
             ("[\"501\"]", "[\"501\", \"502\"]", "network.mains"),
+            ("= true", "= false", "moderation.direct_messages"),
             ("\"info\"", "\"debug\"", "log.level"),
         ] {
             let file = BEFORE.replace(from, to);
@@ -134,7 +137,7 @@ mod tests {
 
     /// What the daemon works with, apart from what is shown of it.
     fn everything(of: &Settings) -> String {
-        format!("{:?} {:?} {:?} {:?}", of.discord, of.network, of.owner_ids, of.log)
+        format!("{:?} {:?} {:?} {:?} {:?}", of.discord, of.network, of.moderation, of.owner_ids, of.log)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::store::rows::{Sql, column};
 use crate::store::{StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
 
 impl View<'_> {
     /// Provenance: why an undo of a measure that was decided in `source` takes nothing back in the child `guild`; nothing
@@ -53,6 +53,26 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let read = |row: &Row<'_>| Ok((column(row, "event_id")?, column(row, "source_guild")?));
         Ok(statement.query_row(params![Sql(guild), Sql(user), measure], read).optional()?)
+    }
+
+    /// How many other kicks of the user were carried out there by requests that left since then: each has an entry of its
+    /// own in the guild's audit log.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn other_kicks(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        kick: DeliveryId,
+        since: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let sql =
+            "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = 'kick'
+               AND delivery_id <> ?3 AND state = 'applied' AND sent_at >= ?4";
+        let values = params![Sql(guild), Sql(user), Sql(kick), since.millis()];
+        let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
     }
 
     /// Whether what stands of the measure in the guild is Wayhaven's, or may be: the latest of our deliveries before
