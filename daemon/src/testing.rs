@@ -99,6 +99,7 @@ impl TestDaemon {
         Self::start_in(sandbox, home, |_| {}).await
     }
 
+    /// Like [`start_at`](Self::start_at), with other settings.
     pub(crate) async fn start_in(
         sandbox: &Sandbox,
         home: Arc<TempDir>,
