@@ -1,6 +1,7 @@
 //! The daemon: what its parts share, and its life.
 
 use crate::clock::Clock;
+use crate::direct::Pace;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
@@ -51,6 +52,7 @@ pub struct Daemon {
     connection: RwLock<Connection>,
     application: OnceLock<String>,
     questions: Questions,
+    pace: Pace,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -67,6 +69,7 @@ impl Daemon {
             connection: RwLock::new(connection),
             application: OnceLock::new(),
             questions: Questions::default(),
+            pace: Pace::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -111,6 +114,11 @@ impl Daemon {
     /// The sync engine.
     pub fn engine(&self) -> &Engine {
         &self.parts.engine
+    }
+
+    /// How many direct messages begin.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// What takes in events.

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod control;
 pub mod daemon;
+pub mod direct;
 pub mod discord;
 #[cfg(test)]
 mod failpoint;

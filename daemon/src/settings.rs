@@ -30,6 +30,8 @@ pub struct Settings {
     pub discord: DiscordSettings,
     /// `network.…`.
     pub network: NetworkSettings,
+    /// `moderation.…`.
+    pub moderation: ModerationSettings,
     /// Who may do everything, each once.
     pub owner_ids: Vec<UserId>,
     /// `log.…`.
@@ -71,6 +73,13 @@ pub struct NetworkSettings {
     pub mains: Vec<GuildId>,
     /// The other bots whose word counts in a main, each once.
     pub bots: Vec<UserId>,
+}
+
+/// What holds for every punishment.
+#[derive(Clone, Copy, Debug)]
+pub struct ModerationSettings {
+    /// Whether users are told of a ban, kick or warning by direct message before it.
+    pub direct_messages: bool,
 }
 
 /// What is logged.

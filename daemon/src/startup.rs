@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::control;
 use crate::daemon::{Daemon, Parts};
+use crate::direct;
 use crate::discord::budget::Budget;
 use crate::discord::connection;
 use crate::discord::directory::Directory;
@@ -163,7 +164,10 @@ pub(crate) async fn start(
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
     let parts = Parts { layout, clock, store, rest, directory, engine, ingest };
-    Ok((Arc::new(Daemon::new(settings, parts)), listener))
+    let daemon = Arc::new(Daemon::new(settings, parts));
+    // With the engine, since deliveries wait for it. It ends once what is on its way has come as far as it will.
+    tokio::spawn(direct::keep(Arc::clone(&daemon)));
+    Ok((daemon, listener))
 }
 
 /// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an

@@ -8,6 +8,7 @@ mod alerts;
 mod audit;
 mod config;
 mod deliveries;
+mod direct;
 mod events;
 mod freeze;
 mod gap;
@@ -30,6 +31,7 @@ pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use deliveries::{
     Asked, DeliveryFilter, Echo, Judged, Queued, RetryFilter, Scope, Settlement, Unfinished,
 };
+pub use direct::{DirectMessage, Directs, Telling};
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
@@ -151,6 +153,7 @@ struct Shared {
     sequence: watch::Sender<u64>,
     outbox: mpsc::UnboundedSender<Vec<Queued>>,
     audited: watch::Sender<u64>,
+    directs: watch::Sender<Directs>,
     epoch: String,
 }
 
@@ -176,6 +179,7 @@ impl Store {
             sequence: watch::Sender::new(view.last_event()?),
             outbox,
             audited: watch::Sender::new(view.chain_head()?.rows),
+            directs: watch::Sender::new(view.directs()?),
         });
         let readers = Arc::new(Readers::open(path, BUSY, clock.clone())?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
@@ -254,6 +258,11 @@ impl Store {
     /// Follows how many rows the committed audit has.
     pub fn audited(&self) -> watch::Receiver<u64> {
         self.shared.audited.subscribe()
+    }
+
+    /// Follows the direct messages that are committed.
+    pub fn directs(&self) -> watch::Receiver<Directs> {
+        self.shared.directs.subscribe()
     }
 
     /// Which store this is: a restored one has another epoch.

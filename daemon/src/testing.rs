@@ -57,6 +57,8 @@ pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
     let mut settings = Settings::load(&Sources { environment, ..Sources::default() }).unwrap();
     // Beyond what the settings take, so that tests do not wait for what they do not test.
     settings.discord.requests_per_second = 5_000;
+    // Most tests are about deliveries, which would wait for these; those about direct messages turn them on.
+    settings.moderation.direct_messages = false;
     let place = Environment { home: Some(home.into()), runtime: None };
     let layout = Layout::new(&place).unwrap();
     for directory in [&layout.data, &layout.state, &layout.logs] {
@@ -97,7 +99,12 @@ impl TestDaemon {
         Self::start_in(sandbox, home, |_| {}).await
     }
 
-    async fn start_in(sandbox: &Sandbox, home: Arc<TempDir>, set: impl FnOnce(&mut Settings)) -> Self {
+    /// Like [`start_at`](Self::start_at), with other settings.
+    pub(crate) async fn start_in(
+        sandbox: &Sandbox,
+        home: Arc<TempDir>,
+        set: impl FnOnce(&mut Settings),
+    ) -> Self {
         let (mut settings, layout) = prepare(sandbox, home.path());
         set(&mut settings);
         let (daemon, listener) = startup::start(settings, layout, Clock::default()).await.unwrap();

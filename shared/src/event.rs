@@ -3,7 +3,8 @@
 use crate::operations::punishment::{Delivery, Punishment};
 use crate::operations::setup::Link;
 use crate::operations::status::Connection;
-use crate::value::{GuildId, Timestamp, Untrusted, UserId};
+use crate::operations::told::Told;
+use crate::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A place in the event stream.
@@ -44,6 +45,13 @@ pub enum Change {
     Origin {
         /// As it is now, in the shape of a delivery to that guild.
         delivery: Delivery,
+    },
+    /// Whether the user of a punishment was told of it is known now.
+    Told {
+        /// The punishment.
+        punishment_id: PunishmentId,
+        /// How it ended.
+        told: Told,
     },
     /// A link was made or closed, or a guild became a main.
     Network {

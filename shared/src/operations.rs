@@ -19,6 +19,7 @@ pub mod setup;
 pub mod status;
 pub mod sync;
 pub mod timeout;
+pub mod told;
 pub mod warn;
 
 use crate::operation::{Authority, Definition, Effect, Operation, Reported, Surfaces};

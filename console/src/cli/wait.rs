@@ -103,6 +103,9 @@ fn apply(detail: &mut PunishmentDetail, change: Change) {
             let (guild_id, state, reason) = (delivery.guild_id, delivery.state, delivery.reason);
             detail.origin = OriginOutcome { guild_id, state, reason };
         }
+        Change::Told { punishment_id, told } if punishment_id == detail.punishment.id => {
+            detail.told = Some(told);
+        }
         _ => {}
     }
 }

@@ -110,6 +110,7 @@ impl Model {
                 let group = self.groups.entry(delivery.punishment_id).or_default();
                 group.origin = Some(delivery);
             }
+            Change::Told { .. } => {}
             Change::Network { .. } => return Consequence::Reread,
             Change::Guild { guild_id, name, presence } => self.guild(guild_id, name, presence),
             Change::Contained { guild_id, action, user_id, .. } => {

@@ -6,12 +6,14 @@
 mod bulk;
 mod buttons;
 mod calls;
+mod direct;
 mod fault;
 
 pub use bulk::MOST_AT_ONCE;
 pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,
 };
+pub use direct::DirectChannel;
 pub use fault::{Outcome, RestError};
 
 use crate::discord::budget::{Budget, Priority, Slot};

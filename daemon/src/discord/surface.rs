@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Reply;
 use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::{GuildId, PunishmentId};
 use wayhaven_shared::{Fault, grammar};
 
@@ -229,6 +230,7 @@ impl Answer {
             if let Some(punished) = reply.punished_mut() {
                 punished.deliveries = detail.counts();
                 punished.origin = detail.origin;
+                punished.told = detail.told;
             }
             let now = counts(&reply);
             // While it goes on the answer shows how far it is; once the token is gone only the end is told.
@@ -252,7 +254,11 @@ impl Answer {
     }
 }
 
+/// What of a reply changes while deliveries go on.
 fn counts(reply: &Reply) -> String {
-    let words = |punished: &Punished| format!("{} {}", punished.origin.words(), punished.deliveries.words());
+    let words = |punished: &Punished| {
+        let told = punished.told.as_ref().map(Told::words);
+        format!("{} {} {told:?}", punished.origin.words(), punished.deliveries.words())
+    };
     reply.punished().map(words).unwrap_or_default()
 }

@@ -1,10 +1,11 @@
 //! What punishes (`ban` to `warn`), `punishment list`, `punishment show`.
 
 use super::{Handle, PAGE};
+use crate::direct::telling;
 use crate::discord::directory::needed;
 use crate::invocation::Context;
 use crate::network::Topology;
-use crate::store::{Judged, NewPunishment, View};
+use crate::store::{Judged, NewPunishment, Telling, View};
 use crate::sync::attempt::{NO_MUTE_ROLE, whose};
 use crate::sync::plan::{Step, plan};
 use crate::sync::record::{AtOrigin, record};
@@ -19,6 +20,7 @@ use wayhaven_shared::operations::punishment::{
     PunishmentShow, Punishments,
 };
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
+use wayhaven_shared::operations::told::{Told, ToldState};
 use wayhaven_shared::operations::warn::Warn;
 use wayhaven_shared::value::{Evidence, GuildId, PageSize, PunishmentId, Span, Untrusted, UserId};
 
@@ -112,6 +114,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         expires_at: asked.span.map(|span| cx.daemon.clock().now() + span),
         evidence: asked.evidence,
         because: cx.invocation.because,
+        tell: telling(&cx.daemon, guild, asked.action, true),
         ..NewPunishment::new(guild, asked.user, asked.action, cx.invocation.actor.origin())
     };
     let recorded = cx.daemon.store().write(move |change| Ok(record(change, &new, AtOrigin::ToDo)?)).await?;
@@ -121,6 +124,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         network: topology.is_main(guild),
         origin: recorded.origin,
         deliveries: recorded.deliveries,
+        told: recorded.told,
         plan: Vec::new(),
     })
 }
@@ -179,6 +183,7 @@ async fn preview(
         network: topology.is_main(guild),
         origin: OriginOutcome { guild_id: guild, state: DeliveryState::Pending, reason: None },
         deliveries: steps.iter().map(|step| step.state).collect(),
+        told: telling(&cx.daemon, guild, action, false).map(would_be_told),
         plan: steps.into_iter().map(planned).collect(),
     })
 }
@@ -204,6 +209,14 @@ async fn foresee(cx: &Context, steps: &mut [Step], action: Action) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// What a dry run says of it.
+fn would_be_told(telling: Telling) -> Told {
+    match telling {
+        Telling::Now { .. } => Told::new(ToldState::Waiting, None),
+        Telling::Not(reason) => Told::new(ToldState::NotTold, Some(reason)),
+    }
 }
 
 impl Handle for PunishmentList {
@@ -258,5 +271,5 @@ pub(crate) fn detail(
             reason: (punishment.origin == Origin::Guild).then(|| "made there by hand".into()),
         },
     };
-    Ok(PunishmentDetail { punishment, origin, deliveries })
+    Ok(PunishmentDetail { punishment, origin, told: view.told(id)?, deliveries })
 }

@@ -87,6 +87,8 @@ keys! {
     TEST_GUILD = "discord.test_guild", ["TEST_GUILD_ID"], "none", "A guild for trying things out";
     MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
     BOTS = "network.bots", [], "none", "Other bots whose punishments in a main count like a person's";
+    DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
+        "Whether users are told of a ban, kick or warning by direct message before it, true or false";
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";
     LOG_LEVEL = "log.level", ["LOG_LEVEL"], "info", "trace, debug, info, warn or error; DEBUG=true is debug";
 }

@@ -3,7 +3,8 @@
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, Key, MAIN_GUILD, OTHER_VARIABLES, REPLACED};
 use super::sources::{Given, Sources, Variables, of_file};
 use super::{
-    DiscordSettings, LogLevel, LogSettings, NetworkSettings, Origin, Setting, Settings, one_line, token,
+    DiscordSettings, LogLevel, LogSettings, ModerationSettings, NetworkSettings, Origin, Setting, Settings,
+    one_line, token,
 };
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
             main_guild: main.as_ref().map(|(guild, _)| *guild),
             mains: reader.many(&keys::MAINS, main.into_iter().collect())?,
             bots: reader.many(&keys::BOTS, Vec::new())?,
+        },
+        moderation: ModerationSettings {
+            direct_messages: reader.flag(&keys::DIRECT_MESSAGES)?.unwrap_or(true),
         },
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },
@@ -117,6 +121,15 @@ impl Reader {
 
     fn id<T: FromStr>(&mut self, key: &'static Key) -> Result<Option<T>, Fault> {
         Ok(self.one(key, |text| text.parse().map_err(|_| AN_ID.to_owned()))?.map(|(id, _)| id))
+    }
+
+    fn flag(&mut self, key: &'static Key) -> Result<Option<bool>, Fault> {
+        let read = |text: &str| match text.to_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err("it must be true or false".to_owned()),
+        };
+        Ok(self.one(key, read)?.map(|(flag, _)| flag))
     }
 
     /// An id in a variable that is no key of its own.

@@ -92,6 +92,8 @@ mod tests {
         [network]
         mains = ["501"]
         bots = ["601"]
+        [moderation]
+        direct_messages = true
         [log]
         level = "info"
     "#;
@@ -117,6 +119,7 @@ mod tests {
             ("\"401\"", "\"402\"", "discord.test_guild"),
             ("[\"501\"]", "[\"501\", \"502\"]", "network.mains"),
             ("\"601\"", "\"602\"", "network.bots"),
+            ("= true", "= false", "moderation.direct_messages"),
             ("\"info\"", "\"debug\"", "log.level"),
         ] {
             let file = BEFORE.replace(from, to);
@@ -136,7 +139,7 @@ mod tests {
 
     /// What the daemon works with, apart from what is shown of it.
     fn everything(of: &Settings) -> String {
-        format!("{:?} {:?} {:?} {:?}", of.discord, of.network, of.owner_ids, of.log)
+        format!("{:?} {:?} {:?} {:?} {:?}", of.discord, of.network, of.moderation, of.owner_ids, of.log)
     }
 
     #[test]

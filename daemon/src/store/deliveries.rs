@@ -86,6 +86,10 @@ pub struct Settlement {
 
 const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 
+/// Not one that waits until the user was told: it has not left, and is the engine's only then (`direct`).
+const RELEASED: &str = "NOT EXISTS (SELECT 1 FROM direct_messages m
+    WHERE m.punishment_id = d.punishment_id AND m.holds = 1 AND d.state = 'pending')";
+
 /// What a changed row is told with.
 const RETURNED: &str = "scope, delivery_id, punishment_id, guild_id, action, target_user, state, reason,
     attempts, created_at, updated_at, (SELECT name FROM guild_settings g WHERE g.guild_id = deliveries.guild_id) AS name";
@@ -165,33 +169,23 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| optional(row, "sent_at"))?)
     }
 
-    /// How many other kicks of the user were done in the guild by us since then.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn other_kicks(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        besides: DeliveryId,
-        since: Timestamp,
-    ) -> Result<usize, StoreError> {
-        let sql =
-            "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = 'kick'
-               AND delivery_id <> ?3 AND state = 'applied' AND sent_at >= ?4";
-        let values = params![Sql(guild), Sql(user), Sql(besides), since.millis()];
-        let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        Ok(usize::try_from(count).unwrap_or(0))
-    }
-
-    /// Everything open, oldest first: what a start goes on with.
+    /// Everything open that waits for no direct message, oldest first: what a start goes on with.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn open_deliveries(&self) -> Result<Vec<Queued>, StoreError> {
-        let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} ORDER BY d.delivery_id");
+        let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} AND {RELEASED} ORDER BY d.delivery_id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
+    }
+
+    /// What is pending of a punishment, in order.
+    pub(super) fn pending_deliveries_of(&self, punishment: PunishmentId) -> Result<Vec<Queued>, StoreError> {
+        let sql = format!(
+            "SELECT {QUEUED} WHERE d.punishment_id = ?1 AND d.state = 'pending' ORDER BY d.delivery_id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_map([Sql(punishment)], queued)?.collect::<Result<_, _>>()?)
     }
 }
 
@@ -262,8 +256,10 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn suspect_open_deliveries(&self) -> Result<(), StoreError> {
-        let sql =
-            format!("UPDATE deliveries SET sent = 1 WHERE state IN {OPEN} AND state <> 'held' AND sent = 0");
+        let sql = format!(
+            "UPDATE deliveries AS d SET sent = 1
+             WHERE d.state IN {OPEN} AND d.state <> 'held' AND d.sent = 0 AND {RELEASED}"
+        );
         self.connection().prepare_cached(&sql)?.execute([])?;
         let sql = format!(
             "UPDATE deliveries SET sent = 1 WHERE delivery_id IN (

@@ -18,6 +18,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0005-freeze.sql"),
     include_str!("migrations/0006-actions.sql"),
     include_str!("migrations/0007-provenance.sql"),
+    include_str!("migrations/0008-direct.sql"),
     include_str!("migrations/0011-protect.sql"),
 ];
 

@@ -1,7 +1,7 @@
 //! `punishments`, and what a guild's own staff did.
 
 use super::rows::{Sql, column, optional, word};
-use super::{Change, StoreError, View};
+use super::{Change, StoreError, Telling, View};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};
 use wayhaven_shared::value::{Evidence, GuildId, PunishmentId, Timestamp, Untrusted, UserId};
@@ -31,6 +31,8 @@ pub struct NewPunishment {
     pub because: Option<PunishmentId>,
     /// Discord's audit entry it was picked up from.
     pub audit_entry: Option<u64>,
+    /// Whether the user is told before it is done; nothing where nobody is told.
+    pub tell: Option<Telling>,
 }
 
 impl NewPunishment {
@@ -48,6 +50,7 @@ impl NewPunishment {
             evidence: None,
             because: None,
             audit_entry: None,
+            tell: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It takes closures, each in a savepoint, and commits them in groups: one fsync serves many. A caller is
 //! answered after its commit, and after the topology and the event sequence of that commit are published.
 
-use super::{Queued, Shared, StoreError, View};
+use super::{Directs, Queued, Shared, StoreError, View};
 use crate::clock::Clock;
 use crate::network::Topology;
 use rusqlite::Connection;
@@ -26,6 +26,8 @@ pub struct Change<'c> {
     topology: &'c TopologyCell,
     /// What the engine is to send once this is committed.
     outbox: RefCell<Vec<Queued>>,
+    /// How the direct messages stand with this transaction.
+    directs: Cell<Directs>,
     /// Why the transaction ended before its commit: SQLite rolls all of it back where the disk is full.
     ended: RefCell<Option<Fault>>,
 }
@@ -64,6 +66,13 @@ impl Change<'_> {
     /// it may be gone by then, and two of one user never change places.
     pub fn send_after_commit(&self, delivery: Queued) {
         self.outbox.borrow_mut().push(delivery);
+    }
+
+    /// Counts direct messages as this transaction leaves them.
+    pub(super) fn count_direct(&self, count: impl FnOnce(&mut Directs)) {
+        let mut directs = self.directs.get();
+        count(&mut directs);
+        self.directs.set(directs);
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -121,7 +130,7 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
         return Err(fault);
     }
     sql("SAVEPOINT job")?;
-    let before = change.outbox.borrow().len();
+    let (before, directs) = (change.outbox.borrow().len(), change.directs.get());
     let outcome = catch_unwind(AssertUnwindSafe(|| work(change)))
         .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")));
     match outcome {
@@ -130,6 +139,7 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
             // What was rolled back may have been a link: read the topology again either way.
             change.topology_changed();
             change.outbox.borrow_mut().truncate(before);
+            change.directs.set(directs);
             if change.connection().is_autocommit() {
                 change.ended.replace(Some(fault.clone()));
                 return Err(fault);
@@ -151,14 +161,17 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
             group.push(job);
         }
         let mut settles = Vec::with_capacity(group.len());
-        let mut committed = commit(connection, clock, &topology, group.drain(..), &mut settles);
+        let directs = *shared.directs.borrow();
+        let mut committed = commit(connection, clock, &topology, directs, group.drain(..), &mut settles);
         match &mut committed {
-            Ok(Committed { sequence, audited, outbox }) => {
+            Ok(Committed { sequence, audited, directs: left, outbox }) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::clone(&topology.current.borrow());
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
                 shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
-                if !outbox.is_empty() {
+                shared.directs.send_if_modified(|last| std::mem::replace(last, *left) != *left);
+                // Nothing to send is news too, where it was the last that somebody waited for.
+                if !outbox.is_empty() || left.holding < directs.holding {
                     // Where the engine is gone the store still has them, and the next start sends them.
                     let _ = shared.outbox.send(std::mem::take(outbox));
                 }
@@ -174,10 +187,11 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
     }
 }
 
-/// What a commit leaves behind: where events and audit end, and what is to be sent.
+/// What a commit leaves behind: where events and audit end, how direct messages stand, and what is to be sent.
 struct Committed {
     sequence: u64,
     audited: u64,
+    directs: Directs,
     outbox: Vec<Queued>,
 }
 
@@ -186,6 +200,7 @@ fn commit(
     connection: &Connection,
     clock: &Clock,
     topology: &TopologyCell,
+    directs: Directs,
     group: impl Iterator<Item = Job>,
     settles: &mut Vec<Settle>,
 ) -> Result<Committed, Fault> {
@@ -194,6 +209,7 @@ fn commit(
         view: View { connection, now: clock.now() },
         topology,
         outbox: RefCell::default(),
+        directs: Cell::new(directs),
         ended: RefCell::new(None),
     };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.
@@ -203,7 +219,7 @@ fn commit(
         let (sequence, audited) = (change.last_event()?, change.chain_head()?.rows);
         change.topology_here()?;
         connection.execute_batch("COMMIT")?;
-        Ok(Committed { sequence, audited, outbox: change.outbox.take() })
+        Ok(Committed { sequence, audited, directs: change.directs.get(), outbox: change.outbox.take() })
     };
     let ended = refusal.or_else(|| change.ended.borrow_mut().take());
     ended.map_or_else(|| finish().map_err(Fault::from), Err).inspect_err(|_| {

@@ -356,8 +356,10 @@ impl Lanes {
         self.tools.store.write_later("an alert", alert).await;
     }
 
-    /// Whether nothing moves: what waits for a person, or for hours, is not waited for.
+    /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited
+    /// for.
     fn is_still(&self) -> bool {
-        self.on_the_way == 0 && (self.halted || !self.lanes.values().any(Lane::is_moving))
+        let told = self.tools.store.directs().borrow().holding == 0;
+        told && self.on_the_way == 0 && (self.halted || !self.lanes.values().any(Lane::is_moving))
     }
 }

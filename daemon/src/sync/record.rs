@@ -1,11 +1,13 @@
 //! A punishment and its deliveries, stored in one transaction: the outbox.
 
-use super::plan::plan;
-use crate::store::{Change, NewPunishment, Queued, Scope, StoreError};
+use super::plan::{Step, plan};
+use crate::direct::wording;
+use crate::store::{Change, NewPunishment, Queued, Scope, StoreError, Telling};
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{
     Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
 };
+use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::GuildId;
 
 /// What was stored.
@@ -17,6 +19,8 @@ pub struct Recorded {
     pub origin: OriginOutcome,
     /// The deliveries to children, counted by state.
     pub deliveries: DeliveryCounts,
+    /// Whether the user is told before it is done.
+    pub told: Option<Told>,
 }
 
 /// How a punishment stands in its own guild before anything was sent.
@@ -29,7 +33,8 @@ pub enum AtOrigin {
 }
 
 /// Stores a punishment, one delivery per active link, and ends older open deliveries of the same measure and user. What
-/// is to be sent goes to the engine with the commit. A warning makes no request anywhere: it is recorded, and so done.
+/// is to be sent goes to the engine with the commit, or once the user was told. A warning makes no request anywhere: it is
+/// recorded, and so done.
 ///
 /// # Errors
 /// Where the store fails; then nothing of it is stored.
@@ -38,10 +43,17 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     let punishment = change.insert_punishment(new)?;
     change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
 
+    let steps = plan(&topology, new.guild, new.action, new.user);
+    let told = match at_origin {
+        AtOrigin::ToDo => tell(change, new, &punishment, &steps)?,
+        AtOrigin::Done => None,
+    };
+    let waits = new.action != Action::Warn && told.as_ref().is_some_and(Told::is_waiting);
+
     let reason = new.reason.clone().map(Arc::new);
     let add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
         let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
-        if state == DeliveryState::Pending {
+        if state == DeliveryState::Pending && !waits {
             change.send_after_commit(Queued {
                 id,
                 punishment: punishment.id,
@@ -71,7 +83,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
         AtOrigin::Done => DeliveryState::Applied,
     };
     let mut deliveries = DeliveryCounts::default();
-    for step in plan(&topology, new.guild, new.action, new.user) {
+    for step in steps {
         let state = match step.state {
             DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
             state => state,
@@ -89,5 +101,23 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));
     let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason: None };
-    Ok(Recorded { punishment, origin, deliveries })
+    Ok(Recorded { punishment, origin, deliveries, told })
+}
+
+/// Stores what the user is told, where somebody asked for it, or why they are not.
+fn tell(
+    change: &Change<'_>,
+    new: &NewPunishment,
+    punishment: &Punishment,
+    steps: &[Step],
+) -> Result<Option<Told>, StoreError> {
+    Ok(match &new.tell {
+        Some(Telling::Now { guild_name }) => {
+            let reaches = |step: &Step| !step.state.is_final();
+            let body = wording::message(punishment, guild_name.as_ref(), steps.iter().any(reaches));
+            Some(change.insert_direct_message(punishment, &body)?)
+        }
+        Some(Telling::Not(reason)) => Some(change.tell_nobody(punishment, reason)?),
+        None => None,
+    })
 }

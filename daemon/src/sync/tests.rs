@@ -7,6 +7,7 @@ mod freeze;
 mod gap;
 mod gateway;
 mod histories;
+mod kicks;
 mod order;
 mod origins;
 mod protected;

@@ -99,6 +99,11 @@ impl Action {
         self != Self::Kick
     }
 
+    /// Whether the user is told of it by direct message: where it takes them away, they could not be told afterwards.
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::Ban | Self::Kick | Self::Warn)
+    }
+
     /// The action with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.word() == word)

@@ -2,6 +2,7 @@
 
 use super::Reply;
 use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishment};
+use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
 use crate::value::PunishmentId;
@@ -20,6 +21,9 @@ pub struct Punished {
     pub origin: OriginOutcome,
     /// The deliveries to children, counted by state.
     pub deliveries: DeliveryCounts,
+    /// Whether the user is told by direct message; nothing for an action of which nobody is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
     /// What would be delivered where; filled by a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlannedDelivery>,
@@ -71,6 +75,9 @@ impl Reported for Punished {
             report = report.field("Until", until.to_string());
         }
         report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        if let Some(told) = Told::cell(self.told.as_ref(), punishment.action) {
+            report = report.field("Told", told);
+        }
         report = match (self.network, counts.total()) {
             (false, _) => report.field("Network", "not a main guild: it acts here only"),
             (true, 0) => report.field("Children", "no child is linked"),
@@ -104,9 +111,20 @@ impl Punished {
                 Cell::from(planned.guild_name.as_ref()),
             ]);
         }
-        Report::new("nothing was changed: this is what would happen", Tone::Plain)
-            .field("Here", self.origin.words())
-            .field("Children", self.deliveries.words())
-            .table(table)
+        let mut report = Report::new("nothing was changed: this is what would happen", Tone::Plain)
+            .field("Here", self.origin.words());
+        if let Some(told) = &self.told {
+            report = report.field("Told", would_be(told));
+        }
+        report.field("Children", self.deliveries.words()).table(table)
+    }
+}
+
+/// Whether the user would be told.
+fn would_be(told: &Told) -> String {
+    match (told.state, &told.reason) {
+        (ToldState::Waiting | ToldState::Told, _) => "would be told by direct message".to_owned(),
+        (ToldState::Failed | ToldState::NotTold, Some(reason)) => format!("would not be told: {reason}"),
+        (ToldState::Failed | ToldState::NotTold, None) => "would not be told".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 pub use super::action::Action;
 pub use super::delivery::{Delivery, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery};
 
+use super::told::Told;
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
 use crate::value::{Evidence, GuildId, PageSize, PunishmentId, Timestamp, Untrusted, UserId};
@@ -146,6 +147,9 @@ pub struct PunishmentDetail {
     pub punishment: Punishment,
     /// How it went where it was decided.
     pub origin: OriginOutcome,
+    /// Whether the user was told by direct message; nothing for one made by hand, and where nobody is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
     /// One per child, those that need a person first.
     pub deliveries: Vec<Delivery>,
 }
@@ -156,9 +160,11 @@ impl PunishmentDetail {
         self.deliveries.iter().map(|delivery| delivery.state).collect()
     }
 
-    /// Whether something still moves, here or in a child.
+    /// Whether something still moves, here or in a child, or on its way to the user.
     pub fn is_moving(&self) -> bool {
-        self.origin.state.is_moving() || self.deliveries.iter().any(|delivery| delivery.state.is_moving())
+        self.origin.state.is_moving()
+            || self.deliveries.iter().any(|delivery| delivery.state.is_moving())
+            || self.told.as_ref().is_some_and(Told::is_waiting)
     }
 }
 
@@ -191,10 +197,11 @@ impl Reported for PunishmentDetail {
         if let Some(because) = one.because {
             report = report.field("Because of", format!("punishment {because}"));
         }
-        report = report
-            .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()))
-            .field("Children", counts.words())
-            .table(table);
+        report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        if let Some(told) = Told::cell(self.told.as_ref(), one.action) {
+            report = report.field("Told", told);
+        }
+        report = report.field("Children", counts.words()).table(table);
         report.progress = (counts.total() > 0)
             .then(|| Progress { done: counts.total() - counts.open(), total: counts.total() });
         report

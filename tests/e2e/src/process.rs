@@ -176,6 +176,9 @@ fn apply(detail: &mut PunishmentDetail, change: Change) {
             detail.origin.state = delivery.state;
             detail.origin.reason = delivery.reason;
         }
+        Change::Told { punishment_id, told } if punishment_id == detail.punishment.id => {
+            detail.told = Some(told);
+        }
         _ => {}
     }
 }

@@ -249,6 +249,22 @@ impl Rest {
         read(value["audit_log_entries"].take())
     }
 
+    /// The newest entries of one kind that this user made in a guild's audit log, newest first.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log_by(
+        &self,
+        guild: GuildId,
+        kind: u64,
+        by: UserId,
+    ) -> Result<Vec<AuditLogEntry>, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
+        let path = format!("/guilds/{guild}/audit-logs?user_id={by}&action_type={kind}&limit=100");
+        let mut value = self.read(Priority::Interactive, route, &path).await?;
+        read(value["audit_log_entries"].take())
+    }
+
     /// A page of a guild's audit log: the oldest entries of every kind behind `after`, oldest first, at most
     /// [`AUDIT_PAGE`] of them.
     ///

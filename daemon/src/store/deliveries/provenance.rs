@@ -108,6 +108,26 @@ impl View<'_> {
         Ok(statement.query_row(params![Sql(guild), Sql(user), measure], read).optional()?)
     }
 
+    /// How many other kicks of the user were carried out there by requests that left since then: each has an entry of its
+    /// own in the guild's audit log.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn other_kicks(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        kick: DeliveryId,
+        since: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let sql =
+            "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = 'kick'
+               AND delivery_id <> ?3 AND state = 'applied' AND sent_at >= ?4";
+        let values = params![Sql(guild), Sql(user), Sql(kick), since.millis()];
+        let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
     /// Whether a timeout that was in force in the guild at that time, and that ours took the place of, may have been an
     /// earlier one of ours.
     ///

@@ -1,8 +1,8 @@
 //! What became of an earlier try that had no answer, asked before anything is sent again.
 
 use super::{Stop, Tools, priority};
-use crate::discord::rest::{AuditLogEntry, Rest};
-use crate::store::{Queued, Scope};
+use crate::discord::rest::{AuditLogEntry, Rest, RestError};
+use crate::store::{Queued, Scope, View};
 use crate::sync::batch::is_in_question;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::Timestamp;
@@ -35,41 +35,56 @@ async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, S
 /// it was marked. Whoever has joined again since is not kicked once more.
 async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     let (id, guild, user) = (delivery.id, delivery.guild, delivery.user);
-    let known = tools.store.read(move |view| {
+    let look = move |view: &View<'_>| {
         let Some(marked) = view.sent_at(id)? else { return Ok(None) };
-        let since = Timestamp::from_millis(marked.millis() - CLOCKS_DIFFER);
-        Ok(Some((marked, view.other_kicks(guild, user, id, since)?)))
-    });
-    let Some((marked, others)) = known.await.map_err(Stop::Store)? else { return Ok(false) };
-    // Those of before may lie in the same minute, each with an entry of its own.
-    if in_the_log(tools, delivery, marked).await > others {
+        let since = Timestamp::from_millis(marked.millis().saturating_sub(CLOCKS_DIFFER));
+        Ok(Some((marked, since, view.other_kicks(guild, user, id, since)?)))
+    };
+    let Some((marked, since, others)) = tools.store.read(look).await.map_err(Stop::Store)? else {
+        return Ok(false);
+    };
+    let logged = in_the_log(tools, delivery, since).await?;
+    // What tells of another kick of theirs tells nothing of this one.
+    if logged.is_some_and(|entries| entries > others) {
         return Ok(true);
     }
-    let route = Rest::member_route(delivery.guild);
-    let slot =
-        tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
-    let member = tools.rest.member_now(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
+    let route = Rest::member_route(guild);
+    let slot = tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
+    let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Asking)?;
     let not = |reason: &str| Err(Stop::Not(DeliveryState::Skipped, reason.to_owned()));
+    // A log that has no entry of it tells that it was not done; without one, it may have been.
+    let latest = match logged {
+        Some(_) => marked.millis().saturating_add(CLOCKS_DIFFER),
+        None => since.millis(),
+    };
     match member.map(|member| member.joined_at) {
         None => not("no member there any more: they were kicked, or left"),
-        Some(Some(joined)) if joined.millis() > marked.millis() + CLOCKS_DIFFER => {
-            not("they have joined again since it was sent: not kicked twice")
+        Some(Some(joined)) if joined.millis() > latest => {
+            not("they have joined again since it was sent, or just before: not kicked twice")
         }
         Some(_) => Ok(false),
     }
 }
 
-/// How many kicks of the user by us the guild's audit log tells of since the mark. What cannot be read tells nothing.
-async fn in_the_log(tools: &Tools, delivery: &Queued, marked: Timestamp) -> usize {
-    let me = tools.directory.me();
-    let Some(kind) = crate::discord::event::entry_kind(Action::Kick) else { return 0 };
-    let Ok(entries) = tools.rest.audit_log(delivery.guild, kind).await else { return 0 };
-    let is_ours = |entry: &AuditLogEntry| {
-        let at = entry.id.parse::<i64>().map_or(0, |id| (id >> 22) + DISCORD_EPOCH);
-        entry.user_id.is_some()
-            && entry.user_id == me
-            && entry.target_id == Some(delivery.user.to_string())
-            && at + CLOCKS_DIFFER >= marked.millis()
+/// How many entries of ours in the guild's audit log tell of a kick of the user since then; nothing where the bot may not
+/// read it.
+async fn in_the_log(tools: &Tools, delivery: &Queued, since: Timestamp) -> Result<Option<usize>, Stop> {
+    let Some(kind) = crate::discord::event::entry_kind(Action::Kick) else { return Ok(None) };
+    // Right after the start Discord has not told yet who the bot is.
+    let me = match tools.directory.me() {
+        Some(me) => me,
+        None => tools.rest.current_user().await.map_err(Stop::Asking)?.id,
     };
-    entries.iter().filter(|entry| is_ours(entry)).count()
+    let entries = match tools.rest.audit_log_by(delivery.guild, kind, me).await {
+        Ok(entries) => entries,
+        Err(RestError::Refused { status: 403, .. }) => return Ok(None),
+        Err(error) => return Err(Stop::Asking(error)),
+    };
+    let tells = |entry: &AuditLogEntry| {
+        let at = entry.id.parse::<i64>().map_or(0, |id| (id >> 22) + DISCORD_EPOCH);
+        entry.user_id == Some(me)
+            && entry.target_id == Some(delivery.user.to_string())
+            && at >= since.millis()
+    };
+    Ok(Some(entries.into_iter().filter(tells).count()))
 }

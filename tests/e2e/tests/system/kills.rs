@@ -21,13 +21,13 @@ const RATE: u32 = 400;
 const UNKNOWN_AT_A_KILL: usize = RATE as usize / 20;
 
 /// Repeats a run: the seed of one that failed is printed.
-const SEED: &str = "WAYHAVEN_TEST_SEED";
+pub(crate) const SEED: &str = "WAYHAVEN_TEST_SEED";
 
 /// Enough randomness to choose moments with (xorshift64*).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -35,7 +35,7 @@ impl Dice {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let given = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -103,7 +103,7 @@ async fn make(setting: &Setting, member: usize) {
 }
 
 /// Waits until what the killed daemon had sent has arrived; how many requests there are by then.
-async fn quiet(sandbox: &Discord) -> usize {
+pub(crate) async fn quiet(sandbox: &Discord) -> usize {
     loop {
         let there = sandbox.effect_count();
         let another =

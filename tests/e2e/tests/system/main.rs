@@ -9,6 +9,7 @@ mod demo;
 mod interactions;
 mod kills;
 mod leak;
+mod once;
 mod origins;
 mod setting;
 mod signals;

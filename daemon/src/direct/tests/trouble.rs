@@ -1,0 +1,125 @@
+//! What stands in a message's way never stands in the punishment's.
+
+use super::{BAN, OPEN, POST, asked, ban, kick, places, punish, start, told, warn};
+use crate::testing::{PATIENCE, sandbox, user};
+use std::time::Duration;
+use wayhaven_sandbox::{At, Fault};
+use wayhaven_shared::operations::ban::Unban;
+use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::told::{Told, ToldState};
+
+#[tokio::test]
+async fn what_discord_refuses_is_told_and_the_punishment_goes_on() {
+    let sandbox = sandbox(2).await;
+    let test = start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let closed = sandbox.members(main)[0];
+    sandbox.people().accept_dms(closed, false);
+    for (victim, reason) in [
+        (closed, "they take no direct messages from the bot"),
+        (sandbox.stranger(), "they share no guild with the bot"),
+    ] {
+        let id = punish(&test, main, ban(victim)).await;
+        test.until_counted(id, DeliveryState::Applied, 2).await;
+        assert_eq!(told(&test, id).await, Told::new(ToldState::Failed, Some(reason)));
+        assert_eq!(sandbox.banned_in(&sandbox.children(), victim), 2);
+        assert!(sandbox.is_banned(main, victim) && sandbox.direct_messages(victim).is_empty());
+    }
+    let id = punish(&test, main, warn(closed)).await;
+    assert_eq!(told(&test, id).await.state, ToldState::Failed);
+    assert_eq!(test.alerts().await, Vec::<String>::new(), "nobody has to mend anything");
+}
+
+#[tokio::test]
+async fn once_discord_opens_no_more_channels_nobody_asks_for_a_while() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, members) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild()));
+    let at = At::route("POST", OPEN).times(1);
+    sandbox.inject(Fault::Answer { at, status: 403, code: 40003, message: "too fast".into() });
+    let id = punish(&test, main, ban(members[0])).await;
+    assert_eq!(told(&test, id).await.state, ToldState::Failed);
+    let next = asked(&test, main, ban(members[1])).await;
+    assert_eq!(next.told, Some(Told::new(ToldState::NotTold, Some("too many at once"))));
+    for id in [id, next.punishment.unwrap().id] {
+        test.until_counted(id, DeliveryState::Applied, 1).await;
+    }
+    assert_eq!(places(&sandbox, "POST", OPEN).len(), 1);
+}
+
+#[tokio::test]
+async fn a_channel_that_does_not_open_keeps_a_ban_two_seconds_at_most() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
+    sandbox.inject(Fault::Hang { at: At::route("POST", OPEN) });
+    let id = punish(&test, main, ban(victim)).await;
+    // Who waits until nothing moves waits for this too.
+    test.daemon.engine().drain().await;
+    assert!(sandbox.is_banned(main, victim) && sandbox.is_banned(sandbox.children()[0], victim));
+    assert_eq!(told(&test, id).await, Told::new(ToldState::NotTold, Some("Discord took too long")));
+}
+
+#[tokio::test]
+async fn a_message_that_is_answered_late_is_not_waited_for_and_counts_all_the_same() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
+    let late = sandbox.inject(Fault::Latency { at: At::route("POST", POST), by: 2 * PATIENCE });
+    let id = punish(&test, main, kick(victim)).await;
+    sandbox.wait_until(|sandbox| !sandbox.is_member(main, victim), PATIENCE).await.unwrap();
+    let waiting = test.read(move |view| view.told(id).unwrap().unwrap()).await;
+    assert!(waiting.is_waiting(), "{waiting:?}");
+    assert!(sandbox.clear(late));
+    assert_eq!(sandbox.direct_messages(victim).len(), 1);
+    // Its request is given up in the end, and what it did is not known: it is not sent again.
+    let told = told(&test, id).await;
+    assert!(told.state == ToldState::Failed || told.state == ToldState::Told, "{told:?}");
+    assert_eq!(places(&sandbox, "POST", POST).len(), 1);
+}
+
+#[tokio::test]
+async fn fault_2_an_answer_that_is_lost_costs_a_second_request_and_no_second_message() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
+    sandbox.inject(Fault::CutAfter { at: At::route("POST", POST).times(1) });
+    let id = punish(&test, main, ban(victim)).await;
+    assert_eq!(told(&test, id).await.state, ToldState::Told);
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    let sent = places(&sandbox, "POST", POST);
+    assert_eq!((sent.len(), sandbox.direct_messages(victim).len()), (2, 1));
+    assert!(sent[1] < places(&sandbox, "PUT", BAN)[0], "the ban waited for it");
+}
+
+#[tokio::test]
+async fn a_warning_is_tried_until_discord_is_well_again() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
+    let stumbles = |route: &str| {
+        let at = At::route("POST", route).times(2);
+        sandbox.inject(Fault::Answer { at, status: 502, code: 0, message: String::new() })
+    };
+    stumbles(OPEN);
+    stumbles(POST);
+    let id = punish(&test, main, warn(victim)).await;
+    assert_eq!(told(&test, id).await, Told::new(ToldState::Told, None));
+    assert_eq!(sandbox.direct_messages(victim).len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_before_it_is_done_is_not_told() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
+    sandbox.inject(Fault::Latency { at: At::route("POST", OPEN), by: Duration::from_millis(700) });
+    let id = punish(&test, main, ban(victim)).await;
+    let unban = punish(&test, main, Unban { user: user(victim), reason: None }.into()).await;
+    let reason = "it was taken back before they were told";
+    assert_eq!(told(&test, id).await, Told::new(ToldState::NotTold, Some(reason)));
+    test.daemon.engine().drain().await;
+    assert_eq!(test.delivery(id, sandbox.children()[0]).await.state, DeliveryState::Superseded);
+    assert!(test.delivery(unban, sandbox.children()[0]).await.state.is_final());
+    assert!(places(&sandbox, "PUT", BAN).is_empty() && sandbox.direct_messages(victim).is_empty());
+}
