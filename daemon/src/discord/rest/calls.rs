@@ -253,7 +253,7 @@ impl Rest {
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn audit_log_by(
+    pub async fn latest_audit_log_by(
         &self,
         guild: GuildId,
         kind: u64,

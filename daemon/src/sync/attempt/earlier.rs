@@ -75,7 +75,7 @@ async fn in_the_log(tools: &Tools, delivery: &Queued, since: Timestamp) -> Resul
         Some(me) => me,
         None => tools.rest.current_user().await.map_err(Stop::Asking)?.id,
     };
-    let entries = match tools.rest.audit_log_by(delivery.guild, kind, me).await {
+    let entries = match tools.rest.latest_audit_log_by(delivery.guild, kind, me).await {
         Ok(entries) => entries,
         Err(RestError::Refused { status: 403, .. }) => return Ok(None),
         Err(error) => return Err(Stop::Asking(error)),
