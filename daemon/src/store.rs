@@ -22,11 +22,15 @@ mod notices;
 mod punishments;
 mod readers;
 mod rows;
+mod schedule;
+mod warnings;
 mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
-pub use deliveries::{DeliveryFilter, Queued, RetryFilter, Scope, Settlement, Unfinished};
+pub use deliveries::{
+    DeliveryFilter, LONGEST_TIMEOUT, Queued, RetryFilter, Scope, Settlement, Unfinished, WHEN_THEY_JOIN,
+};
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
@@ -35,6 +39,8 @@ pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use punishments::NewPunishment;
+pub use schedule::Ending;
+pub use warnings::Escalation;
 pub use writer::Change;
 
 use crate::clock::Clock;

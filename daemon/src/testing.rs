@@ -8,7 +8,7 @@ use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, Terms, View};
-use crate::{control, notices, pipeline};
+use crate::{control, notices, pipeline, schedule};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +105,7 @@ impl TestDaemon {
         tokio::spawn(connection::keep(Arc::clone(&daemon)));
         // Sooner than in earnest: no test is about how long it takes.
         tokio::spawn(notices::keep(Arc::clone(&daemon), Duration::from_millis(100)));
+        tokio::spawn(schedule::keep(Arc::clone(&daemon), Duration::from_millis(20)));
         Self { daemon, home }
     }
 

@@ -53,6 +53,13 @@ pub enum GatewayEvent {
         /// All their roles.
         roles: Vec<RoleId>,
     },
+    /// Somebody joined: told where the application has the members intent.
+    Joined {
+        /// Where.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
+    },
     /// Somebody was banned or unbanned; Discord does not say by whom.
     Ban {
         /// Where.
@@ -263,6 +270,10 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             guild: field(kind, data, "guild_id")?,
             user: field::<UserOnly>(kind, data, "user")?.id,
             roles: field(kind, data, "roles")?,
+        },
+        "GUILD_MEMBER_ADD" => GatewayEvent::Joined {
+            guild: field(kind, data, "guild_id")?,
+            user: field::<UserOnly>(kind, data, "user")?.id,
         },
         "GUILD_BAN_ADD" | "GUILD_BAN_REMOVE" => GatewayEvent::Ban {
             guild: field(kind, data, "guild_id")?,

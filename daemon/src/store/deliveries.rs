@@ -1,8 +1,10 @@
 //! `deliveries`: the outbox. What is shown of it is in `listing`, what an undo may touch in `provenance`.
 
+mod again;
 mod listing;
 mod provenance;
 
+pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 
 use super::rows::{Sql, column, optional, word};
@@ -301,6 +303,9 @@ impl Change<'_> {
         if !self.update_and_tell(&sql, values)?.is_empty() {
             if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
                 self.reopen(id)?;
+            }
+            if settlement.state.is_final() {
+                self.ended_so(id, settlement.state)?;
             }
             return Ok(true);
         }

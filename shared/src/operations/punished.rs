@@ -3,7 +3,7 @@
 use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishment};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::PunishmentId;
+use crate::value::{PunishmentId, WarningStep};
 use serde::{Deserialize, Serialize};
 
 /// What a moderation operation decided, and how far it has come.
@@ -22,6 +22,31 @@ pub struct Punished {
     /// What would be delivered where; filled by a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlannedDelivery>,
+    /// Of a warning: how many there are, and what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<WarningCount>,
+}
+
+/// How many warnings somebody has in a guild whose warnings escalate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningCount {
+    /// How many, with this one.
+    pub warnings: u64,
+    /// The step that is reached, or the next one.
+    pub step: Option<WarningStep>,
+}
+
+impl WarningCount {
+    /// For people: `3 of 3: timed out for 1h`, `2 of 3`.
+    fn words(self) -> String {
+        match self.step {
+            Some(step) if u64::from(step.warnings()) == self.warnings => {
+                format!("{} of {}: {}", self.warnings, step.warnings(), step.words())
+            }
+            Some(step) => format!("{} of {}", self.warnings, step.warnings()),
+            None => self.warnings.to_string(),
+        }
+    }
 }
 
 impl Reported for Punished {
@@ -39,6 +64,9 @@ impl Reported for Punished {
             .field("Reason", Cell::from(punishment.reason.as_ref()));
         if let Some(until) = punishment.expires_at {
             report = report.field("Until", until.to_string());
+        }
+        if let Some(count) = self.warnings {
+            report = report.field("Warnings", count.words());
         }
         report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
         report = match (self.network, counts.total()) {
@@ -74,9 +102,11 @@ impl Punished {
                 Cell::from(planned.guild_name.as_ref()),
             ]);
         }
-        Report::new("nothing was changed: this is what would happen", Tone::Plain)
-            .field("Here", self.origin.words())
-            .field("Children", self.deliveries.words())
-            .table(table)
+        let mut report = Report::new("nothing was changed: this is what would happen", Tone::Plain)
+            .field("Here", self.origin.words());
+        if let Some(count) = self.warnings {
+            report = report.field("Warnings", count.words());
+        }
+        report.field("Children", self.deliveries.words()).table(table)
     }
 }

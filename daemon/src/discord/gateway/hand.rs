@@ -66,6 +66,13 @@ impl RawEventHandler for Hand {
             // The largest of all, and thousands come at once: taken as serenity parsed it, and not written down again.
             return self.put(shard, What::Event(GatewayEvent::GuildHere(view)));
         }
+        if let Event::GuildMemberAdd(joined) = &event
+            && let Some(guild) = GuildId::new(joined.member.guild_id.get())
+            && let Some(user) = UserId::new(joined.member.user.id.get())
+        {
+            // A raid's worth of them comes at once, and two ids of each are used.
+            return self.put(shard, What::Event(GatewayEvent::Joined { guild, user }));
+        }
         let Some((kind, data)) = raw(event) else { return };
         if kind == "INTERACTION_CREATE" {
             if self.interactions.try_send(data).is_err() {
@@ -90,7 +97,10 @@ impl RawEventHandler for Hand {
 
 impl Hand {
     fn put(&self, shard: u32, what: What) {
-        let stale = !matches!(what, What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_)));
+        let stale = !matches!(
+            what,
+            What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_) | GatewayEvent::Joined { .. })
+        );
         if self.events.try_send(Seen { shard, what }).is_err() {
             self.lost.note(shard, stale);
         }
