@@ -377,6 +377,17 @@ mod tests {
     }
 
     #[test]
+    fn a_join_is_read_down_to_who_and_where() {
+        let data =
+            json!({"guild_id": "101", "user": {"id": "55", "username": "u"}, "roles": [], "pending": false});
+        let Ok(Some(GatewayEvent::Joined { guild, user })) = read("GUILD_MEMBER_ADD", &data) else {
+            panic!("not read")
+        };
+        assert_eq!((guild.get(), user.get()), (101, 55));
+        assert!(read("GUILD_MEMBER_ADD", &json!({"user": {"id": "55"}})).is_err());
+    }
+
+    #[test]
     fn outages_and_removals_are_told_apart() {
         let outage = |kind, data| match read(kind, &data) {
             Ok(Some(GatewayEvent::GuildGone { outage, .. })) => outage,

@@ -7,6 +7,7 @@ mod gateway;
 mod histories;
 mod order;
 mod origins;
+mod rejoin;
 mod seams;
 mod trouble;
 mod undo;
