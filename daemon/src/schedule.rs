@@ -92,8 +92,9 @@ async fn end(daemon: &Arc<Daemon>, patience: &mut Patience, now: Timestamp) -> R
         after = Some((last.expires_at.unwrap_or(now), last.id));
         let found = page.len();
         let newest = newest_of_each(page);
-        more |= newest.len() < found;
-        work(daemon, patience, newest.into_iter().map(Due::End)).await;
+        let put_off = newest.len() < found;
+        // Where nothing could be done the others would only be put off once more.
+        more |= work(daemon, patience, newest.into_iter().map(Due::End)).await && put_off;
     }
 }
 
@@ -135,20 +136,24 @@ async fn renew(daemon: &Arc<Daemon>, now: Timestamp) -> Result<bool, Fault> {
     Ok(more)
 }
 
-/// Carries out what may be tried by now. What fails is tried again later, and keeps nothing else waiting.
-async fn work(daemon: &Arc<Daemon>, patience: &mut Patience, due: impl Iterator<Item = Due>) {
+/// Carries out what may be tried by now; whether any of it was done. What fails is tried again later, and keeps nothing
+/// else waiting.
+async fn work(daemon: &Arc<Daemon>, patience: &mut Patience, due: impl Iterator<Item = Due>) -> bool {
     let tried: Vec<Due> = due.filter(|one| patience.allows(one.key())).collect();
     let carried = tried.into_iter().map(|one| async {
         let key = one.key();
         (key, carry_out(daemon, one).await)
     });
     let mut carried = futures::stream::iter(carried).buffer_unordered(AT_ONCE);
+    let mut done = false;
     while let Some((key, outcome)) = carried.next().await {
-        let Err(fault) = outcome else { continue };
-        if patience.failed(key) {
-            due::tell(daemon, key, &fault).await;
+        match outcome {
+            Ok(()) => done = true,
+            Err(fault) if patience.failed(key) => due::tell(daemon, key, &fault).await,
+            Err(_) => {}
         }
     }
+    done
 }
 
 #[cfg(test)]

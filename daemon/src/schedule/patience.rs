@@ -53,3 +53,40 @@ impl Patience {
         next.map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wayhaven_shared::value::PunishmentId;
+
+    fn key(id: u64) -> Key {
+        Key::End(PunishmentId::new(id).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_is_tried_again_later_and_later_and_told_once_and_others_at_once() {
+        let mut patience = Patience::default();
+        let mut waits = Vec::new();
+        for failures in 1..=12 {
+            patience.begin();
+            assert!(patience.allows(key(1)) && patience.allows(key(2)));
+            assert_eq!(patience.failed(key(1)), failures == TOLD);
+            assert!(!patience.allows(key(1)));
+            waits.push(patience.next().unwrap());
+            tokio::time::advance(*waits.last().unwrap()).await;
+        }
+        assert!(waits.is_sorted() && waits[0] < Duration::from_secs(1), "{waits:?}");
+        assert_eq!(waits.last(), Some(&Duration::from_secs(300)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_no_more_is_forgotten() {
+        let mut patience = Patience::default();
+        patience.failed(key(1));
+        patience.failed(key(2));
+        patience.begin();
+        assert!(!patience.allows(key(1)));
+        patience.forget_others();
+        assert!(patience.allows(key(2)) && !patience.allows(key(1)));
+    }
+}

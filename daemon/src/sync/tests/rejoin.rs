@@ -99,8 +99,7 @@ impl Network {
 
     /// The requests that changed something about a user in a guild.
     fn requests(&self, of: u64, whom: u64) -> usize {
-        let about = format!("/members/{whom}");
-        self.sandbox.effects_in(of).iter().filter(|effect| effect.path.contains(&about)).count()
+        self.sandbox.effects_in(of).iter().filter(|effect| effect.user == Some(whom)).count()
     }
 }
 
