@@ -15,6 +15,8 @@ pub(crate) enum Point {
     Handler,
     /// In the transaction that stores a punishment, after its deliveries were stored.
     Record,
+    /// In the transaction that stores what the scheduler asked for, after it was stored.
+    Expiry,
 }
 
 /// Where a defect waits, and for which user's punishment: tests share the process, and each has users of its own.

@@ -16,6 +16,7 @@ pub mod network;
 pub mod notices;
 pub mod pipeline;
 pub mod reload;
+pub mod schedule;
 pub mod settings;
 pub mod startup;
 pub mod store;

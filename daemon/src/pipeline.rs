@@ -14,8 +14,8 @@ use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
+use wayhaven_shared::operations::Reply;
 use wayhaven_shared::operations::audit::AuditResult;
-use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::value::GuildId;
 use wayhaven_shared::{Fault, FaultKind};
 
@@ -128,17 +128,22 @@ fn audit_row(invocation: &Invocation, result: Option<AuditResult>, fault: Option
         personal: Personal {
             actor: Some(invocation.actor.audit_name()),
             target: invocation.target().map(|user| user.to_string()),
-            parameters: Some(parameters(&invocation.request, invocation.dry_run)),
+            parameters: Some(parameters(invocation)),
             message: fault.map(|fault| fault.message.clone()),
         },
     }
 }
 
-/// The arguments as versioned JSON.
-fn parameters(request: &Request, dry_run: bool) -> String {
-    let encoded = serde_json::to_value(request).unwrap_or_default();
+/// The arguments as versioned JSON, with the punishment that led to it where the daemon asks by itself.
+fn parameters(invocation: &Invocation) -> String {
+    let encoded = serde_json::to_value(&invocation.request).unwrap_or_default();
     let arguments = encoded.get("arguments").cloned().unwrap_or_default();
-    serde_json::json!({ "schema": 1, "arguments": arguments, "dry_run": dry_run }).to_string()
+    let mut parameters =
+        serde_json::json!({ "schema": 1, "arguments": arguments, "dry_run": invocation.dry_run });
+    if let Some(because) = invocation.because {
+        parameters["because"] = because.to_string().into();
+    }
+    parameters.to_string()
 }
 
 /// The seed's kind of command.

@@ -11,6 +11,7 @@ use crate::discord::rest::Rest;
 use crate::log::{self, Log};
 use crate::notices;
 use crate::reload::Reload;
+use crate::schedule;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
@@ -116,8 +117,9 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
     // 8. Discord.
     let discord = tokio::spawn(connection::keep(Arc::clone(&daemon)));
-    // It ends by itself when the daemon is asked to stop, and nobody waits for it: what waits is stored.
+    // They end by themselves when the daemon is asked to stop, and nobody waits for them: what waits is stored.
     tokio::spawn(notices::keep(Arc::clone(&daemon), notices::PAUSE));
+    tokio::spawn(schedule::keep(Arc::clone(&daemon), schedule::PAUSE));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
     signals.until_asked(&daemon, reload).await;

@@ -24,12 +24,15 @@ mod protected;
 mod punishments;
 mod readers;
 mod rows;
+mod schedule;
+mod warnings;
 mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use deliveries::{
-    Asked, DeliveryFilter, Echo, Judged, Queued, RetryFilter, Scope, Settlement, Unfinished,
+    Asked, DeliveryFilter, Echo, Judged, LONGEST_TIMEOUT, Queued, RetryFilter, Scope, Settlement, Unfinished,
+    WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Telling};
 pub use freeze::FreezeStep;
@@ -41,6 +44,8 @@ pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use protected::NewProtection;
 pub use punishments::NewPunishment;
+pub use schedule::Ending;
+pub use warnings::Escalation;
 pub use writer::Change;
 
 use crate::clock::Clock;

@@ -8,7 +8,7 @@ use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, Terms, View};
-use crate::{control, notices, pipeline};
+use crate::{control, notices, pipeline, schedule};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,12 +19,13 @@ use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::ban::{Ban, Unban};
-use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
+use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState};
 use wayhaven_shared::operations::setup::{AllowedActions, Mode};
 use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::paths::{Environment, Layout};
-use wayhaven_shared::value::{GuildId, PunishmentId, UserId};
+use wayhaven_shared::value::{GuildId, PunishmentId, Span, UserId};
 use wayhaven_shared::{Fault, grammar};
 
 /// How long a test waits for what has to come; nothing is measured by it.
@@ -105,13 +106,24 @@ impl TestDaemon {
         home: Arc<TempDir>,
         set: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::start_then(sandbox, home, Clock::default(), set).await
+    }
+
+    /// Like [`start_at`](Self::start_at), at another time than the machine's.
+    pub(crate) async fn start_then(
+        sandbox: &Sandbox,
+        home: Arc<TempDir>,
+        clock: Clock,
+        set: impl FnOnce(&mut Settings),
+    ) -> Self {
         let (mut settings, layout) = prepare(sandbox, home.path());
         set(&mut settings);
-        let (daemon, listener) = startup::start(settings, layout, Clock::default()).await.unwrap();
+        let (daemon, listener) = startup::start(settings, layout, clock).await.unwrap();
         tokio::spawn(control::serve(Arc::clone(&daemon), listener));
         tokio::spawn(connection::keep(Arc::clone(&daemon)));
         // Sooner than in earnest: no test is about how long it takes.
         tokio::spawn(notices::keep(Arc::clone(&daemon), Duration::from_millis(100)));
+        tokio::spawn(schedule::keep(Arc::clone(&daemon), Duration::from_millis(20)));
         Self { daemon, home }
     }
 
@@ -252,6 +264,62 @@ impl TestDaemon {
     pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
         self.daemon.store().write(|_| Ok(())).await.unwrap();
         self.read(|view| view.audit_entries(&AuditFilter::default(), 500).unwrap()).await
+    }
+
+    /// Lets so much time pass, here and on Discord, and the scheduler look at the clock.
+    pub(crate) async fn advance(&self, sandbox: &Sandbox, span: &str) {
+        let span: Duration = span.parse::<Span>().unwrap().into();
+        sandbox.advance(span);
+        self.daemon.clock().shift(i64::try_from(span.as_millis()).unwrap());
+        self.look().await;
+    }
+
+    /// Wakes whoever waits for something new: nothing new is told.
+    pub(crate) async fn look(&self) {
+        let connection = self.daemon.connection();
+        let told = self.daemon.store().write(move |change| Ok(change.tell(&Change::Discord { connection })?));
+        told.await.unwrap();
+    }
+
+    /// Waits until the audit's newest outcomes are so, and returns the first that is.
+    pub(crate) async fn until_audited(
+        &self,
+        what: &str,
+        is: impl Fn(&AuditEntry) -> bool + Send + Sync + 'static,
+    ) -> AuditEntry {
+        let mut audited = self.daemon.store().audited();
+        let wait = async {
+            loop {
+                audited.mark_unchanged();
+                if let Some(entry) = self.audit().await.into_iter().find(&is) {
+                    return entry;
+                }
+                audited.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never audited: {what}"))
+    }
+
+    /// Asks as an operator for something that punishes, or takes back, in that guild.
+    pub(crate) async fn punish(&self, of: u64, request: serde_json::Value) -> Punished {
+        let request: Request = serde_json::from_value(request).unwrap();
+        match self.ask(by_operator(Role::Owner, Some(of), request)).await.unwrap() {
+            Reply::Ban(punished)
+            | Reply::Unban(punished)
+            | Reply::Kick(punished)
+            | Reply::Mute(punished)
+            | Reply::Unmute(punished)
+            | Reply::Timeout(punished)
+            | Reply::Untimeout(punished)
+            | Reply::Warn(punished) => punished,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A user's punishments by any guild, oldest first: what each does, and how it stands.
+    pub(crate) async fn history(&self, of: u64) -> Vec<(Action, String)> {
+        let all = self.read(move |view| view.punishments(None, Some(user(of)), None, 50).unwrap()).await;
+        all.into_iter().rev().map(|one| (one.action, one.status)).collect()
     }
 
     /// Asks as somebody.

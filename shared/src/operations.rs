@@ -69,6 +69,7 @@ macro_rules! operations {
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
             ConfigStaffrole => GuildConfigured, "config staffrole", Admin, Everywhere, Mild;
             ConfigMuterole => GuildConfigured, "config muterole", Admin, Everywhere, Mild;
+            ConfigWarnings => GuildConfigured, "config warnings", Admin, Everywhere, Mild;
             ConfigAudit => GuildConfigured, "config audit", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
@@ -93,7 +94,7 @@ use audit::{AuditEntries, AuditLog};
 use ban::{Ban, Unban};
 use config::{
     ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
-    GuildConfigShown, GuildConfigured,
+    ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
 use kick::Kick;

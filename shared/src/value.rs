@@ -9,6 +9,7 @@ mod identifier;
 mod span;
 mod text;
 mod timestamp;
+mod warnings;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
@@ -16,6 +17,7 @@ pub use identifier::{ChannelId, DeliveryId, GuildId, LinkId, ProtectionId, Punis
 pub use span::Span;
 pub use text::Untrusted;
 pub use timestamp::Timestamp;
+pub use warnings::{WarningStep, WarningSteps};
 
 /// Why a value was refused: what it must look like. The caller knows which field it was for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -53,7 +53,7 @@ pub enum GatewayEvent {
         /// All their roles.
         roles: Vec<RoleId>,
     },
-    /// Somebody joined, with the roles that they have from the start.
+    /// Somebody joined, with the roles that they have from the start: told where the application has the members intent.
     Joined {
         /// Where.
         guild: GuildId,
@@ -382,6 +382,17 @@ mod tests {
         assert_eq!(read(25, change), Some(Deed::Roles { added: vec![role(77)], removed: vec![role(78)] }));
         assert_eq!(read(20, json!([])), Some(Deed::Done(Action::Kick)));
         assert_eq!(read(21, json!([])), None, "a prune names nobody");
+    }
+
+    #[test]
+    fn a_join_is_read_down_to_who_and_where() {
+        let data =
+            json!({"guild_id": "101", "user": {"id": "55", "username": "u"}, "roles": [], "pending": false});
+        let Ok(Some(GatewayEvent::Joined { guild, user, .. })) = read("GUILD_MEMBER_ADD", &data) else {
+            panic!("not read")
+        };
+        assert_eq!((guild.get(), user.get()), (101, 55));
+        assert!(read("GUILD_MEMBER_ADD", &json!({"user": {"id": "55"}})).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use wayhaven_shared::operations::setup::AllowedActions;
 use wayhaven_shared::operations::{GROUPS, OPERATIONS};
 use wayhaven_shared::value::{
     ChannelId, DeleteDays, DeliveryId, Evidence, GuildId, LinkId, PageSize, ProtectionId, PunishmentId,
-    RoleId, Span, Untrusted, UserId, WindowDays,
+    RoleId, Span, Untrusted, UserId, WarningSteps, WindowDays,
 };
 use wayhaven_shared::{Effect, grammar};
 
@@ -312,7 +312,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         .filter(|value| !value.is_hide_set())
         .map(|value| Choice { name: value.get_name().to_owned(), value: value.get_name().to_owned() })
         .collect();
-    let known: [(TypeId, Shape); 17] = [
+    let known: [(TypeId, Shape); 18] = [
         (TypeId::of::<bool>(), Shape::Kind(OptionKind::Boolean)),
         (TypeId::of::<UserId>(), Shape::Kind(OptionKind::User)),
         (TypeId::of::<RoleId>(), Shape::Kind(OptionKind::Role)),
@@ -325,6 +325,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         (TypeId::of::<ProtectionId>(), Shape::Text(1, 20)),
         (TypeId::of::<AllowedActions>(), Shape::Text(1, 100)),
         (TypeId::of::<Span>(), Shape::Text(2, 40)),
+        (TypeId::of::<WarningSteps>(), Shape::Text(3, WarningSteps::LONGEST)),
         (TypeId::of::<Evidence>(), Shape::Text(8, Evidence::LONGEST)),
         (TypeId::of::<Untrusted>(), Shape::Text(1, Untrusted::LONGEST as u16)),
         (TypeId::of::<String>(), Shape::Text(1, Untrusted::LONGEST as u16)),

@@ -8,7 +8,7 @@ use crate::network::GuildChannel;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::config::{
     ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
-    GuildConfig, GuildConfigShown, GuildConfigured, Switch,
+    ConfigWarnings, GuildConfig, GuildConfigShown, GuildConfigured, Switch,
 };
 use wayhaven_shared::value::{ChannelId, GuildId, RoleId};
 
@@ -81,6 +81,20 @@ impl Handle for ConfigMuterole {
             cx.daemon.engine().mended(guild);
         }
         Ok(configured)
+    }
+}
+
+impl Handle for ConfigWarnings {
+    async fn handle(self, cx: &Context) -> Result<GuildConfigured, Fault> {
+        let Self { steps, within } = self;
+        if let (true, Some(within)) = (steps.is_off(), within) {
+            return Err(Fault::usage(format!("off counts no warnings, so --within {within} means nothing"))
+                .hint("say either config warnings off, or steps and --within"));
+        }
+        configure(cx, cx.guild()?, move |before| {
+            Ok(GuildConfig { warnings: steps, warnings_within: within, ..before })
+        })
+        .await
     }
 }
 

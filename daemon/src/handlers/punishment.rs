@@ -1,11 +1,14 @@
 //! What punishes (`ban` to `warn`), `punishment list`, `punishment show`.
 
+mod expiry;
+mod warnings;
+
 use super::{Handle, PAGE};
 use crate::direct::telling;
 use crate::discord::directory::needed;
-use crate::invocation::Context;
+use crate::invocation::{Actor, Context};
 use crate::network::Topology;
-use crate::store::{Judged, NewPunishment, Telling, View};
+use crate::store::{Change, Judged, NewPunishment, Telling, View};
 use crate::sync::attempt::{NO_MUTE_ROLE, whose};
 use crate::sync::plan::{Step, plan};
 use crate::sync::record::{AtOrigin, record};
@@ -99,10 +102,14 @@ impl Handle for Warn {
 }
 
 async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
+    let ends = cx.invocation.because.filter(|_| matches!(cx.invocation.actor, Actor::System));
+    if let Some(ended) = ends.filter(|_| asked.action.is_undo()) {
+        return expiry::expire(cx, ended, asked.reason).await;
+    }
     let guild = cx.guild()?;
     let topology = cx.daemon.store().topology();
     if asked.action.measure() == Action::Mute {
-        check_mute_role(cx, guild).await?;
+        check_mute_role(cx, guild, &asked).await?;
     }
     if cx.invocation.dry_run {
         return preview(cx, &topology, guild, asked.action, asked.user).await;
@@ -117,7 +124,22 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         tell: telling(&cx.daemon, guild, asked.action, true),
         ..NewPunishment::new(guild, asked.user, asked.action, cx.invocation.actor.origin())
     };
-    let recorded = cx.daemon.store().write(move |change| Ok(record(change, &new, AtOrigin::ToDo)?)).await?;
+    let work = move |change: &Change<'_>| {
+        if let Some(warning) = ends {
+            warnings::settle(change, warning)?;
+        }
+        let recorded = record(change, &new, AtOrigin::ToDo)?;
+        let warnings = match new.action {
+            Action::Warn => warnings::escalate(change, recorded.punishment.id, guild, new.user)?,
+            _ => None,
+        };
+        #[cfg(test)]
+        if ends.is_some() {
+            crate::failpoint::reach(crate::failpoint::Point::Expiry, Some(new.user));
+        }
+        Ok((recorded, warnings))
+    };
+    let (recorded, warnings) = cx.daemon.store().write(work).await?;
     Ok(Punished {
         punishment: Some(recorded.punishment),
         dry_run: false,
@@ -126,13 +148,19 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         deliveries: recorded.deliveries,
         told: recorded.told,
         plan: Vec::new(),
+        warnings,
     })
 }
 
-/// Without a mute role nobody can be muted where it is asked for. A child without one is blocked until it has one.
-async fn check_mute_role(cx: &Context, guild: GuildId) -> Result<(), Fault> {
-    let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
-    match config.mute_role_id {
+/// Without a mute role nobody can be muted where it is asked for, and only those unmuted who were given one that was the
+/// mute role then. A child without one is blocked until it has one.
+async fn check_mute_role(cx: &Context, guild: GuildId, asked: &Asked) -> Result<(), Fault> {
+    let (user, undo) = (asked.user, asked.action.is_undo());
+    let role = cx.daemon.store().read(move |view| {
+        let former = if undo { view.former_mute_roles(guild, user)?.pop() } else { None };
+        Ok(view.config(guild)?.mute_role_id.or(former))
+    });
+    match role.await? {
         Some(_) => Ok(()),
         None => Err(Fault::conflict("this guild has no mute role")
             .hint("config muterole ROLE sets it; timeout does without one")),
@@ -171,6 +199,11 @@ async fn preview(
         steps = cx.daemon.store().read(judge).await?;
     }
     foresee(cx, &mut steps, action).await?;
+    let mut warnings = None;
+    if action == Action::Warn {
+        let now = cx.daemon.clock().now();
+        warnings = cx.daemon.store().read(move |view| warnings::count(view, guild, user, now, 1)).await?;
+    }
     let planned = |step: Step| PlannedDelivery {
         guild_id: step.guild,
         guild_name: cx.daemon.directory().name(step.guild),
@@ -185,6 +218,7 @@ async fn preview(
         deliveries: steps.iter().map(|step| step.state).collect(),
         told: telling(&cx.daemon, guild, action, false).map(would_be_told),
         plan: steps.into_iter().map(planned).collect(),
+        warnings,
     })
 }
 

@@ -36,6 +36,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "config staffrole" => {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })
         }
+        "config warnings" => json!({ "steps": "3:timeout:1h" }),
         "config audit" => json!({ "state": "off" }),
         _ => json!({}),
     };

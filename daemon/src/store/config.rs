@@ -1,10 +1,10 @@
 //! What each guild has set by `config`, in `guild_settings`.
 
-use super::rows::{Sql, optional};
+use super::rows::{Sql, column, optional};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::config::GuildConfig;
-use wayhaven_shared::value::{GuildId, Timestamp};
+use wayhaven_shared::value::{GuildId, RoleId, Timestamp, UserId};
 
 impl View<'_> {
     /// What a guild has set; the defaults where we have never heard of it.
@@ -13,7 +13,7 @@ impl View<'_> {
     /// Where the store fails.
     pub fn config(&self, guild: GuildId) -> Result<GuildConfig, StoreError> {
         let sql = "SELECT notification_channel_id, notifications_enabled, audit_posted, log_channel_id, staff_role_id,
-                mute_role_id
+                mute_role_id, warning_steps, warning_span
              FROM guild_settings WHERE guild_id = ?1";
         let row = self.connection.prepare_cached(sql)?.query_row([Sql(guild)], |row| {
             Ok(GuildConfig {
@@ -23,9 +23,22 @@ impl View<'_> {
                 log_channel_id: optional(row, "log_channel_id")?,
                 staff_role_id: optional(row, "staff_role_id")?,
                 mute_role_id: optional(row, "mute_role_id")?,
+                warnings: optional(row, "warning_steps")?.unwrap_or_default(),
+                warnings_within: optional(row, "warning_span")?,
             })
         });
         Ok(row.optional()?.unwrap_or_default())
+    }
+
+    /// Roles with which the guild muted the user while they were its mute role.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn former_mute_roles(&self, guild: GuildId, user: UserId) -> Result<Vec<RoleId>, StoreError> {
+        let sql = "SELECT role_id FROM former_mute_roles WHERE guild_id = ?1 AND user_id = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![Sql(guild), Sql(user)], |row| column(row, "role_id"))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// When a guild last set something, where it ever did.
@@ -47,8 +60,14 @@ impl Change<'_> {
     /// Where the store fails, or refuses what is posted without a channel to post to.
     pub fn configure(&self, guild: GuildId, config: &GuildConfig) -> Result<(), StoreError> {
         self.ensure_guild(guild)?;
+        if let Some(former) =
+            self.config(guild)?.mute_role_id.filter(|role| config.mute_role_id != Some(*role))
+        {
+            self.keep_former_role(guild, former)?;
+        }
         let sql = "UPDATE guild_settings SET notification_channel_id = ?2, notifications_enabled = ?3, audit_posted = ?4,
-                 log_channel_id = ?5, staff_role_id = ?6, mute_role_id = ?8, updated_at = ?7 WHERE guild_id = ?1";
+                 log_channel_id = ?5, staff_role_id = ?6, mute_role_id = ?8, updated_at = ?7,
+                 warning_steps = ?9, warning_span = ?10 WHERE guild_id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![
             Sql(guild),
             Sql(config.notification_channel_id),
@@ -58,7 +77,32 @@ impl Change<'_> {
             Sql(config.staff_role_id),
             self.now().millis(),
             Sql(config.mute_role_id),
+            (!config.warnings.is_off()).then(|| config.warnings.to_string()),
+            config.warnings_within.map(|span| span.to_string()),
         ])?;
+        Ok(())
+    }
+
+    /// Remembers for everybody whom a mute of ours may hold in the guild that they were given that role, which is its mute
+    /// role no more.
+    fn keep_former_role(&self, guild: GuildId, role: RoleId) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO former_mute_roles (guild_id, user_id, role_id)
+             SELECT ?1, target_user, ?2 FROM punishments
+              WHERE source_guild = ?1 AND action = 'mute' AND status = 'active'
+              UNION SELECT ?1, d.target_user, ?2 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+              WHERE d.guild_id = ?1 AND d.action = 'mute' AND p.status = 'active'
+                AND (d.state NOT IN ('skipped', 'failed', 'superseded') OR d.sent = 1)";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(role)])?;
+        Ok(())
+    }
+
+    /// Forgets them, once they were taken from the user.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn forget_former_mute_roles(&self, guild: GuildId, user: UserId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM former_mute_roles WHERE guild_id = ?1 AND user_id = ?2";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user)])?;
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! `deliveries`: the outbox. What is shown of it is in `listing`, what Discord tells of it in
 //! `echo`, what an undo may touch in `provenance`.
 
+mod again;
 mod echo;
 mod listing;
 mod provenance;
 
+pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use echo::Echo;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use provenance::{Asked, Judged};
@@ -313,6 +315,9 @@ impl Change<'_> {
         if !self.update_and_tell(&sql, values)?.is_empty() {
             if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
                 self.reopen(id)?;
+            }
+            if settlement.state.is_final() {
+                self.ended_so(id, settlement.state)?;
             }
             return Ok(true);
         }

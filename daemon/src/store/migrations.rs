@@ -19,6 +19,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0006-actions.sql"),
     include_str!("migrations/0007-provenance.sql"),
     include_str!("migrations/0008-direct.sql"),
+    include_str!("migrations/0009-schedule.sql"),
     include_str!("migrations/0011-protect.sql"),
 ];
 

@@ -55,12 +55,12 @@ impl NewPunishment {
     }
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "event_id, source_guild, target_user, action, reason, moderator_id, origin, created_at, status,
     expires_at, evidence, because
     FROM punishments";
 
-fn punishment(row: &Row<'_>) -> rusqlite::Result<Punishment> {
+pub(super) fn punishment(row: &Row<'_>) -> rusqlite::Result<Punishment> {
     Ok(Punishment {
         id: column(row, "event_id")?,
         action: word(row, "action", Action::from_word)?,

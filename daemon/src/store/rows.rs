@@ -4,8 +4,8 @@ use super::StoreError;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Type, Value};
 use wayhaven_shared::value::{
-    ChannelId, DeliveryId, Evidence, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, Timestamp,
-    Untrusted, UserId,
+    ChannelId, DeliveryId, Evidence, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, Span, Timestamp,
+    Untrusted, UserId, WarningStep, WarningSteps,
 };
 
 /// A value that a column can hold. The ids' bound (below 2^63) is what makes the conversion exact.
@@ -54,12 +54,17 @@ impl Column for Untrusted {
     }
 }
 
-impl Column for Evidence {
-    type Raw = String;
-    fn from_raw(raw: String) -> Option<Self> {
-        raw.parse().ok()
-    }
+macro_rules! parsed_from_columns {
+    ($($name:ident),*) => {$(
+        impl Column for $name {
+            type Raw = String;
+            fn from_raw(raw: String) -> Option<Self> {
+                raw.parse().ok()
+            }
+        }
+    )*};
 }
+parsed_from_columns!(Evidence, Span, WarningStep, WarningSteps);
 
 /// Reads columns by name and turns what does not fit into an error that names it.
 pub(super) fn column<T: Column>(row: &Row<'_>, name: &'static str) -> rusqlite::Result<T> {

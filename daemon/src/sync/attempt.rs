@@ -1,10 +1,11 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
 //! earlier try had no answer is in `earlier`, whether an undo may take something back in `whose`, what the guild's
-//! protected roles ask for in `protected`; several by one request are in `bulk`.
+//! protected roles ask for in `protected`, which roles a mute is made of in `roles`; several by one request are in `bulk`.
 
 mod bulk;
 mod earlier;
 mod protected;
+mod roles;
 pub mod whose;
 
 pub use bulk::attempt_together;
@@ -14,7 +15,7 @@ use crate::discord::budget::{Priority, Slot};
 use crate::discord::directory::{Directory, Presence, needed};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
-use crate::store::{Queued, Scope, Settlement, Store};
+use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -24,9 +25,6 @@ use wayhaven_shared::value::{RoleId, Timestamp};
 /// How long a guild whose budget of bans of non-members is spent (30035) is left alone before one of them is tried
 /// again: the budget comes back within hours, not seconds (FACTS C2).
 pub const NON_MEMBER_WAIT: Duration = Duration::from_secs(3_600);
-
-/// The longest timeout that Discord takes at once, less what the two clocks may differ: 28 days (FACTS A3).
-pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(28 * 86_400 - 60);
 
 /// Why nobody is muted in a guild that has not said how.
 pub const NO_MUTE_ROLE: &str = "the guild has no mute role: config muterole sets it";
@@ -213,7 +211,7 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         // No newer one takes its place without coming to the lane, or holding this one at the gates.
         Scope::Child(_) => {}
     }
-    let role = mute_role(tools, delivery).await?;
+    let roles = roles::of(tools, delivery).await?;
     if earlier::is_done(tools, delivery).await? {
         return Ok(false);
     }
@@ -221,16 +219,32 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
     if !delivery.action.is_idempotent() {
         mark(tools, delivery).await?;
     }
+    // Once, but for an unmute that takes several roles.
+    let mut slot = slot;
+    let former = roles.iter().copied().filter(|role| Some(*role) != roles.last().copied());
+    for role in former.map(Some).chain([roles.last().copied()]) {
+        send_well_formed(tools, delivery, role, slot.take()).await?;
+    }
+    roles::taken(tools, delivery, &roles).await;
+    Ok(true)
+}
+
+/// Sends it, and once more where Discord finds its reason too long.
+async fn send_well_formed(
+    tools: &Tools,
+    delivery: &Queued,
+    role: Option<RoleId>,
+    slot: Option<Slot>,
+) -> Result<(), Stop> {
     match send(tools, delivery, role, None, slot).await {
         // Whether Discord counts 512 characters or 512 encoded bytes is not known (FACTS A5).
         Err(Stop::Rest(error)) if error.is_about_the_form() => match short_reason(delivery) {
-            Some(reason) => send(tools, delivery, role, Some(reason), None).await?,
-            None => return Err(error.into()),
+            Some(reason) => send(tools, delivery, role, Some(reason), None).await,
+            None => Err(error.into()),
         },
-        Err(Stop::Rest(error)) if error.code() == Some(10007) => return Err(not_there(delivery)),
-        sent => sent?,
+        Err(Stop::Rest(error)) if error.code() == Some(10007) => Err(not_there(delivery)),
+        sent => sent,
     }
-    Ok(true)
 }
 
 async fn send(
@@ -266,21 +280,6 @@ fn longest(tools: &Tools) -> Timestamp {
     Timestamp::from_millis(tools.clock.now().millis().saturating_add(span))
 }
 
-/// The role that mutes in the delivery's guild, where it mutes or unmutes.
-async fn mute_role(tools: &Tools, delivery: &Queued) -> Result<Option<RoleId>, Stop> {
-    if delivery.action.measure() != Action::Mute {
-        return Ok(None);
-    }
-    let guild = delivery.guild;
-    match tools.store.read(move |view| Ok(view.config(guild)?)).await {
-        Ok(config) => match config.mute_role_id {
-            None => Err(Stop::Missing(NO_MUTE_ROLE.to_owned())),
-            role => Ok(role),
-        },
-        Err(fault) => Err(Stop::Store(fault)),
-    }
-}
-
 /// What must not be repeated is marked before it leaves: after a crash nobody knows otherwise whether it did.
 async fn mark(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
@@ -294,7 +293,7 @@ async fn mark(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
 /// The user is no member of the guild.
 fn not_there(delivery: &Queued) -> Stop {
     let reason = match delivery.action {
-        Action::Mute | Action::Timeout => "no member there: it is done when they join",
+        Action::Mute | Action::Timeout => WHEN_THEY_JOIN,
         _ => "no member there",
     };
     Stop::Not(DeliveryState::Skipped, reason.to_owned())

@@ -30,6 +30,9 @@ use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
+/// How often it is tried to take in that somebody joined, where the store fails: for about a quarter of an hour.
+const JOIN_TRIES: u32 = 13;
+
 /// Takes in events, one after the other.
 #[derive(Clone)]
 pub struct Ingest {
@@ -121,10 +124,12 @@ impl Ingest {
                 self.ban(guild, user, action).await
             }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
-            (
-                Noticed::Nothing,
-                GatewayEvent::Member { guild, user, roles } | GatewayEvent::Joined { guild, user, roles },
-            ) => self.member(guild, user, roles).await,
+            (Noticed::Nothing, GatewayEvent::Member { guild, user, roles }) => {
+                self.member(guild, user, roles).await
+            }
+            (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles }) => {
+                self.joined(guild, user, roles).await
+            }
             (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
         };
         let committed = committed.unwrap_or_else(|fault| std::future::ready(Err(fault)).boxed());
@@ -215,6 +220,39 @@ impl Ingest {
             None => Ok(at_once(Follow::Nothing)),
             Some(note) => self.tools.store.submit(move |change| note(change).map(|()| Follow::Nothing)).await,
         }
+    }
+
+    /// Somebody joined: what they have shaken off by leaving is done again (FAULTS 38). It takes its turn behind what came
+    /// before it; of thousands who join, those whom nothing concerns cost one look there, and nothing is written.
+    async fn joined(&self, guild: GuildId, user: UserId, roles: Vec<RoleId>) -> Result<Pending, Fault> {
+        if let Some(note) = self.holders.told(guild, user, roles) {
+            self.tools.store.write_later("who holds a protected role", move |change| Ok(note(change)?)).await;
+        }
+        let work = move |change: &crate::store::Change<'_>| {
+            // An undo that came in between has the last word.
+            if change.may_be_held_to(guild, user)? {
+                change.joined(guild, user)?;
+            }
+            Ok(Follow::Nothing)
+        };
+        let store = self.tools.store.clone();
+        let committed = store.submit(work).await?;
+        let or_later = async move {
+            let outcome = committed.await;
+            if outcome.is_err() {
+                // No log tells of it once more.
+                tokio::spawn(async move {
+                    for failures in 0..JOIN_TRIES {
+                        tokio::time::sleep(super::backoff(failures)).await;
+                        if store.write(work).await.is_ok() {
+                            return;
+                        }
+                    }
+                });
+            }
+            outcome
+        };
+        Ok(or_later.boxed())
     }
 
     async fn entry(&self, entry: Entry) -> Result<Pending, Fault> {

@@ -30,6 +30,8 @@ pub enum AtOrigin {
     ToDo,
     /// Somebody did it there by hand.
     Done,
+    /// It is not done there, for this reason: what somebody else did there stands.
+    Kept(&'static str),
 }
 
 /// Stores a punishment, one delivery per active link, and ends older open deliveries of the same measure and user. What
@@ -46,7 +48,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     let steps = plan(&topology, new.guild, new.action, new.user);
     let told = match at_origin {
         AtOrigin::ToDo => tell(change, new, &punishment, &steps)?,
-        AtOrigin::Done => None,
+        AtOrigin::Done | AtOrigin::Kept(_) => None,
     };
     let waits = new.action != Action::Warn && told.as_ref().is_some_and(Told::is_waiting);
 
@@ -81,6 +83,12 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
             DeliveryState::Pending
         }
         AtOrigin::Done => DeliveryState::Applied,
+        AtOrigin::Kept(why) => {
+            // Nothing is decided against the others, so nothing of theirs is superseded.
+            let (scope, state) = (Scope::Origin, DeliveryState::Skipped);
+            change.insert_delivery(&punishment, new.guild, scope, state, Some(why))?;
+            state
+        }
     };
     let mut deliveries = DeliveryCounts::default();
     for step in steps {
@@ -100,7 +108,11 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     }
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));
-    let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason: None };
+    let reason = match at_origin {
+        AtOrigin::Kept(why) => Some(why.to_owned()),
+        _ => None,
+    };
+    let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason };
     Ok(Recorded { punishment, origin, deliveries, told })
 }
 

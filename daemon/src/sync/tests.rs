@@ -11,6 +11,7 @@ mod kicks;
 mod order;
 mod origins;
 mod protected;
+mod rejoin;
 mod seams;
 mod trouble;
 mod undo;

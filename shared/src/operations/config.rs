@@ -2,7 +2,7 @@
 
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{ChannelId, GuildId, RoleId, Untrusted};
+use crate::value::{ChannelId, GuildId, RoleId, Span, Untrusted, WarningSteps};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,22 @@ pub struct ConfigMuterole {
     pub unset: bool,
 }
 
+/// What follows when somebody reaches a number of warnings in this guild
+///
+/// When a warning brings somebody's warnings to exactly the number of a step, what the step says follows by itself, like
+/// a command here: from a main guild in every linked child too. Each step is WARNINGS:ACTION, with how long after another
+/// colon: timeout needs it, mute and ban may have it, kick has none. off is what a guild begins with.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigWarnings {
+    /// The steps, as 3:timeout:1h,5:kick,7:ban:7d; or off
+    #[arg(value_name = "STEPS")]
+    pub steps: WarningSteps,
+    /// Count only warnings that are not older, as 30d; all without
+    #[arg(long, value_name = "SPAN")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
 /// Whether this guild's audit is posted to its notification channel
 ///
 /// What changed something, was refused or failed is posted. The recording itself is always on.
@@ -104,6 +120,12 @@ pub struct GuildConfig {
     /// The role that mutes.
     #[serde(default)]
     pub mute_role_id: Option<RoleId>,
+    /// What follows how many warnings.
+    #[serde(default)]
+    pub warnings: WarningSteps,
+    /// How old a warning that counts may be.
+    #[serde(default)]
+    pub warnings_within: Option<Span>,
 }
 
 /// One setting for people.
@@ -114,7 +136,7 @@ struct Setting {
 }
 
 impl GuildConfig {
-    fn settings(&self) -> [Setting; 5] {
+    fn settings(&self) -> [Setting; 6] {
         let id = |id: Option<String>| id.unwrap_or_else(|| "not set".into());
         let notifications = match (self.notification_channel_id, self.notifications) {
             (None, _) => "not set".to_owned(),
@@ -146,6 +168,14 @@ impl GuildConfig {
                 name: "muterole",
                 value: id(self.mute_role_id.map(|id| id.to_string())),
                 purpose: "what mute gives and unmute takes",
+            },
+            Setting {
+                name: "warnings",
+                value: match self.warnings_within {
+                    Some(span) => format!("{}, within {span}", self.warnings),
+                    None => self.warnings.to_string(),
+                },
+                purpose: "what follows how many warnings",
             },
         ]
     }

@@ -5,7 +5,7 @@ use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishme
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::PunishmentId;
+use crate::value::{PunishmentId, WarningStep};
 use serde::{Deserialize, Serialize};
 
 /// What a moderation operation decided, and how far it has come.
@@ -27,6 +27,31 @@ pub struct Punished {
     /// What would be delivered where; filled by a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlannedDelivery>,
+    /// Of a warning: how many there are, and what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<WarningCount>,
+}
+
+/// How many warnings somebody has in a guild whose warnings escalate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningCount {
+    /// How many, with this one.
+    pub warnings: u64,
+    /// The step that is reached, or the next one.
+    pub step: Option<WarningStep>,
+}
+
+impl WarningCount {
+    /// For people: `3 of 3: timed out for 1h`, `2 of 3`.
+    fn words(self) -> String {
+        match self.step {
+            Some(step) if u64::from(step.warnings()) == self.warnings => {
+                format!("{} of {}: {}", self.warnings, step.warnings(), step.words())
+            }
+            Some(step) => format!("{} of {}", self.warnings, step.warnings()),
+            None => self.warnings.to_string(),
+        }
+    }
 }
 
 /// The replies that are a [`Punished`], whichever action was asked for.
@@ -74,6 +99,9 @@ impl Reported for Punished {
         if let Some(until) = punishment.expires_at {
             report = report.field("Until", until.to_string());
         }
+        if let Some(count) = self.warnings {
+            report = report.field("Warnings", count.words());
+        }
         report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
         if let Some(told) = Told::cell(self.told.as_ref(), punishment.action) {
             report = report.field("Told", told);
@@ -115,6 +143,9 @@ impl Punished {
             .field("Here", self.origin.words());
         if let Some(told) = &self.told {
             report = report.field("Told", would_be(told));
+        }
+        if let Some(count) = self.warnings {
+            report = report.field("Warnings", count.words());
         }
         report.field("Children", self.deliveries.words()).table(table)
     }

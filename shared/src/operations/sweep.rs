@@ -56,6 +56,7 @@ fn samples() -> Vec<Request> {
         value("config logchannel", json!({"channel": user, "unset": true})),
         value("config staffrole", json!({"role": user, "unset": true})),
         value("config muterole", json!({"role": user, "unset": true})),
+        value("config warnings", json!({"steps": "3:timeout:1h,5:kick,7:ban:7d", "within": "30d"})),
         value("config audit", json!({"state": "off"})),
         value(
             "audit log",

@@ -69,6 +69,14 @@ impl RawEventHandler for Hand {
             // The largest of all, and thousands come at once: taken as serenity parsed it, and not written down again.
             return self.put(shard, What::Event(GatewayEvent::GuildHere(view)));
         }
+        if let Event::GuildMemberAdd(joined) = &event
+            && let Some(guild) = GuildId::new(joined.member.guild_id.get())
+            && let Some(user) = UserId::new(joined.member.user.id.get())
+        {
+            // A raid's worth of them comes at once, and little of each is used.
+            let roles = joined.member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
+            return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
+        }
         let Some((kind, data)) = raw(event) else { return };
         self.accounts.learn_of_event(&data);
         if kind == "INTERACTION_CREATE" {
@@ -94,7 +102,10 @@ impl RawEventHandler for Hand {
 
 impl Hand {
     fn put(&self, shard: u32, what: What) {
-        let stale = !matches!(what, What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_)));
+        let stale = !matches!(
+            what,
+            What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_) | GatewayEvent::Joined { .. })
+        );
         if self.events.try_send(Seen { shard, what }).is_err() {
             self.lost.note(shard, stale);
         }

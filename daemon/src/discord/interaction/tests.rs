@@ -182,6 +182,7 @@ fn samples() -> Vec<Request> {
         ("config logchannel", json!({"channel": user, "unset": true})),
         ("config staffrole", json!({"role": user, "unset": true})),
         ("config muterole", json!({"role": user, "unset": true})),
+        ("config warnings", json!({"steps": "3:timeout:1h,5:kick", "within": "30d"})),
         ("config audit", json!({"state": "off"})),
         (
             "audit log",

@@ -26,6 +26,7 @@ async fn configured(test: &TestDaemon, of: u64, operation: &str, arguments: Valu
         Reply::ConfigNotifications(reply)
         | Reply::ConfigLogchannel(reply)
         | Reply::ConfigStaffrole(reply)
+        | Reply::ConfigWarnings(reply)
         | Reply::ConfigAudit(reply) => reply,
         other => panic!("{other:?}"),
     }
@@ -46,6 +47,7 @@ async fn an_operator_sets_each_setting_and_unsets_it_and_sees_before_and_after()
         ("config notifications", json!({"channel": general.to_string()})),
         ("config logchannel", json!({"channel": log.to_string()})),
         ("config staffrole", json!({"role": role.to_string()})),
+        ("config warnings", json!({"steps": "3:timeout:1h,5:kick", "within": "30d"})),
         ("config audit", json!({"state": "on"})),
     ];
     let mut before = GuildConfig::default();
@@ -65,6 +67,8 @@ async fn an_operator_sets_each_setting_and_unsets_it_and_sees_before_and_after()
         log_channel_id: ChannelId::new(log),
         staff_role_id: RoleId::new(role),
         mute_role_id: None,
+        warnings: "3:timeout:1h,5:kick".parse().unwrap(),
+        warnings_within: Some("30d".parse().unwrap()),
     };
     assert_eq!(stored(&test, child).await, full);
     assert_eq!(
@@ -84,7 +88,15 @@ async fn an_operator_sets_each_setting_and_unsets_it_and_sees_before_and_after()
     configured(&test, child, "config logchannel", json!({"unset": true})).await;
     configured(&test, child, "config staffrole", json!({"unset": true})).await;
     configured(&test, child, "config audit", json!({"state": "off"})).await;
-    let rest = GuildConfig { audit: false, log_channel_id: None, staff_role_id: None, ..full };
+    configured(&test, child, "config warnings", json!({"steps": "off"})).await;
+    let rest = GuildConfig {
+        audit: false,
+        log_channel_id: None,
+        staff_role_id: None,
+        warnings: "off".parse().unwrap(),
+        warnings_within: None,
+        ..full
+    };
     assert_eq!(stored(&test, child).await, rest);
 }
 

@@ -163,7 +163,8 @@ async fn members_intent(cx: &Context) -> Check {
         Ok(false) => check(
             name,
             CheckResult::Warn,
-            "not granted: who joins is not seen; switch on Server Members Intent on the application's page Bot",
+            "not granted: who joins is not seen, and whoever was muted and joins again stays unmuted; switch on Server \
+             Members Intent on the application's page Bot",
         ),
     }
 }

@@ -86,6 +86,27 @@ impl View<'_> {
         })
     }
 
+    /// Why what a guild decided for itself stays there when it ends by itself: somebody else wants it there too. Its own
+    /// staff's word is more than that, and is not asked.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn why_it_stays(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let measure = measure.measure();
+        Ok(if self.is_done_locally(guild, user, measure)? {
+            Some("what its own staff did remains")
+        } else if self.has_other_cause(guild, user, guild, measure)? {
+            Some("another network's punishment remains")
+        } else {
+            None
+        })
+    }
+
     /// The main whose punishment of the user was delivered to the guild along a link that is active still, and that nobody
     /// has taken back: what the guild's staff override by lifting it.
     ///

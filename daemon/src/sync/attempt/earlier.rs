@@ -49,7 +49,8 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         return Ok(true);
     }
     let route = Rest::member_route(guild);
-    let slot = tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
+    let slot =
+        tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
     let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Asking)?;
     let not = |reason: &str| Err(Stop::Not(DeliveryState::Skipped, reason.to_owned()));
     // A log that has no entry of it tells that it was not done; without one, it may have been.

@@ -92,11 +92,8 @@ async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, S
         return Ok(Answer::Silent(unseen(action)));
     }
     let Some(me) = tools.directory.me() else { return Err(Stop::Wait(STORE_WAIT)) };
-    let role = match action.measure() {
-        Action::Mute => super::mute_role(tools, delivery).await?,
-        _ => None,
-    };
-    match find(tools, delivery, asked, Sought { me, kind, role }).await {
+    let roles = super::roles::of(tools, delivery).await?;
+    match find(tools, delivery, asked, &Sought { me, kind, roles }).await {
         Ok(Some(entry)) => Ok(Answer::Ours(entry)),
         Ok(None) if is_just_done(asked, now) => Err(Stop::Wait(ASK_AGAIN)),
         Ok(None) if now.millis() - asked.since.millis() > KEPT_MS => {
@@ -120,15 +117,15 @@ fn is_just_done(asked: Asked, now: Timestamp) -> bool {
 }
 
 /// Whose entry is looked for.
-#[derive(Clone, Copy)]
 struct Sought {
     me: UserId,
     kind: u64,
-    role: Option<RoleId>,
+    /// Those that a mute is made of.
+    roles: Vec<RoleId>,
 }
 
 /// Our entry that did it: the log is read from before our first request on, to after what was heard last.
-async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: Sought) -> Result<Option<u64>, Stop> {
+async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -> Result<Option<u64>, Stop> {
     let route = Rest::audit_log_route(delivery.guild);
     let at = |millis: i64| Timestamp::from_millis(millis).first_snowflake();
     let mut after = at(asked.since.millis() - CLOCKS_DIFFER);
@@ -150,7 +147,7 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: Sought) ->
             entry.actor == Some(sought.me)
                 && entry.user == delivery.user
                 && entry.id <= last
-                && does(entry, delivery.action.measure(), sought.role)
+                && does(entry, delivery.action.measure(), &sought.roles)
         });
         found = ours.map(|entry| entry.id).max().or(found);
         if is_last || furthest >= last || furthest <= after {
@@ -172,14 +169,12 @@ fn limited(error: RestError) -> Stop {
 }
 
 /// Whether an entry tells of what the measure does.
-fn does(entry: &Entry, measure: Action, role: Option<RoleId>) -> bool {
+fn does(entry: &Entry, measure: Action, roles: &[RoleId]) -> bool {
     match &entry.deed {
         Deed::Done(action) => *action == measure,
         Deed::Timeout { until, .. } => {
             measure == Action::Timeout && until.is_some_and(|until| until > entry.at())
         }
-        Deed::Roles { added, .. } => {
-            measure == Action::Mute && role.is_some_and(|role| added.contains(&role))
-        }
+        Deed::Roles { added, .. } => measure == Action::Mute && roles.iter().any(|role| added.contains(role)),
     }
 }

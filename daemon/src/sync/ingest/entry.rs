@@ -113,6 +113,13 @@ pub fn meaning(change: &Change<'_>, entry: &Entry) -> Result<Option<Seen>, Store
         Deed::Roles { added, removed } => match change.config(entry.guild)?.mute_role_id {
             Some(role) if added.contains(&role) => (Action::Mute, None),
             Some(role) if removed.contains(&role) => (Action::Unmute, None),
+            _ if change
+                .former_mute_roles(entry.guild, entry.user)?
+                .iter()
+                .any(|role| removed.contains(role)) =>
+            {
+                (Action::Unmute, None)
+            }
             _ => return Ok(None),
         },
     };
@@ -233,6 +240,7 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), 
     let Seen { guild, user, action, by, until, .. } = *seen;
     change.note_local_cause(guild, user, by, action, until)?;
     if action.is_undo() {
+        change.let_go(guild, user, action)?;
         tell_override(change, seen)?;
         change.note_lifted(told)?;
     }

@@ -129,7 +129,7 @@ async fn fault_2_kills_at_random_moments_of_a_burst_of_kicks_kick_everybody_once
             assert_eq!(kicked(&setting, of, whom), 1, "seed {seed}: {whom} in {of}");
             assert!(!setting.sandbox.is_member(of, whom), "seed {seed}");
         }
-        let told = detail.told.unwrap();
+        let told = detail.told.clone().unwrap();
         let messages = setting.sandbox.direct_messages(whom).len();
         match told.state {
             ToldState::Told => assert_eq!(messages, 1, "seed {seed}"),

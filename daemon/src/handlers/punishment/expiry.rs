@@ -1,0 +1,76 @@
+//! A punishment that ends by itself: what the scheduler asks for as the undo of it.
+
+use crate::invocation::Context;
+use crate::store::{Change, NewPunishment};
+use crate::sync::record::{AtOrigin, Recorded, record};
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::punishment::{
+    Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
+};
+use wayhaven_shared::value::{PunishmentId, Untrusted};
+
+/// Ends a punishment whose end has come. What it does is taken back where it is the latest that its guild has decided of
+/// that measure and that still stands; an older one only ends, and so does a timeout, which Discord ends by itself. All of
+/// it is one transaction, so that it happens once.
+pub(super) async fn expire(
+    cx: &Context,
+    ended: PunishmentId,
+    reason: Option<Untrusted>,
+) -> Result<Punished, Fault> {
+    let work = move |change: &Change<'_>| {
+        let of = change
+            .punishment(ended)?
+            .filter(|of| of.status == "active" && of.expires_at.is_some_and(|at| at <= change.now()));
+        let Some(of) = of else {
+            return Err(Fault::conflict(format!("punishment {ended} does not end now"))
+                .hint("punishment show tells whether it was taken back, and when it ends"));
+        };
+        let recorded = end(change, of, reason)?;
+        #[cfg(test)]
+        crate::failpoint::reach(crate::failpoint::Point::Expiry, Some(recorded.punishment.user_id));
+        let network = change.topology_here()?.is_main(recorded.punishment.guild_id);
+        Ok((recorded, network))
+    };
+    let (Recorded { punishment, origin, deliveries, told }, network) = cx.daemon.store().write(work).await?;
+    Ok(Punished {
+        punishment: Some(punishment),
+        dry_run: false,
+        network,
+        origin,
+        deliveries,
+        told,
+        plan: Vec::new(),
+        warnings: None,
+    })
+}
+
+fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result<Recorded, Fault> {
+    let (guild, user) = (of.guild_id, of.user_id);
+    let undo = of.action.undo().filter(|_| of.action != Action::Timeout);
+    let newest = change.is_newest_active(&of)?;
+    let Some(undo) = undo.filter(|_| newest) else {
+        if newest {
+            change.mark_all_expired(guild, user, of.action)?;
+        }
+        change.mark_expired(of.id)?;
+        change.end_open(&of)?;
+        let origin = OriginOutcome {
+            guild_id: guild,
+            state: DeliveryState::Applied,
+            reason: Some("it has ended".into()),
+        };
+        return Ok(Recorded { punishment: of, origin, deliveries: DeliveryCounts::default(), told: None });
+    };
+    let mut new =
+        NewPunishment::new(guild, user, undo, wayhaven_shared::operations::punishment::Origin::System);
+    (new.reason, new.because) = (reason, Some(of.id));
+    let at_origin = match change.why_it_stays(guild, user, of.action)? {
+        Some(why) => {
+            change.end_open(&of)?;
+            AtOrigin::Kept(why)
+        }
+        None => AtOrigin::ToDo,
+    };
+    Ok(record(change, &new, at_origin)?)
+}
