@@ -6,6 +6,7 @@ mod config;
 mod daemon;
 mod paths;
 pub(crate) mod punishment;
+mod reversal;
 mod setup;
 mod status;
 mod sync;

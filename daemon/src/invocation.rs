@@ -130,6 +130,7 @@ impl Invocation {
             Request::Untimeout(untimeout) => Some(untimeout.user),
             Request::Warn(warn) => Some(warn.user),
             Request::PunishmentList(list) => list.user,
+            Request::PunishmentRevert(revert) => revert.moderator,
             Request::SyncDeliveries(list) => list.user,
             Request::AuditLog(log) => log.user,
             _ => None,

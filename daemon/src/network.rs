@@ -3,5 +3,5 @@
 mod permit;
 mod topology;
 
-pub use permit::{GuildChannel, Permit, Refusal, authorise, permit_for};
+pub use permit::{GuildChannel, Permit, Refusal, authorise, authorise_for, permit_for};
 pub use topology::{Freeze, LinkRow, LinkState, Topology};

@@ -5,10 +5,13 @@
 //! to [`Store::read`] and [`Store::write`].
 
 mod alerts;
+mod amendments;
 mod audit;
+mod closing;
 mod config;
 mod deliveries;
 mod events;
+mod exceptions;
 mod freeze;
 mod gap;
 mod guilds;
@@ -26,7 +29,9 @@ mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
-pub use deliveries::{DeliveryFilter, Queued, RetryFilter, Scope, Settlement, Unfinished};
+pub use closing::Delivered;
+pub use deliveries::{DeliveryFilter, Overridden, Queued, RetryFilter, Scope, Settlement, Stand, Unfinished};
+pub use exceptions::Exception;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;

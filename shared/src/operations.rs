@@ -14,6 +14,7 @@ pub mod mute;
 pub mod paths;
 pub mod punished;
 pub mod punishment;
+pub mod reversal;
 pub mod setup;
 pub mod status;
 pub mod sync;
@@ -40,6 +41,8 @@ macro_rules! operations {
             Warn => Punished, "warn", Staff, Everywhere, Moderate;
             PunishmentList => Punishments, "punishment list", Staff, Everywhere, Read;
             PunishmentShow => PunishmentDetail, "punishment show", Staff, Everywhere, Read;
+            PunishmentAmend => PunishmentAmended, "punishment amend", Moderate, Everywhere, Mild;
+            PunishmentRevert => Reverted, "punishment revert", Ban, Everywhere, Severe;
             SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
             SetupUnsetMain => GuildDesignated, "setup unset-main", Admin, Everywhere, Moderate;
             SetupAddChild => LinkChanged, "setup add-child", Admin, Everywhere, Moderate;
@@ -95,6 +98,7 @@ use mute::{Mute, Unmute};
 use paths::{PathList, Paths};
 use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
+use reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
 use setup::{
     ConnectionTested, Dashboard, GuildDesignated, LinkChanged, LockChanged, SecurityChanged, SetupAccept,
     SetupActions, SetupAddChild, SetupDashboard, SetupDecline, SetupLeave, SetupLock, SetupMainGuild,

@@ -4,7 +4,7 @@ use super::{Handle, PAGE};
 use crate::invocation::Context;
 use crate::network::Topology;
 use crate::store::{NewPunishment, View};
-use crate::sync::plan::{Step, plan};
+use crate::sync::plan::{Step, plan_for};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
@@ -140,7 +140,7 @@ async fn preview(
     action: Action,
     user: UserId,
 ) -> Result<Punished, Fault> {
-    let mut steps = plan(topology, guild, action);
+    let mut steps = plan_for(topology, guild, user, action);
     if action.is_undo() {
         let judge = move |view: &View<'_>| {
             for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
@@ -220,5 +220,6 @@ pub(crate) fn detail(
             reason: Some("made there by hand".into()),
         },
     };
-    Ok(PunishmentDetail { punishment, origin, deliveries })
+    let amendments = view.amendments_of(id)?;
+    Ok(PunishmentDetail { punishment, origin, deliveries, amendments })
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{GuildId, LinkId};
+use wayhaven_shared::value::{GuildId, LinkId, UserId};
 
 /// What a link authorises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,7 @@ pub struct Topology {
     mains: HashMap<GuildId, Vec<LinkRow>>,
     frozen: HashMap<GuildId, Freeze>,
     children: HashSet<GuildId>,
+    exceptions: HashSet<(GuildId, UserId, Action)>,
 }
 
 impl Topology {
@@ -94,7 +95,29 @@ impl Topology {
             children.insert(link.child);
             of_main.push(link);
         }
-        Self { mains, frozen, children }
+        Self { mains, frozen, children, exceptions: HashSet::new() }
+    }
+
+    /// The same with these exceptions: guilds that do not apply a measure to somebody.
+    #[must_use]
+    pub fn with_exceptions(mut self, exceptions: HashSet<(GuildId, UserId, Action)>) -> Self {
+        self.exceptions = exceptions;
+        self
+    }
+
+    /// Whether any guild has an exception.
+    pub fn has_exceptions(&self) -> bool {
+        !self.exceptions.is_empty()
+    }
+
+    /// Whether the guild does not apply this to the user. What takes back is applied.
+    pub fn excepts(&self, guild: GuildId, user: UserId, action: Action) -> bool {
+        self.exceptions.contains(&(guild, user, action))
+    }
+
+    /// The links that only take back what was delivered, in no order.
+    pub fn closing(&self) -> impl Iterator<Item = &LinkRow> {
+        self.mains.values().flatten().filter(|link| link.state == LinkState::Closing)
     }
 
     /// Whether the guild is a main.

@@ -75,7 +75,7 @@ impl View<'_> {
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Topology::new(mains, links))
+        Ok(Topology::new(mains, links).with_exceptions(self.exceptions()?))
     }
 
     /// One link.

@@ -17,6 +17,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0004-gap.sql"),
     include_str!("migrations/0005-freeze.sql"),
     include_str!("migrations/0006-actions.sql"),
+    include_str!("migrations/0010-undo.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.

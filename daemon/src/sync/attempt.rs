@@ -224,8 +224,9 @@ fn not_there(delivery: &Queued) -> Stop {
 
 fn priority(delivery: &Queued) -> Priority {
     match delivery.scope {
-        Scope::Origin => Priority::Interactive,
-        Scope::Child(_) => Priority::Enforcement,
+        // What follows another punishment comes by itself, or by the hundred: nobody waits for it.
+        Scope::Origin if delivery.because.is_none() => Priority::Interactive,
+        _ => Priority::Enforcement,
     }
 }
 

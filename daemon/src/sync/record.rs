@@ -1,10 +1,11 @@
 //! A punishment and its deliveries, stored in one transaction: the outbox.
 
-use super::plan::plan;
+use super::overrides::taken_back_here;
+use super::plan::plan_for;
 use crate::store::{Change, NewPunishment, Queued, Scope, StoreError};
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
+    Action, DeliveryCounts, DeliveryState, Origin, OriginOutcome, Punishment,
 };
 use wayhaven_shared::value::GuildId;
 
@@ -57,6 +58,8 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
                 attempts: 0,
                 state: DeliveryState::Pending,
                 not_before: None,
+                because: new.because,
+                instead_of: None,
             });
         }
         Ok::<_, StoreError>(())
@@ -70,7 +73,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
         AtOrigin::Done => DeliveryState::Applied,
     };
     let mut deliveries = DeliveryCounts::default();
-    for step in plan(&topology, new.guild, new.action) {
+    for step in plan_for(&topology, new.guild, new.user, new.action) {
         let state = match step.state {
             DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
             state => state,
@@ -81,6 +84,9 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     if at_origin == AtOrigin::Done {
         // What we still had to do there was overtaken by hand.
         change.supersede(new.guild, new.user, new.guild, new.action)?;
+    }
+    if at_origin == AtOrigin::ToDo && new.origin != Origin::System {
+        taken_back_here(change, new.guild, new.user, new.action, new.moderator)?;
     }
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));

@@ -2,7 +2,8 @@
 //! was read from the log, and once only.
 
 use crate::discord::event::{Deed, Entry};
-use crate::store::{AuditRow, Change, NewPunishment, Personal, Severity, StoreError};
+use crate::store::{AuditRow, Change, NewPunishment, Personal, StoreError};
+use crate::sync::overrides::taken_back_here;
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
@@ -153,26 +154,13 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
 pub fn contain_seen(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
     let Seen { guild, user, action, by, until, .. } = *seen;
     change.note_local_cause(guild, user, by, action, until)?;
-    if action.is_undo() {
-        tell_override(change, seen)?;
-    }
+    taken_back_here(change, guild, user, action, by)?;
     if change.topology_here()?.is_child(guild) {
         change.audit(&row(seen))?;
         let action = action.word().to_owned();
         change.tell(&Changed::Contained { guild_id: guild, action, user_id: user, by })?;
     }
     Ok(())
-}
-
-/// A child's staff have the last word in their own guild, and the network learns that they have used it.
-fn tell_override(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
-    let Seen { guild, user, action, by, .. } = *seen;
-    let Some((punishment, main)) = change.overridden(guild, user, action)? else { return Ok(()) };
-    let measure = action.measure();
-    let details = format!(
-        "guild {guild} has taken back the {measure} of {user} that main {main} had delivered (#{punishment})"
-    );
-    change.alert("local_override", Severity::Medium, Some(guild), by, &details)
 }
 
 /// The audit row of something that was seen and not asked of us.

@@ -19,6 +19,8 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         attempts: 0,
         state: DeliveryState::Pending,
         not_before: None,
+        because: None,
+        instead_of: None,
     }
 }
 
