@@ -34,11 +34,11 @@ pub struct PunishmentRevert {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub punishments: Vec<PunishmentId>,
     /// Instead, all that this moderator decided, with --since
-    #[arg(long, value_name = "USER", conflicts_with = "punishments", requires = "since")]
+    #[arg(long, value_name = "USER", requires = "since")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moderator: Option<UserId>,
     /// How far back, as 2h
-    #[arg(long, value_name = "SPAN", conflicts_with = "punishments", requires = "moderator")]
+    #[arg(long, value_name = "SPAN", requires = "moderator")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Span>,
     /// Why, as it will stand in each guild's audit log

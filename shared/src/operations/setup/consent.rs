@@ -31,7 +31,7 @@ pub struct SetupLeave {
     #[arg(value_name = "MAIN-ID")]
     pub main: GuildId,
     /// Leave what was delivered as it is (default)
-    #[arg(long, conflicts_with = "undo")]
+    #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
     /// Take back what was delivered, and close the link when that is done

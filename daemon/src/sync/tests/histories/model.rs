@@ -47,6 +47,10 @@ pub(super) struct Place {
     murky: bool,
     /// Whose deliveries may still be open.
     open: BTreeSet<Guild>,
+    /// Whether the guild does not apply bans of them, because its own staff took one back.
+    excepted: Option<bool>,
+    /// Whether that ends as soon as a ban of the guild's own is done.
+    ending: bool,
 }
 
 impl Place {
@@ -67,7 +71,8 @@ pub(super) struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        let fresh = || Place { banned: Some(false), ours: Some(false), ..Place::default() };
+        let fresh =
+            || Place { banned: Some(false), ours: Some(false), excepted: Some(false), ..Place::default() };
         let places = (0..GUILDS).flat_map(|guild| (0..USERS).map(move |user| ((guild, user), fresh())));
         Self {
             links: BTreeMap::new(),
@@ -133,6 +138,17 @@ impl Model {
         self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
     }
 
+    /// A link only takes back from now on: whether it does, and in time, hangs on what else there is.
+    pub(super) fn waning(&mut self, child: Guild) {
+        for ((guild, _), place) in &mut self.places {
+            if *guild == child {
+                let banned = place.banned.filter(|_| place.local);
+                place.lost_sight();
+                place.banned = banned;
+            }
+        }
+    }
+
     /// A link, or all of a main's, may let less through than before: what is open along it may have left or not.
     pub(super) fn restricted(&mut self, main: Guild, child: Option<Guild>) {
         for ((guild, _), place) in &mut self.places {
@@ -151,7 +167,17 @@ impl Model {
         }
         // A guild's own word is its last: what others had for it is overtaken.
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
+        let overridden = !ban && !by_hand && self.takes_back(source, user);
         let own = self.at(source, user);
+        if overridden {
+            // Whether it had arrived by then is known only of what is settled.
+            let settled = !own.murky && own.open.iter().all(|other| *other == source);
+            own.excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
+        }
+        if !by_hand && own.excepted != Some(false) {
+            own.ending = ban;
+            own.excepted = own.excepted.filter(|_| !ban);
+        }
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
         own.banned = Some(ban);
@@ -171,11 +197,12 @@ impl Model {
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
             // What was held for them there is overtaken.
             self.held.remove(&(source, child, user));
-            if frozen && self.would_be_open(source, child) {
+            let excepted = ban && self.place(child, user).excepted == Some(true);
+            if frozen && self.would_be_open(source, child) && !excepted {
                 self.held.insert((source, child, user), Some(ban));
             }
             let place = self.at(child, user);
-            if !through {
+            if !through || excepted {
                 // It is stored and not sent, and ends what was open of the same main all the same.
                 if place.open.contains(&source) {
                     place.lost_sight();
@@ -191,6 +218,8 @@ impl Model {
     fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: bool) {
         let place = self.at(child, user);
         match ban {
+            _ if place.excepted == Some(true) => {}
+            _ if place.excepted.is_none() => place.lost_sight(),
             true => {
                 (place.banned, place.ours) = (Some(true), Some(true));
                 place.causes.insert(source);
@@ -213,12 +242,33 @@ impl Model {
     /// A child's own staff, or those of a guild in no network, ban or unban by hand. `changed` says whether Discord
     /// had anything to do.
     pub(super) fn local(&mut self, guild: Guild, user: User, ban: bool) {
+        let overridden = !ban && self.takes_back(guild, user);
         let place = self.at(guild, user);
         (place.banned, place.local) = (Some(ban), ban);
+        if ban {
+            (place.excepted, place.ending) = (Some(false), false);
+        } else if overridden {
+            place.excepted =
+                if place.murky { place.excepted.filter(|excepted| *excepted) } else { Some(true) };
+        }
+    }
+
+    /// Whether an unban by the guild's own staff takes back what a main has delivered there, or may.
+    fn takes_back(&self, guild: Guild, user: User) -> bool {
+        let place = self.place(guild, user);
+        let linked = |main: &Guild| self.link(*main, guild).active;
+        CHILDREN.contains(&guild)
+            && (place.causes.iter().any(linked)
+                || (place.murky && MAINS.into_iter().any(|main| linked(&main))))
     }
 
     /// Everything that was open is done.
     pub(super) fn settled(&mut self) {
-        self.places.values_mut().for_each(|place| place.open.clear());
+        for place in self.places.values_mut() {
+            place.open.clear();
+            if std::mem::take(&mut place.ending) {
+                place.excepted = Some(false);
+            }
+        }
     }
 }
