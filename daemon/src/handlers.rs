@@ -7,6 +7,7 @@ mod daemon;
 mod paths;
 mod protect;
 pub(crate) mod punishment;
+mod reversal;
 mod setup;
 mod status;
 mod sync;

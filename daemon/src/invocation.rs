@@ -132,6 +132,7 @@ impl Invocation {
             Request::PunishmentList(list) => list.user,
             Request::ProtectAdd(add) => add.user,
             Request::ProtectRemove(remove) => remove.user,
+            Request::PunishmentRevert(revert) => revert.moderator,
             Request::SyncDeliveries(list) => list.user,
             Request::AuditLog(log) => log.user,
             _ => None,

@@ -16,6 +16,7 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
+use crate::sync::closing;
 use crate::sync::ingest::Ingest;
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
@@ -162,6 +163,8 @@ pub(crate) async fn start(
     };
     let engine = Engine::start(tools.clone()).await?;
     let ingest = Ingest::start(tools, engine.clone()).await?;
+    // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
+    tokio::spawn(closing::keep(store.clone(), engine.clone()));
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;

@@ -5,11 +5,14 @@
 //! to [`Store::read`] and [`Store::write`].
 
 mod alerts;
+mod amendments;
 mod audit;
+mod closing;
 mod config;
 mod deliveries;
 mod direct;
 mod events;
+mod exceptions;
 mod freeze;
 mod gap;
 mod guilds;
@@ -30,11 +33,13 @@ mod writer;
 
 pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
+pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DeliveryFilter, Echo, Judged, LONGEST_TIMEOUT, Queued, RetryFilter, Scope, Settlement, Unfinished,
-    WHEN_THEY_JOIN,
+    Asked, DeliveryFilter, Echo, Judged, LONGEST_TIMEOUT, Overridden, Queued, RetryFilter, Scope, Settlement,
+    Stand, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Telling};
+pub use exceptions::Exception;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;

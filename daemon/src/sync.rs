@@ -2,17 +2,22 @@
 //!
 //! `plan` says what would be delivered where; `record` stores a punishment with its deliveries in one
 //! transaction; `engine` keeps one `lane` per guild and sends; `attempt` is one request and what follows from its
-//! answer; a `batch` is what leaves together in one request; `ingest` turns what people do in Discord's own UI into punishments, and `gap` finds what it was not told.
+//! answer; a `batch` is what leaves together in one request; `ingest` turns what people do in Discord's own UI into
+//! punishments, and `gap` finds what it was not told; `revert` takes punishments back, `closing` what went along a link,
+//! and `overrides` decides when a child does.
 
 pub mod attempt;
 mod batch;
+pub mod closing;
 pub mod engine;
 pub mod gap;
 pub mod holders;
 pub mod ingest;
 mod lane;
+pub mod overrides;
 pub mod plan;
 pub mod record;
+pub mod revert;
 
 pub use engine::Engine;
 

@@ -26,7 +26,7 @@ use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::{GuildId, PunishmentId, Span, UserId};
-use wayhaven_shared::{Fault, grammar};
+use wayhaven_shared::{Fault, Operation, grammar};
 
 /// How long a test waits for what has to come; nothing is measured by it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -349,6 +349,19 @@ impl TestDaemon {
 /// The same, with what confirms it.
 pub(crate) fn confirmed(invocation: Invocation) -> Invocation {
     Invocation { confirm: Some(grammar::confirmation(&invocation.request)), ..invocation }
+}
+
+/// Asks as the owner on the socket, with what would be typed to confirm it.
+pub(crate) async fn asked<O: Operation>(
+    test: &TestDaemon,
+    of: u64,
+    operation: O,
+    dry_run: bool,
+) -> Result<O::Reply, Fault> {
+    let invocation = by_operator(Role::Owner, Some(of), operation.into());
+    let confirm = Some(grammar::confirmation(&invocation.request));
+    let reply = test.ask(Invocation { dry_run, confirm, ..invocation }).await;
+    reply.map(|reply| O::reply(reply).unwrap())
 }
 
 /// What an operator of the socket asks for.

@@ -119,18 +119,25 @@ pub fn argv(request: &Request) -> Vec<String> {
     words
 }
 
-/// What a person types to confirm a severe operation, the name of what is at stake: the operation's first argument (a backup, a user), or its own
-/// words where it takes none.
+/// What a person types to confirm a severe operation, the name of what is at stake: the operation's first argument (a
+/// backup, a user), how many there are where it takes several, and where that one is left out the first flag that is
+/// given in its place (a moderator). Its own words where it takes none.
 pub fn confirmation(request: &Request) -> String {
     let definition = request.definition();
     let command = command(definition);
     let Some(first) = command.get_positionals().next() else { return definition.name.to_owned() };
     let encoded = serde_json::to_value(request).unwrap_or_default();
-    match &encoded["arguments"][first.get_id().as_str()] {
-        Value::String(text) => text.clone(),
-        Value::Null => definition.name.to_owned(),
-        other => other.to_string(),
-    }
+    let given = |argument: &clap::Arg| match &encoded["arguments"][argument.get_id().as_str()] {
+        Value::Array(several) => match several.as_slice() {
+            [] => None,
+            [only] => text(only),
+            several => Some(format!("{} {}", several.len(), argument.get_id())),
+        },
+        value => text(value),
+    };
+    given(first)
+        .or_else(|| command.get_arguments().filter(|argument| !argument.is_positional()).find_map(given))
+        .unwrap_or_else(|| definition.name.to_owned())
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -205,6 +212,10 @@ mod tests {
         };
         assert_eq!(confirmation(&parse("ban", &["--reason=x", "77"])), "77");
         assert_eq!(confirmation(&parse("daemon stop", &[])), "daemon stop");
+        assert_eq!(confirmation(&parse("punishment revert", &["42", "--reason=x"])), "42");
+        assert_eq!(confirmation(&parse("punishment revert", &["42", "43", "44"])), "3 punishments");
+        assert_eq!(confirmation(&parse("punishment revert", &["--since=2h", "--moderator=77"])), "77");
+        assert_eq!(confirmation(&parse("punishment list", &["--user=7"])), "punishment list");
     }
 
     #[test]

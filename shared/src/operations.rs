@@ -15,6 +15,7 @@ pub mod paths;
 pub mod protect;
 pub mod punished;
 pub mod punishment;
+pub mod reversal;
 pub mod setup;
 pub mod status;
 pub mod sync;
@@ -45,6 +46,8 @@ macro_rules! operations {
             ProtectAdd => ProtectionChanged, "protect add", Admin, Everywhere, Mild;
             ProtectRemove => ProtectionChanged, "protect remove", Admin, Everywhere, Moderate;
             ProtectList => Protections, "protect list", Admin, Everywhere, Read;
+            PunishmentAmend => PunishmentAmended, "punishment amend", Moderate, Everywhere, Mild;
+            PunishmentRevert => Reverted, "punishment revert", Ban, Everywhere, Severe;
             SetupMainGuild => GuildDesignated, "setup main-guild", Admin, Everywhere, Moderate;
             SetupUnsetMain => GuildDesignated, "setup unset-main", Admin, Everywhere, Severe;
             SetupAddChild => LinkChanged, "setup add-child", Admin, Everywhere, Moderate;
@@ -103,6 +106,7 @@ use paths::{PathList, Paths};
 use protect::{ProtectAdd, ProtectList, ProtectRemove, ProtectionChanged, Protections};
 use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
+use reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
 use setup::{
     ConnectionTested, Dashboard, GuildDesignated, LinkChanged, LockChanged, SecurityChanged, SetupAccept,
     SetupActions, SetupAddChild, SetupDashboard, SetupDecline, SetupLeave, SetupLock, SetupMainGuild,

@@ -305,5 +305,6 @@ pub(crate) fn detail(
             reason: (punishment.origin == Origin::Guild).then(|| "made there by hand".into()),
         },
     };
-    Ok(PunishmentDetail { punishment, origin, told: view.told(id)?, deliveries })
+    let (told, amendments) = (view.told(id)?, view.amendments_of(id)?);
+    Ok(PunishmentDetail { punishment, origin, told, deliveries, amendments })
 }

@@ -88,6 +88,8 @@ mod tests {
             attempts: 0,
             state: DeliveryState::Pending,
             not_before: None,
+            because: None,
+            instead_of: None,
             alone: false,
         }
     }

@@ -7,7 +7,7 @@ use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::value::{ChannelId, GuildId, LinkId, UserId};
 
 /// Leave to do one action in one guild. There are two kinds: *local*, in the guild where it was asked for, and
-/// *authorised*, along an active link of the guild where it was decided. The guild of a request is read from
+/// *authorised*, along an active link of the guild where it was decided, or an undo along a closing one. The guild of a request is read from
 /// the permit, so that a request cannot go elsewhere than it was allowed to.
 #[derive(Debug)]
 pub struct Permit {
@@ -45,7 +45,7 @@ pub enum Refusal {
     /// Gate 3.
     #[error("the link does not allow this action")]
     ActionNotAllowed,
-    /// Gate 4: not accepted, or closing.
+    /// Gate 4: not accepted, or closing, which lets through only what takes back.
     #[error("the link is not active")]
     LinkNotActive,
     /// Gate 4: recorded and not sent.
@@ -60,6 +60,9 @@ pub enum Refusal {
     /// Gate 6: the main protects them in its whole network.
     #[error("protected in the main")]
     ProtectedInMain,
+    /// Before the gates: the guild does not apply this to that user.
+    #[error("an exception: the guild's own staff have taken it back")]
+    Excepted,
 }
 
 impl Refusal {
@@ -96,7 +99,7 @@ pub fn permit_for(topology: &Topology, delivery: &Queued) -> Result<Permit, Refu
     }
 }
 
-/// [`authorise`] for one user, whom a list may protect.
+/// [`authorise`] for one user, whom a list may protect, and for whom the guild may have an exception.
 ///
 /// # Errors
 /// The first gate that is shut.
@@ -111,6 +114,9 @@ pub fn authorise_for(
     if matches!(permit, Ok(_) | Err(Refusal::Frozen)) {
         // Before the freeze: what would be skipped in the end is not held.
         check_protection(topology, source, target, action, user)?;
+        if topology.excepts(target, user, action) {
+            return Err(Refusal::Excepted);
+        }
     }
     permit
 }
@@ -145,6 +151,13 @@ pub fn authorise(
         return Err(Refusal::SourceIsNoMain);
     }
     let link = topology.link(source, target).ok_or(Refusal::NotLinked)?;
+    if link.state == LinkState::Closing && action.is_undo() {
+        // It takes back what went along it, whatever may go along it by now.
+        if topology.holds(source, action) {
+            return Err(Refusal::Frozen);
+        }
+        return Ok(Permit { guild: target, action, link: Some(link.id) });
+    }
     if !link.actions.contains(&action.measure()) {
         return Err(Refusal::ActionNotAllowed);
     }
@@ -253,6 +266,49 @@ mod tests {
     fn an_unban_is_allowed_where_a_ban_is() {
         let topology = Topology::new(vec![(guild(1), None)], vec![link()]);
         assert!(authorise(&topology, guild(1), guild(2), Action::Unban).is_ok());
+    }
+
+    #[test]
+    fn a_closing_link_lets_through_what_takes_back_and_nothing_else() {
+        let closing = LinkRow { state: LinkState::Closing, ..link() };
+        // Also where it would let nothing through any more: it takes back what went along it before.
+        let shut = LinkRow { mode: Mode::Monitor, actions: Vec::new(), ..closing.clone() };
+        for link in [closing.clone(), shut] {
+            let topology = Topology::new(vec![(guild(1), None)], vec![link]);
+            for action in Action::ALL {
+                let permit = authorise(&topology, guild(1), guild(2), action);
+                assert_eq!(permit.is_ok(), action.is_undo(), "{action}");
+                assert!(authorise(&topology, guild(2), guild(1), action).is_err(), "{action} back");
+                assert!(authorise(&topology, guild(1), guild(3), action).is_err(), "{action} elsewhere");
+            }
+        }
+        for (freeze, through) in [(Freeze::Everything, false), (Freeze::ExceptReversals, true)] {
+            let topology = Topology::new(vec![(guild(1), Some(freeze))], vec![closing.clone()]);
+            let permit = authorise(&topology, guild(1), guild(2), Action::Unban);
+            assert_eq!(permit.is_ok(), through);
+            assert!(through || permit.err() == Some(Refusal::Frozen), "it is held, and not skipped");
+        }
+        let proposed = LinkRow { state: LinkState::Proposed, ..link() };
+        let topology = Topology::new(vec![(guild(1), None)], vec![proposed]);
+        let permit = authorise(&topology, guild(1), guild(2), Action::Unban);
+        assert_eq!(permit.err(), Some(Refusal::LinkNotActive));
+    }
+
+    #[test]
+    fn an_exception_is_for_one_user_one_measure_and_one_guild_and_never_for_an_undo() {
+        let user = |id| UserId::new(id).unwrap();
+        let both = LinkRow { actions: vec![Action::Ban, Action::Mute], ..link() };
+        let topology = Topology::new(vec![(guild(1), None)], vec![both.clone()])
+            .with_exceptions([(guild(2), user(7), Action::Ban)].into());
+        let of = |who, action| authorise_for(&topology, guild(1), guild(2), action, user(who)).err();
+        assert_eq!(of(7, Action::Ban), Some(Refusal::Excepted));
+        assert_eq!(of(7, Action::Unban), None);
+        assert_eq!(of(7, Action::Mute), None);
+        assert_eq!(of(8, Action::Ban), None);
+        let frozen = Topology::new(vec![(guild(1), Some(Freeze::Everything))], vec![both])
+            .with_exceptions([(guild(2), user(7), Action::Ban)].into());
+        let held = authorise_for(&frozen, guild(1), guild(2), Action::Ban, user(7));
+        assert_eq!(held.err(), Some(Refusal::Excepted), "it is not held for nothing");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Protection;
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{GuildId, LinkId};
+use wayhaven_shared::value::{GuildId, LinkId, UserId};
 
 /// What a link authorises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ pub struct Topology {
     frozen: HashMap<GuildId, Freeze>,
     children: HashSet<GuildId>,
     protection: Protection,
+    exceptions: HashSet<(GuildId, UserId, Action)>,
 }
 
 impl Topology {
@@ -96,7 +97,7 @@ impl Topology {
             children.insert(link.child);
             of_main.push(link);
         }
-        Self { mains, frozen, children, protection: Protection::default() }
+        Self { mains, frozen, children, protection: Protection::default(), exceptions: HashSet::new() }
     }
 
     /// The same with those whom nobody may punish.
@@ -108,6 +109,28 @@ impl Topology {
     /// Who may not be punished where.
     pub fn protection(&self) -> &Protection {
         &self.protection
+    }
+
+    /// The same with these exceptions: guilds that do not apply a measure to somebody.
+    #[must_use]
+    pub fn with_exceptions(mut self, exceptions: HashSet<(GuildId, UserId, Action)>) -> Self {
+        self.exceptions = exceptions;
+        self
+    }
+
+    /// Whether any guild has an exception.
+    pub fn has_exceptions(&self) -> bool {
+        !self.exceptions.is_empty()
+    }
+
+    /// Whether the guild does not apply this to the user. What takes back is applied.
+    pub fn excepts(&self, guild: GuildId, user: UserId, action: Action) -> bool {
+        self.exceptions.contains(&(guild, user, action))
+    }
+
+    /// The links that only take back what was delivered, in no order.
+    pub fn closing(&self) -> impl Iterator<Item = &LinkRow> {
+        self.mains.values().flatten().filter(|link| link.state == LinkState::Closing)
     }
 
     /// Whether the guild is a main.

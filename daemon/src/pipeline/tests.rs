@@ -19,6 +19,8 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "timeout" => json!({ "user": victim.to_string(), "for": "1h" }),
         "warn" => json!({ "user": victim.to_string(), "reason": "x" }),
         "punishment show" => json!({ "id": "1" }),
+        "punishment amend" => json!({ "id": "1", "reason": "x" }),
+        "punishment revert" => json!({ "moderator": sandbox.moderator().to_string(), "since": "1h" }),
         "setup add-child" | "setup remove-child" | "setup test-connection" => {
             json!({ "child": sandbox.children()[0].to_string() })
         }
@@ -165,8 +167,9 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
             _ => main,
         };
         let asked = test.ask(dry(by_operator(Role::Owner, Some(asked_in), request))).await;
-        // Its links are in the way, or there is no mute role, and a plan says so as well.
-        let in_the_way = ["setup unset-main", "mute", "unmute"].contains(&definition.name);
+        // Its links are in the way, there is no mute role, or nothing to correct, and a plan says so as well.
+        let in_the_way =
+            ["setup unset-main", "mute", "unmute", "punishment amend"].contains(&definition.name);
         assert_eq!(asked.is_err(), in_the_way, "{}: {asked:?}", definition.name);
     }
     test.daemon.engine().drain().await;

@@ -43,7 +43,7 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Raises an alert, or counts it again.
+    /// Raises an alert, or counts it again, at the higher severity of the two.
     ///
     /// # Errors
     /// Where the store fails.
@@ -58,7 +58,10 @@ impl Change<'_> {
         let sql = "INSERT INTO security_alerts (alert_type, guild_id, user_id, severity, details, day, created_at, updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
              ON CONFLICT (alert_type, coalesce(guild_id, 0), day) WHERE resolved = 0 DO UPDATE
-                SET occurrences = occurrences + 1, details = excluded.details, user_id = excluded.user_id,
+                SET occurrences = occurrences + 1,
+                    severity = iif(instr('low medium high critical', excluded.severity)
+                                   > instr('low medium high critical', severity), excluded.severity, severity),
+                    details = excluded.details, user_id = excluded.user_id,
                     updated_at = excluded.updated_at
              RETURNING occurrences";
         let now = self.now().millis();

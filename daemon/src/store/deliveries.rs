@@ -2,14 +2,16 @@
 //! `echo`, what an undo may touch in `provenance`.
 
 mod again;
+mod anew;
 mod echo;
 mod listing;
 mod provenance;
 
 pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
+pub use anew::Stand;
 pub use echo::Echo;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
-pub use provenance::{Asked, Judged};
+pub use provenance::{Asked, Judged, Overridden};
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
@@ -69,6 +71,10 @@ pub struct Queued {
     pub not_before: Option<Timestamp>,
     /// Whether a bulk ban came back without it: it goes alone, and Discord is asked first. Not stored.
     pub alone: bool,
+    /// The punishment that led to its own: nobody waits for what follows by itself, or by the hundred.
+    pub because: Option<PunishmentId>,
+    /// The newest delivery whose place it takes, where it is applied again after others were stored.
+    pub instead_of: Option<DeliveryId>,
 }
 
 /// What became of a delivery.
@@ -91,6 +97,8 @@ const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 /// Not one that waits until the user was told: it has not left, and is the engine's only then (`direct`).
 const RELEASED: &str = "NOT EXISTS (SELECT 1 FROM direct_messages m
     WHERE m.punishment_id = d.punishment_id AND m.holds = 1 AND d.state = 'pending')";
+/// Why what was open along a link has ended with it.
+const STOPPED: &str = "the link was removed";
 
 /// What a changed row is told with.
 const RETURNED: &str = "scope, delivery_id, punishment_id, guild_id, action, target_user, state, reason,
@@ -103,7 +111,8 @@ const COLUMNS: &str =
 
 const QUEUED: &str =
     "d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
-    p.reason, p.delete_seconds, p.expires_at, d.attempts, d.state, d.not_before
+    iif(d.action = p.action, p.reason, 'the link to the network is closed, and what it did is taken back') AS reason,
+    p.delete_seconds, p.expires_at, p.because, d.attempts, d.state, d.not_before
     FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id";
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
@@ -138,6 +147,8 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         state: word(row, "state", DeliveryState::from_word)?,
         not_before: optional(row, "not_before")?,
         alone: false,
+        because: optional(row, "because")?,
+        instead_of: None,
     })
 }
 
@@ -204,6 +215,18 @@ impl Change<'_> {
         state: DeliveryState,
         reason: Option<&str>,
     ) -> Result<DeliveryId, StoreError> {
+        self.insert_action(punishment, punishment.action, guild, scope, (state, reason))
+    }
+
+    /// The same for an action that may be the undo of the punishment's.
+    fn insert_action(
+        &self,
+        punishment: &Punishment,
+        action: Action,
+        guild: GuildId,
+        scope: Scope,
+        (state, reason): (DeliveryState, Option<&str>),
+    ) -> Result<DeliveryId, StoreError> {
         let link = match scope {
             Scope::Origin => None,
             Scope::Child(link) => Some(link),
@@ -218,7 +241,7 @@ impl Change<'_> {
             Sql(guild),
             scope.word(),
             Sql(link),
-            punishment.action.word(),
+            action.word(),
             Sql(punishment.user_id),
             state.word(),
             reason,
@@ -271,6 +294,13 @@ impl Change<'_> {
                   WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = older.measure)"
         );
         self.connection().prepare_cached(&sql)?.execute([])?;
+        // And so may what ended with a link whose deliveries are being taken back.
+        let sql = format!(
+            "UPDATE deliveries SET sent = 1 WHERE sent = 0 AND state = 'skipped' AND reason = '{STOPPED}' AND action = measure
+               AND EXISTS (SELECT 1 FROM guild_relationships r WHERE r.id = deliveries.link_id
+                              AND r.state = 'closing' AND r.updated_at <= deliveries.updated_at)"
+        );
+        self.connection().prepare_cached(&sql)?.execute([])?;
         Ok(())
     }
 
@@ -280,7 +310,8 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn stop_link(&self, link: LinkId) -> Result<Vec<DeliveryId>, StoreError> {
         let sql = format!(
-            "UPDATE deliveries SET state = 'skipped', reason = 'the link was removed', updated_at = ?2
+            "UPDATE deliveries SET state = 'skipped', updated_at = ?2,
+                reason = iif(state = 'held', 'the link was removed while it was held', '{STOPPED}')
              WHERE link_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         self.update_and_tell(&sql, params![Sql(link), self.now().millis()])
@@ -298,6 +329,7 @@ impl Change<'_> {
                            (SELECT guild_id, target_user, measure FROM deliveries
                              WHERE delivery_id = ?1 AND scope = 'origin' AND action <> measure)";
             self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+            self.own_hand_ends_exception(id)?;
         }
         let sql = format!(
             "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,
@@ -364,15 +396,14 @@ impl Change<'_> {
                    AND newer.delivery_id > deliveries.delivery_id
                    AND (newer.scope = 'origin'
                         OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id)
-                         = (SELECT source_guild FROM punishments WHERE event_id = deliveries.punishment_id)))
+                         = (SELECT source_guild FROM punishments WHERE event_id = deliveries.punishment_id))
+                   -- Where the newer was taken back by itself, the older applies again.
+                   AND NOT ((SELECT status FROM punishments WHERE event_id = newer.punishment_id) IN ('reversed', 'expired')
+                        AND (SELECT status FROM punishments WHERE event_id = deliveries.punishment_id) = 'active'))
              RETURNING {RETURNED}"
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;
-        for id in &opened {
-            let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
-            let queued = self.connection().prepare_cached(&sql)?.query_row([Sql(*id)], queued)?;
-            self.send_after_commit(queued);
-        }
+        opened.iter().try_for_each(|id| self.queue(*id))?;
         Ok(!opened.is_empty())
     }
 

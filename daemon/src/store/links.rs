@@ -75,7 +75,7 @@ impl View<'_> {
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Topology::new(mains, links).protecting(self.protection()?))
+        Ok(Topology::new(mains, links).protecting(self.protection()?).with_exceptions(self.exceptions()?))
     }
 
     /// One link.

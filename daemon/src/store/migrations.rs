@@ -20,6 +20,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0007-provenance.sql"),
     include_str!("migrations/0008-direct.sql"),
     include_str!("migrations/0009-schedule.sql"),
+    include_str!("migrations/0010-undo.sql"),
     include_str!("migrations/0011-protect.sql"),
 ];
 

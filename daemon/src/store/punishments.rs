@@ -29,6 +29,8 @@ pub struct NewPunishment {
     pub evidence: Option<Evidence>,
     /// The punishment that led to it.
     pub because: Option<PunishmentId>,
+    /// Whether it takes back exactly the punishment that led to it, and leaves others of the measure as they are.
+    pub reverts: bool,
     /// Discord's audit entry it was picked up from.
     pub audit_entry: Option<u64>,
     /// Whether the user is told before it is done; nothing where nobody is told.
@@ -49,6 +51,7 @@ impl NewPunishment {
             expires_at: None,
             evidence: None,
             because: None,
+            reverts: false,
             audit_entry: None,
             tell: None,
         }
@@ -111,6 +114,42 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![before, Sql(guild), Sql(user), limit], punishment)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What a moderator punished in the guild since then, oldest first. What takes back is none of it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn punished_by(
+        &self,
+        guild: GuildId,
+        moderator: UserId,
+        since: Timestamp,
+    ) -> Result<Vec<PunishmentId>, StoreError> {
+        let sql = "SELECT event_id FROM punishments WHERE source_guild = ?1 AND moderator_id = ?2 AND created_at >= ?3
+               AND action = measure ORDER BY event_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![Sql(guild), Sql(moderator), since.millis()];
+        Ok(statement.query_map(values, |row| column(row, "event_id"))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The guild's punishments of the user of that measure that are active and have not ended, oldest first: each is a
+    /// cause.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn causes(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+        now: Timestamp,
+    ) -> Result<Vec<PunishmentId>, StoreError> {
+        let sql = "SELECT event_id FROM punishments WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3
+               AND action = measure AND status = 'active' AND (expires_at IS NULL OR expires_at > ?4) ORDER BY event_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![Sql(guild), Sql(user), measure.measure().word(), now.millis()];
+        Ok(statement.query_map(values, |row| column(row, "event_id"))?.collect::<Result<_, _>>()?)
     }
 
     /// Whether a punishment was already made from this audit entry of the guild.
@@ -209,8 +248,8 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Stores a punishment. An undo ends what it takes back, of the same guild and user; whatever is decided anew ends the
-    /// undo of it. Several punishments of one measure may be active: each is a cause of its own.
+    /// Stores a punishment. An undo ends what it takes back, of the same guild and user: all of the measure, or where it
+    /// reverts one, that one. Whatever is decided anew ends the undo of it. Several punishments of one measure may be active: each is a cause of its own.
     ///
     /// # Errors
     /// Where the store fails.
@@ -222,9 +261,11 @@ impl Change<'_> {
         };
         let sql = "UPDATE punishments SET status = ?5
              WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3 AND status = 'active'
-               AND (action = measure) = ?4";
+               AND (action = measure) = ?4 AND (?6 IS NULL OR event_id = ?6)";
         let measure = new.action.measure().word();
-        let values = params![Sql(new.guild), Sql(new.user), measure, new.action.is_undo(), as_what];
+        let only = new.because.filter(|_| new.reverts);
+        let values =
+            params![Sql(new.guild), Sql(new.user), measure, new.action.is_undo(), as_what, Sql(only)];
         self.connection().prepare_cached(sql)?.execute(values)?;
 
         let sql = "INSERT INTO punishments (source_guild, target_user, action, reason, moderator_id, origin,
@@ -250,6 +291,16 @@ impl Change<'_> {
             what: "the row that was just written is not there".into(),
         };
         self.punishment(PunishmentId::new(id).ok_or_else(odd)?)?.ok_or_else(odd)
+    }
+
+    /// Marks a punishment as taken back.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn mark_reversed(&self, id: PunishmentId) -> Result<(), StoreError> {
+        let sql = "UPDATE punishments SET status = 'reversed' WHERE event_id = ?1 AND status = 'active'";
+        self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+        Ok(())
     }
 
     /// Gives the guild's latest punishment of the user the audit entry it was stored without. Whether it was one
@@ -300,6 +351,8 @@ impl Change<'_> {
             let values = params![Sql(guild), Sql(user), action.measure().word()];
             self.connection().prepare_cached(sql)?.execute(values)?;
         } else if action.undo().is_some() {
+            // They do it themselves again.
+            self.end_exception(guild, user, action)?;
             let sql = "INSERT INTO local_causes VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT DO UPDATE SET until = excluded.until";
             let now = self.now().millis();

@@ -258,7 +258,7 @@ async fn send(
         Some(slot) => slot,
         None => {
             let route = Rest::punishment_route(delivery.guild, delivery.action);
-            tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?
+            tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?
         }
     };
     // The gates once more, now that the request is about to leave: the link may be gone by now.
@@ -301,6 +301,11 @@ fn not_there(delivery: &Queued) -> Stop {
 
 fn priority(at_origin: bool) -> Priority {
     if at_origin { Priority::Interactive } else { Priority::Enforcement }
+}
+
+/// What follows another punishment comes by itself, or by the hundred: nobody waits for it.
+fn priority_of(delivery: &Queued) -> Priority {
+    priority(delivery.scope == Scope::Origin && delivery.because.is_none())
 }
 
 /// The reason again, where it was too long if encoded bytes are counted.

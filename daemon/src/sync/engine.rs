@@ -31,6 +31,7 @@ enum Message {
     Finished(Box<Finished>),
     Mended(GuildId),
     Retry(HashMap<GuildId, HashSet<DeliveryId>>),
+    Landed(GuildId, oneshot::Sender<()>),
     Drain(oneshot::Sender<()>),
 }
 
@@ -96,6 +97,8 @@ struct Lanes {
     /// Guilds that Discord stumbles over.
     broken: HashSet<GuildId>,
     halted: bool,
+    /// Who waits for what is on its way to a guild.
+    landing: HashMap<GuildId, Vec<oneshot::Sender<()>>>,
     drained: Vec<oneshot::Sender<()>>,
 }
 
@@ -127,6 +130,7 @@ impl Engine {
             on_the_way: 0,
             broken: HashSet::new(),
             halted: false,
+            landing: HashMap::new(),
             drained: Vec::new(),
             tools,
         };
@@ -150,6 +154,14 @@ impl Engine {
             wanted.entry(guild).or_default().insert(delivery);
         }
         let _ = self.messages.send(Message::Retry(wanted));
+    }
+
+    /// Waits until what is on its way to the guild now has come back, and what became of it was handed to the store.
+    pub async fn landed(&self, guild: GuildId) {
+        let (done, landed) = oneshot::channel();
+        if self.messages.send(Message::Landed(guild, done)).is_ok() {
+            let _ = landed.await;
+        }
     }
 
     /// Waits until nothing moves any more.
@@ -225,6 +237,13 @@ impl Lanes {
                     }
                 }
             }
+            Message::Landed(guild, done) => {
+                if self.lanes.get(&guild).is_some_and(Lane::is_sending) {
+                    self.landing.entry(guild).or_default().push(done);
+                } else {
+                    let _ = done.send(());
+                }
+            }
             Message::Drain(done) => self.drained.push(done),
         }
     }
@@ -280,6 +299,9 @@ impl Lanes {
         self.halted |= halt;
         settlements.extend(own);
         self.settle(settlements).await;
+        for landed in self.landing.remove(&guild).unwrap_or_default() {
+            let _ = landed.send(());
+        }
         if let Some(alarm) = alarm {
             self.alert(guild, alarm).await;
         }

@@ -373,6 +373,11 @@ impl Lane {
             && self.deferred.is_empty()
     }
 
+    /// Whether a request of it is on its way.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
     /// Whether something moves, or will by itself in a moment: not what waits for a person, or for hours.
     pub(super) fn is_moving(&self) -> bool {
         self.sending.is_some() || (self.shut.is_none() && self.not_before.is_none() && !self.queue.is_empty())
@@ -384,7 +389,7 @@ impl Lane {
 fn overtakes(newer: &Queued, older: &Queued) -> bool {
     newer.user == older.user
         && newer.action.measure() == older.action.measure()
-        && newer.id >= older.id
+        && newer.instead_of.unwrap_or(newer.id) >= older.instead_of.unwrap_or(older.id)
         && (newer.scope == Scope::Origin || newer.source == older.source)
 }
 

@@ -37,7 +37,7 @@ pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Freeze, LinkRow};
+    use crate::network::{Freeze, LinkRow, authorise};
     use proptest::prelude::*;
     use wayhaven_shared::operations::setup::Mode;
 
@@ -59,6 +59,39 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever the links are: nothing new goes along one that is not active, an undo neither, and what a permit is
+        /// given for goes along an active link, or takes back along a closing one.
+        #[test]
+        fn nothing_new_goes_along_a_closing_link_and_nothing_but_an_undo_gets_a_permit_there(
+            links in proptest::collection::vec(any_link(), 0..20),
+            frozen: bool,
+            source in 1u64..12,
+            excepted in proptest::collection::vec((1u64..12, 1u64..4), 0..6),
+        ) {
+            // As in the store: one link between two guilds.
+            let mut seen = std::collections::HashSet::new();
+            let links: Vec<_> = links.into_iter().filter(|link| seen.insert((link.main, link.child))).collect();
+            let mains = (1..6).map(|id| (guild(id), frozen.then_some(Freeze::ExceptReversals))).collect();
+            let user = |id| UserId::new(id).unwrap();
+            let exceptions = excepted.iter().map(|(child, whom)| (guild(*child), user(*whom), Action::Ban)).collect();
+            let topology = Topology::new(mains, links.clone()).with_exceptions(exceptions);
+            for action in Action::ALL {
+                for step in plan(&topology, guild(source), action, user(1)) {
+                    let link = links.iter().find(|link| link.main == guild(source) && link.child == step.guild);
+                    prop_assert_eq!(link.map(|link| link.state), Some(LinkState::Active));
+                    let is_excepted = excepted.contains(&(step.guild.get(), 1)) && action == Action::Ban;
+                    prop_assert!(!is_excepted || step.state == DeliveryState::Skipped);
+                }
+                for child in 1..12 {
+                    let permit = authorise(&topology, guild(source), guild(child), action);
+                    let link = links.iter().find(|link| link.main == guild(source) && link.child == guild(child));
+                    let closing = link.is_some_and(|link| link.state == LinkState::Closing);
+                    prop_assert!(!closing || permit.is_ok() == action.is_undo());
+                    prop_assert!(permit.is_err() || closing || link.is_some_and(|link| link.state == LinkState::Active));
+                }
+            }
+        }
+
         /// Whatever the links are: what is sent goes along an active link of the guild where it was decided.
         #[test]
         fn nothing_is_sent_but_along_an_active_link_of_a_main(

@@ -1,7 +1,9 @@
 //! The engine and the ingest against a sandbox Discord in the same process.
 
 mod actions;
+mod amend;
 mod bulk;
+mod closing;
 mod delivery;
 mod freeze;
 mod gap;
@@ -10,8 +12,10 @@ mod histories;
 mod kicks;
 mod order;
 mod origins;
+mod overrides;
 mod protected;
 mod rejoin;
+mod revert;
 mod seams;
 mod trouble;
 mod undo;

@@ -110,6 +110,19 @@ impl Punishment {
     }
 }
 
+/// A reason that was corrected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Amendment {
+    /// When.
+    pub at: Timestamp,
+    /// By whom; nothing for an operator.
+    pub by: Option<UserId>,
+    /// The reason before.
+    pub before: Option<Untrusted>,
+    /// The reason since then.
+    pub after: Untrusted,
+}
+
 /// A page of punishments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Punishments {
@@ -121,12 +134,14 @@ pub struct Punishments {
 
 impl Reported for Punishments {
     fn report(&self) -> Report {
-        let mut table = Table::new(["id", "when (UTC)", "action", "user", "by", "reason"], "no punishments");
+        let mut table =
+            Table::new(["id", "when (UTC)", "action", "status", "user", "by", "reason"], "no punishments");
         for one in &self.punishments {
             table.push([
                 one.id.to_string().into(),
                 one.created_at.short().into(),
                 one.action.word().into(),
+                one.status.clone().into(),
                 one.user_id.to_string().into(),
                 one.by().into(),
                 Cell::from(one.reason.as_ref()),
@@ -152,12 +167,29 @@ pub struct PunishmentDetail {
     pub told: Option<Told>,
     /// One per child, those that need a person first.
     pub deliveries: Vec<Delivery>,
+    /// How its reason was corrected, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amendments: Vec<Amendment>,
 }
 
 impl PunishmentDetail {
-    /// The deliveries counted by state.
+    /// The deliveries counted by state. What takes one back in a child that has left is none of them.
     pub fn counts(&self) -> DeliveryCounts {
-        self.deliveries.iter().map(|delivery| delivery.state).collect()
+        let own = |delivery: &&Delivery| delivery.action == self.punishment.action;
+        self.deliveries.iter().filter(own).map(|delivery| delivery.state).collect()
+    }
+
+    /// The reasons it had, oldest first.
+    fn versions(&self) -> Table {
+        let mut table = Table::new(["corrected (UTC)", "by", "before"], "never corrected");
+        for one in &self.amendments {
+            table.push([
+                one.at.short().into(),
+                one.by.map_or_else(|| "operator".to_owned(), |by| by.to_string()).into(),
+                Cell::from(one.before.as_ref()),
+            ]);
+        }
+        table
     }
 
     /// Whether something still moves, here or in a child, or on its way to the user.
@@ -175,11 +207,14 @@ impl Reported for PunishmentDetail {
         let mut table =
             Table::new(["state", "guild", "tries", "why", "name"], "delivered nowhere: no child is linked");
         for delivery in &self.deliveries {
+            let taken_back =
+                (delivery.action != one.action).then(|| format!("{}, with the link", delivery.action));
+            let why: Vec<String> = taken_back.into_iter().chain(delivery.reason.clone()).collect();
             table.push([
                 delivery.state_cell(),
                 delivery.guild_id.to_string().into(),
                 delivery.attempts.to_string().into(),
-                delivery.reason.clone().unwrap_or_else(|| "—".into()).into(),
+                if why.is_empty() { "—".into() } else { why.join(": ").into() },
                 Cell::from(delivery.guild_name.as_ref()),
             ]);
         }
@@ -202,6 +237,10 @@ impl Reported for PunishmentDetail {
             report = report.field("Told", told);
         }
         report = report.field("Children", counts.words()).table(table);
+        if !self.amendments.is_empty() {
+            report =
+                report.field("Corrected", format!("{} times", self.amendments.len())).table(self.versions());
+        }
         report.progress = (counts.total() > 0)
             .then(|| Progress { done: counts.total() - counts.open(), total: counts.total() });
         report

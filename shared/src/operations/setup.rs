@@ -15,4 +15,4 @@ pub use guild::{
     GuildDesignated, LockChanged, SecurityChanged, SecurityLevel, SetupLock, SetupMainGuild,
     SetupSecurityLevel, SetupUnlock, SetupUnsetMain,
 };
-pub use link::{Link, LinkChanged, Mode, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild};
+pub use link::{Link, LinkChanged, LinkUndo, Mode, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild};

@@ -63,6 +63,15 @@ impl std::ops::Add<Span> for Timestamp {
     }
 }
 
+impl std::ops::Sub<Span> for Timestamp {
+    type Output = Self;
+
+    /// That much earlier.
+    fn sub(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_sub_unsigned(span.seconds().saturating_mul(1_000)))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(&self.date_time().format(&Rfc3339).unwrap_or_default())

@@ -156,7 +156,7 @@ impl App {
             (Command::RemoveChild, Some(RowId::Child(main, child))) => {
                 let known = network::child(self.shown(), main, child).is_some();
                 if known {
-                    self.submit(&SetupRemoveChild { child }.into(), Some(main), false);
+                    self.submit(&SetupRemoveChild::new(child).into(), Some(main), false);
                 }
             }
             (Command::Revert, Some(RowId::Punishment(id) | RowId::Origin(id) | RowId::Applied(id))) => {

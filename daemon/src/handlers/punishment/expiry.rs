@@ -54,7 +54,7 @@ fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result
             change.mark_all_expired(guild, user, of.action)?;
         }
         change.mark_expired(of.id)?;
-        change.end_open(&of)?;
+        change.end_by_itself(&of)?;
         let origin = OriginOutcome {
             guild_id: guild,
             state: DeliveryState::Applied,
@@ -67,7 +67,7 @@ fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result
     (new.reason, new.because) = (reason, Some(of.id));
     let at_origin = match change.why_it_stays(guild, user, of.action)? {
         Some(why) => {
-            change.end_open(&of)?;
+            change.end_by_itself(&of)?;
             AtOrigin::Kept(why)
         }
         None => AtOrigin::ToDo,

@@ -57,14 +57,16 @@ impl Handle for SetupDecline {
 
 impl Handle for SetupLeave {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
-        let (main, child) = (self.main, cx.guild()?);
+        let Self { main, keep, undo } = self;
+        let child = cx.guild()?;
         let plan = move |view: &View<'_>| {
             let before = link_to(view, main, child)?;
             if !before.is_agreed() {
                 return Err(Fault::conflict(format!("main {main} only proposes a link to guild {child}"))
                     .hint(format!("setup decline {main} declines it")));
             }
-            Ok(Plan { before: Some(before), after: After::Closed })
+            let after = After::ended(&before, keep, undo)?;
+            Ok(Plan { before: Some(before), after })
         };
         change_link(cx, main, child, plan).await
     }

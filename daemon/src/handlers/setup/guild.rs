@@ -64,7 +64,8 @@ impl Handle for SetupUnsetMain {
             let links = view.links_of(guild)?.len();
             if links > 0 {
                 return Err(Fault::conflict(format!("guild {guild} has links that are not closed: {links}"))
-                    .hint("setup dashboard lists them, and setup remove-child closes each"));
+                    .hint("setup dashboard lists them, and setup remove-child closes each")
+                    .hint("one that is closing ends when all is taken back, or at once with --keep"));
             }
             Ok(())
         };

@@ -7,9 +7,9 @@ use crate::invocation::{Actor, Context};
 use crate::network::LinkState;
 use crate::store::{Terms, View};
 use wayhaven_shared::operations::setup::{
-    AllowedActions, Link, LinkChanged, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild,
+    AllowedActions, Link, LinkChanged, LinkUndo, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild,
 };
-use wayhaven_shared::value::GuildId;
+use wayhaven_shared::value::{GuildId, Timestamp};
 use wayhaven_shared::{Authority, Fault};
 
 /// A change of a link: how it is, and how it is to be.
@@ -26,6 +26,28 @@ pub(super) enum After {
     Put(LinkState, Terms),
     /// Closed; what is open along it ends.
     Closed,
+    /// Closing: what is open along it ends, and what was delivered is taken back.
+    Closing,
+}
+
+impl After {
+    /// How a link ends that its people end with `--keep` or `--undo`.
+    ///
+    /// # Errors
+    /// Both were said, or neither of a link that is closing.
+    pub(super) fn ended(before: &Link, keep: bool, undo: bool) -> Result<Self, Fault> {
+        match (before.state.as_str(), keep, undo) {
+            (_, true, true) => Err(Fault::usage("--keep and --undo contradict each other: say one of them")),
+            ("closing", false, false) => Err(Fault::conflict(format!(
+                "the link of main {} to guild {} is closing: what was delivered is being taken back",
+                before.main_guild_id, before.child_guild_id
+            ))
+            .hint("setup dashboard shows how many are left; --keep closes it at once, and leaves those")),
+            // Nothing is delivered along what was only proposed.
+            ("active" | "closing", _, true) => Ok(Self::Closing),
+            _ => Ok(Self::Closed),
+        }
+    }
 }
 
 impl Plan {
@@ -33,6 +55,22 @@ impl Plan {
         match &self.after {
             After::Put(state, _) => state.word(),
             After::Closed => "closed",
+            After::Closing => "closing",
+        }
+    }
+
+    /// What taking back comes to, where that is wanted.
+    fn undo(&self, view: &View<'_>, now: Timestamp) -> Result<Option<LinkUndo>, Fault> {
+        let closing = self.before.as_ref().filter(|_| matches!(self.after, After::Closing));
+        Ok(closing.map(|link| view.link_undo(link, now)).transpose()?)
+    }
+
+    /// Whether what is open along the link ends.
+    fn stops(&self, link: &Link) -> bool {
+        match self.after {
+            After::Closed => true,
+            After::Closing => link.state != "closing",
+            After::Put(..) => false,
         }
     }
 
@@ -81,18 +119,21 @@ pub(super) async fn change_link(
     plan: impl Fn(&View<'_>) -> Result<Plan, Fault> + Send + 'static,
 ) -> Result<LinkChanged, Fault> {
     let store = cx.daemon.store();
-    let (plan, link, stopped) = if cx.invocation.dry_run {
+    let now = cx.daemon.clock().now();
+    let (plan, link, stopped, undo) = if cx.invocation.dry_run {
         let planned = move |view: &View<'_>| {
             let plan = plan(view)?;
-            let stops = plan.before.as_ref().filter(|_| matches!(plan.after, After::Closed));
+            let stops = plan.before.as_ref().filter(|link| plan.stops(link));
             let stopped = stops.map_or(Ok(0), |link| view.open_along(link.id))?;
             let link = plan.before.clone();
-            Ok((plan, link, stopped))
+            let undo = plan.undo(view, now)?;
+            Ok((plan, link, stopped, undo))
         };
         store.read(planned).await?
     } else {
         let done = store.write(move |change| {
             let plan = plan(change)?;
+            let undo = plan.undo(change, now)?;
             let (link, stopped) = match (&plan.after, &plan.before) {
                 (_, Some(link)) if plan.changes().is_empty() => (Some(link.clone()), 0),
                 (After::Put(state, terms), _) => (Some(change.put_link(main, child, *state, terms)?), 0),
@@ -100,9 +141,14 @@ pub(super) async fn change_link(
                     let stopped = change.stop_link(link.id)?.len() as u64;
                     (Some(change.close_link(link.id, main, child)?), stopped)
                 }
-                (After::Closed, None) => (None, 0),
+                (After::Closing, Some(link)) => {
+                    let stopped = change.stop_link(link.id)?.len() as u64;
+                    // The rest follows in steps of its own, which a restart goes on with.
+                    (Some(change.put_link(main, child, LinkState::Closing, &terms(link))?), stopped)
+                }
+                (After::Closed | After::Closing, None) => (None, 0),
             };
-            Ok((plan, link, stopped))
+            Ok((plan, link, stopped, undo))
         });
         done.await?
     };
@@ -115,6 +161,7 @@ pub(super) async fn change_link(
         state: plan.state().to_owned(),
         dry_run: cx.invocation.dry_run,
         stopped,
+        undo,
         changes: plan.changes(),
     })
 }
@@ -202,10 +249,12 @@ fn link_of_main(cx: &Context, view: &View<'_>, main: GuildId, child: GuildId) ->
 impl Handle for SetupRemoveChild {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
         let main = main_guild(cx).await?;
-        let (child, caller) = (self.child, cx.clone());
+        let Self { child, keep, undo } = self;
+        let caller = cx.clone();
         let plan = move |view: &View<'_>| {
-            let before = Some(link_of_main(&caller, view, main, child)?);
-            Ok(Plan { before, after: After::Closed })
+            let before = link_of_main(&caller, view, main, child)?;
+            let after = After::ended(&before, keep, undo)?;
+            Ok(Plan { before: Some(before), after })
         };
         change_link(cx, main, child, plan).await
     }

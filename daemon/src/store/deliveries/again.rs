@@ -22,14 +22,16 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(86_400);
 /// How long a renewal that a gate stops for now waits for the next look at it.
 const GATE_LOOKED_AT: i64 = 3_600_000;
 
-/// That a delivery `d` of the punishment `p` is the guild's last word: what it does stands, and is to stand.
-const STANDS: &str = "d.action = d.measure AND d.lifted = 0
+/// That a delivery `d` of the punishment `p` is the last word in its guild: what it does stands, and is to stand. An undo
+/// that was skipped has taken nothing back.
+const STANDS: &str = "d.action = d.measure AND d.let_go = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
         AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.event_id > p.event_id
         AND later.status = 'active')
     AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = d.guild_id
         AND newer.target_user = d.target_user AND newer.measure = d.measure AND newer.delivery_id > d.delivery_id
+        AND (newer.state <> 'skipped' OR newer.action = newer.measure)
         AND (newer.scope = 'origin'
              OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id) = p.source_guild))";
 
@@ -191,7 +193,7 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn let_go(&self, guild: GuildId, user: UserId, measure: Action) -> Result<(), StoreError> {
-        let sql = "UPDATE deliveries SET lifted = 1 WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
+        let sql = "UPDATE deliveries SET let_go = 1 WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
              AND action = measure AND state = 'applied'";
         let values = params![Sql(guild), Sql(user), measure.measure().word()];
         self.connection().prepare_cached(sql)?.execute(values)?;
@@ -202,7 +204,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn end_open(&self, of: &Punishment) -> Result<(), StoreError> {
+    pub fn end_by_itself(&self, of: &Punishment) -> Result<(), StoreError> {
         let sql = format!(
             "UPDATE deliveries SET state = 'skipped', reason = 'it has ended by now', updated_at = ?2
              WHERE punishment_id = ?1 AND action = measure AND state IN {OPEN} RETURNING {RETURNED}"

@@ -76,7 +76,9 @@ impl View<'_> {
                           WHERE newer.guild_id = d.guild_id AND newer.target_user = d.target_user
                             AND newer.measure = d.measure AND newer.delivery_id > d.delivery_id
                             AND (newer.scope = 'origin' OR ?1 = (SELECT source_guild FROM punishments
-                                                                   WHERE event_id = newer.punishment_id)))))
+                                                                   WHERE event_id = newer.punishment_id))
+                            AND NOT (p.status = 'active' AND (SELECT status FROM punishments
+                                       WHERE event_id = newer.punishment_id) IN ('reversed', 'expired')))))
              ORDER BY d.delivery_id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let values = params![

@@ -51,6 +51,17 @@ struct Standing {
     asked: Option<Asked>,
 }
 
+/// A delivery that the guild's own staff have taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Overridden {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its punishment.
+    pub punishment: PunishmentId,
+    /// The main that decided it.
+    pub main: GuildId,
+}
+
 impl View<'_> {
     /// Provenance: what is to become of an undo of a measure that was decided in `source`, in the child `guild`. Only
     /// what Wayhaven did is undone, and only when no other cause remains. `undo` is the undo's own delivery, where it
@@ -69,6 +80,9 @@ impl View<'_> {
         let measure = measure.measure();
         if self.is_done_locally(guild, user, measure)? {
             return Ok(Judged::Leave(format!("{} there by its own staff", measure.past())));
+        }
+        if self.exception(guild, user, measure)?.is_some() {
+            return Ok(Judged::Leave("taken back there by its own staff".to_owned()));
         }
         let standing = self.standing(guild, user, measure, undo)?;
         if standing.count == 0 {
@@ -107,8 +121,9 @@ impl View<'_> {
         })
     }
 
-    /// The main whose punishment of the user was delivered to the guild along a link that is active still, and that nobody
-    /// has taken back: what the guild's staff override by lifting it.
+    /// What stands of the measure in the guild because a main's punishment of the user was delivered along a link that is
+    /// active still, and nobody has taken it back: what the guild's staff override by lifting it. The newest first, one of
+    /// each main. What has ended by itself at `now` is none.
     ///
     /// # Errors
     /// Where the store fails.
@@ -117,16 +132,51 @@ impl View<'_> {
         guild: GuildId,
         user: UserId,
         measure: Action,
-    ) -> Result<Option<(PunishmentId, GuildId)>, StoreError> {
-        let sql = "SELECT p.event_id, p.source_guild FROM deliveries d
+        now: Timestamp,
+    ) -> Result<Vec<Overridden>, StoreError> {
+        let sql = "SELECT max(d.delivery_id) AS delivery, p.event_id, p.source_guild FROM deliveries d
               JOIN punishments p ON p.event_id = d.punishment_id AND p.status = 'active'
               JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = ?3 AND d.state = 'applied'
-             ORDER BY d.delivery_id DESC LIMIT 1";
+               AND (p.expires_at IS NULL OR p.expires_at > ?4)
+             GROUP BY p.source_guild ORDER BY delivery DESC";
         let measure = measure.measure().word();
         let mut statement = self.connection.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| Ok((column(row, "event_id")?, column(row, "source_guild")?));
-        Ok(statement.query_row(params![Sql(guild), Sql(user), measure], read).optional()?)
+        let read = |row: &Row<'_>| {
+            Ok(Overridden {
+                delivery: column(row, "delivery")?,
+                punishment: column(row, "event_id")?,
+                main: column(row, "source_guild")?,
+            })
+        };
+        let rows = statement.query_map(params![Sql(guild), Sql(user), measure, now.millis()], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the last that counts of the measure for the user in the guild is an undo of ours: nothing of ours is left.
+    pub(in crate::store) fn is_taken_back(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        measure: Action,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT action <> measure FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
+                AND (state = 'applied' OR (sent = 1 AND action = measure)) ORDER BY delivery_id DESC LIMIT 1";
+        let values = params![Sql(guild), Sql(user), measure.measure().word()];
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(values, |row| row.get(0))
+            .optional()?
+            .unwrap_or(true))
+    }
+
+    /// Whether a main's punishment of the user is active and reaches the guild, beside what the guild decided itself.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn has_mains_cause(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
+        self.has_other_cause(guild, user, guild, measure.measure())
     }
 
     /// How many other kicks of the user were carried out there by requests that left since then: each has an entry of its

@@ -5,7 +5,7 @@ ALTER TABLE deliveries ADD COLUMN renew_at INTEGER;
 -- Whether the user joined while it was open: what was found out about them before that may not hold any more.
 ALTER TABLE deliveries ADD COLUMN joined INTEGER NOT NULL DEFAULT 0 CHECK (joined IN (0, 1));
 -- Whether the guild's own staff have taken back what it did: it is not done again by itself.
-ALTER TABLE deliveries ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0 CHECK (lifted IN (0, 1));
+ALTER TABLE deliveries ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0 CHECK (let_go IN (0, 1));
 CREATE INDEX deliveries_renewing ON deliveries (renew_at) WHERE renew_at IS NOT NULL;
 UPDATE deliveries SET renew_at = updated_at + 27 * 86400000
  WHERE action = 'timeout' AND state = 'applied' AND EXISTS (SELECT 1 FROM punishments

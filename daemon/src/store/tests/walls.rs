@@ -50,6 +50,54 @@ async fn a_delivery_follows_an_active_link_of_its_main_or_stays_at_home() {
 }
 
 #[tokio::test]
+async fn an_undo_of_a_delivery_goes_along_the_closing_link_by_which_that_was_sent_and_nowhere_else() {
+    let (store, _home) = network().await;
+    let shell = shell(&store);
+    // Delivered to guild 2, stored for guild 3 and never sent, done in the main itself.
+    shell.execute_batch(&delivery(1, 2, "child", "1", "ban", 7)).unwrap();
+    shell.execute_batch(&delivery(1, 3, "child", "2", "ban", 7)).unwrap();
+    shell.execute_batch(&delivery(1, 1, "origin", "NULL", "ban", 7)).unwrap();
+    shell
+        .execute_batch(
+            "UPDATE deliveries SET state = iif(guild_id = 3, 'skipped', 'applied'), sent = guild_id <> 3",
+        )
+        .unwrap();
+    let undo = |of: u64, scope: &str, link: &str, action: &str, whom: u64| {
+        delivery(1, of, scope, link, action, whom)
+    };
+    let close = |state: &str| {
+        shell
+            .execute_batch(&format!("UPDATE guild_relationships SET state = {state} WHERE id IN (1, 2)"))
+            .unwrap();
+    };
+    let refuse = |what: &str, sql: String| {
+        let why = refused(&store, &sql);
+        assert!(why.contains("zero-leak") || why.contains("CHECK"), "{what}: {why}");
+    };
+    refuse("along an active link", undo(2, "child", "1", "unban", 7));
+    refuse("in the main itself", undo(1, "origin", "NULL", "unban", 7));
+    close("'closing'");
+    refuse("of what was never sent", undo(3, "child", "2", "unban", 7));
+    refuse("where nothing was delivered", undo(20, "child", "1", "unban", 7));
+    refuse("by another link", undo(2, "child", "2", "unban", 7));
+    refuse("for another user", undo(2, "child", "1", "unban", 8));
+    refuse("of another measure", undo(2, "child", "1", "unmute", 7));
+    refuse("in the main along the link", undo(1, "child", "1", "unban", 7));
+    // A new unban of the main is no undo of that delivery.
+    shell
+        .execute_batch(
+            "INSERT INTO punishments (source_guild, target_user, action, origin, created_at) VALUES (1, 7, 'unban', 'operator', 0)",
+        )
+        .unwrap();
+    refuse("of a punishment that was never delivered there", delivery(2, 2, "child", "1", "unban", 7));
+    shell.execute_batch(&undo(2, "child", "1", "unban", 7)).unwrap();
+    assert!(refused(&store, &undo(2, "child", "1", "unban", 7)).contains("UNIQUE"), "not twice");
+    shell.execute_batch("DELETE FROM deliveries WHERE action = 'unban'").unwrap();
+    close("'closed', accepted_at = NULL");
+    refuse("along a closed link", undo(2, "child", "1", "unban", 7));
+}
+
+#[tokio::test]
 async fn a_main_that_is_none_any_more_delivers_nothing() {
     let (store, _home) = network().await;
     shell(&store).execute_batch("UPDATE guild_settings SET is_main = 0 WHERE guild_id = 1").unwrap();

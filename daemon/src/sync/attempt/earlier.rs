@@ -1,8 +1,8 @@
 //! What became of an earlier try that had no answer, asked before anything is sent again.
 
-use super::{Stop, Tools, priority};
+use super::{Stop, Tools, priority_of};
 use crate::discord::rest::{AuditLogEntry, Rest, RestError};
-use crate::store::{Queued, Scope, View};
+use crate::store::{Queued, View};
 use crate::sync::batch::is_in_question;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::Timestamp;
@@ -25,8 +25,7 @@ pub(super) async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, St
 
 async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     let route = Rest::banned_route(delivery.guild);
-    let slot =
-        tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
+    let slot = tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
     let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
     Ok(banned == (delivery.action == Action::Ban))
 }
@@ -49,8 +48,7 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         return Ok(true);
     }
     let route = Rest::member_route(guild);
-    let slot =
-        tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await?.ok_or(Stop::Route)?;
+    let slot = tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
     let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Asking)?;
     let not = |reason: &str| Err(Stop::Not(DeliveryState::Skipped, reason.to_owned()));
     // A log that has no entry of it tells that it was not done; without one, it may have been.

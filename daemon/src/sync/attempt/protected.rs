@@ -1,10 +1,10 @@
 //! Protected roles, asked for right before a request leaves: whether a user is on a list, the permit knows, and which
 //! roles they have in a guild, only Discord.
 
-use super::{Stop, Tools, priority};
+use super::{Stop, Tools, priority_of};
 use crate::discord::rest::Rest;
 use crate::network::Refusal;
-use crate::store::{Queued, Scope};
+use crate::store::Queued;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ pub(super) async fn check_roles(tools: &Tools, delivery: &Queued) -> Result<(), 
         return Ok(());
     }
     let route = Rest::member_route(guild);
-    let Some(slot) = tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await? else {
+    let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
         let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)));
     };

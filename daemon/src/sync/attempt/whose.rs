@@ -1,10 +1,10 @@
 //! Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains. Where the store does
 //! not know who did it, the guild's audit log is asked for our own entry.
 
-use super::{STORE_WAIT, Stop, Tools, overtaken, priority};
+use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, Rest, RestError};
-use crate::store::{Asked, Judged, Queued, Scope};
+use crate::store::{Asked, Judged, Queued};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -135,7 +135,7 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -
         if let Some(opens) = tools.rest.opens_at(route) {
             return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
         }
-        let Some(slot) = tools.rest.slot_now(priority(delivery.scope == Scope::Origin), route).await? else {
+        let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
             return Err(Stop::Wait(ASK_AGAIN));
         };
         let page = tools.rest.audit_log_by(slot, delivery.guild, sought.kind, sought.me, after).await;

@@ -4,6 +4,7 @@
 use super::author::Author;
 use crate::discord::event::{Deed, Entry};
 use crate::store::{AuditRow, Change, Echo, NewPunishment, Personal, Severity, StoreError};
+use crate::sync::overrides::taken_back_here;
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
@@ -241,7 +242,9 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), 
     change.note_local_cause(guild, user, by, action, until)?;
     if action.is_undo() {
         change.let_go(guild, user, action)?;
-        tell_override(change, seen)?;
+    }
+    taken_back_here(change, guild, user, action, by)?;
+    if action.is_undo() {
         change.note_lifted(told)?;
     }
     if change.topology_here()?.is_child(guild) {
@@ -254,17 +257,6 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), 
 fn tell_contained(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
     let action = seen.action.word().to_owned();
     change.tell(&Changed::Contained { guild_id: seen.guild, action, user_id: seen.user, by: seen.by })
-}
-
-/// A child's staff have the last word in their own guild, and the network learns that they have used it.
-fn tell_override(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
-    let Seen { guild, user, action, by, .. } = *seen;
-    let Some((punishment, main)) = change.overridden(guild, user, action)? else { return Ok(()) };
-    let measure = action.measure();
-    let details = format!(
-        "guild {guild} has taken back the {measure} of {user} that main {main} had delivered (#{punishment})"
-    );
-    change.alert("local_override", Severity::Medium, Some(guild), by, &details)
 }
 
 /// The audit row of something that was seen and not asked of us.

@@ -23,6 +23,8 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         state: DeliveryState::Pending,
         not_before: None,
         alone: false,
+        because: None,
+        instead_of: None,
     }
 }
 

@@ -40,7 +40,7 @@ async fn a_removed_link_stops_its_pending_deliveries() {
     let waiting = test.ban(main, second).await;
     test.until_counted(waiting, DeliveryState::Applied, 1).await;
 
-    let removal = SetupRemoveChild { child: guild(child) }.into();
+    let removal = SetupRemoveChild::new(guild(child)).into();
     test.ask(by_operator(Role::Operator, Some(main), removal)).await.unwrap();
     sandbox.clear(hang);
     test.daemon.engine().drain().await;

@@ -22,10 +22,27 @@ pub struct SetupDecline {
 
 /// End this guild's link to a main
 ///
-/// What was delivered stays; what is on its way stops.
+/// What is on its way stops. With --keep, which is what happens where nothing is said, what was delivered stays. With --undo
+/// the link is closing until everything is taken back that Wayhaven did here for that main and for which no other cause
+/// remains. --dry-run counts both. --keep, asked for while the link is closing, ends it at once.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupLeave {
     /// The main
     #[arg(value_name = "MAIN-ID")]
     pub main: GuildId,
+    /// Leave what was delivered as it is (default)
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+    /// Take back what was delivered, and close the link when that is done
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
+}
+
+impl SetupLeave {
+    /// What was delivered is left as it is.
+    pub fn new(main: GuildId) -> Self {
+        Self { main, keep: false, undo: false }
+    }
 }

@@ -29,9 +29,13 @@ pub struct Child {
 }
 
 impl Child {
-    /// The link's state, and whether it is locked there.
+    /// The link's state, while it is closing with how many are left to take back, and whether it is locked there.
     pub fn state_word(&self) -> String {
-        if self.locked { format!("{} (locked)", self.link.state) } else { self.link.state.clone() }
+        let left = match self.link.state.as_str() {
+            "closing" => format!("closing ({} left)", self.deliveries.open()),
+            state => state.to_owned(),
+        };
+        if self.locked { format!("{left} (locked)") } else { left }
     }
 
     /// One word for how it stands, and its tone: never good where something is not known.

@@ -21,8 +21,9 @@ pub struct SetupUnsetMain {}
 
 /// Set how strictly this main's punishments are kept in its children
 ///
-/// It is kept and shown, and nothing is decided by it yet: when a child's staff lift a ban that was delivered there,
-/// that is respected at every level, and an alert tells of it.
+/// It decides what happens when a child's staff take back what was delivered there. At standard that is respected, and an
+/// exception says that it is not delivered there again until they do it themselves. At high and maximum it is applied
+/// again, three times in 24 hours at most. An alert tells of it either way.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupSecurityLevel {
     /// How strictly
@@ -44,10 +45,10 @@ pub struct SetupUnlock {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum SecurityLevel {
-    /// The children's staff have the last word.
+    /// The children's staff have the last word in their own guild.
     #[default]
     Standard,
-    /// For networks whose main is to have the last word in its children.
+    /// The main has the last word in its children.
     High,
     /// The same, and for networks in which nobody is to decide alone.
     Maximum,
@@ -167,8 +168,11 @@ impl Reported for SecurityChanged {
             .field("Main", self.main_guild_id.to_string())
             .field("Level", self.level.word())
             .field("Before", self.before.word())
-            .hint(
-                "nothing is decided by the level yet: what a child's staff lift is respected at every level",
-            )
+            .hint(match self.level {
+                SecurityLevel::Standard => "what a child's staff take back is respected",
+                SecurityLevel::High | SecurityLevel::Maximum => {
+                    "what a child's staff take back is applied again, three times in 24 hours at most"
+                }
+            })
     }
 }

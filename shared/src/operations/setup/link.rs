@@ -3,6 +3,7 @@
 use super::AllowedActions;
 use crate::operation::Reported;
 use crate::operations::punishment::Action;
+use crate::operations::reversal::{Counted, words};
 use crate::report::{Cell, Report, Tone};
 use crate::value::{GuildId, LinkId, Timestamp, Untrusted};
 use clap::{Args, ValueEnum};
@@ -29,12 +30,30 @@ pub struct SetupAddChild {
 
 /// Unlink a child guild from this main
 ///
-/// What was delivered stays; what is on its way stops. A proposal is withdrawn.
+/// What is on its way stops, and a proposal is withdrawn. With --keep, which is what happens where nothing is said, what was
+/// delivered stays. With --undo the link is closing until everything is taken back that Wayhaven did there for this main
+/// and for which no other cause remains; it delivers nothing else meanwhile. --dry-run counts both. --keep, asked for while
+/// the link is closing, ends it at once.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupRemoveChild {
     /// The child
     #[arg(value_name = "GUILD-ID")]
     pub child: GuildId,
+    /// Leave what was delivered as it is (default)
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+    /// Take back what was delivered, and close the link when that is done
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
+}
+
+impl SetupRemoveChild {
+    /// What was delivered is left as it is.
+    pub fn new(child: GuildId) -> Self {
+        Self { child, keep: false, undo: false }
+    }
 }
 
 /// Say whether punishments are sent to a child or only recorded
@@ -140,9 +159,21 @@ pub struct LinkChanged {
     pub dry_run: bool,
     /// Open deliveries that stop with the link.
     pub stopped: u64,
+    /// What taking back comes to, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<LinkUndo>,
     /// What is, or would be, another than before, a line each: `mode: ACTIVE → MONITOR`.
     #[serde(default)]
     pub changes: Vec<String>,
+}
+
+/// What taking back everything that was delivered along a link comes to, counted by action.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkUndo {
+    /// What is taken back, or would be.
+    pub taken_back: Vec<Counted>,
+    /// What stays, and why.
+    pub stay: Vec<Counted>,
 }
 
 impl Reported for LinkChanged {
@@ -154,14 +185,19 @@ impl Reported for LinkChanged {
             _ if same => "it is so already: nothing changed",
             (true, "closed") => "nothing was changed: the link would be closed",
             (true, "proposed") => "nothing was changed: the link would be proposed",
+            (true, "closing") => {
+                "nothing was changed: what was delivered would be taken back, and the link closed"
+            }
             (true, _) if made => "nothing was changed: the link would be active",
             (true, _) => "nothing was changed: the link would be changed",
             (false, "closed") => "the link is closed",
+            (false, "closing") => "the link is closing: what was delivered is taken back",
             (false, "proposed") => "the link is proposed, and delivers nothing before the child accepts it",
             (false, _) if made => "the link is active",
             (false, _) => "the link is changed",
         };
-        let tone = if self.state == "proposed" { Tone::Waiting } else { Tone::Good };
+        let waits = matches!(self.state.as_str(), "proposed" | "closing");
+        let tone = if waits { Tone::Waiting } else { Tone::Good };
         let mut report = Report::new(title, tone)
             .field("Main", self.main_guild_id.to_string())
             .field("Child", self.child_guild_id.to_string());
@@ -175,7 +211,14 @@ impl Reported for LinkChanged {
         if !same {
             report = report.field("Changes", self.changes.join("; "));
         }
+        if let Some(undo) = &self.undo {
+            report = report
+                .field("Taken back", words(&undo.taken_back))
+                .field("Stays", words(&undo.stay))
+                .field("Open deliveries stopped", self.stopped.to_string());
+        }
         match self.state.as_str() {
+            "closing" => report.hint("setup dashboard shows how many are left; --keep closes the link at once"),
             "closed" => report.field("Open deliveries stopped", self.stopped.to_string()),
             "proposed" => report.hint(format!(
                 "an administrator of guild {} accepts it there with /setup accept {}; the bot has to be in that guild",

@@ -86,7 +86,7 @@ async fn a_childs_own_ban_is_not_undone_and_a_removed_child_hears_nothing_more()
     .unwrap();
     let banned = settled(&setting.client, ban(&setting, 0).await).await.unwrap();
     assert_eq!(banned.counts().applied, 3);
-    ask(&setting.client, setting.main, SetupRemoveChild { child: guild(removed) }).await.unwrap();
+    ask(&setting.client, setting.main, SetupRemoveChild::new(guild(removed))).await.unwrap();
 
     let user_id = UserId::new(user).unwrap();
     let unban = wayhaven_shared::operations::ban::Unban { user: user_id, reason: None };

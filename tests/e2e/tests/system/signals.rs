@@ -90,7 +90,7 @@ async fn may_be_main(setting: &Setting, id: u64) -> bool {
 /// A guild in which the bot is and that is in no network.
 async fn free_guild(setting: &Setting, index: usize) -> u64 {
     let id = setting.sandbox.children()[index];
-    ask(&setting.client, setting.main, SetupRemoveChild { child: guild(id) }).await.unwrap();
+    ask(&setting.client, setting.main, SetupRemoveChild::new(guild(id))).await.unwrap();
     id
 }
 

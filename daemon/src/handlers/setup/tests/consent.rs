@@ -14,7 +14,7 @@ fn decline(main: u64) -> SetupDecline {
 }
 
 fn leave(main: u64) -> SetupLeave {
-    SetupLeave { main: guild(main) }
+    SetupLeave::new(guild(main))
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_declined_proposal_is_gone_and_may_be_made_again() {
     let again = by_admin(&test, sandbox.admin(), main, add(child)).await.unwrap();
     assert_eq!((again.state.as_str(), again.changes[0].as_str()), ("proposed", "state: none → proposed"));
     // And withdrawn by who made it.
-    let remove = SetupRemoveChild { child: guild(child) };
+    let remove = SetupRemoveChild::new(guild(child));
     by_admin(&test, sandbox.admin(), main, remove).await.unwrap();
     assert_eq!(kind(by_admin(&test, sandbox.owner(), child, accept(main)).await), FaultKind::NotFound);
 }

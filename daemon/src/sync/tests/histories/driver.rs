@@ -116,6 +116,8 @@ struct Driver {
     spans: BTreeMap<(Guild, Guild), Vec<Span>>,
     /// Links that were open a moment ago: one request may have left before, and come after.
     on_the_way: BTreeSet<(Guild, Guild)>,
+    /// Since which request what a link delivered is taken back.
+    waning: BTreeMap<(Guild, Guild), usize>,
     faults: Vec<FaultId>,
 }
 
@@ -148,6 +150,7 @@ impl Driver {
             decisions: Vec::new(),
             spans: BTreeMap::new(),
             on_the_way: BTreeSet::new(),
+            waning: BTreeMap::new(),
             faults: Vec::new(),
         };
         driver.seen = stage.requests();
@@ -278,6 +281,10 @@ impl Driver {
                 });
                 if matches!(how, Closing::Whole) {
                     driver.model.stopped(main, child);
+                }
+                if matches!(how, Closing::Waning) {
+                    driver.model.waning(child);
+                    driver.waning.insert((main, child), driver.stage.requests());
                 }
                 driver.model.links.entry((main, child)).or_default().active = false;
             }),

@@ -53,6 +53,10 @@ pub(super) struct Place {
     murky: bool,
     /// Whose deliveries may still be open.
     open: BTreeSet<Guild>,
+    /// Whether the guild does not apply bans of them, because its own staff took one back.
+    excepted: Option<bool>,
+    /// Whether that ends as soon as a ban of the guild's own is done.
+    ending: bool,
 }
 
 impl Place {
@@ -73,7 +77,8 @@ pub(super) struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        let fresh = || Place { stands: Some(false), ours: Some(false), ..Place::default() };
+        let fresh =
+            || Place { stands: Some(false), ours: Some(false), excepted: Some(false), ..Place::default() };
         let places = (0..GUILDS).flat_map(|guild| (0..CASES.len()).map(move |case| ((guild, case), fresh())));
         Self {
             links: BTreeMap::new(),
@@ -139,6 +144,17 @@ impl Model {
         self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
     }
 
+    /// A link only takes back from now on: whether it does, and in time, hangs on what else there is.
+    pub(super) fn waning(&mut self, child: Guild) {
+        for ((guild, _), place) in &mut self.places {
+            if *guild == child {
+                let banned = place.stands.filter(|_| place.local);
+                place.lost_sight();
+                place.stands = banned;
+            }
+        }
+    }
+
     /// A link, or all of a main's, may let less through than before: what is open along it may have left or not.
     pub(super) fn restricted(&mut self, main: Guild, child: Option<Guild>) {
         for ((guild, _), place) in &mut self.places {
@@ -157,7 +173,17 @@ impl Model {
         }
         // A guild's own word is its last: what others had for it is overtaken.
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
+        let overridden = !on && !by_hand && self.takes_back(source, case);
         let own = self.at(source, case);
+        if overridden {
+            // Whether it had arrived by then is known only of what is settled.
+            let settled = !own.murky && own.open.iter().all(|other| *other == source);
+            own.excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
+        }
+        if !by_hand && own.excepted != Some(false) {
+            own.ending = on;
+            own.excepted = own.excepted.filter(|_| !on);
+        }
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
         own.stands = Some(on);
@@ -177,11 +203,12 @@ impl Model {
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
             // What was held for them there is overtaken.
             self.held.remove(&(source, child, case));
-            if frozen && self.would_be_open(source, child) {
+            let excepted = on && self.place(child, case).excepted == Some(true);
+            if frozen && self.would_be_open(source, child) && !excepted {
                 self.held.insert((source, child, case), Some(on));
             }
             let place = self.at(child, case);
-            if !through {
+            if !through || excepted {
                 // It is stored and not sent, and ends what was open of the same main all the same.
                 if place.open.contains(&source) {
                     place.lost_sight();
@@ -197,6 +224,8 @@ impl Model {
     fn arrive(&mut self, source: Guild, child: Guild, case: Case, on: bool) {
         let place = self.at(child, case);
         match on {
+            _ if place.excepted == Some(true) => {}
+            _ if place.excepted.is_none() => place.lost_sight(),
             true => {
                 (place.stands, place.ours) = (Some(true), Some(true));
                 place.causes.insert(source);
@@ -218,12 +247,33 @@ impl Model {
 
     /// A child's own staff, or those of a guild in no network, do it or take it back by hand.
     pub(super) fn local(&mut self, guild: Guild, case: Case, on: bool) {
+        let overridden = !on && self.takes_back(guild, case);
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
+        if on {
+            (place.excepted, place.ending) = (Some(false), false);
+        } else if overridden {
+            place.excepted =
+                if place.murky { place.excepted.filter(|excepted| *excepted) } else { Some(true) };
+        }
+    }
+
+    /// Whether an unban by the guild's own staff takes back what a main has delivered there, or may.
+    fn takes_back(&self, guild: Guild, case: Case) -> bool {
+        let place = self.place(guild, case);
+        let linked = |main: &Guild| self.link(*main, guild).active;
+        CHILDREN.contains(&guild)
+            && (place.causes.iter().any(linked)
+                || (place.murky && MAINS.into_iter().any(|main| linked(&main))))
     }
 
     /// Everything that was open is done.
     pub(super) fn settled(&mut self) {
-        self.places.values_mut().for_each(|place| place.open.clear());
+        for place in self.places.values_mut() {
+            place.open.clear();
+            if std::mem::take(&mut place.ending) {
+                place.excepted = Some(false);
+            }
+        }
     }
 }

@@ -84,7 +84,16 @@ impl Driver {
                         .iter()
                         .any(|(first, last)| *first <= index && last.is_none_or(|last| index < last))
             });
-            if !allowed && !late.is_some_and(|link| self.on_the_way.remove(&link)) {
+            // What a main had delivered is taken back while its link closes.
+            let done = self
+                .decisions
+                .iter()
+                .filter(|one| one.user == user && one.action == action.measure() && one.at <= index);
+            let taken_back = action.is_undo()
+                && done
+                    .into_iter()
+                    .any(|one| self.waning.get(&(one.source, guild)).is_some_and(|since| *since <= index));
+            if !allowed && !taken_back && !late.is_some_and(|link| self.on_the_way.remove(&link)) {
                 return Err(format!(
                     "LEAK: a {action} of user {user} reached guild {guild}, and no main's link allows it"
                 ));

@@ -1,0 +1,122 @@
+//! `punishment amend` and `punishment revert`.
+
+use super::Handle;
+use crate::invocation::Context;
+use crate::store::{Change, View};
+use crate::sync::revert::{Judge, Reverting, revert_some};
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
+use wayhaven_shared::value::{GuildId, PunishmentId};
+
+/// How many deliveries one transaction of a revert stores at most, about: a raid's thousand must not hold the writer.
+const CHUNK: usize = 300;
+
+impl Handle for PunishmentAmend {
+    async fn handle(self, cx: &Context) -> Result<PunishmentAmended, Fault> {
+        let Self { id, reason } = self;
+        let by = cx.invocation.actor.user();
+        let only = cx.invocation.guild.filter(|_| cx.is_member());
+        let dry_run = cx.invocation.dry_run;
+        let plan = move |view: &View<'_>| {
+            let mut punishment = view
+                .punishment(id)?
+                .filter(|one| only.is_none_or(|only| only == one.guild_id))
+                .ok_or_else(|| unknown(&[id]))?;
+            let deliveries = view.deliveries_of(id)?;
+            let origin = view.origin_of(id)?;
+            let open = deliveries.iter().chain(&origin).filter(|one| !one.state.is_final()).count() as u64;
+            let already = punishment.reason.as_ref() == Some(&reason);
+            let amended = view.amendments_of(id)?.len() as u64 + u64::from(!already);
+            let before = punishment.reason.replace(reason.clone());
+            Ok::<_, Fault>(PunishmentAmended { punishment, before, already, amended, open, dry_run })
+        };
+        if dry_run {
+            return cx.daemon.store().read(move |view| plan(view)).await;
+        }
+        let work = move |change: &Change<'_>| {
+            let amended = plan(change)?;
+            if let Some(reason) = amended.punishment.reason.as_ref().filter(|_| !amended.already) {
+                change.amend(id, by, reason)?;
+            }
+            Ok(amended)
+        };
+        cx.daemon.store().write(work).await
+    }
+}
+
+fn unknown(ids: &[PunishmentId]) -> Fault {
+    let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let what = if ids.len() == 1 { "punishment" } else { "punishments" };
+    Fault::not_found(format!("there is no {what} {list} here")).hint("punishment list shows the latest")
+}
+
+impl Handle for PunishmentRevert {
+    async fn handle(self, cx: &Context) -> Result<Reverted, Fault> {
+        let guild = cx.guild()?;
+        let ids = find(cx, &self, guild).await?;
+        let mut counted = Reverted::none(guild, cx.invocation.dry_run);
+        let store = cx.daemon.store();
+        if cx.invocation.dry_run {
+            let (topology, now) = (store.topology(), cx.daemon.clock().now());
+            let plan = move |view: &View<'_>| {
+                let mut judge = Judge::default();
+                for id in ids {
+                    if let Some(one) = view.punishment(id)? {
+                        judge.judge(view, &topology, now, &one, &mut counted)?;
+                    }
+                }
+                judge.finish(&mut counted);
+                Ok(counted)
+            };
+            return store.read(plan).await;
+        }
+        let by = Reverting {
+            moderator: cx.invocation.actor.user(),
+            origin: cx.invocation.actor.origin(),
+            reason: self.reason,
+        };
+        // A transaction for a few at a time. Whatever ends this half-way, the rest is found by asking again.
+        let (mut judge, mut left) = (Judge::default(), ids);
+        while !left.is_empty() {
+            let by = by.clone();
+            let some = move |change: &Change<'_>| {
+                let done = revert_some(change, &left, &by, CHUNK, &mut judge, &mut counted)?;
+                left.drain(..done);
+                Ok((judge, counted, left))
+            };
+            (judge, counted, left) = store.write(some).await?;
+        }
+        judge.finish(&mut counted);
+        Ok(counted)
+    }
+}
+
+/// The punishments that are meant, oldest first, each once.
+async fn find(cx: &Context, asked: &PunishmentRevert, guild: GuildId) -> Result<Vec<PunishmentId>, Fault> {
+    let store = cx.daemon.store();
+    match (asked.punishments.as_slice(), asked.moderator, asked.since) {
+        ([], Some(moderator), Some(since)) => {
+            let since = cx.daemon.clock().now() - since;
+            store.read(move |view| Ok(view.punished_by(guild, moderator, since)?)).await
+        }
+        (named @ [_, ..], None, None) => {
+            let mut named = named.to_vec();
+            named.sort_unstable();
+            named.dedup();
+            let look = move |view: &View<'_>| {
+                let mut missing = Vec::new();
+                for id in &named {
+                    if view.punishment(*id)?.is_none_or(|one| one.guild_id != guild) {
+                        missing.push(*id);
+                    }
+                }
+                if missing.is_empty() { Ok(named) } else { Err(unknown(&missing)) }
+            };
+            store.read(look).await
+        }
+        _ => Err(Fault::usage(
+            "punishment revert takes punishments by their numbers, or --moderator with --since",
+        )
+        .hint("punishment list shows the numbers")),
+    }
+}

@@ -1,0 +1,233 @@
+//! Taking punishments back one by one: what becomes of each, and doing it. The plan and the real thing judge alike, so
+//! their counts are the same.
+
+use super::plan::plan;
+use super::record::{AtOrigin, record};
+use crate::network::Topology;
+use crate::store::{Change, Judged, NewPunishment, Scope, StoreError, View};
+use std::collections::HashSet;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin, Punishment};
+use wayhaven_shared::operations::reversal::{Counts, Reverted};
+use wayhaven_shared::value::{PunishmentId, Timestamp, Untrusted, UserId};
+
+/// Who takes back, and why.
+#[derive(Clone, Debug)]
+pub struct Reverting {
+    /// The member; nothing for an operator.
+    pub moderator: Option<UserId>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Why, where it was said.
+    pub reason: Option<Untrusted>,
+}
+
+/// What becomes of a punishment that is to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was before.
+    Already,
+    /// It has ended by itself.
+    Expired,
+    /// It takes something back itself.
+    Undo,
+    /// It cannot be undone, and is only marked.
+    Marked,
+    /// Another cause of that guild and measure remains: the newest of its own punishments, or a main's.
+    OneOfSeveral(Option<PunishmentId>),
+    /// It is undone by this.
+    Undone(Action),
+}
+
+/// Judges punishments one after the other, as they would be taken back in this order.
+#[derive(Debug, Default)]
+pub struct Judge {
+    /// What would be taken back by now, and is not.
+    gone: HashSet<PunishmentId>,
+    found: Counts,
+    stay: Counts,
+}
+
+impl Judge {
+    /// What becomes of a punishment, counted into `counted`.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn judge(
+        &mut self,
+        view: &View<'_>,
+        topology: &Topology,
+        now: Timestamp,
+        one: &Punishment,
+        counted: &mut Reverted,
+    ) -> Result<Fate, StoreError> {
+        self.found.add(one.action, None);
+        let fate = self.fate(view, topology, now, one)?;
+        match fate {
+            Fate::Already => counted.already += 1,
+            Fate::Expired => counted.expired += 1,
+            Fate::Undo => counted.undos += 1,
+            Fate::Marked => counted.marked += 1,
+            Fate::OneOfSeveral(_) => counted.one_of_several += 1,
+            Fate::Undone(undo) => {
+                counted.undone += 1;
+                self.count_children(view, topology, one, undo, counted)?;
+            }
+        }
+        self.gone.insert(one.id);
+        Ok(fate)
+    }
+
+    fn fate(
+        &self,
+        view: &View<'_>,
+        topology: &Topology,
+        now: Timestamp,
+        one: &Punishment,
+    ) -> Result<Fate, StoreError> {
+        if one.action.is_undo() {
+            return Ok(Fate::Undo);
+        }
+        if self.gone.contains(&one.id) {
+            return Ok(Fate::Already);
+        }
+        let ended = one.expires_at.is_some_and(|end| end <= now);
+        match one.status.as_str() {
+            "active" if !ended => {}
+            "active" | "expired" => return Ok(Fate::Expired),
+            _ => return Ok(Fate::Already),
+        }
+        let Some(undo) = one.action.undo() else { return Ok(Fate::Marked) };
+        let causes = view.causes(one.guild_id, one.user_id, one.action, now)?;
+        let remains = causes.into_iter().rfind(|id| *id != one.id && !self.gone.contains(id));
+        if remains.is_some() {
+            return Ok(Fate::OneOfSeveral(remains));
+        }
+        // What a main has delivered to a child stays when the child takes back its own.
+        let of_main =
+            topology.is_child(one.guild_id) && view.has_mains_cause(one.guild_id, one.user_id, one.action)?;
+        Ok(if of_main { Fate::OneOfSeveral(None) } else { Fate::Undone(undo) })
+    }
+
+    /// What the undo comes to in the children.
+    fn count_children(
+        &mut self,
+        view: &View<'_>,
+        topology: &Topology,
+        one: &Punishment,
+        undo: Action,
+        counted: &mut Reverted,
+    ) -> Result<(), StoreError> {
+        let (source, user) = (one.guild_id, one.user_id);
+        for step in plan(topology, source, undo, user) {
+            let (state, reason) = match step.state {
+                DeliveryState::Skipped => (DeliveryState::Skipped, step.reason),
+                state => match view.judge_undo(step.guild, user, source, undo, None)? {
+                    Judged::Leave(reason) => (DeliveryState::Skipped, Some(reason)),
+                    // Where Discord will have to be asked, the asking comes with the undo.
+                    Judged::TakeBack | Judged::Ask(_) => (state, None),
+                },
+            };
+            *counted.deliveries.of(state) += 1;
+            if state == DeliveryState::Skipped {
+                self.stay.add(one.action, reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what was counted by action and by reason.
+    pub fn finish(self, counted: &mut Reverted) {
+        (counted.found, counted.stay) = (self.found.into(), self.stay.into());
+    }
+}
+
+/// Takes the next of the punishments back, at most so many deliveries' worth of them, judging each as the plan does. How
+/// many of `ids` it has come through.
+///
+/// # Errors
+/// Where the store fails; then nothing of it is stored.
+pub fn revert_some(
+    change: &Change<'_>,
+    ids: &[PunishmentId],
+    by: &Reverting,
+    deliveries: usize,
+    judge: &mut Judge,
+    counted: &mut Reverted,
+) -> Result<usize, StoreError> {
+    let topology = change.topology_here()?;
+    let mut left = deliveries;
+    for (index, id) in ids.iter().enumerate() {
+        if left == 0 {
+            return Ok(index);
+        }
+        let Some(one) = change.punishment(*id)? else { continue };
+        let fate = judge.judge(change, &topology, change.now(), &one, counted)?;
+        match fate {
+            Fate::Already | Fate::Expired | Fate::Undo => continue,
+            Fate::Marked => {
+                change.mark_reversed(one.id)?;
+                change.end_open(one.id, None)?;
+            }
+            Fate::OneOfSeveral(remains) => {
+                change.mark_reversed(one.id)?;
+                if let Some(remains) = remains {
+                    hand_over(change, &topology, &one, remains)?;
+                }
+            }
+            Fate::Undone(undo) => {
+                let reason = by.reason.clone();
+                let new = NewPunishment {
+                    reason: reason
+                        .or_else(|| Some(Untrusted::clipped(&format!("reverted: punishment {id}")))),
+                    moderator: by.moderator,
+                    because: Some(one.id),
+                    reverts: true,
+                    ..NewPunishment::new(one.guild_id, one.user_id, undo, by.origin)
+                };
+                record(change, &new, AtOrigin::ToDo)?;
+            }
+        }
+        left = left.saturating_sub(1 + topology.links(one.guild_id).len());
+    }
+    Ok(ids.len())
+}
+
+/// A punishment is taken back, and an older or newer one of the same measure remains: where only this one has come, or
+/// would have, the other takes its place. A timeout is replaced by a newer one, so an older one applies again.
+fn hand_over(
+    change: &Change<'_>,
+    topology: &Topology,
+    one: &Punishment,
+    remains: PunishmentId,
+) -> Result<(), StoreError> {
+    let Some(other) = change.punishment(remains)? else { return Ok(()) };
+    let action = one.action;
+    let again = action == Action::Timeout && remains < one.id;
+    let steps = plan(topology, one.guild_id, action, one.user_id).into_iter();
+    let children = steps.map(|step| (step.guild, Scope::Child(step.link), step.state, step.reason));
+    let origin = (one.guild_id, Scope::Origin, DeliveryState::Pending, None);
+    for (guild, scope, state, reason) in std::iter::once(origin).chain(children) {
+        let reached = change.stand(one.id, guild, action)?.map(|stand| stand.state);
+        let others = change.stand(other.id, guild, action)?;
+        let missed = match (scope, reached) {
+            // Made by hand there.
+            (Scope::Origin, None) => false,
+            (_, None | Some(DeliveryState::Skipped | DeliveryState::Failed)) => continue,
+            // Where this one was not done yet, the other may never have been.
+            (Scope::Origin, Some(DeliveryState::Applied)) => false,
+            _ => {
+                others.is_none_or(|stand| stand.state != DeliveryState::Applied)
+                    && (others.is_some() || scope != Scope::Origin)
+            }
+        };
+        change.end_open(one.id, Some(guild))?;
+        if !again && !missed {
+            continue;
+        }
+        match others {
+            None => change.add_delivery(&other, guild, scope, state, reason.as_deref())?,
+            Some(stand) => drop(change.apply_again(stand.id, state, reason.as_deref())?),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! A link that closes: what was delivered along it is left, or taken back before it is closed.
+
+use crate::testing::{PATIENCE, TestDaemon, asked, by_member, by_operator, guild, sandbox, user};
+use serde_json::{Value, json};
+use wayhaven_sandbox::{At, Fault as Trouble, permissions};
+use wayhaven_shared::FaultKind;
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::reversal::Counted;
+use wayhaven_shared::operations::setup::{
+    LinkChanged, Mode, SetupDashboard, SetupLeave, SetupLock, SetupRemoveChild, SetupUnlock, SetupUnsetMain,
+};
+
+fn undo(child: u64) -> SetupRemoveChild {
+    SetupRemoveChild { undo: true, ..SetupRemoveChild::new(guild(child)) }
+}
+
+fn keep(child: u64) -> SetupRemoveChild {
+    SetupRemoveChild { keep: true, ..SetupRemoveChild::new(guild(child)) }
+}
+
+async fn until_closed(test: &TestDaemon, main: u64, child: u64) {
+    test.until("a closed link", move |view| {
+        view.link(guild(main), guild(child)).unwrap().unwrap().state == "closed"
+    })
+    .await;
+}
+
+async fn state(test: &TestDaemon, main: u64, child: u64) -> String {
+    test.read(move |view| view.link(guild(main), guild(child)).unwrap().unwrap().state).await
+}
+
+async fn sync(test: &TestDaemon, main: u64, operation: &str, arguments: Value) {
+    let request: Request =
+        serde_json::from_value(json!({ "operation": operation, "arguments": arguments })).unwrap();
+    test.ask(by_operator(Role::Owner, Some(main), request)).await.unwrap();
+}
+
+fn count(count: u64, reason: Option<&str>) -> Counted {
+    Counted { action: Action::Ban, reason: reason.map(str::to_owned), count }
+}
+
+#[tokio::test]
+async fn a_removed_child_gets_back_what_was_delivered_as_planned_and_nothing_else() {
+    let sandbox = sandbox(3).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, leaving, staying, second) =
+        (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1], sandbox.children()[2]);
+    asked(&test, main, keep(second), false).await.unwrap();
+    let another = test.daemon.store().write(move |change| {
+        change.make_main(guild(second))?;
+        Ok(change.activate_link(guild(second), guild(leaving), Mode::Active)?)
+    });
+    another.await.unwrap();
+    let (theirs, own, shared, lifted) =
+        (sandbox.stranger(), sandbox.stranger(), sandbox.stranger(), sandbox.stranger());
+    sandbox.people().ban(leaving, sandbox.child_moderator(leaving), own, Some("ours")).unwrap();
+    test.until("the child's own ban", move |view| {
+        view.is_done_locally(guild(leaving), user(own), Action::Ban).unwrap()
+    })
+    .await;
+    let mut bans = Vec::new();
+    for whom in [theirs, own, shared, lifted] {
+        bans.push(test.ban(main, whom).await);
+    }
+    test.ban(second, shared).await;
+    test.unban(main, lifted).await;
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+
+    let plan = asked(&test, main, undo(leaving), true).await.unwrap();
+    let expected = plan.undo.clone().unwrap();
+    assert_eq!(expected.taken_back, [count(1, None)]);
+    assert_eq!(
+        expected.stay,
+        [count(1, Some("another network's ban remains")), count(1, Some("banned there by its own staff"))]
+    );
+    assert_eq!(state(&test, main, leaving).await, "active", "a plan changes nothing");
+    let done = asked(&test, main, undo(leaving), false).await.unwrap();
+    assert_eq!(
+        LinkChanged { dry_run: true, link: plan.link.clone(), ..done },
+        plan,
+        "the plan is what happens"
+    );
+    until_closed(&test, main, leaving).await;
+    assert!(!sandbox.is_banned(leaving, theirs), "it is taken back before the link is closed");
+    assert!(sandbox.is_banned(leaving, own) && sandbox.is_banned(leaving, shared));
+    assert!([theirs, own, shared].iter().all(|whom| sandbox.is_banned(staying, *whom)));
+    let lifts = sandbox.effects_in(leaving).into_iter().filter(|effect| effect.method == "DELETE").count();
+    assert_eq!(lifts, 2, "one by the unban, one by the link");
+    for id in &bans[..3] {
+        let id = *id;
+        let punishment = test.read(move |view| view.punishment(id).unwrap()).await.unwrap();
+        assert_eq!(punishment.status, "active", "only this child is left");
+    }
+    // An echo of what we took back is no override.
+    assert!(test.alerts().await.is_empty(), "{:?}", test.alerts().await);
+    assert!(
+        test.read(move |view| view.exception(guild(leaving), user(theirs), Action::Ban).unwrap())
+            .await
+            .is_none()
+    );
+    // Nothing new goes there.
+    let late = test.ban(main, sandbox.stranger()).await;
+    test.until_counted(late, DeliveryState::Applied, 1).await;
+    assert_eq!(test.read(move |view| view.deliveries_of(late).unwrap()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_delivered_stays_where_nobody_says_otherwise_and_both_is_a_contradiction() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    let both = SetupRemoveChild { keep: true, ..undo(child) };
+    assert_eq!(asked(&test, main, both, false).await.unwrap_err().kind, FaultKind::Usage);
+    let leave = SetupLeave { keep: true, undo: true, main: guild(main) };
+    assert_eq!(asked(&test, child, leave, false).await.unwrap_err().kind, FaultKind::Usage);
+    let done = asked(&test, main, SetupRemoveChild::new(guild(child)), false).await.unwrap();
+    assert_eq!((done.state.as_str(), done.undo), ("closed", None));
+    test.daemon.engine().drain().await;
+    assert!(sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_freeze_holds_what_is_taken_back_the_dashboard_counts_it_and_keep_ends_it_at_once() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, first, second, victim) =
+        (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    sync(&test, main, "sync freeze", json!({})).await;
+    for child in [first, second] {
+        asked(&test, main, undo(child), false).await.unwrap();
+    }
+    test.until_counted(id, DeliveryState::Held, 2).await;
+    let dashboard = asked(&test, main, SetupDashboard {}, false).await.unwrap();
+    let words: Vec<_> = dashboard.networks[0].children.iter().map(|child| child.state_word()).collect();
+    assert_eq!(words, ["closing (1 left)", "closing (1 left)"]);
+    let unset = asked(&test, main, SetupUnsetMain {}, false).await.unwrap_err();
+    assert!(
+        unset.kind == FaultKind::Conflict && unset.hints.iter().any(|hint| hint.contains("--keep")),
+        "{unset}"
+    );
+    let unsaid = asked(&test, main, SetupRemoveChild::new(guild(first)), false).await.unwrap_err();
+    assert!(unsaid.kind == FaultKind::Conflict && unsaid.hints[0].contains("--keep"), "{unsaid}");
+    let same = asked(&test, main, undo(first), false).await.unwrap();
+    assert!(same.changes.is_empty() && same.state == "closing");
+
+    let kept = asked(&test, main, keep(first), false).await.unwrap();
+    assert_eq!((kept.state.as_str(), kept.stopped), ("closed", 1));
+    sync(&test, main, "sync freeze", json!({ "except_reversals": true })).await;
+    until_closed(&test, main, second).await;
+    assert!(sandbox.is_banned(first, victim) && !sandbox.is_banned(second, victim));
+}
+
+#[tokio::test]
+async fn fault_1_a_kill_while_a_link_closes_is_gone_on_with_at_the_next_start() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let victims: Vec<u64> = (0..4).map(|_| sandbox.stranger()).collect();
+    for whom in &victims {
+        test.ban(main, *whom).await;
+    }
+    test.daemon.engine().drain().await;
+    let at = At::route("DELETE", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+    let hang = sandbox.inject(Trouble::Hang { at });
+    asked(&test, main, undo(child), false).await.unwrap();
+    sandbox
+        .wait_until(|sandbox| sandbox.effects_in(child).iter().any(|one| one.method == "DELETE"), PATIENCE)
+        .await
+        .unwrap();
+    let home = test.home();
+    drop(test);
+    sandbox.clear(hang);
+    let next = TestDaemon::start_at(&sandbox, home).await;
+    until_closed(&next, main, child).await;
+    assert!(victims.iter().all(|whom| !sandbox.is_banned(child, *whom)));
+    assert!(victims.iter().all(|whom| sandbox.is_banned(main, *whom)));
+}
+
+#[tokio::test]
+async fn a_kill_before_any_of_it_was_stored_loses_nothing_either() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    let (home, store) = (test.home(), test.daemon.store().path().to_owned());
+    drop(test);
+    // As the kill leaves it: the state is committed, and nothing else.
+    let shell = rusqlite::Connection::open(store).unwrap();
+    shell.busy_timeout(PATIENCE).unwrap();
+    shell.execute_batch("UPDATE guild_relationships SET state = 'closing'").unwrap();
+    let next = TestDaemon::start_at(&sandbox, home).await;
+    until_closed(&next, main, child).await;
+    assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_ban_that_had_left_when_the_link_began_to_close_is_taken_back_too() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+    let hang = sandbox.inject(Trouble::Hang { at });
+    let id = test.ban(main, victim).await;
+    sandbox.wait_until(|sandbox| !sandbox.effects_in(child).is_empty(), PATIENCE).await.unwrap();
+    let done = asked(&test, main, undo(child), false).await.unwrap();
+    assert_eq!(done.stopped, 1);
+    assert_eq!(state(&test, main, child).await, "closing", "it waits for what has left");
+    sandbox.clear(hang);
+    until_closed(&test, main, child).await;
+    assert!(!sandbox.is_banned(child, victim));
+    assert_eq!(test.read(move |view| view.deliveries_of(id).unwrap()).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_locked_guild_keeps_its_link_closing_until_it_is_unlocked() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    sync(&test, main, "sync freeze", json!({})).await;
+    asked(&test, main, undo(child), false).await.unwrap();
+    test.until_counted(id, DeliveryState::Held, 1).await;
+    asked(&test, main, SetupLock {}, false).await.unwrap();
+    sync(&test, main, "sync resume", json!({})).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    test.daemon.engine().drain().await;
+    assert!(!sandbox.is_banned(child, victim));
+    assert_eq!(state(&test, main, child).await, "closing");
+    asked(&test, main, SetupUnlock {}, false).await.unwrap();
+    until_closed(&test, main, child).await;
+}
+
+#[tokio::test]
+async fn what_is_blocked_keeps_the_link_closing_until_it_is_mended() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    sandbox.people().set_bot_permissions(child, permissions::VIEW_CHANNEL).unwrap();
+    asked(&test, main, undo(child), false).await.unwrap();
+    test.until_counted(id, DeliveryState::Blocked, 1).await;
+    assert_eq!(state(&test, main, child).await, "closing");
+    sandbox.people().set_bot_permissions(child, permissions::ADMINISTRATOR).unwrap();
+    until_closed(&test, main, child).await;
+    assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_child_that_leaves_may_have_it_taken_back_too_whatever_the_link_lets_through_by_then() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    let monitor = json!({ "child": child.to_string(), "mode": "monitor" });
+    sync(&test, main, "setup mode", monitor).await;
+    let leave: Request = SetupLeave { undo: true, ..SetupLeave::new(guild(main)) }.into();
+    test.ask(by_member(sandbox.owner(), child, permissions::MANAGE_GUILD, leave)).await.unwrap();
+    until_closed(&test, main, child).await;
+    assert!(!sandbox.is_banned(child, victim) && sandbox.is_banned(main, victim));
+    // Once it is linked again, what was taken back once is not taken back twice.
+    sync(&test, main, "setup add-child", json!({ "child": child.to_string() })).await;
+    let plan = asked(&test, main, undo(child), true).await.unwrap();
+    assert_eq!(plan.undo.unwrap().taken_back, []);
+}

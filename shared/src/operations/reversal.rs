@@ -1,0 +1,238 @@
+//! `punishment amend` and `punishment revert`: correcting and taking back what was decided.
+
+use super::punishment::{Action, DeliveryCounts, Punishment};
+use crate::operation::Reported;
+use crate::report::{Cell, Report, Table, Tone};
+use crate::value::{GuildId, PunishmentId, Span, Untrusted, UserId};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// Correct the reason of a punishment; both versions are kept
+///
+/// What is still to be sent carries the new reason. Discord's own audit logs cannot be changed: where it was delivered
+/// already, they keep the reason that was sent. Only the guild that decided it may correct it.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PunishmentAmend {
+    /// Which, by its number
+    #[arg(value_name = "PUNISHMENT")]
+    pub id: PunishmentId,
+    /// Why, as it should have been said
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Untrusted,
+}
+
+/// Take punishments back: those named, or all of a moderator's since a while
+///
+/// Only punishments of the guild in which it is asked for. --dry-run counts what would happen. Each is taken back where
+/// Wayhaven did it and no other cause remains: where another punishment of that guild is active for the same user, that
+/// one applies. Kicks and warnings cannot be undone, and are only marked as reverted. What was interrupted is finished by
+/// asking again.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PunishmentRevert {
+    /// Which, by their numbers
+    #[arg(value_name = "PUNISHMENT", required_unless_present = "moderator")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub punishments: Vec<PunishmentId>,
+    /// Instead, all that this moderator decided, with --since
+    #[arg(long, value_name = "USER", requires = "since")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moderator: Option<UserId>,
+    /// How far back, as 2h
+    #[arg(long, value_name = "SPAN", requires = "moderator")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Span>,
+    /// Why, as it will stand in each guild's audit log
+    #[arg(long, value_name = "TEXT")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Untrusted>,
+}
+
+/// A punishment whose reason was corrected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PunishmentAmended {
+    /// As it is now, or would be.
+    pub punishment: Punishment,
+    /// The reason before.
+    pub before: Option<Untrusted>,
+    /// Whether the reason was that one already.
+    pub already: bool,
+    /// How often it was corrected by now.
+    pub amended: u64,
+    /// Deliveries that are still to be sent, and carry the new reason.
+    pub open: u64,
+    /// Whether only the plan was asked for.
+    pub dry_run: bool,
+}
+
+impl Reported for PunishmentAmended {
+    fn report(&self) -> Report {
+        let title = match (self.already, self.dry_run) {
+            (true, _) => "that is its reason already: nothing changed",
+            (false, true) => "nothing was changed: the reason would be corrected",
+            (false, false) => "the reason is corrected",
+        };
+        Report::new(title, Tone::Good)
+            .field("Punishment", format!("{} {}", self.punishment.action, self.punishment.id))
+            .field("User", self.punishment.user_id.to_string())
+            .field("Reason", Cell::from(self.punishment.reason.as_ref()))
+            .field("Before", Cell::from(self.before.as_ref()))
+            .field("Corrected", format!("{} times", self.amended))
+            .field("Still to be sent", self.open.to_string())
+            .hint("Discord's own audit logs keep the reason that was sent: nobody can change them")
+    }
+}
+
+/// Something counted by action, and by reason where there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Which action.
+    pub action: Action,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How many.
+    pub count: u64,
+}
+
+/// Counts while they are made, in the order in which they come.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(Vec<Counted>);
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, action: Action, reason: Option<String>) {
+        match self.0.iter_mut().find(|one| one.action == action && one.reason == reason) {
+            Some(one) => one.count += 1,
+            None => self.0.push(Counted { action, reason, count: 1 }),
+        }
+    }
+
+    /// Adds what others have counted.
+    pub fn extend(&mut self, others: &[Counted]) {
+        for other in others {
+            match self.0.iter_mut().find(|one| one.action == other.action && one.reason == other.reason) {
+                Some(one) => one.count += other.count,
+                None => self.0.push(other.clone()),
+            }
+        }
+    }
+}
+
+impl From<Counts> for Vec<Counted> {
+    fn from(counts: Counts) -> Self {
+        let mut counted = counts.0;
+        counted.sort_by(|one, other| (one.action, &one.reason).cmp(&(other.action, &other.reason)));
+        counted
+    }
+}
+
+/// `3 ban, 1 timeout (banned there by its own staff)`.
+pub fn words(counted: &[Counted]) -> String {
+    let word = |one: &Counted| match &one.reason {
+        Some(reason) => format!("{} {} ({reason})", one.count, one.action),
+        None => format!("{} {}", one.count, one.action),
+    };
+    match counted {
+        [] => "none".into(),
+        some => some.iter().map(word).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Punishments that were taken back, or would be, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reverted {
+    /// The guild that decided them.
+    pub guild_id: GuildId,
+    /// Whether only the plan was asked for.
+    pub dry_run: bool,
+    /// All that were named or found, by action.
+    pub found: Vec<Counted>,
+    /// Reverted before.
+    pub already: u64,
+    /// Ended by themselves before.
+    pub expired: u64,
+    /// Undos, which are not reverted: what they took back is decided anew.
+    pub undos: u64,
+    /// Kicks and warnings, which cannot be undone and are only marked.
+    pub marked: u64,
+    /// Those beside which another of that guild and measure is active: nothing is undone, and that one applies.
+    pub one_of_several: u64,
+    /// Those that are undone.
+    pub undone: u64,
+    /// What the undos come to in the children: pending where it is taken back, skipped where it stays.
+    pub deliveries: DeliveryCounts,
+    /// Why it stays, where it does.
+    pub stay: Vec<Counted>,
+}
+
+impl Reverted {
+    /// None of anything.
+    pub fn none(guild_id: GuildId, dry_run: bool) -> Self {
+        Self {
+            guild_id,
+            dry_run,
+            found: Vec::new(),
+            already: 0,
+            expired: 0,
+            undos: 0,
+            marked: 0,
+            one_of_several: 0,
+            undone: 0,
+            deliveries: DeliveryCounts::default(),
+            stay: Vec::new(),
+        }
+    }
+
+    /// How many were named or found.
+    pub fn total(&self) -> u64 {
+        self.found.iter().map(|one| one.count).sum()
+    }
+
+    /// How many change.
+    pub fn changed(&self) -> u64 {
+        self.marked + self.one_of_several + self.undone
+    }
+}
+
+impl Reported for Reverted {
+    fn report(&self) -> Report {
+        let changed = self.changed();
+        let title = match (changed, self.dry_run) {
+            (0, _) => "there is nothing to revert".to_owned(),
+            (_, true) => format!("nothing was changed: {changed} punishments would be reverted"),
+            (_, false) => format!("{changed} punishments are reverted"),
+        };
+        let verb = |then: &str, now: &str| if self.dry_run { then.to_owned() } else { now.to_owned() };
+        let tone = if self.deliveries.open() > 0 { Tone::Waiting } else { Tone::Good };
+        let mut table = Table::new(["punishments", "what becomes of them"], "none was named or found");
+        let rows = [
+            (self.undone, verb("would be undone", "are undone")),
+            (
+                self.one_of_several,
+                "lose one of several causes: another is active, so nothing is undone".into(),
+            ),
+            (self.marked, "cannot be undone (kicks, warnings): only marked as reverted".into()),
+            (self.already, "were reverted before".into()),
+            (self.expired, "have ended by themselves".into()),
+            (self.undos, "take something back themselves, and are not reverted".into()),
+        ];
+        for (count, what) in rows.into_iter().filter(|(count, _)| *count > 0) {
+            table.push([count.to_string().into(), what.into()]);
+        }
+        let mut report = Report::new(title, tone)
+            .field("Guild", self.guild_id.to_string())
+            .field("Found", format!("{}: {}", self.total(), words(&self.found)))
+            .field("Taken back in children", self.deliveries.open().to_string())
+            .field("Stays in children", self.deliveries.skipped.to_string());
+        if !self.stay.is_empty() {
+            report = report.field("Why it stays", words(&self.stay));
+        }
+        report = report.table(table);
+        match self.dry_run {
+            false if changed > 0 => {
+                report.hint("sync deliveries shows how far it is; punishment list what is reverted")
+            }
+            _ => report,
+        }
+    }
+}
