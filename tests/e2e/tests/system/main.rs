@@ -13,4 +13,5 @@ mod origins;
 mod setting;
 mod signals;
 mod startup;
+mod surfaces;
 mod terminal;
