@@ -114,6 +114,8 @@ impl Holders {
                     failures += 1;
                     tokio::time::sleep(backoff(failures + 4)).await;
                 }
+                // The daemon stops, or waits for another token: what was known stays.
+                Err(error) if error.outcome() == Outcome::Stopped => return Ok(()),
                 Err(error) => {
                     // Without the members intent nothing tells of changes either: what was known goes stale.
                     tracing::warn!(%guild, "who holds its protected roles is not known: {}", error.reason());

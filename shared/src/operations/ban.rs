@@ -22,7 +22,7 @@ pub struct Ban {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_days: Option<DeleteDays>,
     /// Lift the ban by itself after that long, as 7d; for ever without
-    #[arg(long, id = "for", value_name = "SPAN")]
+    #[arg(long = "for", id = "for", value_name = "SPAN")]
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
     /// Where what led to it can be looked at: a web address

@@ -13,7 +13,7 @@ pub struct Mute {
     #[arg(value_name = "USER")]
     pub user: UserId,
     /// Take the role away by itself after that long, as 2h; for ever without
-    #[arg(long, id = "for", value_name = "SPAN")]
+    #[arg(long = "for", id = "for", value_name = "SPAN")]
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
     /// Why, as it will stand in each guild's audit log

@@ -13,7 +13,7 @@ pub struct Timeout {
     #[arg(value_name = "USER")]
     pub user: UserId,
     /// For how long, as 10m or 7d
-    #[arg(long, id = "for", value_name = "SPAN")]
+    #[arg(long = "for", id = "for", value_name = "SPAN")]
     #[serde(rename = "for")]
     pub span: Span,
     /// Why, as it will stand in each guild's audit log

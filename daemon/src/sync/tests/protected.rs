@@ -1,6 +1,7 @@
 //! Protected users and roles, from each place that a punishment can come from.
 
 use crate::invocation::{Actor, Invocation, Surface};
+use crate::store::View;
 use crate::testing::{PATIENCE, TestDaemon, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -217,27 +218,69 @@ async fn a_protected_role_costs_a_question_only_in_the_guild_that_protects_it() 
 }
 
 #[tokio::test]
+async fn where_discord_does_not_say_who_holds_what_nothing_is_sent_and_nothing_is_unknown() {
+    let scene = Scene::new(1).await;
+    let child = scene.children[0];
+    let (holder, other) = (scene.member(child), scene.sandbox.stranger());
+    scene.protect(child, holder, By::Role).await;
+    let at = At::route("GET", "/guilds/{guild_id}/members/{user_id}").guild(child);
+    let fault = scene.sandbox.inject(Injected::Answer { at, status: 503, code: 0, message: "busy".into() });
+    let (spared, banned) =
+        (scene.test.ban(scene.main, holder).await, scene.test.ban(scene.main, other).await);
+    scene
+        .test
+        .until("a question without an answer", move |view| {
+            view.deliveries_of(spared).unwrap()[0].attempts > 0
+        })
+        .await;
+    assert_eq!(scene.stands(spared, child).await.0, DeliveryState::Pending);
+    assert!(scene.sandbox.effects_in(child).is_empty());
+    assert!(scene.sandbox.clear(fault));
+    scene.ask(scene.main, "sync retry", json!({})).await;
+    scene.test.until_counted(spared, DeliveryState::Skipped, 1).await;
+    scene.test.until_counted(banned, DeliveryState::Applied, 1).await;
+}
+
+#[tokio::test]
+async fn questions_for_roles_wait_for_their_own_limit() {
+    let scene = Scene::new(1).await;
+    let child = scene.children[0];
+    scene.protect(child, scene.member(child), By::Role).await;
+    // More than the sandbox lets through of these questions at once.
+    let others: Vec<u64> = (0..12).map(|_| scene.sandbox.stranger()).collect();
+    for other in &others {
+        scene.test.ban(scene.main, *other).await;
+    }
+    let all = |discord: &wayhaven_sandbox::Discord| others.iter().all(|user| discord.is_banned(child, *user));
+    scene.sandbox.wait_until(all, PATIENCE).await.unwrap();
+    let log = scene.sandbox.log();
+    let questions = log.iter().filter(|one| one.route == "/guilds/{guild_id}/members/{user_id}");
+    let limited = questions.clone().filter(|one| one.status == 429).count();
+    assert!((12..=14).contains(&questions.count()) && limited <= 2, "{limited} met the limit");
+}
+
+#[tokio::test]
 async fn who_is_protected_after_the_decision_is_not_punished_by_what_is_sent_again() {
-    for by in BOTH {
+    for (by, in_the_main) in [(By::User, false), (By::User, true), (By::Role, false), (By::Role, true)] {
         let scene = Scene::new(1).await;
-        let child = scene.children[0];
-        let whom = scene.member(child);
-        let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+        let whom = scene.member(scene.children[0]);
+        let slow = if in_the_main { scene.main } else { scene.children[0] };
+        let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(slow);
         let fault =
             scene.sandbox.inject(Injected::Answer { at, status: 503, code: 0, message: "busy".into() });
         let id = scene.test.ban(scene.main, whom).await;
-        scene
-            .test
-            .until("a try that failed", move |view| {
-                view.deliveries_of(id).unwrap().iter().any(|one| one.attempts > 0)
-            })
-            .await;
-        scene.protect(child, whom, by).await;
+        let look = move |view: &View<'_>| match in_the_main {
+            true => view.origin_of(id).unwrap().unwrap(),
+            false => view.deliveries_of(id).unwrap().remove(0),
+        };
+        scene.test.until("a try that failed", move |view| look(view).attempts > 0).await;
+        scene.protect(slow, whom, by).await;
         assert!(scene.sandbox.clear(fault));
         scene.ask(scene.main, "sync retry", json!({})).await;
-        scene.test.until_counted(id, DeliveryState::Skipped, 1).await;
-        assert_eq!(scene.stands(id, child).await.1.as_deref(), Some("protected there"), "{by:?}");
-        assert!(!scene.sandbox.is_banned(child, whom));
+        scene.test.until("skipped", move |view| look(view).state == DeliveryState::Skipped).await;
+        let reason = scene.test.read(move |view| look(view).reason).await;
+        assert_eq!(reason.as_deref(), Some("protected there"), "{by:?}");
+        assert!(!scene.sandbox.is_banned(slow, whom));
     }
 }
 
@@ -271,12 +314,15 @@ async fn who_the_main_protects_while_a_freeze_holds_it_is_spared_everywhere_at_i
 #[tokio::test]
 async fn by_hand_in_the_main_it_stays_there_is_audited_and_raises_an_alert() {
     for by in BOTH {
-        for action in [Action::Ban, Action::Kick, Action::Timeout] {
+        for action in [Action::Ban, Action::Kick, Action::Timeout, Action::Mute] {
             let scene = Scene::new(2).await;
             let (main, whom) = (scene.main, scene.member(scene.main));
             scene.protect(main, whom, by).await;
             let (people, admin) = (scene.sandbox.people(), scene.sandbox.owner());
+            let mutes = scene.sandbox.role(main, "Moderator");
+            scene.ask(main, "config muterole", json!({ "role": mutes.to_string() })).await;
             match action {
+                Action::Mute => people.add_role(main, admin, whom, mutes),
                 Action::Ban => people.ban(main, admin, whom, Some("mine")),
                 Action::Kick => people.kick(main, admin, whom, Some("mine")),
                 _ => people.timeout(main, admin, whom, Some(Duration::from_secs(3_600)), Some("mine")),

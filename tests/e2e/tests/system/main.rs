@@ -14,4 +14,5 @@ mod origins;
 mod setting;
 mod signals;
 mod startup;
+mod surfaces;
 mod terminal;

@@ -12,7 +12,8 @@ use wayhaven_shared::value::UserId;
 /// The terminal, and who waits for it to change.
 type Shared = Arc<(Mutex<vt100::Parser>, Condvar)>;
 
-struct Terminal {
+/// A console on a pty of its own.
+pub(crate) struct Terminal {
     shared: Shared,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -26,7 +27,11 @@ fn size(cells: u16) -> std::num::NonZero<u16> {
 impl Terminal {
     /// The console of this setting, on 24 lines of 80 columns.
     fn of(setting: &Setting) -> Self {
-        let page = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        Self::sized(setting, 24, 80)
+    }
+
+    pub(crate) fn sized(setting: &Setting, rows: u16, cols: u16) -> Self {
+        let page = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(page).unwrap();
         // The binary plays the part it is called by, and a pty's command cannot say another name than its own.
         let link = setting.home.path().join("wayhaven");
@@ -39,7 +44,7 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         let child = pty.slave.spawn_command(command).unwrap();
         let shared: Shared =
-            Arc::new((Mutex::new(vt100::Parser::new(size(24), size(80), 0)), Condvar::new()));
+            Arc::new((Mutex::new(vt100::Parser::new(size(rows), size(cols), 0)), Condvar::new()));
         let mut output = pty.master.try_clone_reader().unwrap();
         let writer = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -52,13 +57,13 @@ impl Terminal {
         Self { shared, keys: pty.master.take_writer().unwrap(), child, master: pty.master }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
     /// Waits until the screen shows all of these.
-    fn shows(&self, wanted: &[&str]) {
+    pub(crate) fn shows(&self, wanted: &[&str]) {
         self.until(&format!("{wanted:?}"), |screen| {
             let contents = screen.contents();
             wanted.iter().all(|text| contents.contains(text))

@@ -1,0 +1,25 @@
+//! Each operation as people ask for it: by the command line's binary, by the console's palette on a terminal, and by a
+//! slash command, where somebody with exactly the permission it needs may, and somebody with every other may not. A new
+//! operation is one line of [`ROWS`].
+
+mod rows;
+mod stage;
+
+use rows::ROWS;
+use stage::{Asker, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_operation_works_from_command_line_palette_and_slash_command_and_needs_its_permission() {
+    let mut stage = Stage::new().await;
+    for row in ROWS {
+        stage.check(row);
+        for asker in Asker::ALL {
+            stage.prepare(row, asker);
+            if asker == Asker::Discord {
+                stage.is_refused(row).await;
+            }
+            stage.asks(row, asker).await;
+            stage.was_done(row, asker).await;
+        }
+    }
+}

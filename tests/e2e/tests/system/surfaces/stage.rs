@@ -1,0 +1,328 @@
+//! What the table is played on: one network with a console at it, and two people whose permissions are set for each row.
+
+use super::rows::{After, Before, Row};
+use crate::setting::{Setting, options};
+use crate::terminal::Terminal;
+use serde_json::{Map, Value, json};
+use std::time::Instant;
+use wayhaven_e2e::process::{PATIENCE, ask};
+use wayhaven_sandbox::{Discord, permissions};
+use wayhaven_shared::operation::{Definition, Surfaces};
+use wayhaven_shared::operations::audit::{AuditEntry, AuditLog, AuditResult};
+use wayhaven_shared::operations::config::ConfigStaffrole;
+use wayhaven_shared::operations::punishment::PunishmentList;
+use wayhaven_shared::value::{PageSize, RoleId, UserId};
+use wayhaven_shared::{Authority, grammar};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Asker {
+    CommandLine,
+    Palette,
+    Discord,
+}
+
+impl Asker {
+    pub(super) const ALL: [Self; 3] = [Self::CommandLine, Self::Palette, Self::Discord];
+
+    /// The word for it in the audit.
+    fn surface(self) -> &'static str {
+        match self {
+            Self::CommandLine => "cli",
+            Self::Palette => "console",
+            Self::Discord => "discord",
+        }
+    }
+}
+
+/// Somebody in a guild, as Discord has them.
+pub(super) struct Place<'d> {
+    discord: &'d Discord,
+    guild: u64,
+    user: u64,
+    muted: u64,
+}
+
+impl Place<'_> {
+    pub(super) fn is_banned(&self) -> bool {
+        self.discord.is_banned(self.guild, self.user)
+    }
+
+    pub(super) fn is_member(&self) -> bool {
+        self.discord.is_member(self.guild, self.user)
+    }
+
+    pub(super) fn is_timed_out(&self) -> bool {
+        !self.discord.member(self.guild, self.user)["communication_disabled_until"].is_null()
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        let member = self.discord.member(self.guild, self.user);
+        member["roles"].as_array().is_some_and(|roles| roles.contains(&json!(self.muted.to_string())))
+    }
+}
+
+pub(super) struct Stage {
+    setting: Setting,
+    terminal: Terminal,
+    /// Whom it is about, by who asks.
+    users: [u64; 3],
+    /// The main, and then the children, each with its mute role.
+    guilds: Vec<(u64, u64)>,
+    /// The role of who may, and of who may not.
+    roles: (u64, u64),
+}
+
+/// Any permission that moderates: one of them makes staff.
+const MODERATION: u64 = permissions::KICK_MEMBERS
+    | permissions::BAN_MEMBERS
+    | permissions::MODERATE_MEMBERS
+    | permissions::MANAGE_GUILD;
+
+impl Stage {
+    pub(super) async fn new() -> Self {
+        let setting = Setting::new(options(2)).await;
+        let sandbox = &setting.sandbox;
+        let main = setting.main.get();
+        let guilds: Vec<_> = std::iter::once(main)
+            .chain(sandbox.children())
+            .map(|guild| (guild, sandbox.role(guild, "Muted")))
+            .collect();
+        let roles = (sandbox.role(main, "Moderator"), sandbox.role(main, "Admin"));
+        let users = [setting.member(0), setting.member(1), setting.member(2)];
+        // Every guild can show commands to whom it likes; so what Discord's client hides proves nothing.
+        sandbox.change(|world| {
+            for command in world.commands.values_mut().flatten() {
+                command["default_member_permissions"] = Value::Null;
+            }
+        });
+        let terminal = Terminal::sized(&setting, 40, 120);
+        let mut stage = Self { setting, terminal, users, guilds, roles };
+        for (guild, muted) in stage.guilds.clone() {
+            stage.run(&format!("config muterole {muted}"), Some(guild));
+        }
+        stage.run(&format!("config staffrole {}", stage.roles.0), Some(main));
+        stage.terminal.shows(&["LIVE", "observe"]);
+        stage.terminal.press(":write\r");
+        stage.terminal.shows(&["write"]);
+        stage
+    }
+
+    /// The row is about an operation of the list that is offered everywhere, and says of it what the list says.
+    pub(super) fn check(&self, row: &Row) {
+        let definition = definition(row);
+        assert_eq!(definition.authority, row.needs, "{}", row.line);
+        assert_eq!(definition.surfaces, Surfaces::Everywhere, "{}", row.line);
+    }
+
+    pub(super) fn prepare(&self, row: &Row, asker: Asker) {
+        if row.before == Before::Joined {
+            let user = self.user(asker);
+            for (guild, _) in
+                self.guilds.iter().filter(|(guild, _)| !self.setting.sandbox.is_member(*guild, user))
+            {
+                self.setting.sandbox.people().join(*guild, user).unwrap();
+            }
+        }
+    }
+
+    fn user(&self, asker: Asker) -> u64 {
+        self.users[asker as usize]
+    }
+
+    /// The row's text for whoever asks.
+    async fn text(&self, template: &str, asker: Asker) -> String {
+        let user = self.user(asker);
+        let mut text =
+            template.replace("{user}", &user.to_string()).replace("{muted}", &self.guilds[0].1.to_string());
+        if text.contains("{punishment}") {
+            let limit = PageSize::try_from(1).ok();
+            let list = PunishmentList { user: UserId::new(user), limit, cursor: None };
+            let latest = self.setting.client.call(list).await.unwrap().punishments;
+            text = text.replace("{punishment}", &latest[0].id.to_string());
+        }
+        text
+    }
+
+    /// Runs the real binary with this line; its standard output as JSON.
+    fn run(&self, line: &str, of: Option<u64>) -> Value {
+        let mut words = grammar::split_line(line).unwrap();
+        words.extend(of.map(|guild| format!("--guild={guild}")));
+        words.push("--json".to_owned());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let finished = self.setting.home.wayhaven(&words).unwrap();
+        assert_eq!(finished.code, Some(0), "{line}: {}", finished.stderr);
+        finished.json()
+    }
+
+    /// Asks, and sees that it is answered as it should be.
+    pub(super) async fn asks(&mut self, row: &Row, asker: Asker) {
+        let line = self.text(row.line, asker).await;
+        let main = self.setting.main;
+        let wanted = match row.after {
+            After::Answers(text) => Some(self.text(text, asker).await),
+            _ => None,
+        };
+        let since = self.latest(row).await;
+        let answer = match asker {
+            Asker::CommandLine => {
+                let json = self.run(&line, Some(main.get()));
+                assert_eq!(json["kind"], definition(row).name, "{json}");
+                json["data"].to_string()
+            }
+            Asker::Palette => {
+                self.terminal.press(&format!(":--guild={main} {line}\r"));
+                match &wanted {
+                    Some(wanted) => self.terminal.shows(&[definition(row).name, wanted]),
+                    None => {
+                        self.terminal.shows(&["do this?"]);
+                        self.terminal.press("y");
+                    }
+                }
+                String::new()
+            }
+            Asker::Discord => {
+                self.grant(exactly(row.needs), 0);
+                self.slash(row, self.setting.sandbox.moderator()).await
+            }
+        };
+        if let (Some(wanted), true) = (wanted, asker != Asker::Palette) {
+            assert!(answer.contains(&wanted), "{asker:?} {line}: {answer}");
+        }
+        // The palette runs a change dry first, and that is audited too.
+        let asked = if asker == Asker::Palette && definition(row).effect.changes() { 2 } else { 1 };
+        let entry = self.audited(row, since, asker.surface(), asked).await;
+        assert_eq!(entry.result, AuditResult::Success, "{asker:?} {line}: {entry:?}");
+        assert_eq!(entry.guild_id, Some(main), "{asker:?} {line}");
+        let actor = entry.actor.unwrap();
+        match asker {
+            Asker::Discord => assert_eq!(actor.raw(), self.setting.sandbox.moderator().to_string()),
+            _ => assert!(actor.raw().starts_with("unix user "), "{actor:?}"),
+        }
+        if asker == Asker::Palette {
+            // Whatever lies over the screen is closed, and there is nothing of it left to be seen.
+            self.terminal.press(":messages\r");
+            self.terminal.press(":network\r");
+        }
+    }
+
+    /// Asks by slash command; what the member sees.
+    async fn slash(&self, row: &Row, by: u64) -> String {
+        let mut options = Map::new();
+        for (name, template) in row.options {
+            let text = self.text(template, Asker::Discord).await;
+            let whole = matches!(*name, "limit" | "delete-days");
+            let value = if whole { json!(text.parse::<u64>().unwrap()) } else { json!(text) };
+            options.insert((*name).to_owned(), value);
+        }
+        let (main, people) = (self.setting.main.get(), self.setting.sandbox.people());
+        let asked = people.slash(main, by, definition(row).name, Value::Object(options)).unwrap();
+        // Without the marks that keep Discord from reading markdown in it.
+        people.reply(asked).await.unwrap().to_string().replace('\\', "")
+    }
+
+    /// Somebody with every permission but the one it needs: refused, audited, and nothing changed.
+    pub(super) async fn is_refused(&self, row: &Row) {
+        self.grant(0, all_but(row.needs));
+        let (before, since) = (self.everything(), self.latest(row).await);
+        let by = self.setting.sandbox.admin();
+        let reply = self.slash(row, by).await;
+        let name = definition(row).name;
+        assert!(reply.contains(&format!("{name} needs")), "{name}: {reply}");
+        assert!(reply.contains(row.needs.needs()), "{name}: {reply}");
+        let entry = self.audited(row, since, "discord", 1).await;
+        assert_eq!(entry.result, AuditResult::Denied, "{name}: {entry:?}");
+        assert_eq!(entry.actor.unwrap().raw(), by.to_string(), "{name}");
+        assert_eq!(self.everything(), before, "{name} was refused, and changed something");
+    }
+
+    /// What the operations of the table could change, and what was changed at Discord.
+    fn everything(&self) -> (Value, Value, Value, usize) {
+        let main = Some(self.setting.main.get());
+        let data = |line: &str| self.run(line, main)["data"].take();
+        let effects =
+            self.guilds.iter().map(|(guild, _)| self.setting.sandbox.effects_in(*guild).len()).sum();
+        (data("punishment list --limit=500"), data("protect list --limit=500"), data("config show"), effects)
+    }
+
+    /// Gives exactly these permissions, beside everybody's, to who may and to who may not.
+    fn grant(&self, may: u64, may_not: u64) {
+        let (main, people) = (self.setting.main.get(), self.setting.sandbox.people());
+        people.set_role_permissions(main, self.roles.0, may).unwrap();
+        people.set_role_permissions(main, self.roles.1, may_not).unwrap();
+    }
+
+    /// What is so once it was done.
+    pub(super) async fn was_done(&self, row: &Row, asker: Asker) {
+        let user = self.user(asker);
+        let shown = |line: String, text: String, wanted: bool| {
+            let shown = self.run(&line, Some(self.setting.main.get()))["data"].to_string();
+            assert_eq!(shown.contains(&text), wanted, "{asker:?} {}: {shown}", row.line);
+        };
+        match row.after {
+            After::Everywhere(holds) => {
+                let all = |discord: &Discord| {
+                    let mut places = self.guilds.iter();
+                    places.all(|(guild, muted)| holds(&Place { discord, guild: *guild, user, muted: *muted }))
+                };
+                let waited = self.setting.sandbox.wait_until(all, PATIENCE).await;
+                assert!(waited.is_ok(), "{asker:?} {}", row.line);
+            }
+            After::Shows(line, text) => {
+                shown(self.text(line, asker).await, self.text(text, asker).await, true);
+            }
+            After::ShowsNot(line, text) => {
+                shown(self.text(line, asker).await, self.text(text, asker).await, false);
+            }
+            After::Answers(_) => {}
+        }
+    }
+
+    async fn entries(&self, row: &Row) -> Vec<AuditEntry> {
+        let operation = Some(definition(row).name.parse().unwrap());
+        let limit = PageSize::try_from(50).ok();
+        let log = AuditLog { operation, limit, ..AuditLog::default() };
+        self.setting.client.call(log).await.unwrap().entries
+    }
+
+    /// The number of the last outcome of the row's operation, once everything that was asked before is in the audit: a
+    /// change is answered after its commit, and its commit is behind theirs.
+    async fn latest(&self, row: &Row) -> u64 {
+        let again = ConfigStaffrole { role: RoleId::new(self.roles.0), unset: false };
+        ask(&self.setting.client, self.setting.main, again).await.unwrap();
+        self.entries(row).await.first().map_or(0, |entry| entry.sequence)
+    }
+
+    /// The newest of so many outcomes that came after `since`. An answer may be there before its audit row is, and a row
+    /// tells no event: it is looked for again and again.
+    async fn audited(&self, row: &Row, since: u64, surface: &str, count: usize) -> AuditEntry {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // What is done at Discord comes back by the gateway, and is audited with the same word.
+            let is_new = |entry: &AuditEntry| entry.sequence > since && entry.surface == surface;
+            let mut found: Vec<_> = self.entries(row).await.into_iter().filter(is_new).collect();
+            assert!(found.len() <= count, "{} from {surface}: {found:?}", row.line);
+            if found.len() == count {
+                return found.remove(0);
+            }
+            assert!(Instant::now() < deadline, "{} from {surface} is not in the audit: {found:?}", row.line);
+        }
+    }
+}
+
+/// The operation that the row's line begins with.
+fn definition(row: &Row) -> &'static Definition {
+    let words: Vec<_> = row.line.split(' ').collect();
+    let name = (1..=words.len().min(3)).find_map(|count| grammar::find(&words[..count].join(" ")));
+    name.unwrap_or_else(|| panic!("{} is no operation", row.line))
+}
+
+/// The permissions that are just enough. Staff needs none: the staff role is enough.
+fn exactly(needs: Authority) -> u64 {
+    needs.permission().unwrap_or(0)
+}
+
+/// Every permission that is not enough.
+fn all_but(needs: Authority) -> u64 {
+    permissions::ALL & !permissions::ADMINISTRATOR & !needs.permission().unwrap_or(MODERATION)
+}
