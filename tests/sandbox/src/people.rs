@@ -1,6 +1,7 @@
 //! What people do in Discord's own interface: moderate by hand, use commands, read the replies, change roles.
 
 mod slash;
+mod unheard;
 
 use std::fmt;
 use std::sync::Arc;

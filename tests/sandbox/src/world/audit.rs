@@ -8,6 +8,8 @@ use super::{AuditEntry, Event, World};
 pub mod action {
     /// A member was kicked.
     pub const KICK: u32 = 20;
+    /// Members without a role were removed.
+    pub const MEMBER_PRUNE: u32 = 21;
     /// Somebody was banned.
     pub const BAN_ADD: u32 = 22;
     /// A ban was lifted.
@@ -22,6 +24,8 @@ pub mod action {
     pub const ROLE_UPDATE: u32 = 31;
     /// A role was deleted.
     pub const ROLE_DELETE: u32 = 32;
+    /// `AutoMod` timed a member out.
+    pub const AUTOMOD_TIMEOUT: u32 = 145;
 }
 
 impl AuditEntry {
@@ -50,7 +54,7 @@ impl AuditEntry {
 
 impl World {
     /// Writes an entry and returns the event that tells of it.
-    pub(super) fn write_audit(&mut self, guild: u64, entry: AuditEntry) -> Event {
+    pub(crate) fn write_audit(&mut self, guild: u64, entry: AuditEntry) -> Event {
         let mut data = entry.json();
         data["guild_id"] = json!(guild.to_string());
         if let Some(found) = self.guilds.get_mut(&guild) {
