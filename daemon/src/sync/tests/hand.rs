@@ -1,5 +1,6 @@
 //! What a person does in Discord's own UI comes to the same as what they ask of Wayhaven.
 
+use crate::invocation::{Actor, Invocation};
 use crate::testing::{TestDaemon, by_member, guild, sandbox, user};
 use std::time::Duration;
 use wayhaven_sandbox::Sandbox;
@@ -68,6 +69,15 @@ pub(super) fn request(whom: UserId, action: Action) -> Request {
     }
 }
 
+/// The same, asked by the main's moderator by slash command.
+fn by_command(sandbox: &Sandbox, whom: u64, action: Action) -> Invocation {
+    let (main, moderator) = (sandbox.main_guild(), sandbox.moderator());
+    let roles = sandbox.read(|world| world.guilds[&main].members[&moderator].roles.clone());
+    let roles = roles.into_iter().filter_map(wayhaven_shared::value::RoleId::new).collect();
+    let actor = Actor::Member { user: user(moderator), roles, permissions: u64::MAX, resolved: Vec::new() };
+    Invocation { actor, ..by_member(moderator, main, u64::MAX, request(user(whom), action)) }
+}
+
 /// Waits until a user has so many punishments and nothing of them is open.
 pub(super) async fn until_settled(test: &TestDaemon, whom: u64, count: usize) {
     test.punishment(whom, count).await;
@@ -130,8 +140,7 @@ async fn every_action_by_hand_in_the_main_comes_to_the_same_as_by_command_once()
         for (count, action) in (1..).zip(actions.iter().copied()) {
             by_hand(&sandbox, main, moderator, hand, action).unwrap();
             until_settled(&test, hand, count).await;
-            let asked = by_member(moderator, main, u64::MAX, request(user(command), action));
-            test.ask(asked).await.unwrap();
+            test.ask(by_command(&sandbox, command, action)).await.unwrap();
             until_settled(&test, command, count).await;
         }
         let (by_hand, by_command) =
@@ -159,7 +168,9 @@ async fn every_action_by_hand_in_the_main_comes_to_the_same_as_by_command_once()
     let seen: Vec<_> = audited.iter().filter(|row| row.surface == "gateway").collect();
     // Ten acts by hand, and a marker behind each case.
     assert_eq!(seen.len(), 10 + cases.len(), "each is audited once");
-    assert!(seen.iter().all(|row| row.actor.as_ref().is_some_and(|by| by.raw().contains(&moderator.to_string()))));
+    assert!(
+        seen.iter().all(|row| row.actor.as_ref().is_some_and(|by| by.raw().contains(&moderator.to_string())))
+    );
 }
 
 #[tokio::test]
@@ -171,9 +182,7 @@ async fn a_timeout_whose_end_is_changed_by_hand_has_the_new_end_everywhere() {
         sandbox.people().was_member_before(place, victim).unwrap();
     }
     let end = |of: u64| sandbox.member(of, victim)["communication_disabled_until"].clone();
-    test.ask(by_member(sandbox.moderator(), main, u64::MAX, request(user(victim), Action::Timeout)))
-        .await
-        .unwrap();
+    test.ask(by_command(&sandbox, victim, Action::Timeout)).await.unwrap();
     until_settled(&test, victim, 1).await;
     assert_eq!(end(main), end(child), "what was asked for ends at one time everywhere");
     for (count, length) in [(2, 2 * HOUR), (3, HOUR / 2)] {
@@ -197,9 +206,7 @@ async fn a_kick_by_hand_after_one_of_ours_is_another_one() {
         }
     };
     rejoin();
-    test.ask(by_member(sandbox.moderator(), main, u64::MAX, request(user(victim), Action::Kick)))
-        .await
-        .unwrap();
+    test.ask(by_command(&sandbox, victim, Action::Kick)).await.unwrap();
     until_settled(&test, victim, 1).await;
     for count in 2..4 {
         rejoin();
