@@ -136,7 +136,7 @@ fn confirm(change: &Change<'_>, seen: &Seen, id: u64) -> Result<(), StoreError> 
         return Ok(());
     }
     let Some((last, Some(of))) = change.last_decision(guild, user, action)? else { return Ok(()) };
-    if last == action || of >= id {
+    if of >= id || last == action && !changes_the_end(change, seen)? {
         return Ok(());
     }
     let asked = change.last_asked(guild, user, action)?;
@@ -148,6 +148,14 @@ fn confirm(change: &Change<'_>, seen: &Seen, id: u64) -> Result<(), StoreError> 
     }
     change.audit(&row(seen))?;
     record(change, &new, AtOrigin::Done).map(drop)
+}
+
+/// Whether a timeout ends at another time than the main's latest does, as far as that is known.
+fn changes_the_end(change: &Change<'_>, seen: &Seen) -> Result<bool, StoreError> {
+    let Some(until) = seen.until else { return Ok(false) };
+    let latest = change.punishments(Some(seen.guild), Some(seen.user), None, 20)?;
+    let latest = latest.into_iter().find(|punishment| punishment.action == seen.action);
+    Ok(latest.and_then(|latest| latest.expires_at).is_some_and(|end| end != until))
 }
 
 fn is_overtaken(change: &Change<'_>, seen: &Seen, entry: u64) -> Result<bool, StoreError> {

@@ -1,10 +1,12 @@
 //! The order in the main wins in every child, whatever the way there does to events (FAULTS 14, 15).
 
-use crate::testing::{TestDaemon, sandbox, user};
+use super::hand::{by_hand, muted, request, set_mute_roles};
+use crate::testing::{TestDaemon, by_operator, sandbox, user};
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_sandbox::{EventFate, Fault, FaultId, Sandbox};
-use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 
 const ENTRY: &str = "GUILD_AUDIT_LOG_ENTRY_CREATE";
 const BAN_ADD: &str = "GUILD_BAN_ADD";
@@ -167,5 +169,83 @@ async fn fault_15_a_thousand_interleavings_of_hands_and_commands_end_as_the_main
         shown.push(format!("banned in the main: {banned}\n{all:#?}\n{deliveries:#?}\n{log:#?}"));
     }
     assert!(wrong.is_empty(), "WAYHAVEN_SEED={seed}: {} of 1,000\n{}", wrong.len(), shown.join("\n"));
+    assert!(test.alerts().await.is_empty());
+}
+
+#[tokio::test]
+async fn fault_15_interleavings_of_mutes_and_of_timeouts_end_as_the_main_does() {
+    let seed = std::env::var("WAYHAVEN_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| u64::from(std::process::id()) << 20 | 1);
+    eprintln!("WAYHAVEN_SEED={seed}");
+    let mut noise = Noise(seed);
+    let sandbox = sandbox(2).await;
+    let test = Arc::new(TestDaemon::start(&sandbox).await);
+    set_mute_roles(&sandbox, &test).await;
+    let (main, moderator, children) = (sandbox.main_guild(), sandbox.moderator(), sandbox.children());
+    let pairs = [(Action::Mute, Action::Unmute), (Action::Timeout, Action::Untimeout)];
+    let victims: Vec<(u64, Action)> =
+        (0..200).flat_map(|_| pairs.map(|(does, _)| (sandbox.stranger(), does))).collect();
+    for (victim, _) in &victims {
+        for place in std::iter::once(main).chain(children.iter().copied()) {
+            sandbox.people().had_joined(place, *victim).unwrap();
+        }
+    }
+    for group in victims.chunks(50) {
+        let mut commands = tokio::task::JoinSet::new();
+        for (victim, does) in group.iter().copied() {
+            for _ in 0..2 + noise.next(3) {
+                let action = match noise.next(2) {
+                    0 => does,
+                    _ => does.undo().unwrap(),
+                };
+                if noise.next(2) == 0 {
+                    by_hand(&sandbox, main, moderator, victim, action).unwrap();
+                } else {
+                    let test = Arc::clone(&test);
+                    let asked = by_operator(Role::Owner, Some(main), request(user(victim), action));
+                    commands.spawn(async move { test.ask(asked).await.map(drop) });
+                }
+                if noise.next(3) == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        while let Some(done) = commands.join_next().await {
+            done.unwrap().unwrap();
+        }
+    }
+    settle(&sandbox, &test).await;
+    // The role, or the end to the millisecond.
+    let stands = |of: u64, victim: u64, does: Action| {
+        let member = sandbox.member(of, victim);
+        match does {
+            Action::Mute => {
+                let role = muted(&sandbox, of).to_string();
+                member["roles"].as_array().unwrap().iter().any(|held| held == &role).to_string()
+            }
+            _ => member["communication_disabled_until"].to_string(),
+        }
+    };
+    let mut wrong = Vec::new();
+    for (victim, does) in victims {
+        let here = stands(main, victim, does);
+        for child in &children {
+            let there = stands(*child, victim, does);
+            if there != here {
+                let target = victim.to_string();
+                let all = test.read(move |view| view.history_of(user(victim)).unwrap()).await;
+                let log: Vec<_> = sandbox
+                    .audit_log(main)
+                    .into_iter()
+                    .filter(|entry| entry["target_id"].as_str() == Some(target.as_str()))
+                    .collect();
+                wrong.push(format!(
+                    "{does} of {victim}: {here} in the main, {there} in {child}\n{all}\n{log:#?}"
+                ));
+            }
+        }
+    }
+    let shown = wrong.iter().take(2).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "WAYHAVEN_SEED={seed}: {} of 400\n{shown}", wrong.len());
     assert!(test.alerts().await.is_empty());
 }

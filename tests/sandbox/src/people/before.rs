@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{Done, People};
+use crate::Refusal;
+use crate::world::Member;
 
 impl People {
     /// A ban that was there before; whom it concerns is no member.
@@ -11,6 +13,20 @@ impl People {
     /// No such guild or user.
     pub fn had_banned(&self, guild: u64, user: u64, reason: Option<&str>) -> Done {
         self.act(|world| world.had_banned(guild, user, reason))
+    }
+
+    /// Somebody who was a member before; nothing where they are one.
+    ///
+    /// # Errors
+    /// No such guild.
+    pub fn had_joined(&self, guild: u64, user: u64) -> Done {
+        self.act(|world| {
+            let joined_ms = world.clock.unix_ms();
+            let found = world.guilds.get_mut(&guild).ok_or_else(|| Refusal::unknown(10004))?;
+            let fresh = Member { user, roles: vec![], joined_ms, nick: None, timeout_ms: None, flags: 0 };
+            found.members.entry(user).or_insert(fresh);
+            Ok(())
+        })
     }
 
     /// A role that a member had before.

@@ -56,7 +56,7 @@ impl AuditEntry {
 
 impl World {
     /// Writes an entry and returns the event that tells of it.
-    pub(super) fn write_audit(&mut self, guild: u64, entry: AuditEntry) -> Event {
+    pub(crate) fn write_audit(&mut self, guild: u64, entry: AuditEntry) -> Event {
         let mut data = entry.json();
         data["guild_id"] = json!(guild.to_string());
         if let Some(found) = self.guilds.get_mut(&guild) {
