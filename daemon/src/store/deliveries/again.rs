@@ -22,7 +22,8 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(86_400);
 /// How long a renewal that a gate stops for now waits for the next look at it.
 const GATE_LOOKED_AT: i64 = 3_600_000;
 
-/// That a delivery `d` of the punishment `p` is the guild's last word: what it does stands, and is to stand.
+/// That a delivery `d` of the punishment `p` is the last word in its guild: what it does stands, and is to stand. An undo
+/// that was skipped has taken nothing back.
 const STANDS: &str = "d.action = d.measure AND d.lifted = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
@@ -30,6 +31,7 @@ const STANDS: &str = "d.action = d.measure AND d.lifted = 0
         AND later.status = 'active')
     AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = d.guild_id
         AND newer.target_user = d.target_user AND newer.measure = d.measure AND newer.delivery_id > d.delivery_id
+        AND (newer.state <> 'skipped' OR newer.action = newer.measure)
         AND (newer.scope = 'origin'
              OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id) = p.source_guild))";
 
