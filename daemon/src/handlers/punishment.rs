@@ -102,8 +102,9 @@ impl Handle for Warn {
 }
 
 async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
-    let ends = cx.invocation.because.filter(|_| matches!(cx.invocation.actor, Actor::System));
-    if let Some(ended) = ends.filter(|_| asked.action.is_undo()) {
+    // What the daemon asks for by itself follows from a punishment: its undo is its end, anything else escalates it.
+    let because = cx.invocation.because.filter(|_| matches!(cx.invocation.actor, Actor::System));
+    if let Some(ended) = because.filter(|_| asked.action.is_undo()) {
         return expiry::expire(cx, ended, asked.reason).await;
     }
     let guild = cx.guild()?;
@@ -125,7 +126,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         ..NewPunishment::new(guild, asked.user, asked.action, cx.invocation.actor.origin())
     };
     let work = move |change: &Change<'_>| {
-        if let Some(warning) = ends {
+        if let Some(warning) = because {
             warnings::settle(change, warning)?;
         }
         let recorded = record(change, &new, AtOrigin::ToDo)?;
@@ -134,7 +135,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
             _ => None,
         };
         #[cfg(test)]
-        if ends.is_some() {
+        if because.is_some() {
             crate::failpoint::reach(crate::failpoint::Point::Expiry, Some(new.user));
         }
         Ok((recorded, warnings))

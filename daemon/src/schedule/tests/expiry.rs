@@ -300,7 +300,11 @@ async fn the_end_of_a_childs_own_ban_lifts_no_ban_of_its_main() {
     test.daemon.engine().drain().await;
     test.advance(&sandbox, "2h").await;
     let kept = test.punishment(both, 3).await;
-    test.punishment(alone, 2).await;
+    let lifted = test.punishment(alone, 2).await;
+    test.until("the end of the one", move |view| {
+        view.origin_of(lifted).unwrap().is_some_and(|origin| origin.state == DeliveryState::Applied)
+    })
+    .await;
     test.daemon.engine().drain().await;
     assert!(!sandbox.is_banned(child, alone), "it was nobody else's");
     assert!(sandbox.is_banned(child, both));
@@ -309,6 +313,9 @@ async fn the_end_of_a_childs_own_ban_lifts_no_ban_of_its_main() {
         (origin.state, origin.reason.as_deref()),
         (DeliveryState::Skipped, Some("another network's punishment remains"))
     );
+    let stands =
+        test.read(move |view| view.why_it_stays(guild(child), user(alone), Action::Ban).unwrap()).await;
+    assert_eq!(stands, None);
     // The main's unban still finds that the ban is ours.
     let unban = test.unban(sandbox.main_guild(), both).await;
     test.until_counted(unban, DeliveryState::Applied, 1).await;

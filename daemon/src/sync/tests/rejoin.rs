@@ -251,6 +251,22 @@ async fn fault_38_of_two_mains_the_one_whose_mute_stands_has_it_done_again() {
 }
 
 #[tokio::test]
+async fn fault_38_the_end_of_a_childs_own_mute_lets_its_mains_be_done_again() {
+    let network = Network::of(1).await;
+    let child = network.child();
+    let victim = network.member_of(&network.guilds());
+    network.punish(child, "mute", victim, Some("1h")).await;
+    network.punish(network.main(), "mute", victim, None).await;
+    network.test.advance(&network.sandbox, "2h").await;
+    // It is recorded, and takes no role that the main's mute needs.
+    network.test.punishment(victim, 3).await;
+    network.rejoin(child, victim);
+    network.settled(child).await;
+    assert!(network.muted(child, victim));
+    assert_eq!(network.requests(child, victim), 3);
+}
+
+#[tokio::test]
 async fn fault_38_whoever_joins_while_it_is_on_its_way_gets_it_all_the_same() {
     let network = Network::of(1).await;
     let (main, child, victim) =
