@@ -100,7 +100,7 @@ enum By {
 
 /// 200 users banned at once in the main, 100 children, Discord's limits on.
 async fn raid(by: By, together: bool) -> Result<(), Fault> {
-    let (users, children) = (200, 100);
+    let (users, children): (usize, usize) = (200, 100);
     let more = if together { permissions::MANAGE_GUILD } else { 0 };
     // Whether entries name the actor is another matter: this is about what leaves.
     let options = Options {
@@ -136,12 +136,12 @@ async fn raid(by: By, together: bool) -> Result<(), Fault> {
         .until(move |sandbox| victims.iter().all(|one| sandbox.banned_in(&guilds, *one) == children))
         .await?;
     let took = start.elapsed().as_secs_f64();
-    ground.until_stored(u64::from(users) * children as u64).await?;
+    ground.until_stored((users * children) as u64).await?;
     let stored = start.elapsed().as_secs_f64();
     let log = ground.sandbox.log();
     let (sent, refused) = (log.len() - before, log.iter().filter(|request| request.status == 429).count());
     // Each guild's own windows, 5 in 5 s of either route, are wider than that.
-    let least = if together { children } else { children * users as usize };
+    let least = if together { children } else { children * users };
     let limit = least as f64 / GLOBAL;
     println!(
         "  {took:.2} s, {:.3} × the limit of {limit:.0} s (global: {least} requests; budget 1.1), decided after \
