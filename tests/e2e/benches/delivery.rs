@@ -7,14 +7,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use wayhaven_e2e::process::{link, watching};
+use tokio::task::JoinSet;
+use wayhaven_e2e::process::{ask, link, watching};
 use wayhaven_e2e::{DaemonProcess, Home};
-use wayhaven_sandbox::{Discord, Options, Sandbox};
+use wayhaven_sandbox::{Discord, Options, Sandbox, permissions};
 use wayhaven_shared::Fault;
 use wayhaven_shared::client::Client;
+use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::sync::SyncStatus;
-use wayhaven_shared::value::GuildId;
+use wayhaven_shared::value::{GuildId, UserId};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -87,6 +89,81 @@ async fn one_ban_to_a_thousand_children() -> Result<(), Fault> {
     Ok(())
 }
 
+/// How a raid of 200 is answered.
+#[derive(Clone, Copy)]
+enum By {
+    /// By an operator, who asks for all before the first is answered.
+    Operator,
+    /// By hand, all at once in the main's own client.
+    Hand,
+}
+
+/// 200 users banned at once in the main, 100 children, Discord's limits on.
+async fn raid(by: By, together: bool) -> Result<(), Fault> {
+    let (users, children): (usize, usize) = (200, 100);
+    let more = if together { permissions::MANAGE_GUILD } else { 0 };
+    // Whether entries name the actor is another matter: this is about what leaves.
+    let options = Options {
+        children,
+        bot_permissions: permissions::LEAST_FOR_BOT | more,
+        bulk_ban_hides_actor: false,
+        ..Options::default()
+    };
+    let ground = Ground::new(options, &[]).await?;
+    let victims: Vec<u64> = (0..users).map(|_| ground.sandbox.stranger()).collect();
+    let before = ground.sandbox.log().len();
+    let start = Instant::now();
+    match by {
+        By::Hand => {
+            let people = ground.sandbox.people();
+            let done = people.bulk_ban(ground.main, ground.sandbox.admin(), &victims, Some("raid"));
+            done.map_err(|refusal| Fault::internal(format!("{refusal:?}")))?;
+        }
+        By::Operator => {
+            let mut asked = JoinSet::new();
+            for victim in &victims {
+                let no_user = || Fault::internal("a user without id");
+                let (client, main) = (ground.client.clone(), id(ground.main)?);
+                let ban = Ban::new(UserId::new(*victim).ok_or_else(no_user)?);
+                asked.spawn(async move { ask(&client, main, ban).await.map(drop) });
+            }
+            asked.join_all().await.into_iter().collect::<Result<(), Fault>>()?;
+        }
+    }
+    let decided = start.elapsed().as_secs_f64();
+    let guilds = ground.sandbox.children();
+    ground
+        .until(move |sandbox| victims.iter().all(|one| sandbox.banned_in(&guilds, *one) == children))
+        .await?;
+    let took = start.elapsed().as_secs_f64();
+    ground.until_stored((users * children) as u64).await?;
+    let stored = start.elapsed().as_secs_f64();
+    let log = ground.sandbox.log();
+    let (sent, refused) = (log.len() - before, log.iter().filter(|request| request.status == 429).count());
+    // Each guild's own windows, 5 in 5 s of either route, are wider than that.
+    let least = if together { children } else { children * users };
+    let limit = least as f64 / GLOBAL;
+    println!(
+        "  {took:.2} s, {:.3} × the limit of {limit:.0} s (global: {least} requests; budget 1.1), decided after \
+         {decided:.2} s, stored after {stored:.2} s, requests: {sent}, 429s: {refused}",
+        took / limit
+    );
+    Ok(())
+}
+
+async fn two_hundred_bans_at_once_by_an_operator() -> Result<(), Fault> {
+    raid(By::Operator, true).await
+}
+
+async fn two_hundred_bans_at_once_by_hand() -> Result<(), Fault> {
+    raid(By::Hand, true).await
+}
+
+/// The same where the bot lacks the permission for bulk bans.
+async fn two_hundred_bans_one_by_one() -> Result<(), Fault> {
+    raid(By::Hand, false).await
+}
+
 /// Thirty bans in the main, 1,000 children, all limits lifted: what engine and store can do.
 async fn thirty_bans_with_the_limit_lifted() -> Result<(), Fault> {
     let (bans, children) = (30, 1_000);
@@ -151,6 +228,13 @@ fn main() -> ExitCode {
             }
         )*};
     }
-    run!(from_the_ban_to_the_first_request thirty_bans_with_the_limit_lifted one_ban_to_a_thousand_children);
+    run!(
+        from_the_ban_to_the_first_request
+        thirty_bans_with_the_limit_lifted
+        one_ban_to_a_thousand_children
+        two_hundred_bans_at_once_by_an_operator
+        two_hundred_bans_at_once_by_hand
+        two_hundred_bans_one_by_one
+    );
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
