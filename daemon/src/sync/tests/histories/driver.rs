@@ -152,9 +152,7 @@ impl Driver {
     /// A daemon starts on the file as it is, by the real start.
     fn born(&mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (mut settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
-        // Deliveries wait for them, and a crash may come meanwhile.
-        settings.moderation.direct_messages = true;
+        let (settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
         let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
         let (daemon, _listener) = started.unwrap();
         if self.stage.gateway {
