@@ -111,11 +111,12 @@ fn settled(
     output: &mut Output<'_>,
 ) -> u8 {
     if let Some(detail) = &waited.detail {
+        let told = detail.told.as_ref().map(|told| ("told", serde_json::to_value(told)));
         let now = [
             ("deliveries", serde_json::to_value(detail.counts())),
             ("origin", serde_json::to_value(&detail.origin)),
         ];
-        for (field, value) in now {
+        for (field, value) in now.into_iter().chain(told) {
             if let (Some(data), Ok(value)) = (outcome.data.as_object_mut(), value) {
                 data.insert(field.to_owned(), value);
             }

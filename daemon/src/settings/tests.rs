@@ -79,6 +79,7 @@ fn every_key_can_be_set_by_its_variable() {
             "discord.token_file" => "/run/token",
             "discord.api_base" => "https://example.org",
             "log.level" => "trace",
+            "moderation.direct_messages" => "false",
             _ => "77",
         };
         let settings = load("", "", &[(key.variable().as_str(), value)]).unwrap();

@@ -103,8 +103,8 @@ impl Reported for Punished {
             report = report.field("Warnings", count.words());
         }
         report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
-        if let Some(told) = Told::cell(self.told.as_ref(), punishment.action) {
-            report = report.field("Told", told);
+        if let Some(told) = &self.told {
+            report = report.field("Told", told.cell());
         }
         report = match (self.network, counts.total()) {
             (false, _) => report.field("Network", "not a main guild: it acts here only"),

@@ -233,8 +233,8 @@ impl Reported for PunishmentDetail {
             report = report.field("Because of", format!("punishment {because}"));
         }
         report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
-        if let Some(told) = Told::cell(self.told.as_ref(), one.action) {
-            report = report.field("Told", told);
+        if let Some(told) = &self.told {
+            report = report.field("Told", told.cell());
         }
         report = report.field("Children", counts.words()).table(table);
         if !self.amendments.is_empty() {

@@ -1,6 +1,5 @@
 //! Whether the user of a punishment was told of it, by direct message before it was done.
 
-use super::action::Action;
 use crate::report::{Cell, Tone};
 use serde::{Deserialize, Serialize};
 
@@ -53,18 +52,14 @@ impl Told {
         }
     }
 
-    /// The field of a report; nothing for an action of which nobody is told.
-    pub(crate) fn cell(told: Option<&Self>, action: Action) -> Option<Cell> {
-        let tone = |told: &Self| match told.state {
+    /// For a report.
+    pub(crate) fn cell(&self) -> Cell {
+        let tone = match self.state {
             ToldState::Waiting => Tone::Waiting,
             ToldState::Told => Tone::Good,
             ToldState::Failed | ToldState::NotTold => Tone::Quiet,
         };
-        match told {
-            Some(told) => Some(Cell::toned(told.words(), tone(told))),
-            None if action.is_told() => Some(Cell::toned("not told", Tone::Quiet)),
-            None => None,
-        }
+        Cell::toned(self.words(), tone)
     }
 }
 
@@ -73,11 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_is_told_of_has_no_field_and_the_rest_says_why() {
-        assert!(Told::cell(None, Action::Mute).is_none() && Told::cell(None, Action::Unban).is_none());
-        assert!(Told::cell(None, Action::Kick).is_some(), "one made by hand");
+    fn it_says_how_far_it_is_and_why() {
         let failed = Told::new(ToldState::Failed, Some("they take no direct messages"));
         assert_eq!(failed.words(), "could not be told: they take no direct messages");
         assert!(!failed.is_waiting());
+        let waiting = Told::new(ToldState::Waiting, None);
+        assert_eq!(waiting.words(), "about to be told by direct message");
+        assert!(waiting.is_waiting());
     }
 }

@@ -30,13 +30,14 @@ impl Driver {
             sequence.mark_unchanged();
             let mut open = self.wait(daemon.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
             open.retain(|one| one.state != DeliveryState::Held);
-            if open.is_empty() {
+            let untold = daemon.store().directs().borrow().holding;
+            if open.is_empty() && untold == 0 {
                 break;
             }
             if Instant::now() > deadline {
-                return Err(format!("lost: still open are {open:?}"));
+                return Err(format!("lost: still open are {open:?}, {untold} wait until somebody was told"));
             }
-            if open.iter().all(|one| one.state == DeliveryState::Blocked) {
+            if untold == 0 && open.iter().all(|one| one.state == DeliveryState::Blocked) {
                 for fault in self.faults.drain(..) {
                     self.stage.sandbox.clear(fault);
                 }
