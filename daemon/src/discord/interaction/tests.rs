@@ -116,7 +116,10 @@ fn what_is_missing_or_malformed_is_named_and_never_taken_for_none() {
 fn samples() -> Vec<Request> {
     let user = "123456789012345678";
     let all = [
-        ("ban", json!({"user": user, "reason": "it's -- \"bad\"", "delete_days": 7})),
+        (
+            "ban",
+            json!({"user": user, "reason": "it's -- \"bad\"", "delete_days": 7, "for": "7d", "evidence": "https://x.org/1"}),
+        ),
         ("unban", json!({"user": user, "reason": "-x"})),
         ("kick", json!({"user": user, "reason": "x", "evidence": "https://x.org/1"})),
         ("mute", json!({"user": user, "for": "1h", "reason": "x", "evidence": "https://x.org/1"})),
