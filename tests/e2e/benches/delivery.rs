@@ -103,12 +103,8 @@ async fn raid(by: By, together: bool) -> Result<(), Fault> {
     let (users, children): (usize, usize) = (200, 100);
     let more = if together { permissions::MANAGE_GUILD } else { 0 };
     // Whether entries name the actor is another matter: this is about what leaves.
-    let options = Options {
-        children,
-        bot_permissions: permissions::LEAST_FOR_BOT | more,
-        bulk_ban_hides_actor: false,
-        ..Options::default()
-    };
+    let options =
+        Options { children, bot_permissions: permissions::LEAST_FOR_BOT | more, ..Options::default() };
     let ground = Ground::new(options, &[]).await?;
     let victims: Vec<u64> = (0..users).map(|_| ground.sandbox.stranger()).collect();
     let before = ground.sandbox.log().len();

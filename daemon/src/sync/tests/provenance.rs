@@ -209,6 +209,15 @@ async fn what_the_staff_lifted_is_ours_no_more_whoever_did_it_again() {
     done(&sandbox, &test, victim, Action::Ban, 1).await;
     sandbox.people().unban(child, sandbox.child_moderator(child), victim, None).unwrap();
     until_heard(&sandbox, &test, child).await;
+    let end_exception = async || {
+        // That the guild does not apply it to them any more is another reason, and another test's.
+        let ended = test
+            .daemon
+            .store()
+            .write(move |change| Ok(change.end_exception(guild(child), user(victim), Action::Ban)?));
+        assert!(ended.await.unwrap());
+    };
+    end_exception().await;
     sandbox.people().had_banned(child, victim, None).unwrap();
     let undone = done(&sandbox, &test, victim, Action::Unban, 2).await;
     let left = test.delivery(undone, child).await;

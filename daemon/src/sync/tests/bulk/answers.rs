@@ -85,7 +85,7 @@ async fn where_all_were_banned_already_that_is_success() {
         until_all(&test, &ids, Applied, 1).await;
         assert_eq!(requests(&sandbox, child)[1..], [(true, victims.to_vec(), status)]);
         assert_eq!(questions(&sandbox, child), victims);
-        assert_eq!(known_ours(&test, child).await, 0);
+        assert_eq!(known_ours(&test, child, &victims).await, 0);
         assert!(test.alerts().await.is_empty());
     }
 }
@@ -119,7 +119,7 @@ async fn a_request_that_was_lost_goes_again_as_one() {
     let all = victims.to_vec();
     assert_eq!(requests(&sandbox, child)[1..], [(true, all.clone(), 0), (true, all, 200)]);
     assert_eq!(questions(&sandbox, child), Vec::<u64>::new());
-    assert_eq!(known_ours(&test, child).await, 3);
+    assert_eq!(known_ours(&test, child, &victims).await, 3);
 }
 
 #[tokio::test]

@@ -48,7 +48,6 @@ impl Stage {
             // Bulk bans everywhere but in one child.
             bot_permissions: permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD,
             without_permission: vec![(GUILDS - 3, permissions::MANAGE_GUILD)],
-            bulk_ban_hides_actor: false,
             ..Options::default()
         };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
