@@ -330,6 +330,7 @@ impl Change<'_> {
                              WHERE delivery_id = ?1 AND scope = 'origin' AND action <> measure)";
             self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
             self.own_hand_ends_exception(id)?;
+            self.end_older_undo(id)?;
         }
         let sql = format!(
             "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,

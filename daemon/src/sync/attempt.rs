@@ -318,7 +318,12 @@ fn short_reason(delivery: &Queued) -> Option<String> {
 /// What somebody did by hand in the guild meanwhile takes the place of what waits, and tells the lane nothing of it.
 async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
-    match tools.store.read(move |view| Ok(view.is_open(id)?)).await {
+    let open = match delivery.action.is_undo() {
+        // Asked of the writer, which has taken in by now what was done there after it was decided.
+        true => tools.store.write(move |change| Ok(change.is_open(id)?)).await,
+        false => tools.store.read(move |view| Ok(view.is_open(id)?)).await,
+    };
+    match open {
         Ok(true) => Ok(()),
         Ok(false) => Err(overtaken()),
         Err(fault) => Err(Stop::Store(fault)),

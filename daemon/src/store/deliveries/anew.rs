@@ -70,6 +70,19 @@ impl Change<'_> {
         open.into_iter().try_for_each(|id| self.queue(id))
     }
 
+    /// A guild's own undo that was decided before a main's punishment, and stands still, would take that back once it is
+    /// mended: what was done later is the later word.
+    pub(super) fn end_older_undo(&self, done: DeliveryId) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?2
+             WHERE (guild_id, target_user, measure) = (SELECT guild_id, target_user, measure FROM deliveries
+                     WHERE delivery_id = ?1 AND scope = 'child' AND action = measure)
+               AND scope = 'origin' AND action <> measure AND delivery_id < ?1 AND state IN {OPEN}
+             RETURNING {RETURNED}"
+        );
+        self.update_and_tell(&sql, params![Sql(done), self.now().millis()]).map(drop)
+    }
+
     /// Opens a delivery that has ended once more, as its gates let it; whether it had ended.
     ///
     /// # Errors

@@ -219,3 +219,31 @@ async fn a_child_of_two_mains_keeps_a_ban_until_both_have_lifted_it() {
     test.until_counted(last, DeliveryState::Applied, 1).await;
     assert!(!sandbox.is_banned(child, victim));
 }
+
+#[tokio::test]
+async fn an_unban_of_a_guild_s_own_that_stood_still_does_not_lift_what_was_decided_after_it() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let own = test.ban(child, victim).await;
+    test.until("its own ban", move |view| {
+        view.origin_of(own).unwrap().is_some_and(|origin| origin.state == DeliveryState::Applied)
+    })
+    .await;
+    let refused = Fault::Answer { at: at("DELETE", child), status: 403, code: 50013, message: String::new() };
+    sandbox.inject(refused);
+    let unban = test.unban(child, victim).await;
+    test.until("its own unban stands still", move |view| {
+        view.origin_of(unban).unwrap().is_some_and(|origin| origin.state == DeliveryState::Blocked)
+    })
+    .await;
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+
+    test.daemon.engine().mended(guild(child));
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    assert!(sandbox.is_banned(child, victim), "the main's ban is the later word");
+    let left = test.read(move |view| view.origin_of(unban).unwrap().unwrap().state).await;
+    assert_eq!(left, DeliveryState::Superseded);
+}
