@@ -98,6 +98,8 @@ struct Driver {
     stage: Arc<Stage>,
     dice: Dice,
     home: TempDir,
+    /// Whether users are told by direct message, so that what is decided is sent later.
+    tells: bool,
     life: Option<Life>,
     model: Model,
     users: [u64; USERS],
@@ -138,6 +140,7 @@ impl Driver {
         let mut driver = Self {
             stage: Arc::clone(stage),
             dice: Dice::new(!seed),
+            tells: seed % 3 == 0,
             home: home.unwrap(),
             life: None,
             model: Model::default(),
@@ -167,7 +170,9 @@ impl Driver {
     /// A daemon starts on the file as it is, by the real start.
     fn born(&mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
+        let (mut settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
+        // Deliveries wait for them, and a crash may come meanwhile.
+        settings.moderation.direct_messages = self.tells;
         let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
         let (daemon, _listener) = started.unwrap();
         if self.stage.gateway {
@@ -286,9 +291,15 @@ impl Driver {
                     driver.model.waning(child);
                     driver.waning.insert((main, child), driver.stage.requests());
                 }
-                driver.model.links.entry((main, child)).or_default().active = false;
+                let link = driver.model.links.entry((main, child)).or_default();
+                link.active = false;
+                // A closed link is made anew with everything allowed; a proposed one keeps its terms.
+                link.barred &= matches!(how, Closing::ProposedAnew);
             }),
             Step::Allow { main, child, all } => self.gates(main, Some(child), |driver| {
+                if !driver.model.link(main, child).active {
+                    return;
+                }
                 let sql = format!(
                     "UPDATE guild_relationships SET allowed_actions = '{}' WHERE id = {}",
                     if all { r#"["ban","kick","mute","timeout","warn"]"# } else { "[]" },
