@@ -5,6 +5,7 @@ mod events;
 mod forgery;
 mod judge;
 mod kicks;
+mod passing;
 mod stillness;
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
@@ -325,6 +326,9 @@ impl Driver {
             }),
             Step::Command { guild, case, on } => return self.command(guild, case, on),
             Step::Hand { guild, case, on } => return self.hand(guild, case, on),
+            Step::Brief { main, case } => return self.brief(main, case),
+            Step::TimePasses => return self.time_passes(),
+            Step::Revert { main, case } => return self.revert(main, case),
             Step::Join { guild } => return self.join(guild),
             Step::Kick { guild, by_hand } => return self.kick(guild, by_hand),
             Step::Trouble { guild, case, kind, times } => self.trouble(guild, case, kind, times),

@@ -71,6 +71,8 @@ pub(super) struct Model {
     pub(super) links: BTreeMap<(Guild, Guild), Link>,
     pub(super) frozen: BTreeSet<Guild>,
     places: BTreeMap<(Guild, Case), Place>,
+    /// What a guild has decided and nobody has taken back, oldest first: whether each ends by itself.
+    active: BTreeMap<(Guild, Case), Vec<bool>>,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
 }
@@ -84,6 +86,7 @@ impl Default for Model {
             links: BTreeMap::new(),
             frozen: BTreeSet::new(),
             places: places.collect(),
+            active: BTreeMap::new(),
             held: BTreeMap::new(),
         }
     }
@@ -166,6 +169,11 @@ impl Model {
 
     /// Something, or its undo, is decided in `source`, by a command or, `by_hand`, done there already.
     pub(super) fn decide(&mut self, source: Guild, case: Case, on: bool, by_hand: bool) {
+        let active = self.active.entry((source, case)).or_default();
+        match on {
+            true => active.push(false),
+            false => active.clear(),
+        }
         for guild in 0..GUILDS {
             if !on {
                 self.at(guild, case).causes.remove(&source);
@@ -218,6 +226,45 @@ impl Model {
             }
             self.arrive(source, child, case, on);
         }
+    }
+
+    /// What was decided last there is to end by itself.
+    pub(super) fn ends_by_itself(&mut self, source: Guild, case: Case) {
+        if let Some(last) = self.active.entry((source, case)).or_default().last_mut() {
+            *last = true;
+        }
+    }
+
+    /// The time has come for everything that ends by itself: what was taken back by that. Where something was decided
+    /// after it, only that is left.
+    pub(super) fn time_passes(&mut self) -> Vec<(Guild, Case)> {
+        let mut ended = Vec::new();
+        for (place, active) in &mut self.active {
+            match active.last() {
+                Some(true) => ended.push(*place),
+                _ => active.retain(|brief| !brief),
+            }
+        }
+        for (source, case) in &ended {
+            self.decide(*source, *case, false, false);
+        }
+        ended
+    }
+
+    /// How much the guild has decided there that nobody has taken back.
+    pub(super) fn active(&self, source: Guild, case: Case) -> usize {
+        self.active.get(&(source, case)).map_or(0, Vec::len)
+    }
+
+    /// The last that the guild has decided there is reverted: whether nothing of it is left.
+    pub(super) fn revert(&mut self, source: Guild, case: Case) -> bool {
+        let active = self.active.entry((source, case)).or_default();
+        active.pop();
+        let nothing_left = active.is_empty();
+        if nothing_left {
+            self.decide(source, case, false, false);
+        }
+        nothing_left
     }
 
     /// Something, or its undo, goes along a link whose gates are open.

@@ -78,6 +78,9 @@ pub(super) enum Closing {
     ProposedAnew,
 }
 
+/// The cases that may end by themselves: a timeout would be ended by Discord, whose clock is another.
+const BRIEF: usize = 3;
+
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
@@ -91,6 +94,12 @@ pub(super) enum Step {
     Freeze { main: Guild, on: bool },
     /// A command, by an operator.
     Command { guild: Guild, case: Case, on: bool },
+    /// The same of a main, for a time.
+    Brief { main: Guild, case: Case },
+    /// The time of everything brief is over.
+    TimePasses,
+    /// The last that a main has decided, and nobody has taken back, is reverted by its number.
+    Revert { main: Guild, case: Case },
     /// Somebody's own hand in Discord.
     Hand { guild: Guild, case: Case, on: bool },
     /// Somebody who may have been kicked joins again.
@@ -149,7 +158,7 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
         let guild = if dice.below(5) < 3 { main } else { dice.of(0..GUILDS) };
-        steps.push(match dice.below(46) {
+        steps.push(match dice.below(52) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
             3..=4 => Step::Close { main, child, how: CLOSINGS[dice.below(CLOSINGS.len())] },
             5 => Step::Allow { main, child, all: dice.coin() },
@@ -169,6 +178,9 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
             32..=33 => Step::Settle,
             34..=36 => Step::Crash { turns: dice.below(800) },
             37..=40 => Step::Kick { guild, by_hand: dice.below(3) == 0 },
+            43..=45 => Step::Brief { main, case: dice.below(BRIEF) },
+            46..=47 => Step::TimePasses,
+            48 => Step::Revert { main, case },
             41..=42 => Step::Join { guild: dice.of(0..GUILDS) },
             _ => Step::Forge { kind: FORGERIES[dice.below(FORGERIES.len())], bare: dice.coin() },
         });

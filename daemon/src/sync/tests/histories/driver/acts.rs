@@ -3,7 +3,7 @@
 use super::super::model::{CASES, Case, GUILDS, Guild, MAINS};
 use super::{Decision, Driver};
 use crate::pipeline;
-use crate::testing::{by_operator, guild as guild_id, user as user_id};
+use crate::testing::{by_operator, confirmed, guild as guild_id, user as user_id};
 use std::time::Duration;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::Request;
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(20 * 86_400);
 
 /// What is asked for to do an action.
 pub(super) fn request(action: Action, user: UserId) -> Request {
-    let span = "20d".parse().unwrap();
+    let span = "10d".parse().unwrap();
     match action {
         Action::Ban => Ban::new(user).into(),
         Action::Unban => Unban { user, reason: None }.into(),
@@ -92,7 +92,7 @@ impl Driver {
     ) -> Result<bool, String> {
         let (place, at) = (self.id(guild), self.stage.requests());
         self.decisions.push(Decision { source: guild, user, action, at });
-        let asked = pipeline::run(self.daemon(), by_operator(Role::Owner, Some(place), request));
+        let asked = pipeline::run(self.daemon(), confirmed(by_operator(Role::Owner, Some(place), request)));
         let outcome = match self.dice.below(8) {
             // It is killed in the middle of it; whoever asked never hears.
             0 => {

@@ -1,0 +1,95 @@
+//! What ends by itself, and what is reverted by its number.
+
+use super::super::model::{CASES, Case, Guild};
+use super::acts::action;
+use super::{Decision, Driver};
+use crate::pipeline;
+use crate::schedule;
+use crate::testing::{by_operator, confirmed, guild as guild_id, user as user_id};
+use std::time::Duration;
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::ban::Ban;
+use wayhaven_shared::operations::mute::Mute;
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::operations::reversal::PunishmentRevert;
+use wayhaven_shared::value::PunishmentId;
+
+impl Driver {
+    fn whom(&self, case: Case) -> u64 {
+        self.users[CASES[case].0]
+    }
+
+    pub(super) fn brief(&mut self, main: Guild, case: Case) -> Result<(), String> {
+        let (user, span) = (user_id(self.whom(case)), "1d".parse().ok());
+        let request: Request = match CASES[case].1 {
+            Action::Mute => Mute { user, span, reason: None, evidence: None }.into(),
+            _ => Ban { span, ..Ban::new(user) }.into(),
+        };
+        if self.ask(main, self.whom(case), action(case, true), request)? {
+            self.model.decide(main, case, true, false);
+            self.model.ends_by_itself(main, case);
+        }
+        Ok(())
+    }
+
+    /// A day goes by for everything brief, and the scheduler does what is due; perhaps it is killed in the middle of it.
+    pub(super) fn time_passes(&mut self) -> Result<(), String> {
+        self.settle()?;
+        self.change(|change| {
+            change.raw(
+                "UPDATE punishments SET expires_at = 1 WHERE measure IN ('ban', 'mute') AND expires_at > 1",
+            )
+        });
+        let at = self.stage.requests();
+        for (source, case) in self.model.time_passes() {
+            let (user, action) = (self.whom(case), action(case, false));
+            self.decisions.push(Decision { source, user, action, at });
+        }
+        let keep = || schedule::keep(self.daemon(), Duration::from_millis(1));
+        let scheduler = self.life().runtime.spawn(keep());
+        if self.dice.below(3) == 0 {
+            let turns = self.dice.below(60);
+            self.turn(turns);
+            self.die();
+            self.born();
+            drop(self.life().runtime.spawn(schedule::keep(self.daemon(), Duration::from_millis(1))));
+        }
+        self.until(|daemon, view| view.ended(daemon.clock().now(), None, 1).unwrap().is_empty());
+        scheduler.abort();
+        self.settle()
+    }
+
+    pub(super) fn revert(&mut self, main: Guild, case: Case) -> Result<(), String> {
+        let (guild, user, measure) = (guild_id(self.id(main)), user_id(self.whom(case)), CASES[case].1);
+        // No hold on the daemon is kept: it may be killed below, and a store lives as long as somebody has it.
+        let store = self.daemon().store().clone();
+        let found = self.wait(store.read(move |view| {
+            let all = view.punishments(Some(guild), Some(user), None, 500)?;
+            let active = all.into_iter().filter(|one| one.action == measure && one.status == "active");
+            Ok(active.map(|one| one.id).collect::<Vec<PunishmentId>>())
+        }));
+        drop(store);
+        let found = found.unwrap();
+        if found.len() != self.model.active(main, case) {
+            return Err(format!(
+                "{} active {measure} in main {main}, and not {found:?}",
+                self.model.active(main, case)
+            ));
+        }
+        let Some(last) = found.first().copied() else { return Ok(()) };
+        let request =
+            PunishmentRevert { punishments: vec![last], moderator: None, since: None, reason: None };
+        if found.len() == 1 {
+            if self.ask(main, self.whom(case), action(case, false), request.into())? {
+                self.model.revert(main, case);
+            }
+            return Ok(());
+        }
+        // Others remain, so that nothing is taken back: no kill in the middle of it, which could not be told from none.
+        let asked = confirmed(by_operator(Role::Owner, Some(self.id(main)), request.into()));
+        self.wait(pipeline::run(self.daemon(), asked)).map_err(|fault| format!("refused: {fault}"))?;
+        self.model.revert(main, case);
+        Ok(())
+    }
+}
