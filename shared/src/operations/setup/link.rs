@@ -185,9 +185,7 @@ impl Reported for LinkChanged {
             _ if same => "it is so already: nothing changed",
             (true, "closed") => "nothing was changed: the link would be closed",
             (true, "proposed") => "nothing was changed: the link would be proposed",
-            (true, "closing") => {
-                "nothing was changed: what was delivered would be taken back, and the link closed"
-            }
+            (true, "closing") => "nothing was changed: deliveries would be taken back, the link closed",
             (true, _) if made => "nothing was changed: the link would be active",
             (true, _) => "nothing was changed: the link would be changed",
             (false, "closed") => "the link is closed",
