@@ -23,6 +23,10 @@ impl Ticker {
 
     /// Shows the counts, where they say something new.
     pub(crate) fn show(&mut self, counts: &DeliveryCounts, output: &mut Output<'_>) {
+        // What acts in one guild only has no deliveries to count.
+        if counts.total() == 0 {
+            return;
+        }
         let progress = Progress { done: counts.total() - counts.open(), total: counts.total() };
         let tenth = (progress.done * 10).checked_div(progress.total).unwrap_or(10);
         let words = format!("{}/{} {}", progress.done, progress.total, counts.words());

@@ -43,9 +43,9 @@ pub(crate) enum Command {
     Suspend,
     /// Start a palette line that links a child.
     AddChild,
-    /// Ask to close the selected link.
+    /// Start a palette line that closes the selected link.
     RemoveChild,
-    /// Ask to lift the selected ban.
+    /// Ask to revert the selected punishment.
     Revert,
 }
 
@@ -115,8 +115,8 @@ use Scope::{Everywhere, On};
 pub(crate) static BINDINGS: &[Binding] = bindings! {
     Everywhere, Read: [code(KeyCode::Enter)] "Enter" Open, "open what the row stands for", Some("Enter open");
     On(Screen::Network), Moderate: [key('a')] "a" AddChild, "link a child: starts the palette line", Some("a add…");
-    On(Screen::Network), Moderate: [key('x')] "x" RemoveChild, "unlink this child, after a preview", Some("x remove…");
-    On(Screen::Deliveries), Moderate: [key('u')] "u" Revert, "lift this ban everywhere, after a preview", Some("u revert…");
+    On(Screen::Network), Moderate: [key('x')] "x" RemoveChild, "unlink this child: the palette line, --keep or --undo", Some("x remove…");
+    On(Screen::Deliveries), Severe: [key('u')] "u" Revert, "revert this punishment everywhere, after a preview", Some("u revert…");
     Everywhere, Read: [key('j'), code(KeyCode::Down)] "j Down" Down, "down", None;
     Everywhere, Read: [key('k'), code(KeyCode::Up)] "k Up" Up, "up", None;
     Everywhere, Read: [key('g'), code(KeyCode::Home)] "g Home" First, "to the first row", None;

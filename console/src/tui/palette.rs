@@ -115,7 +115,9 @@ fn flags(command: &Command, root: &Command, words: &[&str], partial: &str) -> Ve
     // What only the command line prints in another way is nothing for the palette.
     let printed = ["json", "ascii", "wait", "no_wait", "help", "version", "confirm"];
     let around = root.get_arguments().filter(|argument| argument.is_global_set());
-    for argument in command.get_arguments().chain(around) {
+    // clap hands what is global down to a command that was built, so that it may come twice.
+    let own = |id| command.get_arguments().any(|argument| argument.get_id() == id);
+    for argument in command.get_arguments().chain(around.filter(|argument| !own(argument.get_id()))) {
         let Some(long) = argument.get_long().filter(|_| !printed.contains(&argument.get_id().as_str()))
         else {
             continue;
@@ -176,6 +178,11 @@ mod tests {
         assert_eq!(words("sync deliveries --state=bl"), ["--state=blocked"]);
         assert_eq!(words("ban 1 --gu"), ["--guild="]);
         assert!(!words("ban 1 --").iter().any(|word| word.starts_with("--json")));
+        let mut root = cli::command();
+        root.build();
+        let flags = complete(&Editor::new("setup remove-child 1 --guild=2 --"), &root).candidates;
+        let flags: Vec<_> = flags.into_iter().map(|candidate| candidate.word).collect();
+        assert_eq!(flags, ["--keep", "--undo", "--dry-run"], "each once");
     }
 
     #[test]

@@ -15,7 +15,8 @@ impl Handle for PunishmentAmend {
     async fn handle(self, cx: &Context) -> Result<PunishmentAmended, Fault> {
         let Self { id, reason } = self;
         let by = cx.invocation.actor.user();
-        let only = cx.invocation.guild.filter(|_| cx.is_member());
+        // Whoever names a guild means what that guild has decided, an operator too.
+        let only = cx.scope();
         let dry_run = cx.invocation.dry_run;
         let plan = move |view: &View<'_>| {
             let mut punishment = view

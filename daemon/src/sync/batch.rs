@@ -66,6 +66,7 @@ impl Batch {
     }
 
     /// Takes one more in; gives it back where it does not belong here, or comes too late.
+    #[expect(clippy::result_large_err, reason = "what does not belong here is given back, not reported")]
     pub(super) fn join(&self, delivery: Queued) -> Result<(), Queued> {
         let mut content = self.content();
         let fits = !content.sealed

@@ -226,7 +226,7 @@ impl Ingest {
     /// before it; of thousands who join, those whom nothing concerns cost one look there, and nothing is written.
     async fn joined(&self, guild: GuildId, user: UserId, roles: Vec<RoleId>) -> Result<Pending, Fault> {
         if let Some(note) = self.holders.told(guild, user, roles) {
-            self.tools.store.write_later("who holds a protected role", move |change| Ok(note(change)?)).await;
+            self.tools.store.write_later("who holds a protected role", note).await;
         }
         let work = move |change: &crate::store::Change<'_>| {
             // An undo that came in between has the last word.

@@ -144,6 +144,7 @@ impl Lane {
 
     /// Lets it leave with what waits for its slot. It is given back where it does not go together with that, or where
     /// something else of the same user goes first.
+    #[expect(clippy::result_large_err, reason = "what does not belong here is given back, not reported")]
     fn join(&self, delivery: Queued) -> Result<(), Queued> {
         match &self.sending {
             Some(Sending::Batch(batch)) if self.queue.iter().all(|earlier| earlier.user != delivery.user) => {

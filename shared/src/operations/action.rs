@@ -67,6 +67,14 @@ impl Action {
         }
     }
 
+    /// What was done to whom: `banned them`, `timed them out`.
+    pub fn done_to(self, whom: &str) -> String {
+        match self {
+            Self::Timeout => format!("timed {whom} out"),
+            action => format!("{} {whom}", action.past()),
+        }
+    }
+
     /// The measure it is about: itself, or the action that it takes back. Two actions of one measure contradict each
     /// other, so the newer decides; two of different measures stand beside each other. What a link allows is measures:
     /// an undo is allowed wherever its action is.
@@ -113,5 +121,17 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Action;
+
+    #[test]
+    fn what_was_done_to_somebody_is_a_sentence() {
+        let measures = Action::ALL.into_iter().filter(|action| !action.is_undo());
+        let said: Vec<_> = measures.map(|measure| measure.done_to("them")).collect();
+        assert_eq!(said, ["banned them", "kicked them", "muted them", "timed them out", "warned them"]);
     }
 }

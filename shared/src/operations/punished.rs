@@ -1,12 +1,15 @@
 //! What every moderation operation answers.
 
 use super::Reply;
-use super::punishment::{DeliveryCounts, OriginOutcome, PlannedDelivery, Punishment};
+use super::punishment::{DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment};
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
 use crate::value::{PunishmentId, WarningStep};
 use serde::{Deserialize, Serialize};
+
+/// What is said of a guild that is no main.
+const HERE_ONLY: &str = "not a main guild: it acts here only";
 
 /// What a moderation operation decided, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +96,15 @@ impl Reported for Punished {
             (false, true) => Tone::Waiting,
             (false, false) => Tone::Good,
         };
-        let mut report = Report::new(format!("{verb} {}", punishment.user_id), tone)
+        let nowhere =
+            tone == Tone::Good && self.origin.state != DeliveryState::Applied && counts.applied == 0;
+        let (title, tone) = match nowhere {
+            true => {
+                (format!("the {} of {} was done nowhere", punishment.action, punishment.user_id), Tone::Plain)
+            }
+            false => (format!("{verb} {}", punishment.user_id), tone),
+        };
+        let mut report = Report::new(title, tone)
             .field("Punishment", punishment.id.to_string())
             .field("Reason", Cell::from(punishment.reason.as_ref()));
         if let Some(until) = punishment.expires_at {
@@ -107,7 +118,7 @@ impl Reported for Punished {
             report = report.field("Told", told.cell());
         }
         report = match (self.network, counts.total()) {
-            (false, _) => report.field("Network", "not a main guild: it acts here only"),
+            (false, _) => report.field("Network", HERE_ONLY),
             (true, 0) => report.field("Children", "no child is linked"),
             (true, _) => report.field("Children", Cell::toned(counts.words(), tone)),
         };
@@ -147,6 +158,9 @@ impl Punished {
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
         }
+        if !self.network {
+            return report.field("Network", HERE_ONLY);
+        }
         report.field("Children", self.deliveries.words()).table(table)
     }
 }
@@ -157,5 +171,46 @@ fn would_be(told: &Told) -> String {
         (ToldState::Waiting | ToldState::Told, _) => "would be told by direct message".to_owned(),
         (ToldState::Failed | ToldState::NotTold, Some(reason)) => format!("would not be told: {reason}"),
         (ToldState::Failed | ToldState::NotTold, None) => "would not be told".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn said(of: &Value) -> String {
+        let punished: Punished = serde_json::from_value(of.clone()).unwrap();
+        let report = punished.report();
+        let fields = report.fields.iter().map(|(name, cell)| format!("{name}: {}", cell.text.line()));
+        std::iter::once(report.title.clone()).chain(fields).collect::<Vec<_>>().join("\n")
+    }
+
+    fn kick(network: bool, here: &str, applied: u64, skipped: u64) -> Value {
+        json!({"punishment": {"id": "4", "action": "kick", "guild_id": "1000", "user_id": "7", "moderator_id": null,
+                   "origin": "operator", "reason": null, "status": "active", "created_at": "2026-01-02T10:30:00Z"},
+               "dry_run": false, "network": network, "plan": [],
+               "origin": {"guild_id": "1000", "state": here, "reason": null},
+               "deliveries": {"pending": 0, "held": 0, "sending": 0, "blocked": 0, "unknown": 0, "applied": applied,
+                              "skipped": skipped, "failed": 0, "superseded": 0}})
+    }
+
+    #[test]
+    fn what_was_done_nowhere_is_not_told_as_done() {
+        assert!(said(&kick(true, "skipped", 0, 3)).starts_with("the kick of 7 was done nowhere\n"));
+        assert!(said(&kick(true, "skipped", 1, 2)).starts_with("kicked 7\n"));
+        assert!(said(&kick(true, "applied", 0, 3)).starts_with("kicked 7\n"));
+        assert!(said(&kick(true, "pending", 0, 3)).starts_with("kicked 7\n"), "it is on its way");
+    }
+
+    #[test]
+    fn that_it_acts_there_only_is_said_before_and_after() {
+        let mut asked = kick(false, "pending", 0, 0);
+        assert!(said(&asked).contains("Network: not a main guild: it acts here only"));
+        (asked["punishment"], asked["dry_run"]) = (Value::Null, json!(true));
+        let plan = said(&asked);
+        assert!(plan.contains("Network: not a main guild: it acts here only"), "{plan}");
+        asked["network"] = json!(true);
+        assert!(said(&asked).contains("Children: none"));
     }
 }

@@ -3,6 +3,7 @@
 pub use super::action::Action;
 pub use super::delivery::{Delivery, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery};
 
+use super::reversal::{punishments, times};
 use super::told::Told;
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
@@ -147,7 +148,7 @@ impl Reported for Punishments {
                 Cell::from(one.reason.as_ref()),
             ]);
         }
-        Report::new(format!("{} punishments", self.punishments.len()), Tone::Plain).table(table)
+        Report::new(punishments(self.punishments.len() as u64), Tone::Plain).table(table)
     }
 
     fn next_cursor(&self) -> Option<String> {
@@ -238,8 +239,7 @@ impl Reported for PunishmentDetail {
         }
         report = report.field("Children", counts.words()).table(table);
         if !self.amendments.is_empty() {
-            report =
-                report.field("Corrected", format!("{} times", self.amendments.len())).table(self.versions());
+            report = report.field("Corrected", times(self.amendments.len() as u64)).table(self.versions());
         }
         report.progress = (counts.total() > 0)
             .then(|| Progress { done: counts.total() - counts.open(), total: counts.total() });

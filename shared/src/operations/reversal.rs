@@ -76,7 +76,7 @@ impl Reported for PunishmentAmended {
             .field("User", self.punishment.user_id.to_string())
             .field("Reason", Cell::from(self.punishment.reason.as_ref()))
             .field("Before", Cell::from(self.before.as_ref()))
-            .field("Corrected", format!("{} times", self.amended))
+            .field("Corrected", times(self.amended))
             .field("Still to be sent", self.open.to_string())
             .hint("Discord's own audit logs keep the reason that was sent: nobody can change them")
     }
@@ -136,6 +136,16 @@ pub fn words(counted: &[Counted]) -> String {
         [] => "none".into(),
         some => some.iter().map(word).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// `once`, or `3 times`.
+pub(super) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// `1 punishment`, or `3 punishments`.
+pub(super) fn punishments(count: u64) -> String {
+    if count == 1 { "1 punishment".to_owned() } else { format!("{count} punishments") }
 }
 
 /// Punishments that were taken back, or would be, counted.
@@ -199,22 +209,20 @@ impl Reported for Reverted {
         let changed = self.changed();
         let title = match (changed, self.dry_run) {
             (0, _) => "there is nothing to revert".to_owned(),
-            (_, true) => format!("nothing was changed: {changed} punishments would be reverted"),
+            (_, true) => format!("nothing was changed: {} would be reverted", punishments(changed)),
+            (1, false) => "1 punishment is reverted".to_owned(),
             (_, false) => format!("{changed} punishments are reverted"),
         };
         let verb = |then: &str, now: &str| if self.dry_run { then.to_owned() } else { now.to_owned() };
         let tone = if self.deliveries.open() > 0 { Tone::Waiting } else { Tone::Good };
         let mut table = Table::new(["punishments", "what becomes of them"], "none was named or found");
         let rows = [
-            (self.undone, verb("would be undone", "are undone")),
-            (
-                self.one_of_several,
-                "lose one of several causes: another is active, so nothing is undone".into(),
-            ),
+            (self.undone, verb("would be undone", "undone")),
+            (self.one_of_several, "one of several causes: another is active, so nothing is undone".into()),
             (self.marked, "cannot be undone (kicks, warnings): only marked as reverted".into()),
-            (self.already, "were reverted before".into()),
-            (self.expired, "have ended by themselves".into()),
-            (self.undos, "take something back themselves, and are not reverted".into()),
+            (self.already, "reverted before".into()),
+            (self.expired, "ended by themselves".into()),
+            (self.undos, "undos, which are not reverted: decide anew".into()),
         ];
         for (count, what) in rows.into_iter().filter(|(count, _)| *count > 0) {
             table.push([count.to_string().into(), what.into()]);
@@ -234,5 +242,21 @@ impl Reported for Reverted {
             }
             _ => report,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_in_every_count() {
+        let mut one = Reverted { undone: 1, ..Reverted::none(GuildId::new(1).unwrap(), true) };
+        assert_eq!(one.report().title, "nothing was changed: 1 punishment would be reverted");
+        one.dry_run = false;
+        assert_eq!(one.report().title, "1 punishment is reverted");
+        one.marked = 2;
+        assert_eq!(one.report().title, "3 punishments are reverted");
+        assert_eq!((times(1), times(2)), ("once".to_owned(), "2 times".to_owned()));
     }
 }

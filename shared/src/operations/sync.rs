@@ -249,7 +249,11 @@ impl Reported for Deliveries {
                 Cell::from(one.guild_name.as_ref()),
             ]);
         }
-        Report::new(format!("{} deliveries", self.deliveries.len()), Tone::Plain).table(table)
+        let title = match self.deliveries.len() {
+            1 => "1 delivery".to_owned(),
+            several => format!("{several} deliveries"),
+        };
+        Report::new(title, Tone::Plain).table(table)
     }
 
     fn next_cursor(&self) -> Option<String> {

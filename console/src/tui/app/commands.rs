@@ -8,13 +8,14 @@ use crate::tui::input::Order;
 use crate::tui::keymap::Command;
 use crate::tui::list::RowId;
 use crate::tui::pane::Pane;
-use crate::tui::screens::{Screen, network};
+use crate::tui::screens::Screen;
 use crossterm::event::KeyEvent;
-use shared::operations::ban::Unban;
-use shared::operations::punishment::{Action, PunishmentShow};
-use shared::operations::setup::{SetupDashboard, SetupRemoveChild};
+use shared::operations::punishment::PunishmentShow;
+use shared::operations::reversal::PunishmentRevert;
+use shared::operations::setup::SetupDashboard;
 use shared::operations::sync::SyncDeliveries;
 use shared::report::Tone;
+use shared::value::PunishmentId;
 use shared::{Effect, Request};
 use wayhaven_shared as shared;
 
@@ -153,30 +154,37 @@ impl App {
             (Command::AddChild, Some(RowId::Main(main) | RowId::Child(main, _))) => {
                 self.prompt = Some(Prompt::palette(&format!("setup add-child --guild={main} ")));
             }
+            // What was delivered stays or is taken back: that is said in words, with both flags offered below them.
             (Command::RemoveChild, Some(RowId::Child(main, child))) => {
-                let known = network::child(self.shown(), main, child).is_some();
-                if known {
-                    self.submit(&SetupRemoveChild::new(child).into(), Some(main), false);
-                }
+                let line = format!("setup remove-child --guild={main} {child} --");
+                self.prompt = Some(Prompt::palette(&line));
             }
             (Command::Revert, Some(RowId::Punishment(id) | RowId::Origin(id) | RowId::Applied(id))) => {
-                let group = self.shown().groups.get(&id);
-                let ban = group.and_then(|group| group.punishment.clone());
-                match ban.filter(|one| one.action == Action::Ban) {
-                    Some(ban) => {
-                        self.submit(
-                            &Unban { user: ban.user_id, reason: None }.into(),
-                            Some(ban.guild_id),
-                            false,
-                        );
-                    }
-                    None => self.tell(Tone::Plain, "only a ban can be lifted, and only one that is known"),
-                }
+                self.revert(id);
             }
             (Command::Revert, Some(RowId::Delivery(..))) => {
-                self.tell(Tone::Plain, "a ban is lifted everywhere or nowhere: select its punishment");
+                self.tell(
+                    Tone::Plain,
+                    "a punishment is reverted everywhere or nowhere: select it, not a delivery",
+                );
             }
             _ => self.tell(Tone::Plain, "no row is selected that this could act on"),
+        }
+    }
+
+    fn revert(&mut self, id: PunishmentId) {
+        let group = self.shown().groups.get(&id);
+        match group.and_then(|group| group.punishment.as_ref()) {
+            None => self.tell(Tone::Plain, "its punishment is not known here yet: ^r reads everything anew"),
+            Some(one) if one.action.is_undo() => {
+                let why = format!("{} {id} takes something back itself: decide anew instead", one.action);
+                self.tell(Tone::Plain, why);
+            }
+            Some(one) => {
+                let guild = one.guild_id;
+                let revert = PunishmentRevert { punishments: vec![id], ..PunishmentRevert::default() };
+                self.submit(&revert.into(), Some(guild), false);
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::tui::operator::Operator;
-use crate::tui::samples::{counts, delivery};
+use crate::tui::samples::{counts, delivery, punishment};
 use crossterm::event::{KeyCode, KeyModifiers};
 use serde_json::{Value, json};
 use shared::control::{Envelope, Role};
 use shared::event::{Change, Event};
+use shared::operations::punishment::Action;
+use shared::operations::reversal::Reverted;
 use shared::{FaultKind, grammar};
 
 fn seated() -> Operator {
@@ -184,16 +186,45 @@ fn keys_that_change_something_go_through_preview_and_question() {
     assert!(operator.asked().is_empty() && operator.toast().contains("observe"));
     operator.enters("write");
     operator.types("x");
+    assert!(operator.asked().is_empty(), "what becomes of what was delivered is asked first");
+    operator.types("undo");
+    operator.presses(KeyCode::Enter);
     let asked = operator.asked();
-    assert_eq!(asked[0].request["arguments"]["child"], "2001");
+    assert_eq!(asked[0].request["arguments"], json!({"child": "2001", "undo": true}));
     assert!(asked[0].dry_run && asked[0].guild.unwrap().get() == 1000);
-    operator.types("3gu");
-    assert_eq!(operator.asked()[1].request["operation"], "unban");
-    assert!(operator.asked()[1].dry_run);
     operator.types("2a");
     assert!(
         matches!(&operator.app.prompt, Some(Prompt::Palette { editor, .. }) if editor.text() == "setup add-child --guild=1000 ")
     );
+}
+
+#[test]
+fn u_reverts_a_punishment_of_any_action_after_its_number_is_typed() {
+    let mut timeout = punishment(43, "shouting");
+    timeout.action = Action::Timeout;
+    let mut undo = punishment(44, "sorry");
+    undo.action = Action::Unban;
+    let mut operator = seated();
+    operator.enters("write");
+    let changed = [timeout, undo].map(|punishment| Change::Punishment { punishment });
+    operator.hears(events(changed.into()));
+    operator.types("3gu");
+    assert!(operator.asked().is_empty() && operator.toast().contains("decide anew"), "{}", operator.toast());
+    operator.types("ju");
+    let asked = operator.asked();
+    assert_eq!(asked[0].request["operation"], "punishment revert");
+    assert_eq!(asked[0].request["arguments"], json!({"punishments": ["43"]}));
+    assert!(asked[0].dry_run && asked[0].guild.unwrap().get() == 1000);
+    operator.is_answered(Ok(serde_json::to_value(Reverted::none("1000".parse().unwrap(), true)).unwrap()));
+    operator.types("y");
+    operator.presses(KeyCode::Enter);
+    assert_eq!(operator.asked().len(), 1, "a letter is not its number");
+    operator.types("u");
+    operator.is_answered(Ok(serde_json::to_value(Reverted::none("1000".parse().unwrap(), true)).unwrap()));
+    operator.types("43");
+    operator.presses(KeyCode::Enter);
+    let sent: Vec<_> = operator.asked().into_iter().filter(|envelope| changes(envelope)).collect();
+    assert_eq!((sent.len(), sent[0].confirm.as_deref()), (1, Some("43")));
 }
 
 #[test]

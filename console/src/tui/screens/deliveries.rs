@@ -14,8 +14,11 @@ use wayhaven_shared as shared;
 /// The columns that a delivery's state takes, with what is left of it.
 const STATE: usize = 16;
 
-/// The columns that a punishment's action and number take: from `ban 99999` to `untimeout 9999`.
-const TITLE: std::ops::RangeInclusive<usize> = 9..=14;
+/// The columns that a punishment's action and number take, with the gap behind them: up to `untimeout 99999`.
+const TITLE: std::ops::RangeInclusive<usize> = 9..=16;
+
+/// The gap behind them.
+const GAP: usize = 1;
 
 /// What a punishment is called in its row.
 fn title(number: PunishmentId, group: &Group) -> String {
@@ -30,7 +33,7 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
     let room = |some: &[&Delivery]| canvas.reason_room(left, some.iter().map(|one| name(one)));
     let mut rows = Vec::new();
     let titles = model.groups.iter().map(|(number, group)| title(*number, group).len()).max();
-    let column = titles.unwrap_or_default().clamp(*TITLE.start(), *TITLE.end());
+    let column = (titles.unwrap_or_default() + GAP).clamp(*TITLE.start(), *TITLE.end());
     for (&number, group) in model.groups.iter().rev() {
         let id = RowId::Punishment(number);
         let open = folds.get(&id).copied().unwrap_or_else(|| group.is_lively());
@@ -100,6 +103,9 @@ fn heading(number: PunishmentId, group: &Group, open: bool, column: usize, canva
         line.push(span(signs.fit("here", 8), Ink::Label));
     }
     line.push(span(user.map_or_else(|| "?".into(), |user| user.to_string()), Ink::Toned(Tone::Plain)));
+    if let Some(over) = known.filter(|one| one.status != "active") {
+        line.push(span(format!("  {}", over.status), Ink::Label));
+    }
     if let Some(one) = known.filter(|_| canvas.width >= 60) {
         line.push(span(format!("  by {}", one.by()), Ink::Label));
     }
@@ -191,8 +197,14 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
                     .field("By", one.by())
                     .field("From", one.origin.word())
                     .field("Guild", one.guild_id.to_string())
-                    .field("When", one.created_at.short())
-                    .field("Reason", Cell::from(one.reason.as_ref()));
+                    .field("When", one.created_at.short());
+                if let Some(until) = one.expires_at {
+                    report = report.field("Until", until.short());
+                }
+                if one.status != "active" {
+                    report = report.field("Status", one.status.clone());
+                }
+                report = report.field("Reason", Cell::from(one.reason.as_ref()));
             }
             if let Some(origin) = &group.origin {
                 report = report.field("Here", Cell::toned(origin.state.word(), origin.state.tone()));
@@ -222,5 +234,39 @@ fn delivery_detail(one: &Delivery) -> Report {
     match &one.reason {
         Some(reason) => report.field("Why", reason.clone()),
         None => report,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::signs::Signs;
+    use crate::tui::samples;
+    use shared::operations::punishment::Action;
+
+    #[test]
+    fn a_long_action_stands_clear_of_its_counts_and_what_is_over_says_so() {
+        let mut model = Model::default();
+        let mut snapshot = samples::snapshot();
+        let over = &mut snapshot.punishments[0];
+        over.action = Action::Untimeout;
+        over.status = "reversed".into();
+        over.expires_at = Some(over.created_at);
+        let id = over.id;
+        model.replace(snapshot);
+        for width in [40, 80, 120] {
+            let canvas = Canvas { width, signs: Signs { ascii: true } };
+            let rows = rows(&model, &HashMap::new(), canvas);
+            let row = rows.iter().find(|row| row.id == RowId::Punishment(id)).unwrap();
+            let text: String = row.line.iter().map(|span| span.text.as_str()).collect();
+            assert!(
+                text.contains("untimeout 42 ") && text.contains("912345678901234567  reversed  "),
+                "{width}: {text}"
+            );
+        }
+        let fields = detail(&model, RowId::Punishment(id)).unwrap().fields;
+        let field = |name: &str| fields.iter().find(|(of, _)| of == name).map(|(_, cell)| cell.text.line());
+        assert_eq!(field("Until").as_deref(), Some("2026-01-02 10:30:00"));
+        assert_eq!(field("Status").as_deref(), Some("reversed"));
     }
 }

@@ -19,10 +19,17 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// The intent that tells who joins and leaves (FACTS B4).
 const GUILD_MEMBERS: u64 = 1 << 1;
 
+/// What several bans in one request need besides.
+const MANAGE_SERVER: u64 = 1 << 5;
+
 /// The least set for a child (FACTS A1), with what is missing without each. Without the first nothing is delivered.
 const LEAST: [(u64, &str, &str); 8] = [
     (1 << 2, "Ban Members", "no ban is delivered"),
-    (1 << 7, "View Audit Log", "nobody learns who banned or unbanned there by hand"),
+    (
+        1 << 7,
+        "View Audit Log",
+        "nobody learns who did what there by hand, and what may not be ours is not undone",
+    ),
     (1 << 1, "Kick Members", "no kick can be delivered"),
     (1 << 40, "Timeout Members", "no timeout can be delivered"),
     (1 << 28, "Manage Roles", "no mute can be delivered"),
@@ -121,7 +128,16 @@ fn permissions(cx: &Context, guild: GuildId, roles: Option<&[RoleId]>) -> Vec<Ch
         Some(_) if at == 0 => check(name, CheckResult::Fail, format!("missing: {without}")),
         Some(_) => check(name, CheckResult::Warn, format!("missing: {without}")),
     };
-    LEAST.into_iter().enumerate().map(row).collect()
+    let mut rows: Vec<_> = LEAST.into_iter().enumerate().map(row).collect();
+    // Nothing fails without it, so that it is no warning either.
+    rows.extend(bits.map(|bits| {
+        let detail = match bits & MANAGE_SERVER {
+            0 => "not there, and not needed: bans go one by one instead of up to 200 at once",
+            _ => "the bot has it",
+        };
+        check("Manage Server", CheckResult::Ok, detail)
+    }));
+    rows
 }
 
 fn height(cx: &Context, guild: GuildId, roles: Option<&[RoleId]>) -> Check {

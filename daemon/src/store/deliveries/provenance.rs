@@ -86,7 +86,7 @@ impl View<'_> {
         }
         let standing = self.standing(guild, user, measure, undo)?;
         if standing.count == 0 {
-            return Ok(Judged::Leave(format!("Wayhaven has not {} them there", measure.past())));
+            return Ok(Judged::Leave(format!("Wayhaven has not {} there", measure.done_to("them"))));
         }
         if standing.ours == 0 && standing.unknown == 0 {
             return Ok(Judged::Leave(format!("they were {} there already", measure.past())));

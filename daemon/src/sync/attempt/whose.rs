@@ -30,8 +30,8 @@ pub const IS_ASKED: &str = "Discord is asked first whether Wayhaven did it";
 
 /// Why nothing is undone where nobody can tell whose it is.
 pub fn unseen(action: Action) -> String {
-    let past = action.measure().past();
-    format!("whether Wayhaven has {past} them there is not known: the bot may not view the guild's audit log")
+    let done = action.measure().done_to("them");
+    format!("whether Wayhaven has {done} there is not known: the bot may not view the guild's audit log")
 }
 
 /// What the guild's audit log says.
@@ -97,11 +97,9 @@ async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, S
         Ok(Some(entry)) => Ok(Answer::Ours(entry)),
         Ok(None) if is_just_done(asked, now) => Err(Stop::Wait(ASK_AGAIN)),
         Ok(None) if now.millis() - asked.since.millis() > KEPT_MS => {
-            let past = action.measure().past();
+            let done = action.measure().done_to("them");
             let reason = "Discord keeps its audit log for 45 days";
-            Ok(Answer::Silent(format!(
-                "whether Wayhaven has {past} them there is not known any more: {reason}"
-            )))
+            Ok(Answer::Silent(format!("whether Wayhaven has {done} there is not known any more: {reason}")))
         }
         Ok(None) => Ok(Answer::NotOurs),
         Err(Stop::Rest(error)) if matches!(error.code(), Some(50001 | 50013)) => {

@@ -63,6 +63,8 @@ async fn only_the_guild_that_decided_a_punishment_corrects_it() {
         test.ask(by_member(sandbox.owner(), of, permissions::MODERATE_MEMBERS, request))
     };
     assert_eq!(by(child).await.unwrap_err().kind, FaultKind::NotFound, "it reached them, and is not theirs");
+    let operator = asked(&test, child, amend(id, "theirs"), false).await.unwrap_err();
+    assert_eq!(operator.kind, FaultKind::NotFound, "nor may an operator who names the wrong guild");
     assert!(test.read(move |view| view.amendments_of(id).unwrap()).await.is_empty());
     by(main).await.unwrap();
     let amendments = test.read(move |view| view.amendments_of(id).unwrap()).await;

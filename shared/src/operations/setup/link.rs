@@ -22,7 +22,7 @@ pub struct SetupAddChild {
     #[arg(long, value_name = "MODE", value_enum)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// What may be delivered: a list such as ban, or none (default all)
+    /// What may be delivered: a list such as ban,kick,mute, or none (default all)
     #[arg(long, value_name = "ACTIONS")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions: Option<AllowedActions>,
@@ -77,7 +77,7 @@ pub struct SetupActions {
     /// The child
     #[arg(value_name = "GUILD-ID")]
     pub child: GuildId,
-    /// What may be delivered: a list such as ban, or none
+    /// What may be delivered: a list such as ban,kick,mute, or none
     #[arg(value_name = "ACTIONS")]
     pub actions: AllowedActions,
 }
@@ -185,9 +185,7 @@ impl Reported for LinkChanged {
             _ if same => "it is so already: nothing changed",
             (true, "closed") => "nothing was changed: the link would be closed",
             (true, "proposed") => "nothing was changed: the link would be proposed",
-            (true, "closing") => {
-                "nothing was changed: what was delivered would be taken back, and the link closed"
-            }
+            (true, "closing") => "nothing was changed: deliveries would be taken back, the link closed",
             (true, _) if made => "nothing was changed: the link would be active",
             (true, _) => "nothing was changed: the link would be changed",
             (false, "closed") => "the link is closed",

@@ -46,18 +46,25 @@ async fn a_healthy_child_is_ok_point_by_point_and_nothing_is_changed() {
         by_owner(&test, None, about(child)).await.unwrap(),
     ] {
         assert!(tested.checks.iter().all(|check| check.result == CheckResult::Ok), "{tested:?}");
-        assert_eq!(tested.checks.len(), 13, "presence, request, 8 permissions, height, intent, link");
+        assert_eq!(tested.checks.len(), 14, "presence, request, 9 permissions, height, intent, link");
+        assert!(row(&tested, "Manage Server").1.contains("one by one"), "its lack is no warning: {tested:?}");
         assert!(row(&tested, "reachable").1.contains(" ms"));
         assert!(row(&tested, &format!("link of {main}")).1.contains("ban"));
         assert_eq!(tested.report().tone, Tone::Good);
     }
+    let (directory, all) = (test.daemon.directory(), permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD);
+    let has = |bits: u64| bits & permissions::MANAGE_GUILD != 0;
+    sandbox.people().set_bot_permissions(child, all).unwrap();
+    until_known("more", || directory.my_permissions(guild(child)).is_some_and(has)).await;
+    let more = by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap();
+    assert_eq!(row(&more, "Manage Server").1, "the bot has it");
     let own = by_admin(&test, sandbox.admin(), main, about(main)).await.unwrap();
     assert!(own.checks.iter().all(|check| check.result == CheckResult::Ok), "a main tests itself: {own:?}");
     assert_eq!(sandbox.effect_count(), 0);
     let of_member =
         |request: &&Recorded| request.guild == Some(child) && request.route.ends_with("/members/{user_id}");
     let asked = sandbox.log().iter().filter(of_member).count();
-    assert_eq!(asked, 3, "one real request each time");
+    assert_eq!(asked, 4, "one real request each time");
     assert_eq!(kind(by_admin(&test, sandbox.admin(), main, about(child + 9)).await), FaultKind::NotFound);
 }
 
@@ -175,5 +182,5 @@ async fn the_members_intent_and_the_link_have_their_rows() {
     assert_eq!(tested.checks.len(), 1, "nothing else is told before it has agreed: {tested:?}");
     assert!(row(&tested, "link of").1.contains("proposed") && tested.guild_name.is_none());
     let tested = by_admin(&test, sandbox.owner(), child, about(child)).await.unwrap();
-    assert_eq!(tested.checks.len(), 13, "the guild itself is told everything");
+    assert_eq!(tested.checks.len(), 14, "the guild itself is told everything");
 }
