@@ -178,6 +178,8 @@ impl TestDaemon {
             }
         };
         assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "it never came: {what}");
+        // It may be seen before its commit has told the engine of it. Where the store takes no writes, there is nothing.
+        let _ = self.daemon.store().write(|_| Ok(())).await;
     }
 
     /// Waits until Discord has told of all guilds, the event that says so is stored, and the audit logs are read:
@@ -269,6 +271,8 @@ impl TestDaemon {
     /// Lets so much time pass, here and on Discord, and the scheduler look at the clock.
     pub(crate) async fn advance(&self, sandbox: &Sandbox, span: &str) {
         let span: Duration = span.parse::<Span>().unwrap().into();
+        // What became of deliveries is stored at the time when it was.
+        self.daemon.store().write(|_| Ok(())).await.unwrap();
         sandbox.advance(span);
         self.daemon.clock().shift(i64::try_from(span.as_millis()).unwrap());
         self.look().await;

@@ -97,6 +97,11 @@ const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 /// Not one that waits until the user was told: it has not left, and is the engine's only then (`direct`).
 const RELEASED: &str = "NOT EXISTS (SELECT 1 FROM direct_messages m
     WHERE m.punishment_id = d.punishment_id AND m.holds = 1 AND d.state = 'pending')";
+/// That the delivery `d` was applied once more after `later` was done: it is the last word of the two, whatever their
+/// numbers say.
+const APPLIED_AGAIN: &str = "EXISTS (SELECT 1 FROM reapplications again
+    WHERE again.delivery_id = d.delivery_id AND again.at >= later.updated_at)";
+
 /// Why what was open along a link has ended with it.
 const STOPPED: &str = "the link was removed";
 
@@ -392,15 +397,17 @@ impl Change<'_> {
         let sql = format!(
             "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, updated_at = ?2
              WHERE delivery_id = ?1 AND state IN ('failed', 'held', 'blocked')
-               AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = deliveries.guild_id
-                   AND newer.target_user = deliveries.target_user AND newer.measure = deliveries.measure
-                   AND newer.delivery_id > deliveries.delivery_id
-                   AND (newer.scope = 'origin'
-                        OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id)
-                         = (SELECT source_guild FROM punishments WHERE event_id = deliveries.punishment_id))
+               AND NOT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id
+                       AND later.target_user = d.target_user AND later.measure = d.measure
+                       AND later.delivery_id > d.delivery_id
+                   WHERE d.delivery_id = ?1
+                   AND (later.scope = 'origin'
+                        OR (SELECT source_guild FROM punishments WHERE event_id = later.punishment_id)
+                         = (SELECT source_guild FROM punishments WHERE event_id = d.punishment_id))
                    -- Where the newer was taken back by itself, the older applies again.
-                   AND NOT ((SELECT status FROM punishments WHERE event_id = newer.punishment_id) IN ('reversed', 'expired')
-                        AND (SELECT status FROM punishments WHERE event_id = deliveries.punishment_id) = 'active'))
+                   AND NOT ((SELECT status FROM punishments WHERE event_id = later.punishment_id) IN ('reversed', 'expired')
+                        AND (SELECT status FROM punishments WHERE event_id = d.punishment_id) = 'active')
+                   AND NOT {APPLIED_AGAIN})
              RETURNING {RETURNED}"
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;

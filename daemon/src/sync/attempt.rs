@@ -208,7 +208,8 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
     match delivery.scope {
         Scope::Origin => still_open(tools, delivery).await?,
         Scope::Child(_) if delivery.action.is_undo() => whose::may_take_back(tools, delivery).await?,
-        // No newer one takes its place without coming to the lane, or holding this one at the gates.
+        // It may have ended in the store alone: the gate that kept its undo from being sent may be open again by now.
+        Scope::Child(_) if has_waited(delivery) => still_open(tools, delivery).await?,
         Scope::Child(_) => {}
     }
     let roles = roles::of(tools, delivery).await?;
@@ -328,6 +329,11 @@ async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
         Ok(false) => Err(overtaken()),
         Err(fault) => Err(Stop::Store(fault)),
     }
+}
+
+/// Whether it has waited in its lane for more than its turn.
+fn has_waited(delivery: &Queued) -> bool {
+    delivery.state != DeliveryState::Pending || delivery.attempts > 0
 }
 
 /// Something newer has ended it: this says so once more, and changes nothing.

@@ -7,6 +7,7 @@
 use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
 use super::batch::Batch;
 use super::lane::{Alarm, Lane, Pick, Turn};
+use super::overrides::done_by_command;
 use crate::discord::rest::Trouble;
 use crate::store::{Queued, Scope, Settlement, Severity};
 use futures::FutureExt;
@@ -19,7 +20,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::value::{DeliveryId, GuildId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId};
 
 /// Requests on the way at once, over all guilds: each is a connection, and a process has 1,024 files.
 const AT_ONCE: usize = 256;
@@ -210,7 +211,7 @@ impl Lanes {
 
     async fn enqueue(&mut self, deliveries: Vec<Queued>) {
         let settled = deliveries.into_iter().filter_map(|delivery| self.take_in(delivery, None)).collect();
-        self.settle(settled).await;
+        self.settle(settled, HashMap::new()).await;
     }
 
     fn take_in(&mut self, delivery: Queued, deferred: Option<Instant>) -> Option<(DeliveryId, Settlement)> {
@@ -294,11 +295,14 @@ impl Lanes {
         }
         let own = |one: &Tried| Some((one.delivery.id, one.settlement.clone()?));
         let own: Vec<_> = tried.iter().filter_map(own).collect();
+        let is_own_undo = |one: &&Tried| one.delivery.scope == Scope::Origin && one.delivery.action.is_undo();
+        let undos: HashMap<DeliveryId, PunishmentId> =
+            tried.iter().filter(is_own_undo).map(|one| (one.delivery.id, one.delivery.punishment)).collect();
         let lane = self.lanes.entry(guild).or_default();
         let Turn { mut settlements, alarm, halt } = lane.returned(tried, next, Instant::now());
         self.halted |= halt;
         settlements.extend(own);
-        self.settle(settlements).await;
+        self.settle(settlements, undos).await;
         for landed in self.landing.remove(&guild).unwrap_or_default() {
             let _ = landed.send(());
         }
@@ -309,14 +313,24 @@ impl Lanes {
     }
 
     /// Records what became of deliveries. The lane does not wait for the commit: should it be lost, a restart
-    /// does the same once more, which is harmless.
-    async fn settle(&self, settlements: Vec<(DeliveryId, Settlement)>) {
+    /// does the same once more, which is harmless. `undos` are those by which a guild takes something back in itself.
+    async fn settle(
+        &self,
+        settlements: Vec<(DeliveryId, Settlement)>,
+        undos: HashMap<DeliveryId, PunishmentId>,
+    ) {
         if settlements.is_empty() {
             return;
         }
         let work = move |change: &crate::store::Change<'_>| {
             for (id, settlement) in &settlements {
-                change.settle(*id, settlement)?;
+                let ended = change.settle(*id, settlement)?;
+                if let Some(undo) = undos.get(id)
+                    && ended
+                    && settlement.state == DeliveryState::Applied
+                {
+                    done_by_command(change, *undo)?;
+                }
             }
             Ok(())
         };

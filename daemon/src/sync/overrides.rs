@@ -3,9 +3,9 @@
 
 use crate::network::authorise_for;
 use crate::store::{Change, Overridden, Severity, StoreError};
-use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::SecurityLevel;
-use wayhaven_shared::value::{GuildId, Timestamp, UserId};
+use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, UserId};
 
 /// How often one delivery is applied again within [`WINDOW`]: two sides do not fight for ever.
 pub const AGAIN_AT_MOST: u32 = 3;
@@ -66,6 +66,17 @@ pub fn taken_back_here(
         }
     };
     change.alert("local_override", severity, Some(guild), by, &format!("{what}: {outcome}"))
+}
+
+/// What a guild's own staff have asked of us was done there. What ends by itself is nobody's word.
+///
+/// # Errors
+/// Where the store fails.
+pub fn done_by_command(change: &Change<'_>, punishment: PunishmentId) -> Result<(), StoreError> {
+    match change.punishment(punishment)?.filter(|one| one.origin != Origin::System) {
+        Some(one) => taken_back_here(change, one.guild_id, one.user_id, one.action, one.moderator_id),
+        None => Ok(()),
+    }
 }
 
 /// Through the gates, as they are now.

@@ -1,12 +1,11 @@
 //! A punishment and its deliveries, stored in one transaction: the outbox.
 
-use super::overrides::taken_back_here;
 use super::plan::{Step, plan};
 use crate::direct::wording;
 use crate::store::{Change, NewPunishment, Queued, Scope, StoreError, Telling};
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryCounts, DeliveryState, Origin, OriginOutcome, Punishment,
+    Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
 };
 use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::GuildId;
@@ -108,9 +107,6 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     if at_origin == AtOrigin::Done {
         // What we still had to do there was overtaken by hand.
         change.supersede(new.guild, new.user, new.guild, new.action)?;
-    }
-    if at_origin == AtOrigin::ToDo && new.origin != Origin::System {
-        taken_back_here(change, new.guild, new.user, new.action, new.moderator)?;
     }
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));

@@ -11,6 +11,7 @@ mod gateway;
 mod hand;
 mod histories;
 mod kicks;
+mod last_word;
 mod order;
 mod origins;
 mod others;

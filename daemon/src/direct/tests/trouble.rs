@@ -142,3 +142,40 @@ async fn a_change_that_is_taken_back_leaves_nothing_that_waits() {
     test.daemon.engine().drain().await;
     assert!(places(&sandbox, "POST", OPEN).is_empty() && !sandbox.is_banned(main, victim));
 }
+
+#[tokio::test]
+async fn neither_a_corrected_reason_nor_the_end_of_a_freeze_sends_a_ban_before_its_message() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, members) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild()));
+    let at = At::route("POST", POST);
+    let hang = sandbox.inject(Fault::Hang { at });
+    let operator = |operation: &str, arguments: serde_json::Value| {
+        let request = serde_json::json!({ "operation": operation, "arguments": arguments });
+        test.ask(crate::testing::by_operator(
+            wayhaven_shared::control::Role::Owner,
+            Some(main),
+            serde_json::from_value(request).unwrap(),
+        ))
+    };
+    for (at, victim) in members[..2].iter().copied().enumerate() {
+        let id = punish(&test, main, ban(victim)).await;
+        if at == 0 {
+            operator("punishment amend", serde_json::json!({ "id": id.to_string(), "reason": "other" }))
+                .await
+                .unwrap();
+        } else {
+            operator("sync freeze", serde_json::json!({})).await.unwrap();
+            operator("sync resume", serde_json::json!({})).await.unwrap();
+        }
+        let waits = test.read(move |view| view.open_deliveries().unwrap()).await;
+        assert!(waits.iter().all(|one| one.punishment != id), "it still waits for its message");
+        // Whatever comes to the engine behind it has left before.
+        let behind = sandbox.stranger();
+        sandbox.people().ban(main, sandbox.moderator(), behind, None).unwrap();
+        let behind = test.punishment(behind, 1).await;
+        test.until_counted(behind, DeliveryState::Applied, 1).await;
+        assert!(!sandbox.is_banned(sandbox.children()[0], victim), "{at}");
+    }
+    sandbox.clear(hang);
+}

@@ -80,6 +80,7 @@ async fn a_restart_neither_forgets_a_renewal_nor_doubles_it() {
     let test = TestDaemon::start_then(&sandbox, home, later.clone(), |_| {}).await;
     requests(&sandbox, 4).await;
     test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
     let home = end(&sandbox, test).await;
     let test = TestDaemon::start_then(&sandbox, home, later, |_| {}).await;
     test.until_ready().await;

@@ -1,7 +1,7 @@
 //! Deliveries that are done again: timeouts that last longer than Discord takes at once, and what somebody who left
 //! and joined again has shaken off.
 
-use super::{OPEN, QUEUED, RETURNED, Scope, queued};
+use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Refusal, permit_for};
 use crate::store::rows::{Sql, column, optional};
 use crate::store::{Change, Queued, StoreError, View};
@@ -23,17 +23,22 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(86_400);
 const GATE_LOOKED_AT: i64 = 3_600_000;
 
 /// That a delivery `d` of the punishment `p` is the last word in its guild: what it does stands, and is to stand. An undo
-/// that was skipped has taken nothing back.
+/// that was skipped has taken nothing back, and what was taken back by itself, or has ended, leaves what it stood beside.
 const STANDS: &str = "d.action = d.measure AND d.let_go = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
         AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.event_id > p.event_id
         AND later.status = 'active')
-    AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE newer.guild_id = d.guild_id
-        AND newer.target_user = d.target_user AND newer.measure = d.measure AND newer.delivery_id > d.delivery_id
-        AND (newer.state <> 'skipped' OR newer.action = newer.measure)
-        AND (newer.scope = 'origin'
-             OR (SELECT source_guild FROM punishments WHERE event_id = newer.punishment_id) = p.source_guild))";
+    AND NOT EXISTS (SELECT 1 FROM deliveries later JOIN punishments theirs ON theirs.event_id = later.punishment_id
+        WHERE later.guild_id = d.guild_id
+        AND later.target_user = d.target_user AND later.measure = d.measure AND later.delivery_id > d.delivery_id
+        AND iif(later.action = later.measure, theirs.status = 'active', later.state <> 'skipped')
+        AND (later.scope = 'origin' OR theirs.source_guild = p.source_guild)";
+
+/// The end of [`STANDS`]: also what is applied once more after an undo.
+fn stands() -> String {
+    format!("{STANDS} AND NOT {APPLIED_AGAIN})")
+}
 
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
@@ -93,8 +98,9 @@ impl Change<'_> {
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user)])?;
         let sql = format!(
             "SELECT {QUEUED} WHERE d.guild_id = :guild AND d.target_user = :user AND d.measure IN ('mute', 'timeout')
-                AND (d.state = 'applied' OR (d.state = 'skipped' AND d.reason = :absent)) AND {STANDS}
-              ORDER BY d.delivery_id"
+                AND (d.state = 'applied' OR (d.state = 'skipped' AND d.reason = :absent)) AND {}
+              ORDER BY d.delivery_id",
+            stands()
         );
         let values = rusqlite::named_params! {
             ":guild": Sql(guild), ":user": Sql(user), ":absent": WHEN_THEY_JOIN, ":now": self.now().millis()
@@ -118,8 +124,9 @@ impl Change<'_> {
     fn open_by_hand(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
         let sql = "SELECT event_id AS id FROM punishments p
              WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3
-               AND event_id = (SELECT max(event_id) FROM punishments
-                                WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3)
+               AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = ?2
+                       AND later.source_guild = ?1 AND later.measure = ?3 AND later.event_id > p.event_id
+                       AND later.status = 'active')
                AND action = measure AND status = 'active' AND (expires_at IS NULL OR expires_at > ?4)
                AND NOT EXISTS (SELECT 1 FROM deliveries WHERE punishment_id = p.event_id AND guild_id = ?1)";
         let values = params![Sql(guild), Sql(user), measure.word(), self.now().millis()];
@@ -139,7 +146,8 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn renew(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let sql = format!(
-            "SELECT {QUEUED} WHERE d.delivery_id = :id AND d.renew_at <= :now AND d.state = 'applied' AND {STANDS}"
+            "SELECT {QUEUED} WHERE d.delivery_id = :id AND d.renew_at <= :now AND d.state = 'applied' AND {}",
+            stands()
         );
         let values = rusqlite::named_params! { ":id": Sql(id), ":now": self.now().millis() };
         let mut statement = self.connection().prepare_cached(&sql)?;

@@ -1,6 +1,6 @@
 //! Deliveries that are sent once more, or taken back in one guild alone.
 
-use super::{OPEN, QUEUED, RETURNED, Scope, queued};
+use super::{OPEN, QUEUED, RELEASED, RETURNED, Scope, queued};
 use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
@@ -44,17 +44,22 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Hands a delivery to the engine with the commit. It takes the place of whatever came after it.
+    /// Hands a delivery to the engine with the commit. It takes the place of whatever came after it. One that waits for a
+    /// direct message goes when that has settled.
     pub(super) fn queue(&self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT (SELECT max(other.delivery_id) FROM deliveries other WHERE other.guild_id = d.guild_id
-                        AND other.target_user = d.target_user AND other.measure = d.measure) AS newest, {QUEUED}
+                        AND other.target_user = d.target_user AND other.measure = d.measure) AS newest,
+                    {RELEASED} AS released, {QUEUED}
              WHERE d.delivery_id = ?1"
         );
-        let read = |row: &Row<'_>| Ok((column(row, "newest")?, queued(row)?));
-        let (newest, mut queued) = self.connection().prepare_cached(&sql)?.query_row([Sql(id)], read)?;
+        let read = |row: &Row<'_>| Ok((column(row, "newest")?, row.get("released")?, queued(row)?));
+        let (newest, released, mut queued) =
+            self.connection().prepare_cached(&sql)?.query_row([Sql(id)], read)?;
         queued.instead_of = Some(newest).filter(|newest| *newest != id);
-        self.send_after_commit(queued);
+        if released {
+            self.send_after_commit(queued);
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! What is kept of it are snowflakes: a `PUT` of what is so already makes no audit entry (FACTS A3), so that a
 //! delivery of which an entry tells has changed something, and what has changed since is later than that entry.
 
+use super::APPLIED_AGAIN;
 use crate::store::rows::Sql;
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
@@ -53,16 +54,21 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn is_echo(&self, of: Echo) -> Result<bool, StoreError> {
-        let sql = "SELECT d.state = 'applied' AND d.updated_at < ?5 OR d.lifted IS NOT NULL AND d.lifted >= coalesce(d.echo, 0),
+        // What was lifted and is open, or was applied again, is done once more.
+        let sql = format!(
+            "SELECT d.state = 'applied' AND d.updated_at < ?5
+                    OR d.lifted IS NOT NULL AND d.lifted >= coalesce(d.echo, 0)
+                       AND (d.let_go = 1 OR d.state NOT IN ('applied', 'sending', 'unknown', 'pending')),
                    d.echo,
                    EXISTS (SELECT 1 FROM deliveries later WHERE later.guild_id = d.guild_id AND later.measure = d.measure
                        AND later.target_user = d.target_user AND later.delivery_id > d.delivery_id
-                       AND later.action <> d.action AND later.state = 'applied'
+                       AND later.action <> d.action AND later.state = 'applied' AND NOT {APPLIED_AGAIN}
                        AND (d.echo IS NOT NULL OR later.updated_at < ?6))
               FROM deliveries d
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = ?3 AND d.action = ?4 AND d.created_at <= ?7
                AND (d.state IN ('applied', 'sending', 'unknown', 'pending') OR d.sent = 1)
-             ORDER BY d.delivery_id DESC LIMIT 1";
+             ORDER BY d.delivery_id DESC LIMIT 1"
+        );
         let (at, measure) = (of.at(), of.action.measure().word());
         let values = params![
             Sql(of.guild),
@@ -76,7 +82,7 @@ impl View<'_> {
         let read = |row: &Row<'_>| -> rusqlite::Result<(bool, Option<i64>, bool)> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         };
-        let found = self.connection.prepare_cached(sql)?.query_row(values, read).optional()?;
+        let found = self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?;
         Ok(found.is_some_and(|(is_over, echo, taken_back)| {
             let known = echo.map(i64::cast_unsigned);
             let told_before = of.logged && known.is_some_and(|known| known != of.entry);

@@ -1,5 +1,6 @@
 //! Whose what stands in a guild is: what an undo may touch.
 
+use super::APPLIED_AGAIN;
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, named_params, params};
@@ -31,14 +32,19 @@ pub struct Asked {
 /// The deliveries that may have done what stands there: those since the measure was last taken back whose request left,
 /// or may have. One that was refused did nothing, and an undo that was refused, or skipped, has taken nothing back. A
 /// timeout ends by itself.
-const STANDING: &str = "deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+fn standing() -> String {
+    format!(
+        "deliveries d JOIN punishments p ON p.event_id = d.punishment_id
      WHERE d.guild_id = :guild AND d.target_user = :user AND d.measure = :measure AND d.action = d.measure
        AND d.delivery_id < :before AND (d.state = 'applied' OR d.sent = 1)
        AND (d.lifted IS NULL OR d.echo > d.lifted)
-       AND d.delivery_id > coalesce((SELECT max(undo.delivery_id) FROM deliveries undo
-             WHERE undo.guild_id = :guild AND undo.target_user = :user AND undo.measure = :measure
-               AND undo.action <> undo.measure AND undo.state = 'applied' AND undo.delivery_id < :before), 0)
-       AND (d.measure <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > :now)";
+       AND NOT EXISTS (SELECT 1 FROM deliveries later
+             WHERE later.guild_id = :guild AND later.target_user = :user AND later.measure = :measure
+               AND later.action <> later.measure AND later.state = 'applied' AND later.delivery_id < :before
+               AND later.delivery_id > d.delivery_id AND NOT {APPLIED_AGAIN})
+       AND (d.measure <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > :now)"
+    )
+}
 
 /// What is known of those deliveries.
 struct Standing {
@@ -160,12 +166,18 @@ impl View<'_> {
         user: UserId,
         measure: Action,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT action <> measure FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
-                AND (state = 'applied' OR (sent = 1 AND action = measure)) ORDER BY delivery_id DESC LIMIT 1";
+        let sql = format!(
+            "SELECT later.action <> later.measure FROM deliveries later
+              WHERE later.guild_id = ?1 AND later.target_user = ?2 AND later.measure = ?3
+                AND (later.state = 'applied' OR (later.sent = 1 AND later.action = later.measure))
+                AND NOT (later.action <> later.measure AND EXISTS (SELECT 1 FROM deliveries d WHERE d.guild_id = ?1
+                     AND d.target_user = ?2 AND d.measure = ?3 AND d.delivery_id < later.delivery_id AND {APPLIED_AGAIN}))
+              ORDER BY later.delivery_id DESC LIMIT 1"
+        );
         let values = params![Sql(guild), Sql(user), measure.measure().word()];
         Ok(self
             .connection
-            .prepare_cached(sql)?
+            .prepare_cached(&sql)?
             .query_row(values, |row| row.get(0))
             .optional()?
             .unwrap_or(true))
@@ -235,7 +247,8 @@ impl View<'_> {
                     min(iif(d.was_there IS NULL, d.created_at, NULL)) AS since,
                     max(iif(d.was_there IS NULL, d.updated_at, NULL)) AS until,
                     max(iif(d.was_there IS NULL AND d.state = 'applied', d.updated_at, NULL)) AS applied
-               FROM {STANDING}"
+               FROM {}",
+            standing()
         );
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
         let read = |row: &Row<'_>| {
@@ -288,7 +301,8 @@ impl Change<'_> {
     ) -> Result<(), StoreError> {
         let sql = format!(
             "UPDATE deliveries SET was_there = :entry IS NULL, echo = coalesce(:entry, echo)
-              WHERE delivery_id IN (SELECT d.delivery_id FROM {STANDING} AND d.was_there IS NULL)"
+              WHERE delivery_id IN (SELECT d.delivery_id FROM {} AND d.was_there IS NULL)",
+            standing()
         );
         let values = named_params! {
             ":guild": Sql(guild), ":user": Sql(user), ":measure": measure.measure().word(), ":before": below(Some(undo)),

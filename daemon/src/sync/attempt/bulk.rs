@@ -1,7 +1,7 @@
 //! Several bans of one guild, tried once by one request. Each has its own gates and its own outcome.
 
 use super::{
-    Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, after, conclude, priority, settled,
+    Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, after, conclude, has_waited, priority, settled,
     short_reason, try_once, waiting_as,
 };
 use crate::discord::budget::Slot;
@@ -64,7 +64,7 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
         return (vec![Tried { delivery, settlement, fate: Fate::WithTheLane }], next);
     }
     let mut tried = Vec::with_capacity(leaving.len());
-    if leaving.iter().any(|one| one.scope == Scope::Origin) {
+    if leaving.iter().any(|one| one.scope == Scope::Origin || has_waited(one)) {
         match still_open(tools, &leaving).await {
             Ok(open) => {
                 let (waiting, ended) = leaving.into_iter().partition(|one| open.contains(&one.id));

@@ -2,7 +2,7 @@
 
 use crate::store::{NewPunishment, Settlement, WHEN_THEY_JOIN};
 use crate::sync::record::{AtOrigin, record};
-use crate::testing::{TestDaemon, by_operator, guild, sandbox, user};
+use crate::testing::{TestDaemon, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::Sandbox;
 use wayhaven_shared::Fault;
@@ -42,7 +42,7 @@ impl Network {
 
     async fn ask(&self, of: u64, operation: &str, arguments: Value) {
         let request = serde_json::from_value(json!({ "operation": operation, "arguments": arguments }));
-        self.test.ask(by_operator(Role::Owner, Some(of), request.unwrap())).await.unwrap();
+        self.test.ask(confirmed(by_operator(Role::Owner, Some(of), request.unwrap()))).await.unwrap();
     }
 
     async fn name_role(&self, of: u64, role: Option<&str>) {
@@ -264,6 +264,36 @@ async fn fault_38_the_end_of_a_childs_own_mute_lets_its_mains_be_done_again() {
     network.settled(child).await;
     assert!(network.muted(child, victim));
     assert_eq!(network.requests(child, victim), 3);
+}
+
+#[tokio::test]
+async fn fault_38_a_mute_that_remains_after_a_newer_one_was_reverted_is_done_again() {
+    let network = Network::of(1).await;
+    let (main, child) = (network.main(), network.child());
+    let [commanded, by_hand, own] = [(); 3].map(|()| network.member_of(&[main, child]));
+    network.punish(main, "mute", commanded, None).await;
+    let role = network.sandbox.role(main, "Muted");
+    network.sandbox.people().add_role(main, network.sandbox.moderator(), by_hand, role).unwrap();
+    network.settled(main).await;
+    for whom in [commanded, by_hand] {
+        let newer = network.punish(main, "mute", whom, None).await;
+        network.ask(main, "punishment revert", json!({ "punishments": [newer.to_string()] })).await;
+    }
+    // The child's own, which has ended beside its main's.
+    network.punish(main, "mute", own, None).await;
+    network.punish(child, "mute", own, Some("1h")).await;
+    network.test.advance(&network.sandbox, "2h").await;
+    network.test.punishment(own, 3).await;
+    for whom in [commanded, by_hand, own] {
+        network.rejoin(child, whom);
+        network.rejoin(main, whom);
+    }
+    network.settled(child).await;
+    network.settled(main).await;
+    for whom in [commanded, by_hand, own] {
+        assert!(network.muted(child, whom), "{whom} in the child");
+        assert!(network.muted(main, whom), "{whom} in the main");
+    }
 }
 
 #[tokio::test]
