@@ -141,7 +141,7 @@ impl Driver {
         let mut driver = Self {
             stage: Arc::clone(stage),
             dice: Dice::new(!seed),
-            tells: seed % 3 == 0,
+            tells: seed.is_multiple_of(3),
             home: home.unwrap(),
             life: None,
             model: Model::default(),

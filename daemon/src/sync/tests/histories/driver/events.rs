@@ -8,6 +8,17 @@ use serde_json::{Value, json};
 use wayhaven_sandbox::world::action;
 use wayhaven_shared::operations::punishment::Action;
 
+/// What an audit log has that was not taken in.
+struct Fresh {
+    id: u64,
+    guild: Guild,
+    /// Its place in the log.
+    at: usize,
+    entry: Value,
+    /// The event that comes with it, by its name.
+    event: Option<(&'static str, Value)>,
+}
+
 impl Driver {
     /// Waits until the gateway's events so far are taken in: one more is made, and they keep their order. Whether there
     /// were any about the history's users.
@@ -43,7 +54,7 @@ impl Driver {
 
     /// The same, given up in the middle after so many turns.
     pub(super) fn pump_for(&mut self, turns: Option<usize>) -> bool {
-        let mut fresh: Vec<(u64, Guild, usize, Value, Option<(&str, Value)>)> = Vec::new();
+        let mut fresh: Vec<Fresh> = Vec::new();
         self.stage.sandbox.read(|world| {
             for (guild, id) in self.stage.guilds.iter().enumerate() {
                 for (at, entry) in world.guilds[id].audit.iter().enumerate().skip(self.taken[guild]) {
@@ -58,14 +69,14 @@ impl Driver {
                             action::BAN_REMOVE => Some(("GUILD_BAN_REMOVE", event)),
                             _ => None,
                         };
-                        fresh.push((entry.id, guild, at, data, event));
+                        fresh.push(Fresh { id: entry.id, guild, at, entry: data, event });
                     }
                 }
             }
         });
-        fresh.sort_by_key(|entry| entry.0);
+        fresh.sort_by_key(|one| one.id);
         let any = !fresh.is_empty();
-        for (_, guild, at, entry, event) in fresh {
+        for Fresh { guild, at, entry, event, .. } in fresh {
             let event = event.map(|(name, event)| event::read(name, &event).unwrap().unwrap());
             let entry = event::read("GUILD_AUDIT_LOG_ENTRY_CREATE", &entry).unwrap().unwrap();
             // Events come in either order, and may come twice.
