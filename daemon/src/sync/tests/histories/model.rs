@@ -55,6 +55,8 @@ pub(super) struct Place {
     open: BTreeSet<Guild>,
     /// Whether the guild does not apply bans of them, because its own staff took one back.
     excepted: Option<bool>,
+    /// Whether that begins as soon as an undo of the guild's own is done.
+    excepting: bool,
     /// Whether that ends as soon as a ban of the guild's own is done.
     ending: bool,
 }
@@ -186,7 +188,10 @@ impl Model {
         if overridden {
             // Whether it had arrived by then is known only of what is settled.
             let settled = !own.murky && own.open.iter().all(|other| *other == source);
-            own.excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
+            let excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
+            // It counts once the undo is done: what a main decides before that may still pass.
+            own.excepting = excepted == Some(true);
+            own.excepted = excepted.filter(|_| !own.excepting);
         }
         if !by_hand && own.excepted != Some(false) {
             own.ending = on;
@@ -298,7 +303,7 @@ impl Model {
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
         if on {
-            (place.excepted, place.ending) = (Some(false), false);
+            (place.excepted, place.excepting, place.ending) = (Some(false), false, false);
         } else if overridden {
             place.excepted =
                 if place.murky { place.excepted.filter(|excepted| *excepted) } else { Some(true) };
@@ -318,6 +323,9 @@ impl Model {
     pub(super) fn settled(&mut self) {
         for place in self.places.values_mut() {
             place.open.clear();
+            if std::mem::take(&mut place.excepting) {
+                place.excepted = Some(true);
+            }
             if std::mem::take(&mut place.ending) {
                 place.excepted = Some(false);
             }
