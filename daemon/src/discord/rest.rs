@@ -3,6 +3,7 @@
 //! serenity's own limiter stays off (FACTS C3: it does not see the global limit and can resend for ever), so REST
 //! is ours. Every request that changes something in a guild shows a [`Permit`](crate::network::Permit) and reads its guild from it.
 
+mod audit_logs;
 mod bulk;
 mod buttons;
 mod calls;

@@ -6,6 +6,7 @@ mod anew;
 mod echo;
 mod listing;
 mod provenance;
+mod settle;
 
 pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use anew::Stand;
@@ -322,72 +323,6 @@ impl Change<'_> {
         self.update_and_tell(&sql, params![Sql(link), self.now().millis()])
     }
 
-    /// Records what became of a delivery, unless it has ended already. Whether it was recorded. What a freeze held
-    /// that has ended meanwhile is opened again at once: nothing else would.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
-        if settlement.state == DeliveryState::Applied {
-            // A guild's own undo by command ends what its staff did like one by hand.
-            let sql = "DELETE FROM local_causes WHERE (guild_id, user_id, measure) =
-                           (SELECT guild_id, target_user, measure FROM deliveries
-                             WHERE delivery_id = ?1 AND scope = 'origin' AND action <> measure)";
-            self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
-            self.own_hand_ends_exception(id)?;
-            self.end_older_undo(id)?;
-        }
-        let sql = format!(
-            "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,
-                not_before = ?6, updated_at = ?4, was_there = coalesce(?8, was_there)
-             WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
-        );
-        let now = self.now().millis();
-        let not_before = settlement.wait.map(|wait| now.saturating_add_unsigned(millis(wait)));
-        let (state, attempts) = (settlement.state.word(), settlement.attempts);
-        // What Discord has refused was not done, and is nobody's to undo.
-        let sent =
-            matches!(settlement.state, DeliveryState::Applied | DeliveryState::Unknown) && attempts > 0;
-        let values =
-            params![Sql(id), state, settlement.reason, now, attempts, not_before, sent, settlement.was_there];
-        if !self.update_and_tell(&sql, values)?.is_empty() {
-            if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
-                self.reopen(id)?;
-            }
-            if settlement.state.is_final() {
-                self.ended_so(id, settlement.state)?;
-            }
-            return Ok(true);
-        }
-        // Also of what was superseded while its request was on the way: an undo has to know that it left.
-        let sql =
-            "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3, was_there = coalesce(?4, was_there)
-             WHERE delivery_id = ?1";
-        let values = params![Sql(id), attempts, sent, settlement.was_there];
-        self.connection().prepare_cached(sql)?.execute(values)?;
-        Ok(false)
-    }
-
-    /// Marks a delivery whose request must not be repeated as about to leave; whether it was still open. Once this is
-    /// committed, a restart asks what became of it before anything is sent.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn mark_sending(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let sql = format!(
-            "UPDATE deliveries SET state = 'sending', reason = NULL, sent = 1, sent_at = ?2, updated_at = ?2
-             WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
-        );
-        Ok(!self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?.is_empty())
-    }
-
-    /// Whether a freeze holds the delivery, as the links are inside this transaction.
-    fn is_held_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
-        let queued = self.connection().prepare_cached(&sql)?.query_row([Sql(id)], queued)?;
-        Ok(self.topology_here()?.holds(queued.source, queued.action))
-    }
-
     /// Opens again what has failed or stands still, for another try; whether it was done. What something newer would
     /// have superseded stays as it is.
     ///
@@ -432,8 +367,4 @@ impl Change<'_> {
         };
         changed.into_iter().map(tell).collect()
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

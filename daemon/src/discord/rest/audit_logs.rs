@@ -1,0 +1,74 @@
+//! Reading guilds' audit logs.
+
+use super::calls::{AuditLogEntry, AuditPage, read};
+use super::{AUDIT_PAGE, Call, Rest, RestError};
+use crate::discord::budget::{Priority, Slot};
+use crate::discord::routes::Route;
+use reqwest::Method;
+use wayhaven_shared::value::{GuildId, UserId};
+
+impl Rest {
+    /// The newest entries of one kind in a guild's audit log, newest first.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log(&self, guild: GuildId, kind: u64) -> Result<Vec<AuditLogEntry>, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
+        let path = format!("/guilds/{guild}/audit-logs?action_type={kind}&limit=100");
+        let mut value = self.read(Priority::Interactive, route, &path).await?;
+        read(value["audit_log_entries"].take())
+    }
+
+    /// The newest entries of one kind that this user made in a guild's audit log, newest first.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn latest_audit_log_by(
+        &self,
+        guild: GuildId,
+        kind: u64,
+        by: UserId,
+    ) -> Result<Vec<AuditLogEntry>, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
+        let path = format!("/guilds/{guild}/audit-logs?user_id={by}&action_type={kind}&limit=100");
+        let mut value = self.read(Priority::Interactive, route, &path).await?;
+        read(value["audit_log_entries"].take())
+    }
+
+    /// A page of a guild's audit log: the oldest entries of every kind behind `after`, oldest first, at most
+    /// [`AUDIT_PAGE`] of them.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log_after(&self, guild: GuildId, after: u64) -> Result<AuditPage, RestError> {
+        let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
+        let path = format!("/guilds/{guild}/audit-logs?after={after}&limit={AUDIT_PAGE}");
+        read(self.read(Priority::Backfill, route, &path).await?)
+    }
+
+    /// A page of what one user did of one kind, from a guild's audit log: the oldest entries behind `after`, oldest
+    /// first, at most [`AUDIT_PAGE`] of them.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log_by(
+        &self,
+        slot: Slot,
+        guild: GuildId,
+        kind: u64,
+        actor: UserId,
+        after: u64,
+    ) -> Result<Vec<AuditLogEntry>, RestError> {
+        let path = format!(
+            "/guilds/{guild}/audit-logs?user_id={actor}&action_type={kind}&after={after}&limit={AUDIT_PAGE}"
+        );
+        let route = Self::audit_log_route(guild);
+        let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
+        read(self.send(Some(slot), call).await?["audit_log_entries"].take())
+    }
+
+    /// The route of everything that reads a guild's audit log.
+    pub fn audit_log_route(guild: GuildId) -> Route {
+        Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() }
+    }
+}
