@@ -7,7 +7,7 @@ use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::SecurityLevel;
 use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, UserId};
 
-/// How often one delivery is applied again within [`WINDOW`]: two sides do not fight for ever.
+/// How often one delivery is applied again within a day: two sides do not fight for ever.
 pub const AGAIN_AT_MOST: u32 = 3;
 
 /// A day, in milliseconds.

@@ -56,7 +56,7 @@ impl Network {
     /// Somebody who is a member of these guilds.
     fn member_of(&self, guilds: &[u64]) -> u64 {
         let member = self.sandbox.stranger();
-        guilds.iter().for_each(|of| self.sandbox.people().join(*of, member).unwrap());
+        guilds.iter().for_each(|of| self.sandbox.people().had_joined(*of, member).unwrap());
         member
     }
 
