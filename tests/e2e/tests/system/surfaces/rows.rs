@@ -4,7 +4,8 @@ use super::stage::Place;
 use wayhaven_shared::Authority;
 
 /// One operation, as it is asked for everywhere. In its texts `{user}` is whom it is about (another one per surface),
-/// `{muted}` is the mute role of the main, `{punishment}` is the latest punishment of `{user}`.
+/// `{muted}` is the mute role of the main, `{punishment}` is the latest punishment of `{user}`, and what is typed to
+/// confirm something severe.
 pub(super) struct Row {
     /// The line after `wayhaven` and in the palette.
     pub(super) line: &'static str,
@@ -50,9 +51,13 @@ const WHY: (&str, &str) = ("reason", "why not");
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     Row { line: "config muterole {muted}", options: &[("role", "{muted}")], needs: Authority::Admin, before: Joined, after: Shows("config show", "{muted}") },
+    Row { line: "config warnings 9:kick --within=30d", options: &[("steps", "9:kick"), ("within", "30d")], needs: Authority::Admin, before: Nothing, after: Shows("config show", "9:kick") },
     Row { line: "mute {user} --for=2h --reason='why not'", options: &[USER, ("for", "2h"), WHY], needs: Authority::Moderate, before: Joined, after: Everywhere(|place| place.is_muted()) },
     Row { line: "unmute {user}", options: &[USER], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| !place.is_muted()) },
     Row { line: "timeout {user} --for=1h", options: &[USER, ("for", "1h")], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| place.is_timed_out()) },
+    Row { line: "punishment amend {punishment} --reason=better", options: &[("id", "{punishment}"), ("reason", "better")], needs: Authority::Moderate, before: Nothing, after: Shows("punishment show {punishment}", "better") },
+    Row { line: "punishment revert {punishment}", options: &[("punishments", "{punishment}")], needs: Authority::Ban, before: Nothing, after: Everywhere(|place| !place.is_timed_out()) },
+    Row { line: "timeout {user} --for=30m", options: &[USER, ("for", "30m")], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| place.is_timed_out()) },
     Row { line: "untimeout {user}", options: &[USER], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| !place.is_timed_out()) },
     Row { line: "warn {user} --reason='why not'", options: &[USER, WHY], needs: Authority::Staff, before: Nothing, after: Shows("punishment list --user={user} --limit=1", "warn") },
     Row { line: "kick {user}", options: &[USER], needs: Authority::Kick, before: Nothing, after: Everywhere(|place| !place.is_member()) },

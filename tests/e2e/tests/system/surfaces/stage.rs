@@ -12,7 +12,7 @@ use wayhaven_shared::operations::audit::{AuditEntry, AuditLog, AuditResult};
 use wayhaven_shared::operations::config::ConfigStaffrole;
 use wayhaven_shared::operations::punishment::PunishmentList;
 use wayhaven_shared::value::{PageSize, RoleId, UserId};
-use wayhaven_shared::{Authority, grammar};
+use wayhaven_shared::{Authority, Effect, grammar};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,10 +163,13 @@ impl Stage {
             After::Answers(text) => Some(self.text(text, asker).await),
             _ => None,
         };
+        let severe = definition(row).effect == Effect::Severe;
+        let confirm = if severe { Some(self.text("{punishment}", asker).await) } else { None };
         let since = self.latest(row).await;
         let answer = match asker {
             Asker::CommandLine => {
-                let json = self.run(&line, Some(main.get()));
+                let confirm = format!("{line} --confirm={}", confirm.as_deref().unwrap_or_default());
+                let json = self.run(if severe { &confirm } else { &line }, Some(main.get()));
                 assert_eq!(json["kind"], definition(row).name, "{json}");
                 json["data"].to_string()
             }
@@ -174,6 +177,10 @@ impl Stage {
                 self.terminal.press(&format!(":--guild={main} {line}\r"));
                 match &wanted {
                     Some(wanted) => self.terminal.shows(&[definition(row).name, wanted]),
+                    None if severe => {
+                        self.terminal.shows(&["to go on"]);
+                        self.terminal.press(&format!("{}\r", confirm.unwrap_or_default()));
+                    }
                     None => {
                         self.terminal.shows(&["do this?"]);
                         self.terminal.press("y");
@@ -189,8 +196,10 @@ impl Stage {
         if let (Some(wanted), true) = (wanted, asker != Asker::Palette) {
             assert!(answer.contains(&wanted), "{asker:?} {line}: {answer}");
         }
-        // The palette runs a change dry first, and that is audited too.
-        let asked = if asker == Asker::Palette && definition(row).effect.changes() { 2 } else { 1 };
+        // The palette runs a change dry first, and so does Discord what is severe; that is audited too.
+        let dry_first = (asker == Asker::Palette && definition(row).effect.changes())
+            || (asker == Asker::Discord && severe);
+        let asked = if dry_first { 2 } else { 1 };
         let entry = self.audited(row, since, asker.surface(), asked).await;
         assert_eq!(entry.result, AuditResult::Success, "{asker:?} {line}: {entry:?}");
         assert_eq!(entry.guild_id, Some(main), "{asker:?} {line}");
@@ -217,8 +226,17 @@ impl Stage {
         }
         let (main, people) = (self.setting.main.get(), self.setting.sandbox.people());
         let asked = people.slash(main, by, definition(row).name, Value::Object(options)).unwrap();
+        let reply = people.reply(asked).await.unwrap();
+        let rows = reply["components"].as_array().into_iter().flatten();
+        let go = rows
+            .flat_map(|row| row["components"].as_array().into_iter().flatten())
+            .find(|button| button["label"] == "Do it")
+            .and_then(|button| button["custom_id"].as_str());
+        if let Some(go) = go {
+            people.press(asked, by, go).unwrap();
+        }
         // Without the marks that keep Discord from reading markdown in it.
-        people.reply(asked).await.unwrap().to_string().replace('\\', "")
+        reply.to_string().replace('\\', "")
     }
 
     /// Somebody with every permission but the one it needs: refused, audited, and nothing changed.
