@@ -83,7 +83,7 @@ async fn a_temporary_mute_ends_and_its_role_is_taken() {
         (child, set_mute_role(&test, &sandbox, child).await),
     ];
     for (of, _) in roles {
-        sandbox.people().join(of, victim).unwrap();
+        sandbox.people().had_joined(of, victim).unwrap();
     }
     punish(&test, &sandbox, "mute", victim, Some("1h")).await;
     test.daemon.engine().drain().await;
@@ -101,7 +101,7 @@ async fn a_timeout_only_ends_and_no_request_is_made_for_that() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     for of in [main, child] {
-        sandbox.people().join(of, victim).unwrap();
+        sandbox.people().had_joined(of, victim).unwrap();
     }
     punish(&test, &sandbox, "timeout", victim, Some("1h")).await;
     test.daemon.engine().drain().await;
@@ -120,7 +120,7 @@ async fn a_timeout_that_ends_before_it_could_be_made_is_not_sent_afterwards() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     for of in [main, child] {
-        sandbox.people().join(of, victim).unwrap();
+        sandbox.people().had_joined(of, victim).unwrap();
     }
     configure(&test, main, "sync freeze", json!({})).await;
     let id = test.punish(main, ask("timeout", victim, Some("1h"))).await.punishment.unwrap().id;

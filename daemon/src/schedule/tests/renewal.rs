@@ -18,7 +18,7 @@ async fn timed_out(sandbox: &Sandbox, span: &str) -> (TestDaemon, u64, Punishmen
     let test = TestDaemon::start(sandbox).await;
     let victim = sandbox.stranger();
     for of in [sandbox.main_guild(), sandbox.children()[0]] {
-        sandbox.people().join(of, victim).unwrap();
+        sandbox.people().had_joined(of, victim).unwrap();
     }
     let id = test.punish(sandbox.main_guild(), timeout(victim, span)).await.punishment.unwrap().id;
     test.until_counted(id, DeliveryState::Applied, 1).await;
@@ -97,7 +97,7 @@ async fn what_was_taken_back_or_replaced_is_not_renewed() {
     let (shorter, by_staff) = (sandbox.stranger(), sandbox.stranger());
     for whom in [shorter, by_staff] {
         for of in [main, child] {
-            sandbox.people().join(of, whom).unwrap();
+            sandbox.people().had_joined(of, whom).unwrap();
         }
         let id = test.punish(main, timeout(whom, "60d")).await.punishment.unwrap().id;
         test.until_counted(id, DeliveryState::Applied, 1).await;

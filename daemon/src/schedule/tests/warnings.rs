@@ -51,7 +51,7 @@ async fn a_warning_that_reaches_a_step_exactly_leads_to_what_the_step_says_in_th
     let test = TestDaemon::start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
     for of in sandbox.children().into_iter().chain([main]) {
-        sandbox.people().join(of, victim).unwrap();
+        sandbox.people().had_joined(of, victim).unwrap();
     }
     steps(&test, main, json!({ "steps": "2:timeout:1h,3:ban:3d" })).await;
     assert_eq!(said(&test.punish(main, warn(victim)).await).as_deref(), Some("1 of 2"));

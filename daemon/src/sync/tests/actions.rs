@@ -21,7 +21,7 @@ use wayhaven_shared::value::{PunishmentId, RoleId, Timestamp};
 fn member(sandbox: &Sandbox) -> u64 {
     let whom = sandbox.stranger();
     for place in sandbox.children().into_iter().chain([sandbox.main_guild()]) {
-        sandbox.people().join(place, whom).unwrap();
+        sandbox.people().had_joined(place, whom).unwrap();
     }
     whom
 }
@@ -94,7 +94,7 @@ async fn a_child_without_a_mute_role_is_foreseen_blocks_mutes_alone_and_goes_on_
 /// Somebody who is a member of that guild only.
 fn sandbox_member(sandbox: &Sandbox, place: u64) -> u64 {
     let whom = sandbox.stranger();
-    sandbox.people().join(place, whom).unwrap();
+    sandbox.people().had_joined(place, whom).unwrap();
     whom
 }
 

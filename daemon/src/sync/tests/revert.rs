@@ -195,7 +195,7 @@ async fn an_older_timeout_applies_again_when_the_newer_one_is_reverted() {
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let victim = sandbox.members(main)[0];
     if !sandbox.is_member(child, victim) {
-        sandbox.people().join(child, victim).unwrap();
+        sandbox.people().had_joined(child, victim).unwrap();
     }
     let timeout = |span: &str| Timeout {
         user: user(victim),
