@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 use steps::{Step, history};
 
 /// How many histories a test run plays.
-const ORDINARILY: u64 = 600;
+const ORDINARILY: u64 = 1_000;
 
 /// How many at once: most of one's time is spent waiting for the next try of a request that failed.
 const AT_ONCE: usize = 24;
