@@ -375,7 +375,7 @@ impl Driver {
                 _ => {}
             }
         }
-        self.kicks.gates_changed(main, child);
+        self.kicks.gates_changed(main, child, self.model.frozen.contains(&main));
         if restricted || child.is_some_and(|child| !self.model.is_open(main, child)) {
             self.model.restricted(main, child);
         }

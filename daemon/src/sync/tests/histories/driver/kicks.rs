@@ -13,7 +13,7 @@ pub(super) struct Picture {
     member: [Option<bool>; GUILDS],
     /// Which mains' kicks may still be on their way to which child.
     open: BTreeSet<(Guild, Guild)>,
-    /// Kicks that a freeze holds.
+    /// Kicks that a freeze holds, or may hold.
     held: BTreeSet<(Guild, Guild)>,
 }
 
@@ -24,8 +24,8 @@ impl Default for Picture {
 }
 
 impl Picture {
-    /// The gates of a link, or of all of a main's, are another way from now on.
-    pub(super) fn gates_changed(&mut self, main: Guild, child: Option<Guild>) {
+    /// The gates of a link, or of all of a main's, are another way from now on; whether that main is frozen.
+    pub(super) fn gates_changed(&mut self, main: Guild, child: Option<Guild>, frozen: bool) {
         let mut touched: Vec<_> = self
             .open
             .extract_if(.., |(of, to)| *of == main && child.is_none_or(|child| child == *to))
@@ -33,8 +33,12 @@ impl Picture {
         touched.extend(
             self.held.extract_if(.., |(of, to)| *of == main && child.is_none_or(|child| child == *to)),
         );
-        for (_, to) in touched {
-            self.member[to] = None;
+        for link in touched {
+            self.member[link.1] = None;
+            // What had not left by then is held, and comes when the freeze ends.
+            if frozen {
+                self.held.insert(link);
+            }
         }
     }
 
