@@ -16,6 +16,7 @@ use crate::discord::directory::{Directory, Presence, needed};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
+use crate::sync::batch::is_in_question;
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -208,8 +209,8 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
     match delivery.scope {
         Scope::Origin => still_open(tools, delivery).await?,
         Scope::Child(_) if delivery.action.is_undo() => whose::may_take_back(tools, delivery).await?,
-        // It may have ended in the store alone: the gate that kept its undo from being sent may be open again by now.
-        Scope::Child(_) if has_waited(delivery) => still_open(tools, delivery).await?,
+        // No question is worth a request where it has ended.
+        Scope::Child(_) if is_in_question(delivery) => still_open(tools, delivery).await?,
         Scope::Child(_) => {}
     }
     let roles = roles::of(tools, delivery).await?;
@@ -262,6 +263,10 @@ async fn send(
             tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?
         }
     };
+    if matches!(delivery.scope, Scope::Child(_)) && !delivery.action.is_undo() {
+        // It may have ended in the store alone: the gate that kept its undo from being sent may be open again by now.
+        still_open(tools, delivery).await?;
+    }
     // The gates once more, now that the request is about to leave: the link may be gone by now.
     let permit = permit_for(&tools.store.topology(), delivery)?;
     let reason = reason.or_else(|| Some(delivery.reason.as_ref()?.audit_reason()));
@@ -316,7 +321,8 @@ fn short_reason(delivery: &Queued) -> Option<String> {
     (short.len() < whole.len()).then_some(short)
 }
 
-/// What somebody did by hand in the guild meanwhile takes the place of what waits, and tells the lane nothing of it.
+/// What takes the place of what waits tells the lane nothing of it where it is not sent itself: somebody did it by hand in
+/// the guild meanwhile, or a gate is shut.
 async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
     let open = match delivery.action.is_undo() {
@@ -329,11 +335,6 @@ async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
         Ok(false) => Err(overtaken()),
         Err(fault) => Err(Stop::Store(fault)),
     }
-}
-
-/// Whether it has waited in its lane for more than its turn.
-fn has_waited(delivery: &Queued) -> bool {
-    delivery.state != DeliveryState::Pending || delivery.attempts > 0
 }
 
 /// Something newer has ended it: this says so once more, and changes nothing.

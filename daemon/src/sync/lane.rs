@@ -118,13 +118,13 @@ impl Lane {
         }
         if let Some(until) = deferred {
             self.deferred_until = self.deferred_until.max(Some(until));
-            self.deferred.push_back(put_off(delivery));
+            self.deferred.push_back(delivery);
             return None;
         }
         let reason = match &self.shut {
             Some(Shut::Blocked(reason)) => Some(reason),
             Some(Shut::Away) => {
-                self.parked.push(put_off(delivery));
+                self.parked.push(delivery);
                 return None;
             }
             None => self.why_barred(delivery.action),
@@ -132,7 +132,7 @@ impl Lane {
         match reason {
             Some(reason) => {
                 let settled = (delivery.id, blocked(reason, delivery.attempts));
-                self.parked.push(put_off(delivery));
+                self.parked.push(delivery);
                 Some(settled)
             }
             None => {
@@ -254,11 +254,9 @@ impl Lane {
         match (fate, next) {
             (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => {}
             (Fate::Alone, _) => self.queue.push_front(delivery),
-            (_, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => {
-                self.parked.push(put_off(delivery))
-            }
+            (_, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => self.parked.push(delivery),
             // Before the others that wait: it was tried first.
-            (_, Next::Defer(_)) => self.deferred.push_front(put_off(delivery)),
+            (_, Next::Defer(_)) => self.deferred.push_front(delivery),
             _ => self.queue.push_front(delivery),
         }
     }
@@ -303,7 +301,7 @@ impl Lane {
                 let late: VecDeque<Queued> = late;
                 for delivery in barred.into_iter().chain(late) {
                     turn.settlements.push((delivery.id, blocked(&reason, delivery.attempts)));
-                    self.parked.push(put_off(delivery));
+                    self.parked.push(delivery);
                 }
                 turn.alarm = Some(Alarm::Blocked(reason.clone()));
                 self.barred.retain(|(other, _)| *other != measure);
@@ -314,13 +312,13 @@ impl Lane {
                     std::mem::take(&mut self.queue).into_iter().chain(std::mem::take(&mut self.deferred));
                 for delivery in waiting {
                     turn.settlements.push((delivery.id, blocked(&reason, delivery.attempts)));
-                    self.parked.push(put_off(delivery));
+                    self.parked.push(delivery);
                 }
                 turn.alarm = Some(Alarm::Blocked(reason.clone()));
                 self.shut = Some(Shut::Blocked(reason));
             }
             Next::Away => {
-                self.parked.extend(std::mem::take(&mut self.queue).into_iter().map(put_off));
+                self.parked.extend(std::mem::take(&mut self.queue));
                 self.shut = Some(Shut::Away);
             }
             Next::Halt => turn.halt = true,
@@ -384,14 +382,6 @@ impl Lane {
     /// Whether something moves, or will by itself in a moment: not what waits for a person, or for hours.
     pub(super) fn is_moving(&self) -> bool {
         self.sending.is_some() || (self.shut.is_none() && self.not_before.is_none() && !self.queue.is_empty())
-    }
-}
-
-/// One that waits for more than its turn: it is made sure then that it is still to be sent.
-fn put_off(delivery: Queued) -> Queued {
-    match delivery.state {
-        DeliveryState::Pending => Queued { state: DeliveryState::Blocked, ..delivery },
-        _ => delivery,
     }
 }
 

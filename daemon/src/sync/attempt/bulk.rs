@@ -1,7 +1,7 @@
 //! Several bans of one guild, tried once by one request. Each has its own gates and its own outcome.
 
 use super::{
-    Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, after, conclude, has_waited, priority, settled,
+    Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, after, conclude, priority, settled,
     short_reason, try_once, waiting_as,
 };
 use crate::discord::budget::Slot;
@@ -64,21 +64,19 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
         return (vec![Tried { delivery, settlement, fate: Fate::WithTheLane }], next);
     }
     let mut tried = Vec::with_capacity(leaving.len());
-    if leaving.iter().any(|one| one.scope == Scope::Origin || has_waited(one)) {
-        match still_open(tools, &leaving).await {
-            Ok(open) => {
-                let (waiting, ended) = leaving.into_iter().partition(|one| open.contains(&one.id));
-                leaving = waiting;
-                tried.extend(ended.into_iter().map(superseded));
-            }
-            Err(()) => return (with_the_lane(leaving, |_| None), Next::Again(STORE_WAIT)),
+    match still_open(tools, &leaving).await {
+        Ok(open) => {
+            let (waiting, ended) = leaving.into_iter().partition(|one| open.contains(&one.id));
+            leaving = waiting;
+            tried.extend(ended.into_iter().map(superseded));
         }
+        Err(()) => return (with_the_lane(leaving, |_| None), Next::Again(STORE_WAIT)),
     }
     let next = request(tools, leaving, slot, &mut tried).await;
     (tried, next)
 }
 
-/// What somebody did by hand in the guild meanwhile takes the place of what waits, and tells the lane nothing of it.
+/// Which of them nothing else has ended: what takes their place tells the lane nothing of it where it is not sent itself.
 async fn still_open(tools: &Tools, leaving: &[Queued]) -> Result<HashSet<DeliveryId>, ()> {
     let ids: Vec<DeliveryId> = leaving.iter().map(|one| one.id).collect();
     let open = tools.store.read(move |view| {

@@ -6,7 +6,7 @@ use crate::store::{NewPunishment, Settlement};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
 use wayhaven_sandbox::fault::Scope;
-use wayhaven_sandbox::{At, Fault};
+use wayhaven_sandbox::{At, Fault, Options, Sandbox, permissions};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::Mode;
 
@@ -246,4 +246,41 @@ async fn an_unban_of_a_guild_s_own_that_stood_still_does_not_lift_what_was_decid
     assert!(sandbox.is_banned(child, victim), "the main's ban is the later word");
     let left = test.read(move |view| view.origin_of(unban).unwrap().unwrap().state).await;
     assert_eq!(left, DeliveryState::Superseded);
+}
+
+#[tokio::test]
+async fn a_ban_whose_undo_a_monitor_link_kept_does_not_leave_when_the_link_is_active_again() {
+    for together in [false, true] {
+        let bits = permissions::LEAST_FOR_BOT | if together { permissions::MANAGE_GUILD } else { 0 };
+        let options = Options { children: 1, global_limit: 0, bot_permissions: bits, ..Options::default() };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let test = TestDaemon::start(&sandbox).await;
+        let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+        let hang = sandbox.inject(Fault::Hang { at: At::route("PUT", BAN).guild(child) });
+        test.ban(main, sandbox.stranger()).await;
+        sandbox.wait_until(move |sandbox| !sandbox.effects_in(child).is_empty(), PATIENCE).await.unwrap();
+        // None of them has left when the one of the first is taken back.
+        let victims = [sandbox.stranger(), sandbox.stranger(), sandbox.stranger()];
+        let mut bans = Vec::new();
+        for victim in victims {
+            bans.push(test.ban(main, victim).await);
+        }
+        let mode = |mode| {
+            test.daemon
+                .store()
+                .write(move |change| Ok(change.activate_link(guild(main), guild(child), mode)?))
+        };
+        mode(Mode::Monitor).await.unwrap();
+        let unban = test.unban(main, victims[0]).await;
+        assert_eq!(test.delivery(unban, child).await.state, DeliveryState::Skipped);
+        assert_eq!(test.delivery(bans[0], child).await.state, DeliveryState::Superseded);
+        mode(Mode::Active).await.unwrap();
+        sandbox.clear(hang);
+        for id in &bans[1..] {
+            test.until_counted(*id, DeliveryState::Applied, 1).await;
+        }
+        test.daemon.engine().drain().await;
+        assert!(!sandbox.is_banned(child, victims[0]), "together: {together}");
+        assert!(victims[1..].iter().all(|victim| sandbox.is_banned(child, *victim)));
+    }
 }
