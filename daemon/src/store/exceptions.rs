@@ -67,12 +67,12 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How often a delivery was applied once more since then.
+    /// How often a delivery was applied once more since then because the guild's staff had taken it back.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn reapplied_since(&self, delivery: DeliveryId, since: Timestamp) -> Result<u32, StoreError> {
-        let sql = "SELECT count(*) FROM reapplications WHERE delivery_id = ?1 AND at > ?2";
+        let sql = "SELECT count(*) FROM reapplications WHERE delivery_id = ?1 AND at > ?2 AND overridden = 1";
         let values = params![Sql(delivery), since.millis()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
@@ -116,13 +116,27 @@ impl Change<'_> {
         Ok(ended)
     }
 
-    /// Notes that a delivery is applied once more.
+    /// Notes that a delivery is applied once more because the guild's staff have taken it back.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn note_reapplication(&self, delivery: DeliveryId) -> Result<(), StoreError> {
-        let sql = "INSERT INTO reapplications (delivery_id, at) VALUES (?1, ?2)";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(delivery), self.now().millis()])?;
+        self.note_again(delivery, true)
+    }
+
+    /// Notes that a delivery is applied once more because a newer punishment was reverted: it comes behind what took it back
+    /// along its link.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_handed_over(&self, delivery: DeliveryId) -> Result<(), StoreError> {
+        self.note_again(delivery, false)
+    }
+
+    fn note_again(&self, delivery: DeliveryId, overridden: bool) -> Result<(), StoreError> {
+        let sql = "INSERT INTO reapplications (delivery_id, at, overridden) VALUES (?1, ?2, ?3)";
+        let values = params![Sql(delivery), self.now().millis(), overridden];
+        self.connection().prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 }

@@ -145,7 +145,7 @@ impl Change<'_> {
              VALUES (?1, ?2, ?3, ?4, ?5, iif(?5 = 'proposed', NULL, ?6), ?6, ?6)
              ON CONFLICT (main_guild_id, child_guild_id) DO UPDATE
                 SET sync_mode = excluded.sync_mode, allowed_actions = excluded.allowed_actions,
-                    state = excluded.state, updated_at = excluded.updated_at,
+                    state = excluded.state, undone = iif(excluded.state = 'active', 0, undone), updated_at = excluded.updated_at,
                     accepted_at = iif(state IN ('active', 'closing'), coalesce(accepted_at, excluded.accepted_at),
                                       excluded.accepted_at)";
         let now = self.now().millis();
@@ -162,6 +162,16 @@ impl Change<'_> {
         let sql = "UPDATE guild_relationships SET state = 'closed', accepted_at = NULL, updated_at = ?2 WHERE id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![Sql(id), self.now().millis()])?;
         self.link_changed(main, child)
+    }
+
+    /// Closes a link along which what was delivered was taken back, as far as it was to be: none of it is a cause any more.
+    ///
+    /// # Errors
+    /// Where the store fails, or a guild of it is locked.
+    pub fn close_undone_link(&self, id: LinkId, main: GuildId, child: GuildId) -> Result<Link, StoreError> {
+        let sql = "UPDATE guild_relationships SET undone = 1 WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+        self.close_link(id, main, child)
     }
 
     fn link_changed(&self, main: GuildId, child: GuildId) -> Result<Link, StoreError> {

@@ -80,6 +80,6 @@ fn finish(change: &Change<'_>, main: GuildId, child: GuildId) -> Result<(), Faul
         );
         change.alert("undo_incomplete", Severity::Medium, Some(main), None, &details)?;
     }
-    change.close_link(link.id, main, child)?;
+    change.close_undone_link(link.id, main, child)?;
     Ok(())
 }

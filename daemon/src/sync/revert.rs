@@ -207,7 +207,14 @@ fn hand_over(
     let children = steps.map(|step| (step.guild, Scope::Child(step.link), step.state, step.reason));
     let origin = (one.guild_id, Scope::Origin, DeliveryState::Pending, None);
     for (guild, scope, state, reason) in std::iter::once(origin).chain(children) {
-        let reached = change.stand(one.id, guild, action)?.map(|stand| stand.state);
+        let reached = change.stand(one.id, guild, action)?;
+        if let Some(stand) = reached
+            && change.is_taken_back_along_its_link(stand.id)?
+        {
+            // Nothing of it stands there whose place could be taken.
+            continue;
+        }
+        let reached = reached.map(|stand| stand.state);
         let others = change.stand(other.id, guild, action)?;
         let missed = match (scope, reached) {
             // Made by hand there.
@@ -226,7 +233,13 @@ fn hand_over(
         }
         match others {
             None => change.add_delivery(&other, guild, scope, state, reason.as_deref())?,
-            Some(stand) => drop(change.apply_again(stand.id, state, reason.as_deref())?),
+            Some(stand) => {
+                if change.is_taken_back_along_its_link(stand.id)? {
+                    // From now on it is the later word.
+                    change.note_handed_over(stand.id)?;
+                }
+                change.apply_again(stand.id, state, reason.as_deref())?;
+            }
         }
     }
     Ok(())

@@ -19,6 +19,7 @@ mod overrides;
 mod protected;
 mod provenance;
 mod rejoin;
+mod relinked;
 mod revert;
 mod seams;
 mod trouble;

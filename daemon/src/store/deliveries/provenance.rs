@@ -46,6 +46,26 @@ fn standing() -> String {
     )
 }
 
+/// That what the delivery `d` did was taken back along its link since, and not applied again: when the link closed, where its
+/// punishment is still active.
+fn is_taken_back_along_its_link() -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM deliveries later
+          WHERE later.guild_id = d.guild_id AND later.target_user = d.target_user AND later.measure = d.measure
+            AND later.link_id = d.link_id AND later.action <> later.measure AND later.state = 'applied'
+            AND later.delivery_id > d.delivery_id AND NOT {APPLIED_AGAIN})"
+    )
+}
+
+/// Which punishments of other mains are causes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Causes {
+    /// Those that came along a link that is active.
+    OfLinks,
+    /// Also those that were left there when their link was closed: nobody but the guild's own staff lifts them.
+    AndKept,
+}
+
 /// What is known of those deliveries.
 struct Standing {
     /// How many there are.
@@ -97,7 +117,7 @@ impl View<'_> {
         if standing.ours == 0 && standing.unknown == 0 {
             return Ok(Judged::Leave(format!("they were {} there already", measure.past())));
         }
-        if self.has_other_cause(guild, user, source, measure)? {
+        if self.has_other_cause(guild, user, source, measure, Causes::AndKept)? {
             return Ok(Judged::Leave(format!("another network's {measure} remains")));
         }
         Ok(match standing.asked.filter(|_| standing.ours == 0) {
@@ -120,7 +140,7 @@ impl View<'_> {
         let measure = measure.measure();
         Ok(if self.is_done_locally(guild, user, measure)? {
             Some("what its own staff did remains")
-        } else if self.has_other_cause(guild, user, guild, measure)? {
+        } else if self.has_other_cause(guild, user, guild, measure, Causes::AndKept)? {
             Some("another network's punishment remains")
         } else {
             None
@@ -140,14 +160,17 @@ impl View<'_> {
         measure: Action,
         now: Timestamp,
     ) -> Result<Vec<Overridden>, StoreError> {
-        let sql = "SELECT max(d.delivery_id) AS delivery, p.event_id, p.source_guild FROM deliveries d
+        let sql = format!(
+            "SELECT max(d.delivery_id) AS delivery, p.event_id, p.source_guild FROM deliveries d
               JOIN punishments p ON p.event_id = d.punishment_id AND p.status = 'active'
               JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = ?3 AND d.state = 'applied'
-               AND (p.expires_at IS NULL OR p.expires_at > ?4)
-             GROUP BY p.source_guild ORDER BY delivery DESC";
+               AND (p.expires_at IS NULL OR p.expires_at > ?4) AND NOT {}
+             GROUP BY p.source_guild ORDER BY delivery DESC",
+            is_taken_back_along_its_link()
+        );
         let measure = measure.measure().word();
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let read = |row: &Row<'_>| {
             Ok(Overridden {
                 delivery: column(row, "delivery")?,
@@ -183,12 +206,25 @@ impl View<'_> {
             .unwrap_or(true))
     }
 
-    /// Whether a main's punishment of the user is active and reaches the guild, beside what the guild decided itself.
+    /// Whether what a delivery did was taken back along its link, and not applied again since.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_taken_back_along_its_link(&self, delivery: DeliveryId) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.delivery_id = ?1 AND {})",
+            is_taken_back_along_its_link()
+        );
+        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(delivery)], |row| row.get(0))?)
+    }
+
+    /// Whether a main's punishment of the user is active and reaches the guild, beside what the guild decided itself. What a
+    /// former main has left there is the guild's own, and its staff's to lift.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn has_mains_cause(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
-        self.has_other_cause(guild, user, guild, measure.measure())
+        self.has_other_cause(guild, user, guild, measure.measure(), Causes::OfLinks)
     }
 
     /// How many other kicks of the user were carried out there by requests that left since then: each has an entry of its
@@ -268,21 +304,30 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, read)?)
     }
 
-    /// Whether another main's punishment of the user is active and reaches the guild. A timeout that is over does not.
+    /// Whether another main's punishment of the user is active and has come to the guild. A timeout that is over is none,
+    /// and neither is what was taken back, or given up, with its link.
     fn has_other_cause(
         &self,
         guild: GuildId,
         user: UserId,
         source: GuildId,
         measure: Action,
+        causes: Causes,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+              LEFT JOIN guild_relationships r ON r.id = d.link_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
                AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded')
-               AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5))";
+               AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)
+               AND (r.id IS NULL OR r.state = 'active' OR (?6 AND r.state <> 'closing' AND r.undone = 0))
+               AND NOT {})",
+            is_taken_back_along_its_link()
+        );
+        let kept = causes == Causes::AndKept;
         let now = self.now().millis();
-        let values = params![Sql(guild), Sql(user), Sql(source), measure.word(), now];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        let values = params![Sql(guild), Sql(user), Sql(source), measure.word(), now, kept];
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 }
 

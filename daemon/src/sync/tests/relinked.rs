@@ -1,0 +1,212 @@
+//! A link that was closed and made anew, or closed for good: what was taken back along it, and what was left.
+
+use super::hand::until_settled;
+use crate::testing::{TestDaemon, asked, guild, sandbox, user};
+use wayhaven_sandbox::Sandbox;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::reversal::PunishmentRevert;
+use wayhaven_shared::operations::setup::{Mode, SetupRemoveChild};
+use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
+use wayhaven_shared::value::PunishmentId;
+
+async fn settled(test: &TestDaemon) {
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+}
+
+async fn close(test: &TestDaemon, main: u64, child: u64, undo: bool) {
+    let leaving = SetupRemoveChild { undo, keep: !undo, child: guild(child) };
+    asked(test, main, leaving, false).await.unwrap();
+    test.until("a closed link", move |view| {
+        view.link(guild(main), guild(child)).unwrap().unwrap().state == "closed"
+    })
+    .await;
+}
+
+async fn link(test: &TestDaemon, main: u64, child: u64) {
+    let link = move |change: &crate::store::Change<'_>| {
+        Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(link).await.unwrap();
+}
+
+async fn timeout(test: &TestDaemon, main: u64, whom: u64, span: &str) -> PunishmentId {
+    let timeout = Timeout { user: user(whom), span: span.parse().unwrap(), reason: None, evidence: None };
+    let id = asked(test, main, timeout, false).await.unwrap().punishment.unwrap().id;
+    settled(test).await;
+    id
+}
+
+async fn revert(test: &TestDaemon, of: u64, id: PunishmentId) {
+    let these = PunishmentRevert { punishments: vec![id], ..PunishmentRevert::default() };
+    asked(test, of, these, false).await.unwrap();
+    settled(test).await;
+}
+
+fn is_timed_out(sandbox: &Sandbox, of: u64, whom: u64) -> bool {
+    sandbox.member(of, whom)["communication_disabled_until"].is_string()
+}
+
+/// Somebody who is a member of the main and of its child.
+fn member_of_both(sandbox: &Sandbox) -> u64 {
+    let whom = sandbox.stranger();
+    for place in [sandbox.main_guild(), sandbox.children()[0]] {
+        sandbox.people().had_joined(place, whom).unwrap();
+    }
+    whom
+}
+
+#[tokio::test]
+async fn an_older_timeout_that_a_revert_brings_back_behind_an_undo_is_ended_by_the_next_untimeout() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], member_of_both(&sandbox));
+    let older = timeout(&test, main, victim, "5h").await;
+    close(&test, main, child, true).await;
+    assert!(!is_timed_out(&sandbox, child, victim));
+    link(&test, main, child).await;
+    let newer = timeout(&test, main, victim, "1h").await;
+    assert!(is_timed_out(&sandbox, child, victim));
+    revert(&test, main, newer).await;
+    assert!(is_timed_out(&sandbox, child, victim), "the older one holds again");
+    let again = test.read(move |view| view.stand(older, guild(child), Action::Timeout).unwrap()).await;
+    assert_eq!(again.unwrap().state, DeliveryState::Applied);
+
+    // The end that the newer one had is over, and the older one goes on.
+    test.advance(&sandbox, "2h").await;
+    assert!(is_timed_out(&sandbox, child, victim));
+    let untimeout = Untimeout { user: user(victim), reason: None };
+    let undone = asked(&test, main, untimeout, false).await.unwrap().punishment.unwrap().id;
+    until_settled(&test, victim, 3).await;
+    assert_eq!(test.delivery(undone, child).await.state, DeliveryState::Applied);
+    assert!(!is_timed_out(&sandbox, child, victim));
+}
+
+#[tokio::test]
+async fn a_revert_of_what_was_taken_back_with_the_link_brings_nothing_into_the_child() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], member_of_both(&sandbox));
+    timeout(&test, main, victim, "5h").await;
+    let newer = timeout(&test, main, victim, "1h").await;
+    close(&test, main, child, true).await;
+    link(&test, main, child).await;
+    let before = sandbox.effects_in(child).len();
+    revert(&test, main, newer).await;
+    assert!(is_timed_out(&sandbox, main, victim), "in the main the older one holds again");
+    assert!(!is_timed_out(&sandbox, child, victim));
+    assert_eq!(sandbox.effects_in(child).len(), before);
+}
+
+#[tokio::test]
+async fn staff_who_lift_their_own_ban_override_nothing_that_was_taken_back_with_the_link() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let (by_hand, by_command, standing) = (sandbox.stranger(), sandbox.stranger(), sandbox.stranger());
+    for whom in [by_hand, by_command] {
+        test.ban(main, whom).await;
+    }
+    settled(&test).await;
+    close(&test, main, child, true).await;
+    link(&test, main, child).await;
+    let kept = test.ban(main, standing).await;
+    settled(&test).await;
+    assert_eq!(test.delivery(kept, child).await.state, DeliveryState::Applied);
+
+    let staff = sandbox.child_moderator(child);
+    sandbox.people().ban(child, staff, by_hand, None).unwrap();
+    for whom in [by_hand, standing] {
+        sandbox.people().unban(child, staff, whom, None).unwrap();
+    }
+    let excepted = move |view: &crate::store::View<'_>, whom: u64| {
+        view.exception(guild(child), user(whom), Action::Ban).unwrap().is_some()
+    };
+    // What stands is overridden as ever, and came behind the other.
+    test.until("an override", move |view| excepted(view, standing)).await;
+    test.ban(child, by_command).await;
+    settled(&test).await;
+    test.unban(child, by_command).await;
+    settled(&test).await;
+    assert!(!test.read(move |view| excepted(view, by_hand)).await, "by hand");
+    assert!(!test.read(move |view| excepted(view, by_command)).await, "by command");
+    // What the main decides anew is delivered.
+    let anew = test.ban(main, by_hand).await;
+    settled(&test).await;
+    assert_eq!(test.delivery(anew, child).await.state, DeliveryState::Applied);
+}
+
+#[tokio::test]
+async fn a_child_reverts_its_own_ban_whatever_a_former_main_has_left_there() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, former, linked) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let (kept, brief) = (sandbox.stranger(), sandbox.stranger());
+    let mut own = Vec::new();
+    for child in [former, linked] {
+        test.ban(main, kept).await;
+        own.push(test.ban(child, kept).await);
+    }
+    test.ban(main, brief).await;
+    settled(&test).await;
+    close(&test, main, former, false).await;
+    // The link to another main makes it a child still.
+    let second = move |change: &crate::store::Change<'_>| {
+        let other = wayhaven_shared::value::GuildId::new(main + 1_000_000).unwrap();
+        change.make_main(other)?;
+        Ok(change.activate_link(other, guild(former), Mode::Active)?)
+    };
+    test.daemon.store().write(second).await.unwrap();
+    revert(&test, former, own[0]).await;
+    assert!(!sandbox.is_banned(former, kept), "its own staff decide there");
+    revert(&test, linked, own[1]).await;
+    assert!(sandbox.is_banned(linked, kept), "what a main has delivered along its link stays");
+
+    // What ends by itself is nobody's word: what was left there is the guild's own by now.
+    let ban =
+        serde_json::json!({ "operation": "ban", "arguments": { "user": brief.to_string(), "for": "1h" } });
+    test.punish(former, ban).await;
+    settled(&test).await;
+    test.advance(&sandbox, "2h").await;
+    until_settled(&test, brief, 3).await;
+    assert!(sandbox.is_banned(former, brief));
+}
+
+#[tokio::test]
+async fn what_a_former_main_took_back_or_gave_up_keeps_no_other_main_from_taking_back_its_own() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    close(&test, main, second, false).await;
+    let both = move |change: &crate::store::Change<'_>| {
+        change.make_main(guild(second))?;
+        Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(both).await.unwrap();
+    let (shared, later, left) = (sandbox.stranger(), sandbox.stranger(), sandbox.stranger());
+    for whom in [shared, later] {
+        test.ban(main, whom).await;
+    }
+    test.ban(second, shared).await;
+    settled(&test).await;
+    close(&test, main, child, true).await;
+    assert!(sandbox.is_banned(child, shared) && !sandbox.is_banned(child, later));
+    test.ban(second, later).await;
+    settled(&test).await;
+    for whom in [shared, later] {
+        test.unban(second, whom).await;
+    }
+    settled(&test).await;
+    assert!(!sandbox.is_banned(child, later), "the first main took its own back");
+    assert!(!sandbox.is_banned(child, shared), "the first main has given it up");
+
+    // What was kept is the child's own by now, and no main's to lift.
+    link(&test, main, child).await;
+    test.ban(main, left).await;
+    test.ban(second, left).await;
+    settled(&test).await;
+    close(&test, main, child, false).await;
+    test.unban(second, left).await;
+    settled(&test).await;
+    assert!(sandbox.is_banned(child, left));
+}
