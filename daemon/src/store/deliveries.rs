@@ -5,6 +5,7 @@ mod again;
 mod anew;
 mod echo;
 mod listing;
+mod lost;
 mod provenance;
 mod settle;
 
@@ -12,6 +13,7 @@ pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use anew::Stand;
 pub use echo::Echo;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
+pub use lost::LostBulkBan;
 pub use provenance::{Asked, Judged, Overridden};
 
 use super::rows::{Sql, column, optional, word};

@@ -46,8 +46,8 @@ impl Rest {
         read(self.read(Priority::Backfill, route, &path).await?)
     }
 
-    /// A page of what one user did of one kind, from a guild's audit log: the oldest entries behind `after`, oldest
-    /// first, at most [`AUDIT_PAGE`] of them.
+    /// A page of what was done of one kind, by one user where one is named, from a guild's audit log: the oldest entries
+    /// behind `after`, oldest first, at most [`AUDIT_PAGE`] of them.
     ///
     /// # Errors
     /// [`RestError`].
@@ -56,12 +56,12 @@ impl Rest {
         slot: Slot,
         guild: GuildId,
         kind: u64,
-        actor: UserId,
+        actor: Option<UserId>,
         after: u64,
     ) -> Result<Vec<AuditLogEntry>, RestError> {
-        let path = format!(
-            "/guilds/{guild}/audit-logs?user_id={actor}&action_type={kind}&after={after}&limit={AUDIT_PAGE}"
-        );
+        let by = actor.map_or_else(String::new, |actor| format!("user_id={actor}&"));
+        let path =
+            format!("/guilds/{guild}/audit-logs?{by}action_type={kind}&after={after}&limit={AUDIT_PAGE}");
         let route = Self::audit_log_route(guild);
         let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
         read(self.send(Some(slot), call).await?["audit_log_entries"].take())

@@ -32,7 +32,7 @@ pub struct Asked {
 /// The deliveries that may have done what stands there: those since the measure was last taken back whose request left,
 /// or may have. One that was refused did nothing, and an undo that was refused, or skipped, has taken nothing back. A
 /// timeout ends by itself.
-fn standing() -> String {
+pub(super) fn standing() -> String {
     format!(
         "deliveries d JOIN punishments p ON p.event_id = d.punishment_id
      WHERE d.guild_id = :guild AND d.target_user = :user AND d.measure = :measure AND d.action = d.measure
@@ -358,6 +358,6 @@ impl Change<'_> {
     }
 }
 
-fn below(delivery: Option<DeliveryId>) -> i64 {
+pub(super) fn below(delivery: Option<DeliveryId>) -> i64 {
     delivery.map_or(i64::MAX, |id| id.get().cast_signed())
 }

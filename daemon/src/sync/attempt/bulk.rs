@@ -8,11 +8,11 @@ use crate::discord::budget::Slot;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{Rest, RestError};
 use crate::network::{Gathered, Refusal, bulk_permit, permit_for};
-use crate::store::{Queued, Scope, Settlement};
+use crate::store::{Change, Queued, Scope, Settlement};
 use crate::sync::batch::{Batch, is_in_question, route_of};
 use std::collections::HashSet;
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::value::{DeliveryId, UserId};
+use wayhaven_shared::value::{DeliveryId, Timestamp, UserId};
 
 /// Waits for a slot, seals the batch, and tries who is in it by then: one as ever, several by one request.
 pub async fn attempt_together(tools: &Tools, batch: &Batch) -> (Vec<Tried>, Next) {
@@ -112,7 +112,11 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
         tried.extend(refused.into_iter().map(not_sent));
         let Some(first) = granted.first() else { return Next::Forward };
         let reason = shorter.clone().or_else(|| Some(first.reason.as_ref()?.audit_reason()));
-        let answer = tools.rest.bulk_ban(slot, &permit, reason, first.delete_seconds).await;
+        let left = tools.clock.now();
+        let answer = tools.rest.bulk_ban(slot, &permit, reason.clone(), first.delete_seconds).await;
+        if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
+            note_lost(tools, &granted, left, reason).await;
+        }
         // Whether Discord counts 512 characters or 512 encoded bytes is not known (FACTS A5).
         let too_long = matches!(&answer, Err(error) if error.is_about_the_form()) && shorter.is_none();
         shorter = short_reason(first).filter(|_| too_long);
@@ -129,6 +133,13 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
         };
         leaving = granted;
     }
+}
+
+/// No entry will name us: when it was on its way is what tells later whether one is ours.
+async fn note_lost(tools: &Tools, sent: &[Queued], left: Timestamp, reason: Option<String>) {
+    let ids: Vec<DeliveryId> = sent.iter().map(|one| one.id).collect();
+    let note = move |change: &Change<'_>| Ok(change.note_lost_bulk_ban(&ids, left, reason.as_deref())?);
+    tools.store.write_later("a bulk ban without an answer", note).await;
 }
 
 /// What follows for each from the answer for all.

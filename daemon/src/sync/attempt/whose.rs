@@ -4,17 +4,20 @@
 use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, Rest, RestError};
-use crate::store::{Asked, Judged, Queued};
+use crate::store::{Asked, Judged, LostBulkBan, Queued};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::{RoleId, Timestamp, UserId};
+use wayhaven_shared::value::{RoleId, Timestamp, Untrusted, UserId};
 
 /// How far Discord's clock and ours may be apart, in milliseconds.
 const CLOCKS_DIFFER: i64 = 60_000;
 
 /// How long after the last word of a request its entry may be made, in milliseconds: it may still have been on its way.
 const LEFT_BEFORE: i64 = 3 * 60_000;
+
+/// How much earlier than a bulk ban of ours its entry may seem to be, in milliseconds, where its reason says so too.
+const SEEMS_EARLIER: i64 = 5_000;
 
 /// How long after Discord's answer its log may not have the entry yet (FACTS 0), in milliseconds.
 const LOG_FOLLOWS: i64 = 3_000;
@@ -93,7 +96,11 @@ async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, S
     }
     let Some(me) = tools.directory.me() else { return Err(Stop::Wait(STORE_WAIT)) };
     let roles = super::roles::of(tools, delivery).await?;
-    match find(tools, delivery, asked, &Sought { me, kind, roles }).await {
+    let found = match find(tools, delivery, asked, &Sought { me, kind, roles }).await {
+        Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, kind).await,
+        found => found,
+    };
+    match found {
         Ok(Some(entry)) => Ok(Answer::Ours(entry)),
         Ok(None) if is_just_done(asked, now) => Err(Stop::Wait(ASK_AGAIN)),
         Ok(None) if now.millis() - asked.since.millis() > KEPT_MS => {
@@ -124,11 +131,57 @@ struct Sought {
 
 /// Our entry that did it: the log is read from before our first request on, to after what was heard last.
 async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -> Result<Option<u64>, Stop> {
+    let span = (asked.since.millis() - CLOCKS_DIFFER, asked.until.millis() + LEFT_BEFORE);
+    let ours = |entry: &Entry| {
+        entry.actor == Some(sought.me) && does(entry, delivery.action.measure(), &sought.roles)
+    };
+    let found = entries(tools, delivery, (sought.kind, Some(sought.me)), span, ours).await?;
+    Ok(found.into_iter().max())
+}
+
+/// The entry of a bulk ban of ours that had no answer. It names nobody (FACTS B5), and one of the staff's own looks the same:
+/// so it has to be the only one that was made while ours was on its way, and give the same reason.
+async fn find_unnamed(tools: &Tools, delivery: &Queued, kind: u64) -> Result<Option<u64>, Stop> {
+    let (guild, user, undo) = (delivery.guild, delivery.user, delivery.id);
+    let lost = tools.store.read(move |view| Ok(view.lost_bulk_bans(guild, user, undo)?)).await;
+    let spans: Vec<_> = lost.map_err(Stop::Store)?.into_iter().map(|one| (span_of(&one), one)).collect();
+    let Some(from) = spans.iter().map(|((from, _), _)| *from).min() else { return Ok(None) };
+    let until = spans.iter().map(|((_, until), _)| *until).max().unwrap_or(from);
+    let may_be_ours = |entry: &Entry| {
+        entry.actor.is_none()
+            && does(entry, Action::Ban, &[])
+            && spans.iter().any(|((from, until), one)| {
+                (*from..=*until).contains(&entry.at().millis())
+                    && entry.reason.as_ref().map(Untrusted::raw) == one.reason.as_deref()
+            })
+    };
+    let found = entries(tools, delivery, (kind, None), (from, until), may_be_ours).await?;
+    Ok(found.first().copied().filter(|_| found.len() == 1))
+}
+
+/// When the entry of such a bulk ban may have been made. Clocks differ, but where it gave no reason nothing else tells it
+/// from another.
+fn span_of(lost: &LostBulkBan) -> (i64, i64) {
+    let (left, heard) = (lost.left.millis(), lost.heard.millis());
+    match lost.reason {
+        Some(_) => (left - SEEMS_EARLIER, heard + LEFT_BEFORE),
+        None => (left, heard),
+    }
+}
+
+/// The guild's entries of that kind about the user, in that span of milliseconds, that are so.
+async fn entries(
+    tools: &Tools,
+    delivery: &Queued,
+    (kind, by): (u64, Option<UserId>),
+    (from, until): (i64, i64),
+    wanted: impl Fn(&Entry) -> bool,
+) -> Result<Vec<u64>, Stop> {
     let route = Rest::audit_log_route(delivery.guild);
     let at = |millis: i64| Timestamp::from_millis(millis).first_snowflake();
-    let mut after = at(asked.since.millis() - CLOCKS_DIFFER);
-    let last = at(asked.until.millis() + LEFT_BEFORE);
-    let mut found = None;
+    // The last id that is sure to be earlier, and the first that is later.
+    let (mut after, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
+    let mut found = Vec::new();
     loop {
         if let Some(opens) = tools.rest.opens_at(route) {
             return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
@@ -136,19 +189,13 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -
         let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
             return Err(Stop::Wait(ASK_AGAIN));
         };
-        let page = tools.rest.audit_log_by(slot, delivery.guild, sought.kind, sought.me, after).await;
-        let page = page.map_err(limited)?;
+        let page = tools.rest.audit_log_by(slot, delivery.guild, kind, by, after).await.map_err(limited)?;
         let is_last = page.len() < AUDIT_PAGE;
         let furthest = page.iter().filter_map(|entry| entry.id.parse().ok()).max().unwrap_or(after);
         let entries = page.into_iter().filter_map(|entry| Entry::from_log(delivery.guild, entry));
-        let ours = entries.filter(|entry| {
-            entry.actor == Some(sought.me)
-                && entry.user == delivery.user
-                && entry.id <= last
-                && does(entry, delivery.action.measure(), &sought.roles)
-        });
-        found = ours.map(|entry| entry.id).max().or(found);
-        if is_last || furthest >= last || furthest <= after {
+        let wanted = entries.filter(|one| one.user == delivery.user && one.id < end && wanted(one));
+        found.extend(wanted.map(|entry| entry.id));
+        if is_last || furthest >= end || furthest <= after {
             return Ok(found);
         }
         after = furthest;

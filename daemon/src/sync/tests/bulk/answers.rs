@@ -3,7 +3,9 @@
 use super::*;
 use crate::store::NewPunishment;
 use crate::sync::record::{AtOrigin, record};
+use crate::testing::asked;
 use wayhaven_shared::operations::punishment::{Action, Origin};
+use wayhaven_shared::value::Untrusted;
 
 /// Three bans that leave together as soon as the fault is cleared.
 async fn three(sandbox: &Sandbox, test: &TestDaemon, child: u64) -> (FaultId, [u64; 3], Vec<PunishmentId>) {
@@ -210,4 +212,89 @@ async fn a_reason_that_is_too_long_for_a_bulk_ban_is_sent_shorter() {
     let lengths: Vec<_> = sent[1..].iter().map(|one| one.reason.as_ref().unwrap().chars().count()).collect();
     assert_eq!(lengths, [400, 512 / 6]);
     assert!(sent[2].users.len() == 3 && sent[2].status == 200);
+}
+
+/// Three bans for that reason that leave together as soon as the fault is cleared, in a child whose events are lost.
+async fn unheard(
+    sandbox: &Sandbox,
+    test: &TestDaemon,
+    reason: Option<&str>,
+) -> (FaultId, [u64; 3], Vec<PunishmentId>) {
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let hang = held_up(sandbox, test, child).await;
+    let victims = strangers(sandbox);
+    let mut ids = Vec::new();
+    for victim in victims {
+        let ban = Ban { reason: reason.map(Untrusted::clipped), ..Ban::new(user(victim)) };
+        ids.push(asked(test, main, ban, false).await.unwrap().punishment.unwrap().id);
+    }
+    sandbox.inject(Fault::Events { name: None, guild: Some(child), times: None, fate: EventFate::Drop });
+    (hang, victims, ids)
+}
+
+/// What becomes of an unban in the child, once Discord's log has followed its answers.
+async fn undone(sandbox: &Sandbox, test: &TestDaemon, whom: u64) -> DeliveryState {
+    test.daemon.clock().shift(10_000);
+    let unban = test.unban(sandbox.main_guild(), whom).await;
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    test.daemon.clock().shift(-10_000);
+    test.delivery(unban, sandbox.children()[0]).await.state
+}
+
+#[tokio::test]
+async fn bans_whose_answer_and_entries_were_lost_are_found_in_the_log_and_taken_back() {
+    for reason in [None, Some("a raid"), Some("\u{e4}".repeat(400).as_str())] {
+        let sandbox = sandbox(1).await;
+        let test = TestDaemon::start(&sandbox).await;
+        let child = sandbox.children()[0];
+        let (hang, victims, ids) = unheard(&sandbox, &test, reason).await;
+        sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+        sandbox.clear(hang);
+        until_all(&test, &ids, Applied, 1).await;
+        assert_eq!(known_ours(&test, child, &victims).await, 0, "nothing has told so");
+        assert_eq!(undone(&sandbox, &test, victims[0]).await, Applied, "{reason:?}");
+        assert!(!sandbox.is_banned(child, victims[0]));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_names_nobody_is_not_ours_where_no_bulk_ban_of_ours_was_on_its_way() {
+    for lost in [false, true] {
+        let sandbox = sandbox(1).await;
+        let test = TestDaemon::start(&sandbox).await;
+        let child = sandbox.children()[0];
+        let (hang, victims, ids) = unheard(&sandbox, &test, None).await;
+        if lost {
+            // Lost before it was done, and the staff's own bulk ban comes a second later.
+            sandbox.inject(Fault::CutBefore { at: bulk().times(1) });
+            sandbox.clear(hang);
+            until_all(&test, &ids, DeliveryState::Unknown, 1).await;
+            sandbox.advance(Duration::from_secs(1));
+        }
+        // Ours finds them banned, and has every answer.
+        sandbox.people().bulk_ban(child, sandbox.owner(), &victims, None).unwrap();
+        sandbox.clear(hang);
+        until_all(&test, &ids, Applied, 1).await;
+        assert_eq!(undone(&sandbox, &test, victims[0]).await, Skipped, "lost: {lost}");
+        assert!(sandbox.is_banned(child, victims[0]), "in doubt nothing is undone");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_names_nobody_is_not_ours_where_it_gives_another_reason_or_is_one_of_two() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let child = sandbox.children()[0];
+    let (hang, victims, ids) = unheard(&sandbox, &test, Some("a raid")).await;
+    let (owner, people) = (sandbox.owner(), sandbox.people());
+    people.bulk_ban(child, owner, &victims[..1], Some("theirs")).unwrap();
+    people.bulk_ban(child, owner, &victims[1..2], Some("a raid")).unwrap();
+    people.unban(child, owner, victims[1], None).unwrap();
+    sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+    sandbox.clear(hang);
+    until_all(&test, &ids, Applied, 1).await;
+    for (at, state) in [(0, Skipped), (1, Skipped), (2, Applied)] {
+        assert_eq!(undone(&sandbox, &test, victims[at]).await, state, "{at}");
+    }
 }
