@@ -38,7 +38,7 @@ pub use deliveries::{
     Asked, DeliveryFilter, Echo, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued, RetryFilter,
     Scope, Settlement, Stand, Unfinished, WHEN_THEY_JOIN,
 };
-pub use direct::{DirectMessage, Directs, Telling};
+pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::Exception;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;

@@ -3,7 +3,7 @@
 use super::{TOO_MANY, TURNED_OFF, until_stored};
 use crate::daemon::Daemon;
 use crate::discord::rest::{DirectChannel, Outcome, RestError};
-use crate::store::DirectMessage;
+use crate::store::{DirectMessage, Leaving};
 use crate::sync::backoff;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,11 +137,12 @@ async fn once(
         }
     };
     course.leaving.store(true, Ordering::Relaxed);
-    match until_stored(daemon, move |change| Ok(change.mark_direct_message(id)?)).await {
-        Some(marked) => *sent_at = Some(marked),
-        None => return Tried::Ended(not_told("it was taken back before they were told")),
-    }
-    match rest.post_direct(to, with_nonce(daemon.store().epoch(), id, &message.body)).await {
+    let leaving = until_stored(daemon, move |change| Ok(change.mark_direct_message(id)?)).await;
+    let Some(Leaving { since, body }) = leaving else {
+        return Tried::Ended(not_told("it was taken back before they were told"));
+    };
+    *sent_at = Some(since);
+    match rest.post_direct(to, with_nonce(daemon.store().epoch(), id, body)).await {
         Ok(()) => Tried::Ended(Told::new(ToldState::Told, None)),
         Err(error) => {
             if error.outcome() == Outcome::Retry {
@@ -157,9 +158,8 @@ async fn once(
 
 /// The message with what Discord knows it by, should it come twice (FACTS A6: at most 25 characters). Notices use numbers
 /// alone.
-fn with_nonce(epoch: &str, id: PunishmentId, body: &Value) -> Value {
+fn with_nonce(epoch: &str, id: PunishmentId, mut message: Value) -> Value {
     let epoch: String = epoch.chars().take(8).collect();
-    let mut message = body.clone();
     message["nonce"] = format!("{epoch}d{id}").into();
     message["enforce_nonce"] = true.into();
     message

@@ -1,10 +1,13 @@
 //! `punishment amend` and `punishment revert`.
 
 use super::Handle;
+use crate::direct::wording;
 use crate::invocation::Context;
 use crate::store::{Change, View};
 use crate::sync::revert::{Judge, Reverting, revert_some};
+use std::sync::Arc;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
 use wayhaven_shared::operations::reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
 use wayhaven_shared::value::{GuildId, PunishmentId};
 
@@ -34,10 +37,17 @@ impl Handle for PunishmentAmend {
         if dry_run {
             return cx.daemon.store().read(move |view| plan(view)).await;
         }
+        let daemon = Arc::clone(&cx.daemon);
         let work = move |change: &Change<'_>| {
             let amended = plan(change)?;
-            if let Some(reason) = amended.punishment.reason.as_ref().filter(|_| !amended.already) {
+            let PunishmentAmended { punishment, already, .. } = &amended;
+            if let Some(reason) = punishment.reason.as_ref().filter(|_| !already) {
                 change.amend(id, by, reason)?;
+                // A warning makes no request, and has come everywhere.
+                let reaches = |one: &Delivery| !one.state.is_final() || one.state == DeliveryState::Applied;
+                let network = change.deliveries_of(id)?.iter().any(reaches);
+                let name = daemon.directory().name(punishment.guild_id);
+                change.reword_direct_message(id, &wording::message(punishment, name.as_ref(), network))?;
             }
             Ok(amended)
         };

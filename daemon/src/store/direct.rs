@@ -36,14 +36,21 @@ pub struct DirectMessage {
     pub action: Action,
     /// To whom it goes.
     pub user: UserId,
-    /// The message as Discord takes it.
-    pub body: Value,
     /// Since when it may have left; nothing where it has not.
     pub sent_at: Option<Timestamp>,
     /// When it is given up at the latest.
     pub give_up_at: Timestamp,
     /// Whether the punishment's deliveries wait for it.
     pub holds: bool,
+}
+
+/// A message that is about to leave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leaving {
+    /// Since when it may have left.
+    pub since: Timestamp,
+    /// The message as Discord takes it.
+    pub body: Value,
 }
 
 /// How many messages were stored since the start, and how many punishments wait for theirs.
@@ -93,12 +100,10 @@ impl State {
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<DirectMessage> {
-    let body: String = row.get("body")?;
     Ok(DirectMessage {
         punishment: column(row, "punishment_id")?,
         action: word(row, "action", Action::from_word)?,
         user: column(row, "user_id")?,
-        body: serde_json::from_str(&body).map_err(|_| odd("body"))?,
         sent_at: optional(row, "sent_at")?,
         give_up_at: column(row, "give_up_at")?,
         holds: row.get("holds")?,
@@ -114,7 +119,7 @@ impl View<'_> {
         &self,
         behind: Option<PunishmentId>,
     ) -> Result<Vec<DirectMessage>, StoreError> {
-        let sql = "SELECT m.punishment_id, p.action, m.user_id, m.body, m.sent_at, m.give_up_at, m.holds
+        let sql = "SELECT m.punishment_id, p.action, m.user_id, m.sent_at, m.give_up_at, m.holds
              FROM direct_messages m JOIN punishments p ON p.event_id = m.punishment_id
              WHERE m.state IN ('pending', 'sending') AND m.punishment_id > ?1 ORDER BY m.punishment_id";
         let behind = behind.map_or(0, |id| id.get().cast_signed());
@@ -178,22 +183,38 @@ impl Change<'_> {
         Ok(Told::new(ToldState::NotTold, Some(reason)))
     }
 
-    /// Marks a message as about to leave, and returns since when it may have; nothing where it is not to leave any more:
-    /// it has ended, or what it tells of was taken back before it was done.
+    /// What a message that has not left is to say, since its punishment's reason was corrected. One that may have left is not
+    /// touched: Discord knows it by its nonce.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn mark_direct_message(&self, id: PunishmentId) -> Result<Option<Timestamp>, StoreError> {
+    pub fn reword_direct_message(&self, id: PunishmentId, body: &Value) -> Result<(), StoreError> {
+        let sql = "UPDATE direct_messages SET body = ?2, updated_at = ?3 WHERE punishment_id = ?1 AND state = 'pending'";
+        let values = params![Sql(id), body.to_string(), self.now().millis()];
+        self.connection().prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
+    /// Marks a message as about to leave, and returns it as it is to; nothing where it is not to leave any more: it has
+    /// ended, or what it tells of was taken back before it was done.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn mark_direct_message(&self, id: PunishmentId) -> Result<Option<Leaving>, StoreError> {
         // The first time counts: from then on Discord knows the nonce.
         let sql =
             "UPDATE direct_messages SET state = 'sending', sent_at = coalesce(sent_at, ?2), updated_at = ?2
              WHERE punishment_id = ?1 AND state IN ('pending', 'sending')
                AND (holds = 0 OR EXISTS (SELECT 1 FROM deliveries d WHERE d.punishment_id = ?1
                     AND d.state IN ('pending', 'held', 'sending', 'blocked', 'unknown')))
-             RETURNING sent_at";
+             RETURNING sent_at, body";
         let values = params![Sql(id), self.now().millis()];
-        let marked = self.connection().prepare_cached(sql)?.query_row(values, |row| column(row, "sent_at"));
-        Ok(marked.optional()?)
+        let read = |row: &Row<'_>| {
+            let body: String = row.get("body")?;
+            let body = serde_json::from_str(&body).map_err(|_| odd("body"))?;
+            Ok(Leaving { since: column(row, "sent_at")?, body })
+        };
+        Ok(self.connection().prepare_cached(sql)?.query_row(values, read).optional()?)
     }
 
     /// Takes the mark back: the request has certainly done nothing.

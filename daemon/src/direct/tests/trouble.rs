@@ -1,14 +1,17 @@
 //! What stands in a message's way never stands in the punishment's.
 
-use super::{BAN, OPEN, POST, asked, ban, kick, places, punish, start, told, warn};
+use super::{BAN, OPEN, POST, asked, ban, content, kick, places, punish, start, told, warn};
 use crate::store::{NewPunishment, Telling};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{PATIENCE, guild, sandbox, user};
 use std::time::Duration;
 use wayhaven_sandbox::{At, Fault};
 use wayhaven_shared::operations::ban::Unban;
+use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
+use wayhaven_shared::operations::reversal::PunishmentAmend;
 use wayhaven_shared::operations::told::{Told, ToldState};
+use wayhaven_shared::value::Untrusted;
 
 #[tokio::test]
 async fn what_discord_refuses_is_told_and_the_punishment_goes_on() {
@@ -178,4 +181,35 @@ async fn neither_a_corrected_reason_nor_the_end_of_a_freeze_sends_a_ban_before_i
         assert!(!sandbox.is_banned(sandbox.children()[0], victim), "{at}");
     }
     sandbox.clear(hang);
+}
+
+#[tokio::test]
+async fn a_message_that_waits_gives_the_corrected_reason_and_one_that_may_have_left_the_former() {
+    let sandbox = sandbox(1).await;
+    let test = start(&sandbox).await;
+    let (main, members) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild()));
+    let reason = Some(Untrusted::clipped("be kind"));
+    let kick = Kick { reason, evidence: None, user: user(members[1]) };
+    for (at, request) in [warn(members[0]), kick.into(), warn(members[2])].into_iter().enumerate() {
+        let (may_have_left, victim) = (at == 2, members[at]);
+        let before = places(&sandbox, "POST", OPEN).len();
+        let hang = sandbox.inject(Fault::Hang { at: At::route("POST", OPEN).times(1) });
+        let id = punish(&test, main, request).await;
+        let asked_for = move |sandbox: &wayhaven_sandbox::Discord| {
+            sandbox.log().iter().filter(|one| one.route == OPEN).count() > before
+        };
+        sandbox.wait_until(asked_for, PATIENCE).await.unwrap();
+        if may_have_left {
+            let mark = move |change: &crate::store::Change<'_>| Ok(change.mark_direct_message(id)?);
+            test.daemon.store().write(mark).await.unwrap().unwrap();
+        }
+        let amend = PunishmentAmend { id, reason: Untrusted::clipped("be *kinder*") };
+        crate::testing::asked(&test, main, amend, false).await.unwrap();
+        sandbox.clear(hang);
+        assert_eq!(told(&test, id).await.state, ToldState::Told);
+        let messages = sandbox.direct_messages(victim);
+        let text = content(&messages[0]);
+        let reason = if may_have_left { "Reason: be kind" } else { "Reason: be \\*kinder\\*" };
+        assert!(text.contains(reason) && text.contains("linked to it"), "{at}: {text}");
+    }
 }
