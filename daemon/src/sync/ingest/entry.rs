@@ -146,6 +146,12 @@ fn confirm(change: &Change<'_>, seen: &Seen, id: u64) -> Result<(), StoreError> 
         (new.reason, new.moderator, new.origin) = (asked.reason, asked.moderator_id, asked.origin);
         (new.expires_at, new.evidence) = (asked.expires_at, asked.evidence);
     }
+    if new.origin == Origin::System && action.is_undo() {
+        // What was done by hand in between has no end that has come: our request took it back.
+        for cause in change.causes(guild, user, action, change.now())? {
+            change.mark_reversed(cause)?;
+        }
+    }
     change.audit(&row(seen))?;
     record(change, &new, AtOrigin::Done).map(drop)
 }

@@ -1,14 +1,19 @@
 //! Who has the last word in a guild where several parts of Wayhaven have done something about somebody: what is applied
 //! again stays ours to take back, and what was taken back leaves what remains in force.
 
+use crate::discord::event::{Deed, Entry};
+use crate::store::NewPunishment;
+use crate::sync::ingest::author::Author;
+use crate::sync::ingest::entry::work_entry;
+use crate::sync::record::{AtOrigin, record};
 use crate::testing::{PATIENCE, TestDaemon, asked, guild, sandbox, user};
 use wayhaven_sandbox::{At, Fault as Trouble, Options, Sandbox};
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::{
     Mode, SecurityLevel, SetupMode, SetupRemoveChild, SetupSecurityLevel,
 };
-use wayhaven_shared::value::PunishmentId;
+use wayhaven_shared::value::{PunishmentId, Timestamp};
 
 async fn settled(test: &TestDaemon) {
     test.daemon.engine().drain().await;
@@ -130,4 +135,42 @@ async fn a_ban_that_waited_for_a_permission_is_not_sent_after_it_was_taken_back(
     test.daemon.engine().mended(guild(child));
     settled(&test).await;
     assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_ban_by_hand_never_counts_as_ended_because_an_older_one_has() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = guild(sandbox.main_guild());
+    for stands in [true, false] {
+        let whom = user(sandbox.stranger());
+        let by_hand = test.daemon.store().write(move |change| {
+            let now = change.now();
+            let new = |action, origin| NewPunishment::new(main, whom, action, origin);
+            let brief = NewPunishment { expires_at: Some(now), ..new(Action::Ban, Origin::Command) };
+            let brief = record(change, &brief, AtOrigin::Done)?.punishment.id;
+            // Its end is asked for, and Discord tells of it late.
+            let end = NewPunishment { because: Some(brief), ..new(Action::Unban, Origin::System) };
+            record(change, &end, AtOrigin::Done)?;
+            let entry = |action, at: i64, actor| Entry {
+                guild: main,
+                id: Timestamp::from_millis(now.millis() + at).first_snowflake(),
+                user: whom,
+                actor,
+                reason: None,
+                deed: Deed::Done(action),
+            };
+            work_entry(change, Author::Somebody, entry(Action::Ban, 2, Some(user(9))))?;
+            let later = if stands { 1 } else { 3 };
+            work_entry(change, Author::Us, entry(Action::Unban, later, None))?;
+            let all = change.punishments(Some(main), Some(whom), None, 50)?;
+            let status = |id| all.iter().find(|one| one.id == id).map(|one| one.status.clone());
+            assert_eq!(status(brief).as_deref(), Some("expired"));
+            let by_hand = all.iter().find(|one| one.origin == Origin::Guild).map(|one| one.status.clone());
+            Ok(by_hand)
+        });
+        // Where it stands no more, our request has taken it back: it had no end of its own.
+        let expected = if stands { "active" } else { "reversed" };
+        assert_eq!(by_hand.await.unwrap().as_deref(), Some(expected));
+    }
 }
