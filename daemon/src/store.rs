@@ -35,7 +35,7 @@ pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DeliveryFilter, Echo, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued, RetryFilter,
+    Asked, DeliveryFilter, Echo, First, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued, RetryFilter,
     Scope, Settlement, Stand, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};

@@ -1,9 +1,10 @@
-//! `deliveries`: the outbox. What is shown of it is in `listing`, what Discord tells of it in
+//! `deliveries`: the outbox. How it is filled is in `insert`, what is shown of it in `listing`, what Discord tells of it in
 //! `echo`, what an undo may touch in `provenance`.
 
 mod again;
 mod anew;
 mod echo;
+mod insert;
 mod listing;
 mod lost;
 mod provenance;
@@ -12,6 +13,7 @@ mod settle;
 pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use anew::Stand;
 pub use echo::Echo;
+pub use insert::First;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
 pub use provenance::{Asked, Judged, Overridden};
@@ -22,7 +24,7 @@ use rusqlite::{Row, params};
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Punishment};
+use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState};
 use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, Timestamp, Untrusted, UserId};
 
 /// Whether a delivery goes to the guild it was decided in, or to a child of it.
@@ -211,54 +213,6 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Stores a delivery in its first state and tells of it.
-    ///
-    /// # Errors
-    /// Where the store fails, or wall 2 refuses it.
-    pub fn insert_delivery(
-        &self,
-        punishment: &Punishment,
-        guild: GuildId,
-        scope: Scope,
-        state: DeliveryState,
-        reason: Option<&str>,
-    ) -> Result<DeliveryId, StoreError> {
-        self.insert_action(punishment, punishment.action, guild, scope, (state, reason))
-    }
-
-    /// The same for an action that may be the undo of the punishment's.
-    fn insert_action(
-        &self,
-        punishment: &Punishment,
-        action: Action,
-        guild: GuildId,
-        scope: Scope,
-        (state, reason): (DeliveryState, Option<&str>),
-    ) -> Result<DeliveryId, StoreError> {
-        let link = match scope {
-            Scope::Origin => None,
-            Scope::Child(link) => Some(link),
-        };
-        let sql = format!(
-            "INSERT INTO deliveries (punishment_id, guild_id, scope, link_id, action, target_user, state, reason,
-                                     created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) RETURNING {RETURNED}"
-        );
-        let values = params![
-            Sql(punishment.id),
-            Sql(guild),
-            scope.word(),
-            Sql(link),
-            action.word(),
-            Sql(punishment.user_id),
-            state.word(),
-            reason,
-            self.now().millis(),
-        ];
-        let made = self.update_and_tell(&sql, values)?;
-        made.first().copied().ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })
-    }
-
     /// Ends what is open of a measure for the user in the guild, because something newer takes its place: what the same guild
     /// decided before, and where a guild decides for itself (`source` is `guild`), what others have for it too. What
     /// another main decided stands beside it: two networks that share a child have both their say.
@@ -360,13 +314,17 @@ impl Change<'_> {
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let mut statement = self.connection().prepare_cached(sql)?;
         let changed: Vec<(bool, Delivery)> = statement
-            .query_map(values, |row| Ok((row.get::<_, String>("scope")? == "origin", delivery(row)?)))?
+            .query_map(values, |row| Ok((row.get_ref("scope")?.as_str()? == "origin", delivery(row)?)))?
             .collect::<Result<_, _>>()?;
-        let tell = |(origin, delivery): (bool, Delivery)| {
-            let id = delivery.id;
-            let change = if origin { Changed::Origin { delivery } } else { Changed::Delivery { delivery } };
-            self.tell(&change).map(|()| id)
-        };
-        changed.into_iter().map(tell).collect()
+        let ids = changed.iter().map(|(_, delivery)| delivery.id).collect();
+        let told: Vec<Changed> =
+            changed.into_iter().map(|(origin, delivery)| telling(origin, delivery)).collect();
+        self.tell_all(&told)?;
+        Ok(ids)
     }
+}
+
+/// What is told of a delivery, or of what is done where it was decided.
+fn telling(origin: bool, delivery: Delivery) -> Changed {
+    if origin { Changed::Origin { delivery } } else { Changed::Delivery { delivery } }
 }

@@ -1,12 +1,35 @@
 //! `events`: everything `watch` shows, written in the transaction that it tells of.
+//!
+//! What is told at once shares a row: a ban in a thousand children is a thousand events, and as many rows would cost
+//! as much as the deliveries do. Such a row holds a list, and its sequence is that of the last in it, so that each
+//! event has a sequence of its own and readers see no difference.
 
 use super::{Change, StoreError, View};
 use rusqlite::params;
+use serde::Serialize;
 use wayhaven_shared::event::{Change as Changed, Event};
 use wayhaven_shared::value::Timestamp;
 
 /// How many events are kept for clients that come back: about an hour of a raid.
 const KEPT: u64 = 200_000;
+
+/// How often, in events, those that are too old are looked for.
+const LOOKED_FOR: u64 = 1_024;
+
+/// How many events share a row at most: a reader who is in the middle of it reads it once more.
+const TOGETHER: usize = 256;
+
+/// What a row tells of. What another version wrote and this one does not read still has its place in the order.
+fn read(body: &str) -> Vec<Changed> {
+    if !body.starts_with('[') {
+        return vec![serde_json::from_str(body).unwrap_or(Changed::Other)];
+    }
+    serde_json::from_str(body).unwrap_or_else(|_| {
+        let read = |value| serde_json::from_value(value).unwrap_or(Changed::Other);
+        let values = serde_json::from_str::<Vec<serde_json::Value>>(body);
+        values.map_or_else(|_| vec![Changed::Other], |values| values.into_iter().map(read).collect())
+    })
+}
 
 impl View<'_> {
     /// The sequence of the last event, 0 before the first.
@@ -21,24 +44,24 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn events_after(&self, sequence: u64, limit: usize) -> Result<(Vec<Event>, bool), StoreError> {
-        let first: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT min(sequence) FROM events")?
-            .query_row([], |row| row.get(0))?;
-        let gap = first.is_some_and(|first| first.cast_unsigned() > sequence + 1);
-        let sql = "SELECT sequence, at, body FROM events WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![sequence.cast_signed(), limit], |row| {
-            let body: String = row.get(2)?;
-            Ok(Event {
-                sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                at: Timestamp::from_millis(row.get(1)?),
-                // What an older version wrote and this one no longer reads still has its place in the order.
-                change: serde_json::from_str(&body).unwrap_or(Changed::Other),
-            })
-        })?;
-        Ok((rows.collect::<Result<_, _>>()?, gap))
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, at, body FROM events WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+        )?;
+        let limited = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![sequence.cast_signed(), limited])?;
+        let (mut events, mut first) = (Vec::new(), None);
+        while events.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let (last, at) = (row.get::<_, i64>(0)?.cast_unsigned(), Timestamp::from_millis(row.get(1)?));
+            let told = read(row.get_ref(2)?.as_str().unwrap_or_default());
+            let begins = (last + 1).saturating_sub(told.len() as u64);
+            first.get_or_insert(begins);
+            let numbered = (begins..).zip(told).filter(|(number, _)| *number > sequence);
+            events.extend(numbered.map(|(sequence, change)| Event { sequence, at, change }));
+        }
+        events.truncate(limit);
+        Ok((events, first.is_some_and(|first| first > sequence + 1)))
     }
 }
 
@@ -48,12 +71,31 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn tell(&self, change: &Changed) -> Result<(), StoreError> {
-        let body = serde_json::to_string(change)
+        self.add(change, 1)
+    }
+
+    /// Adds events, in this order.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(super) fn tell_all(&self, changes: &[Changed]) -> Result<(), StoreError> {
+        changes.chunks(TOGETHER).try_for_each(|told| match told {
+            [one] => self.add(one, 1),
+            _ => self.add(told, told.len() as u64),
+        })
+    }
+
+    /// Adds a row that tells of so many events.
+    fn add(&self, told: &(impl Serialize + ?Sized), count: u64) -> Result<(), StoreError> {
+        let body = serde_json::to_string(told)
             .map_err(|error| StoreError::Row { table: "events", what: error.to_string() })?;
-        let sql = "INSERT INTO events (at, body) VALUES (?1, ?2)";
-        self.connection().prepare_cached(sql)?.execute(params![self.now().millis(), body])?;
+        // As AUTOINCREMENT counts, by more than one.
+        let sql = "INSERT INTO events (sequence, at, body)
+             VALUES (coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) + ?1, ?2, ?3)";
+        let values = params![count.cast_signed(), self.now().millis(), body];
+        self.connection().prepare_cached(sql)?.execute(values)?;
         let sequence = self.connection().last_insert_rowid().cast_unsigned();
-        if sequence.is_multiple_of(1_024) && sequence > KEPT {
+        if sequence / LOOKED_FOR != (sequence - count) / LOOKED_FOR && sequence > KEPT {
             let sql = "DELETE FROM events WHERE sequence <= ?1";
             self.connection().prepare_cached(sql)?.execute([(sequence - KEPT).cast_signed()])?;
         }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod consent;
+mod events;
 mod walls;
 mod writing;
 

@@ -2,7 +2,7 @@
 
 use super::plan::{Step, plan};
 use crate::direct::wording;
-use crate::store::{Change, NewPunishment, Queued, Scope, StoreError, Telling};
+use crate::store::{Change, First, NewPunishment, Queued, Scope, StoreError, Telling};
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{
     Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
@@ -52,16 +52,58 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     };
     let waits = new.action != Action::Warn && told.as_ref().is_some_and(Told::is_waiting);
 
+    // Whose first punishment this is has nothing open anywhere.
+    let is_first = change.is_first_of(&punishment)?;
+    let supersede = |guild: GuildId| match is_first {
+        true => Ok(()),
+        false => change.supersede(guild, new.user, new.guild, new.action).map(drop),
+    };
+    let mut firsts = Vec::with_capacity(steps.len() + 1);
+    let own = |state, reason: Option<&str>| First {
+        guild: new.guild,
+        scope: Scope::Origin,
+        state,
+        reason: reason.map(ToOwned::to_owned),
+    };
+    let origin_state = match at_origin {
+        AtOrigin::ToDo if new.action == Action::Warn => DeliveryState::Applied,
+        AtOrigin::ToDo => {
+            supersede(new.guild)?;
+            firsts.push(own(DeliveryState::Pending, None));
+            DeliveryState::Pending
+        }
+        AtOrigin::Done => {
+            // What we still had to do there was overtaken by hand.
+            supersede(new.guild)?;
+            DeliveryState::Applied
+        }
+        // Nothing is decided against the others, so nothing of theirs is superseded.
+        AtOrigin::Kept(why) => {
+            firsts.push(own(DeliveryState::Skipped, Some(why)));
+            DeliveryState::Skipped
+        }
+    };
+    let mut deliveries = DeliveryCounts::default();
+    for step in steps {
+        let state = match step.state {
+            DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
+            state => state,
+        };
+        if !step.protected {
+            supersede(step.guild)?;
+        }
+        firsts.push(First { guild: step.guild, scope: Scope::Child(step.link), state, reason: step.reason });
+        *deliveries.of(state) += 1;
+    }
     let reason = new.reason.clone().map(Arc::new);
-    let add = |guild: GuildId, scope: Scope, state: DeliveryState, why: Option<&str>| {
-        let id = change.insert_delivery(&punishment, guild, scope, state, why)?;
-        if state == DeliveryState::Pending && !waits {
+    for (id, first) in change.insert_deliveries(&punishment, &firsts)?.into_iter().zip(firsts) {
+        if first.state == DeliveryState::Pending && !waits {
             change.send_after_commit(Queued {
                 id,
                 punishment: punishment.id,
                 source: new.guild,
-                guild,
-                scope,
+                guild: first.guild,
+                scope: first.scope,
                 action: new.action,
                 user: new.user,
                 reason: reason.clone(),
@@ -75,38 +117,6 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
                 instead_of: None,
             });
         }
-        Ok::<_, StoreError>(())
-    };
-    let origin_state = match at_origin {
-        AtOrigin::ToDo if new.action == Action::Warn => DeliveryState::Applied,
-        AtOrigin::ToDo => {
-            change.supersede(new.guild, new.user, new.guild, new.action)?;
-            add(new.guild, Scope::Origin, DeliveryState::Pending, None)?;
-            DeliveryState::Pending
-        }
-        AtOrigin::Done => DeliveryState::Applied,
-        AtOrigin::Kept(why) => {
-            // Nothing is decided against the others, so nothing of theirs is superseded.
-            let (scope, state) = (Scope::Origin, DeliveryState::Skipped);
-            change.insert_delivery(&punishment, new.guild, scope, state, Some(why))?;
-            state
-        }
-    };
-    let mut deliveries = DeliveryCounts::default();
-    for step in steps {
-        let state = match step.state {
-            DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
-            state => state,
-        };
-        if !step.protected {
-            change.supersede(step.guild, new.user, new.guild, new.action)?;
-        }
-        add(step.guild, Scope::Child(step.link), state, step.reason.as_deref())?;
-        *deliveries.of(state) += 1;
-    }
-    if at_origin == AtOrigin::Done {
-        // What we still had to do there was overtaken by hand.
-        change.supersede(new.guild, new.user, new.guild, new.action)?;
     }
     #[cfg(test)]
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));
