@@ -164,22 +164,19 @@ impl Punished {
         if !self.network {
             return report.field("Network", HERE_ONLY);
         }
-        let report = report.field("Children", self.deliveries.words()).table(table);
-        match self.action.and_then(where_absent).filter(|_| self.deliveries.pending > 0) {
-            Some(absent) => report.hint(absent),
-            None => report,
+        report = report.field("Children", self.deliveries.words());
+        if let Some(absent) = self.action.and_then(where_absent).filter(|_| self.deliveries.pending > 0) {
+            report = report.field("Absent", absent);
         }
+        report.table(table)
     }
 }
 
 /// What a plan cannot know without asking every child: what becomes of it where the user is no member.
 fn where_absent(action: Action) -> Option<&'static str> {
     match action {
-        Action::Kick => Some("a child of which they are no member is skipped: that is seen when it is done"),
-        Action::Mute | Action::Timeout => {
-            Some("in a child of which they are no member it is done when they join there")
-        }
-        Action::Unmute | Action::Untimeout => Some("a child of which they are no member is skipped"),
+        Action::Kick | Action::Unmute | Action::Untimeout => Some("where they are no member it is skipped"),
+        Action::Mute | Action::Timeout => Some("where they are no member it is done when they join"),
         Action::Ban | Action::Unban | Action::Warn => None,
     }
 }

@@ -30,15 +30,15 @@ pub struct PunishmentAmend {
 /// asking again.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PunishmentRevert {
-    /// Which, by their numbers
+    /// Which, by their numbers; or else --moderator with --since
     #[arg(value_name = "PUNISHMENT")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub punishments: Vec<PunishmentId>,
-    /// Instead, all that this moderator decided, with --since
+    /// Instead of numbers: all that this moderator decided since then
     #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moderator: Option<UserId>,
-    /// How far back, as 2h
+    /// How far back, as 2h; goes with --moderator
     #[arg(long, value_name = "SPAN")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Span>,
@@ -107,11 +107,14 @@ impl Reported for PunishmentAmended {
             (false, true) => "nothing was changed: the reason would be corrected",
             (false, false) => "the reason is corrected",
         };
-        Report::new(title, Tone::Good)
+        let mut report = Report::new(title, Tone::Good)
             .field("Punishment", format!("{} {}", self.punishment.action, self.punishment.id))
             .field("User", self.punishment.user_id.to_string())
-            .field("Reason", Cell::from(self.punishment.reason.as_ref()))
-            .field("Before", Cell::from(self.before.as_ref()))
+            .field("Reason", Cell::from(self.punishment.reason.as_ref()));
+        if !self.already {
+            report = report.field("Before", Cell::from(self.before.as_ref()));
+        }
+        report
             .field("Corrected", times(self.amended))
             .field("Still to be sent", self.open.to_string())
             .hint("Discord's own audit logs keep the reason that was sent: nobody can change them")
@@ -229,11 +232,6 @@ impl Reverted {
         }
     }
 
-    /// How many were named or found.
-    pub fn total(&self) -> u64 {
-        self.found.iter().map(|one| one.count).sum()
-    }
-
     /// How many change.
     pub fn changed(&self) -> u64 {
         self.marked + self.one_of_several + self.undone
@@ -265,7 +263,7 @@ impl Reported for Reverted {
         }
         let mut report = Report::new(title, tone)
             .field("Guild", self.guild_id.to_string())
-            .field("Found", format!("{}: {}", self.total(), words(&self.found)))
+            .field("Found", words(&self.found))
             .field("Taken back in children", self.deliveries.open().to_string())
             .field("Stays in children", self.deliveries.skipped.to_string());
         if !self.stay.is_empty() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Test whether punishments can reach a guild, point by point
 ///
 /// A main tests its children and itself, a child only itself. Nothing is changed. On the command line the exit code is 10
-/// where a point failed, so that nothing can be delivered; what is only warned of leaves it 0.
+/// where a point failed; what is only warned of leaves it 0.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupTestConnection {
     /// The child, or this guild itself
@@ -91,11 +91,13 @@ impl Reported for ConnectionTested {
             .table(table)
     }
 
-    /// A point that failed: nothing can be delivered like this. What is only warned of may be wanted so.
+    /// A point that failed has to be mended before punishments arrive. What is only warned of may be wanted so.
     fn verdict(&self) -> Option<Fault> {
         let failed = self.checks.iter().filter(|check| check.result == CheckResult::Fail);
         let failed: Vec<&str> = failed.map(|check| check.name.as_str()).collect();
-        let message = format!("nothing can be delivered to guild {}: {}", self.guild_id, failed.join(", "));
+        let (count, all) = (failed.len(), self.checks.len());
+        let message =
+            format!("{count} of {all} checks of guild {} failed: {}", self.guild_id, failed.join(", "));
         (!failed.is_empty()).then(|| {
             Fault::new(FaultKind::Verification, message)
                 .hint("mend what is marked FAIL, from the top, and test again")

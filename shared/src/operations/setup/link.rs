@@ -222,7 +222,7 @@ impl Reported for LinkChanged {
             report = report.field("Stays", words(&[kept.taken_back.as_slice(), &kept.stay].concat()));
             if !kept.taken_back.is_empty() {
                 let could = words(&kept.taken_back);
-                report = report.hint(format!("with --undo instead of --keep would be taken back: {could}"));
+                report = report.hint(format!("with --undo these would be taken back instead: {could}"));
             }
         }
         match self.state.as_str() {
