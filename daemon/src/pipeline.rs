@@ -71,6 +71,7 @@ async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Rep
 async fn admit(cx: &Context) -> Result<(), Fault> {
     authority::check_surface(cx)?;
     authority::check_authority(cx).await?;
+    cx.invocation.request.check()?;
     authority::check_rank(cx).await?;
     authority::check_protection(cx).await?;
     authority::check_confirmation(cx)

@@ -307,17 +307,8 @@ impl TestDaemon {
     /// Asks as an operator for something that punishes, or takes back, in that guild.
     pub(crate) async fn punish(&self, of: u64, request: serde_json::Value) -> Punished {
         let request: Request = serde_json::from_value(request).unwrap();
-        match self.ask(by_operator(Role::Owner, Some(of), request)).await.unwrap() {
-            Reply::Ban(punished)
-            | Reply::Unban(punished)
-            | Reply::Kick(punished)
-            | Reply::Mute(punished)
-            | Reply::Unmute(punished)
-            | Reply::Timeout(punished)
-            | Reply::Untimeout(punished)
-            | Reply::Warn(punished) => punished,
-            other => panic!("{other:?}"),
-        }
+        let reply = self.ask(by_operator(Role::Owner, Some(of), request)).await.unwrap();
+        reply.punished().cloned().unwrap_or_else(|| panic!("{reply:?}"))
     }
 
     /// A user's punishments by any guild, oldest first: what each does, and how it stands.

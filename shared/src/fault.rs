@@ -26,7 +26,7 @@ pub enum FaultKind {
     Partial,
     /// The person did not confirm.
     Declined,
-    /// A checksum, chain or integrity check failed.
+    /// What was looked at is not as it has to be: a checksum, a chain, the connection to a guild.
     Verification,
     /// A defect in Wayhaven; the daemon goes on.
     Internal,

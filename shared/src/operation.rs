@@ -1,5 +1,6 @@
 //! What an operation is: the trait every operation implements through the one list in [`mod@crate::operations`].
 
+use crate::fault::Fault;
 use crate::operations::{Reply, Request};
 use crate::report::Report;
 use clap::{ArgMatches, Command};
@@ -106,6 +107,12 @@ pub trait Reported {
 
     /// What the reply shows is still going on: the punishment whose deliveries `--wait` waits for.
     fn pending(&self) -> Option<crate::value::PunishmentId> {
+        None
+    }
+
+    /// What the reply found wrong with what it looked at: the operation was done, and the command line still ends with
+    /// that fault's exit code.
+    fn verdict(&self) -> Option<Fault> {
         None
     }
 

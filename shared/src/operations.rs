@@ -23,6 +23,7 @@ pub mod timeout;
 pub mod told;
 pub mod warn;
 
+use crate::fault::Fault;
 use crate::operation::{Authority, Definition, Effect, Operation, Reported, Surfaces};
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
@@ -208,6 +209,12 @@ macro_rules! define {
                 }
             }
 
+            fn verdict(&self) -> Option<Fault> {
+                match self {
+                    $(Self::$operation(reply) => reply.verdict(),)*
+                }
+            }
+
             fn next_cursor(&self) -> Option<String> {
                 match self {
                     $(Self::$operation(reply) => reply.next_cursor(),)*
@@ -231,6 +238,18 @@ impl Request {
         let name = self.name();
         // The list holds every variant by construction; the first entry stands in for what cannot happen.
         OPERATIONS.iter().find(|definition| definition.name == name).unwrap_or(&OPERATIONS[0])
+    }
+
+    /// Whether the arguments go together, which none of them shows alone. It is asked before anything else is: nobody is
+    /// to confirm what cannot be done.
+    ///
+    /// # Errors
+    /// A usage fault that names the contradiction.
+    pub fn check(&self) -> Result<(), Fault> {
+        match self {
+            Self::PunishmentRevert(revert) => revert.meant().map(drop),
+            _ => Ok(()),
+        }
     }
 }
 

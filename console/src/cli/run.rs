@@ -66,6 +66,7 @@ async fn answer(
     surroundings: &Surroundings,
     output: &mut Output<'_>,
 ) -> Result<u8, Fault> {
+    request.check()?;
     let layout = surroundings.layout.clone()?;
     let confirm = confirmation(&request, globals, surroundings, output)?;
     let client = match Client::connect(&layout.socket, ClientSurface::Cli).await {
@@ -92,7 +93,7 @@ async fn answer(
     };
     let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
         output.reply(&outcome, Some(&reply.report()));
-        return Ok(0);
+        return Ok(reply.verdict().map_or(0, |fault| output.fault(&fault)));
     };
     let mut ticker = Ticker::new(
         surroundings.error_terminal && !surroundings.dumb,

@@ -266,3 +266,44 @@ fn wait_has_a_span_without_a_value_and_no_wait_takes_it_back() {
     assert!(globals("wayhaven ban 1 --wait --no-wait").no_wait);
     assert!(!globals("wayhaven ban 1 --no-wait --wait").no_wait);
 }
+
+#[tokio::test]
+async fn what_contradicts_itself_is_told_before_anybody_is_asked_to_confirm_it() {
+    let daemon = ScriptedDaemon::start(|envelope| panic!("nothing is asked: {envelope:?}"));
+    for (line, says) in [
+        ("punishment revert 42 --moderator 7 --since 2h", "contradict"),
+        ("punishment revert 42 --moderator 7", "contradict"),
+        ("punishment revert --moderator 7", "without --since"),
+        ("punishment revert", "nothing was named"),
+    ] {
+        let ran = run(&daemon, line).await;
+        assert_eq!(ran.code, 2, "{line}: {}", ran.err);
+        assert!(ran.err.contains(says) && ran.err.contains("--moderator=USER --since=2h"), "{}", ran.err);
+        assert!(!ran.err.contains("confirm"), "{}", ran.err);
+    }
+    assert!(daemon.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_failed_is_shown_and_ends_with_its_own_exit_code_and_a_warning_does_not() {
+    let tested = |result: &str| {
+        json!({"guild_id": "1000", "guild_name": null,
+               "checks": [{"name": "reachable", "result": "ok", "detail": "x"},
+                          {"name": "Ban Members", "result": result, "detail": "missing: no ban is delivered"}]})
+    };
+    for (result, code) in [("ok", 0), ("warn", 0), ("fail", 10)] {
+        let daemon = ScriptedDaemon::start(move |_| Ok(tested(result)));
+        let ran = run(&daemon, "setup test-connection 1000 --json").await;
+        assert_eq!(ran.code, code, "{result}: {}", ran.err);
+        let said: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(said["data"], tested(result), "the points are shown in any case");
+        assert_eq!(ran.err.is_empty(), code == 0, "{}", ran.err);
+        if code != 0 {
+            let fault: Value = serde_json::from_str(&ran.err).unwrap();
+            assert_eq!(fault["fault"]["kind"], "verification", "{fault}");
+            let message = fault["fault"]["message"].as_str().unwrap();
+            assert!(message.contains("1000") && message.contains("Ban Members"), "{message}");
+            assert!(!message.contains("reachable"), "{message}");
+        }
+    }
+}

@@ -61,6 +61,7 @@ pub(crate) fn read(line: &str) -> Result<Meant, Fault> {
     let argv: Vec<_> = std::iter::once("wayhaven".to_owned()).chain(words).map(Into::into).collect();
     match cli::parse(&argv) {
         Ok(cli::Asked { request: Some(request), globals }) => {
+            request.check()?;
             Ok(Meant::Operation(Box::new((request, globals))))
         }
         Ok(_) => Err(Fault::usage("an operation is missing").hint("Tab shows what there is")),

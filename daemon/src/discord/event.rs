@@ -1,11 +1,14 @@
 //! Gateway events as Wayhaven reads them: parsed by us from their JSON, since serenity's own types refuse what
 //! Discord really sends (FACTS D4: audit entries of bulk bans have no actor), and hold far more than is needed.
 
-use crate::discord::rest::AuditLogEntry;
+mod entry;
+
+pub use entry::{Deed, Entry, entry_kind};
+
 use serde::Deserialize;
 use serde_json::Value;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, RoleId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
 /// What is used of the gateway's events.
 #[derive(Clone, Debug)]
@@ -75,64 +78,6 @@ pub enum GatewayEvent {
     Entry(Entry),
 }
 
-/// An audit-log entry of a kind that punishes, or takes back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Where.
-    pub guild: GuildId,
-    /// Its snowflake: what decides which of two came first.
-    pub id: u64,
-    /// Whom it is about.
-    pub user: UserId,
-    /// By whom; nothing for bulk bans (FACTS B5).
-    pub actor: Option<UserId>,
-    /// Why.
-    pub reason: Option<Untrusted>,
-    /// What was done.
-    pub deed: Deed,
-}
-
-/// What an audit-log entry says was done. What a role means is the guild's own affair, so it is decided where that
-/// is known.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
-    /// Banned, unbanned or kicked.
-    Done(Action),
-    /// Timed out until then, or no longer. `before` is the end that it had, where it had one.
-    Timeout {
-        /// The end from now on.
-        until: Option<Timestamp>,
-        /// The end until now.
-        before: Option<Timestamp>,
-    },
-    /// Roles were given and taken.
-    Roles {
-        /// Given.
-        added: Vec<RoleId>,
-        /// Taken.
-        removed: Vec<RoleId>,
-    },
-}
-
-impl Entry {
-    /// When it was made.
-    pub fn at(&self) -> Timestamp {
-        Timestamp::of_snowflake(self.id)
-    }
-
-    /// An entry as the log itself has it; nothing for kinds that are not used, and for what is odd.
-    pub fn from_log(guild: GuildId, entry: AuditLogEntry) -> Option<Self> {
-        Some(Self {
-            guild,
-            id: entry.id.parse().ok()?,
-            user: entry.target_id?.parse().ok()?,
-            actor: entry.user_id,
-            reason: entry.reason.as_deref().map(Untrusted::clipped),
-            deed: deed(entry.action_type, &entry.changes)?,
-        })
-    }
-}
-
 /// A role: what decides permissions and ranks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RoleView {
@@ -169,50 +114,6 @@ fn bits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
 /// The shard that a guild's events come on (FACTS B2).
 pub fn shard_of(guild: GuildId, shards: u32) -> u32 {
     u32::try_from((guild.get() >> 22) % u64::from(shards.max(1))).unwrap_or(0)
-}
-
-/// Audit-log event types (FACTS B5).
-const MEMBER_KICK: u64 = 20;
-const MEMBER_BAN_ADD: u64 = 22;
-const MEMBER_BAN_REMOVE: u64 = 23;
-const MEMBER_UPDATE: u64 = 24;
-const MEMBER_ROLE_UPDATE: u64 = 25;
-
-/// The audit-log event type of an action; nothing for a warning, which Discord knows nothing of.
-pub fn entry_kind(action: Action) -> Option<u64> {
-    match action {
-        Action::Ban => Some(MEMBER_BAN_ADD),
-        Action::Unban => Some(MEMBER_BAN_REMOVE),
-        Action::Kick => Some(MEMBER_KICK),
-        Action::Timeout | Action::Untimeout => Some(MEMBER_UPDATE),
-        Action::Mute | Action::Unmute => Some(MEMBER_ROLE_UPDATE),
-        Action::Warn => None,
-    }
-}
-
-/// What an entry of this kind with these changes says; nothing for what is not used: prunes name nobody, and most
-/// changes of a member are no punishment.
-fn deed(kind: u64, changes: &Value) -> Option<Deed> {
-    let changes = || changes.as_array().into_iter().flatten();
-    match kind {
-        MEMBER_BAN_ADD => Some(Deed::Done(Action::Ban)),
-        MEMBER_BAN_REMOVE => Some(Deed::Done(Action::Unban)),
-        MEMBER_KICK => Some(Deed::Done(Action::Kick)),
-        MEMBER_UPDATE => {
-            let change = changes().find(|change| change["key"] == "communication_disabled_until")?;
-            let time = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-            Some(Deed::Timeout { until: time(&change["new_value"]), before: time(&change["old_value"]) })
-        }
-        MEMBER_ROLE_UPDATE => {
-            let roles = |key: &str| -> Vec<RoleId> {
-                let changes = changes().filter(|change| change["key"] == key);
-                let roles = changes.filter_map(|change| change["new_value"].as_array()).flatten();
-                roles.filter_map(|role| role["id"].as_str()?.parse().ok()).collect()
-            };
-            Some(Deed::Roles { added: roles("$add"), removed: roles("$remove") })
-        }
-        _ => None,
-    }
 }
 
 /// Why an event could not be read.
@@ -289,28 +190,11 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             action: if kind == "GUILD_BAN_ADD" { Action::Ban } else { Action::Unban },
         },
         "GUILD_AUDIT_LOG_ENTRY_CREATE" => {
-            return entry(kind, data).map(|entry| entry.map(GatewayEvent::Entry));
+            return entry::entry(kind, data).map(|entry| entry.map(GatewayEvent::Entry));
         }
         _ => return Ok(None),
     };
     Ok(Some(event))
-}
-
-fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadable> {
-    let deed = data["action_type"].as_u64().and_then(|kind| deed(kind, &data["changes"]));
-    let Some(deed) = deed else { return Ok(None) };
-    let id: String = field(kind, data, "id")?;
-    let id = id.parse().map_err(|_| unreadable(kind, "id is no snowflake"))?;
-    let actor = optional(kind, data, "user_id")?;
-    let reason: Option<String> = optional(kind, data, "reason")?;
-    Ok(Some(Entry {
-        guild: field(kind, data, "guild_id")?,
-        id,
-        user: field(kind, data, "target_id")?,
-        actor,
-        reason: reason.as_deref().map(Untrusted::clipped),
-        deed,
-    }))
 }
 
 fn guild_view(kind: &str, data: &Value) -> Result<GuildView, Unreadable> {
@@ -349,40 +233,6 @@ fn unreadable(kind: &str, what: &str) -> Unreadable {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn fault_16_an_entry_without_an_actor_is_read() {
-        let data =
-            json!({"guild_id": "100", "id": "905", "action_type": 22, "user_id": null, "target_id": "55"});
-        let Ok(Some(GatewayEvent::Entry(entry))) = read("GUILD_AUDIT_LOG_ENTRY_CREATE", &data) else {
-            panic!("not read")
-        };
-        assert_eq!((entry.actor, entry.user.get(), entry.deed), (None, 55, Deed::Done(Action::Ban)));
-    }
-
-    #[test]
-    fn timeouts_and_roles_are_read_from_their_changes_and_other_changes_are_nothing() {
-        let read = |kind: u64, changes: Value| {
-            let data = json!({"guild_id": "1", "id": "9", "action_type": kind, "user_id": "2", "target_id": "3", "changes": changes});
-            match read("GUILD_AUDIT_LOG_ENTRY_CREATE", &data).unwrap() {
-                Some(GatewayEvent::Entry(entry)) => Some(entry.deed),
-                _ => None,
-            }
-        };
-        let until = "2026-01-02T00:00:00.000+00:00".parse().unwrap();
-        let change =
-            json!([{"key": "communication_disabled_until", "new_value": "2026-01-02T00:00:00.000+00:00"}]);
-        assert_eq!(read(24, change), Some(Deed::Timeout { until: Some(until), before: None }));
-        let change =
-            json!([{"key": "communication_disabled_until", "old_value": "2026-01-02T00:00:00.000+00:00"}]);
-        assert_eq!(read(24, change), Some(Deed::Timeout { until: None, before: Some(until) }));
-        assert_eq!(read(24, json!([{"key": "nick", "new_value": "x"}])), None);
-        let change = json!([{"key": "$add", "new_value": [{"id": "77", "name": "muted"}]}, {"key": "$remove", "new_value": [{"id": "78", "name": "x"}]}]);
-        let role = |id| RoleId::new(id).unwrap();
-        assert_eq!(read(25, change), Some(Deed::Roles { added: vec![role(77)], removed: vec![role(78)] }));
-        assert_eq!(read(20, json!([])), Some(Deed::Done(Action::Kick)));
-        assert_eq!(read(21, json!([])), None, "a prune names nobody");
-    }
 
     #[test]
     fn a_join_is_read_down_to_who_and_where() {

@@ -9,7 +9,7 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::protect::{
     ProtectAdd, ProtectList, ProtectRemove, Protected, ProtectionChanged, Protections,
 };
-use wayhaven_shared::value::{PageSize, RoleId, UserId};
+use wayhaven_shared::value::{GuildId, PageSize, RoleId, UserId};
 
 impl Handle for ProtectAdd {
     async fn handle(self, cx: &Context) -> Result<ProtectionChanged, Fault> {
@@ -31,16 +31,8 @@ impl Handle for ProtectAdd {
         if let (Protected::Role(_), false) = (protected, dry_run) {
             cx.daemon.ingest().holders().fill(guild);
         }
-        let network = store.topology().is_main(guild);
-        Ok(ProtectionChanged {
-            guild_id: guild,
-            protected,
-            is_protected: true,
-            changed,
-            network,
-            holders_unknown,
-            dry_run,
-        })
+        let outcome = outcome(cx, guild, protected, changed);
+        Ok(ProtectionChanged { is_protected: true, holders_unknown, ..outcome })
     }
 }
 
@@ -55,16 +47,7 @@ impl Handle for ProtectRemove {
         } else {
             store.write(move |change| Ok(change.unprotect(guild, protected)?)).await?
         };
-        let network = store.topology().is_main(guild);
-        Ok(ProtectionChanged {
-            guild_id: guild,
-            protected,
-            is_protected: false,
-            changed,
-            network,
-            holders_unknown: false,
-            dry_run,
-        })
+        Ok(outcome(cx, guild, protected, changed))
     }
 }
 
@@ -76,6 +59,19 @@ impl Handle for ProtectList {
         let protected = store.read(move |view| Ok(view.protected(guild, self.cursor, limit)?)).await?;
         let next = protected.last().map(|last| last.id).filter(|_| protected.len() == usize::from(limit));
         Ok(Protections { protected, next })
+    }
+}
+
+/// What is answered of a line that does not stand on the list any more.
+fn outcome(cx: &Context, guild: GuildId, protected: Protected, changed: bool) -> ProtectionChanged {
+    ProtectionChanged {
+        guild_id: guild,
+        protected,
+        is_protected: false,
+        changed,
+        network: cx.daemon.store().topology().is_main(guild),
+        holders_unknown: false,
+        dry_run: cx.invocation.dry_run,
     }
 }
 

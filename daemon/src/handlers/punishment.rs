@@ -1,29 +1,24 @@
 //! What punishes (`ban` to `warn`), `punishment list`, `punishment show`.
 
 mod expiry;
+mod preview;
 mod warnings;
 
 use super::{Handle, PAGE};
 use crate::direct::telling;
-use crate::discord::directory::needed;
 use crate::invocation::{Actor, Context};
-use crate::network::Topology;
-use crate::store::{Change, Judged, NewPunishment, Telling, View};
-use crate::sync::attempt::{NO_MUTE_ROLE, whose};
-use crate::sync::plan::{Step, plan};
+use crate::store::{Change, NewPunishment, View};
 use crate::sync::record::{AtOrigin, record};
-use std::collections::HashMap;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::mute::{Mute, Unmute};
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryState, Origin, OriginOutcome, PlannedDelivery, PunishmentDetail, PunishmentList,
-    PunishmentShow, Punishments,
+    Action, DeliveryState, Origin, OriginOutcome, PunishmentDetail, PunishmentList, PunishmentShow,
+    Punishments,
 };
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
-use wayhaven_shared::operations::told::{Told, ToldState};
 use wayhaven_shared::operations::warn::Warn;
 use wayhaven_shared::value::{Evidence, GuildId, PageSize, PunishmentId, Span, Untrusted, UserId};
 
@@ -113,7 +108,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         check_mute_role(cx, guild, &asked).await?;
     }
     if cx.invocation.dry_run {
-        return preview(cx, &topology, guild, asked.action, asked.user).await;
+        return preview::preview(cx, &topology, guild, asked.action, asked.user).await;
     }
     let new = NewPunishment {
         reason: asked.reason,
@@ -148,6 +143,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         origin: recorded.origin,
         deliveries: recorded.deliveries,
         told: recorded.told,
+        action: None,
         plan: Vec::new(),
         warnings,
     })
@@ -165,92 +161,6 @@ async fn check_mute_role(cx: &Context, guild: GuildId, asked: &Asked) -> Result<
         Some(_) => Ok(()),
         None => Err(Fault::conflict("this guild has no mute role")
             .hint("config muterole ROLE sets it; timeout does without one")),
-    }
-}
-
-/// The plan, which is also what would be sent: an unban lifts nothing where it was not ours to lift.
-async fn preview(
-    cx: &Context,
-    topology: &Topology,
-    guild: GuildId,
-    action: Action,
-    user: UserId,
-) -> Result<Punished, Fault> {
-    let mut steps = plan(topology, guild, action, user);
-    if action.is_undo() {
-        let sees_log = |step: &Step| cx.daemon.directory().shows_log(step.guild) != Some(false);
-        let unseen_in: Vec<GuildId> =
-            steps.iter().filter(|step| !sees_log(step)).map(|step| step.guild).collect();
-        let judge = move |view: &View<'_>| {
-            for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
-                match view.judge_undo(step.guild, user, guild, action, None)? {
-                    Judged::TakeBack => {}
-                    Judged::Leave(reason) => {
-                        (step.state, step.reason) = (DeliveryState::Skipped, Some(reason));
-                    }
-                    // What Discord will not say is left; otherwise its answer decides.
-                    Judged::Ask(_) if unseen_in.contains(&step.guild) => {
-                        (step.state, step.reason) = (DeliveryState::Skipped, Some(whose::unseen(action)));
-                    }
-                    Judged::Ask(_) => step.reason = Some(whose::IS_ASKED.to_owned()),
-                }
-            }
-            Ok(steps)
-        };
-        steps = cx.daemon.store().read(judge).await?;
-    }
-    foresee(cx, &mut steps, action).await?;
-    let mut warnings = None;
-    if action == Action::Warn {
-        let now = cx.daemon.clock().now();
-        warnings = cx.daemon.store().read(move |view| warnings::count(view, guild, user, now, 1)).await?;
-    }
-    let planned = |step: Step| PlannedDelivery {
-        guild_id: step.guild,
-        guild_name: cx.daemon.directory().name(step.guild),
-        state: step.state,
-        reason: step.reason,
-    };
-    Ok(Punished {
-        punishment: None,
-        dry_run: true,
-        network: topology.is_main(guild),
-        origin: OriginOutcome { guild_id: guild, state: DeliveryState::Pending, reason: None },
-        deliveries: steps.iter().map(|step| step.state).collect(),
-        told: telling(&cx.daemon, guild, action, false).map(would_be_told),
-        plan: steps.into_iter().map(planned).collect(),
-        warnings,
-    })
-}
-
-/// What is known to be missing in a child would block it there.
-async fn foresee(cx: &Context, steps: &mut [Step], action: Action) -> Result<(), Fault> {
-    let sent = || |step: &&mut Step| step.state == DeliveryState::Pending;
-    for step in steps.iter_mut().filter(sent()) {
-        if action != Action::Warn && cx.daemon.directory().may(step.guild, action) == Some(false) {
-            let reason = format!("missing permission {}", needed(action).1);
-            (step.state, step.reason) = (DeliveryState::Blocked, Some(reason));
-        }
-    }
-    if action.measure() == Action::Mute {
-        let guilds: Vec<GuildId> = steps.iter_mut().filter(sent()).map(|step| step.guild).collect();
-        let without = move |view: &View<'_>| {
-            let lacks = |guild: GuildId| Ok((guild, view.config(guild)?.mute_role_id.is_none()));
-            guilds.into_iter().map(lacks).collect::<Result<HashMap<_, _>, Fault>>()
-        };
-        let without = cx.daemon.store().read(without).await?;
-        for step in steps.iter_mut().filter(|step| without.get(&step.guild) == Some(&true)) {
-            (step.state, step.reason) = (DeliveryState::Blocked, Some(NO_MUTE_ROLE.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-/// What a dry run says of it.
-fn would_be_told(telling: Telling) -> Told {
-    match telling {
-        Telling::Now { .. } => Told::new(ToldState::Waiting, None),
-        Telling::Not(reason) => Told::new(ToldState::NotTold, Some(reason)),
     }
 }
 

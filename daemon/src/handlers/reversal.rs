@@ -8,7 +8,9 @@ use crate::sync::revert::{Judge, Reverting, revert_some};
 use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
-use wayhaven_shared::operations::reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
+use wayhaven_shared::operations::reversal::{
+    Meant, PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted,
+};
 use wayhaven_shared::value::{GuildId, PunishmentId};
 
 /// How many deliveries one transaction of a revert stores at most, about: a raid's thousand must not hold the writer.
@@ -105,12 +107,12 @@ impl Handle for PunishmentRevert {
 /// The punishments that are meant, oldest first, each once.
 async fn find(cx: &Context, asked: &PunishmentRevert, guild: GuildId) -> Result<Vec<PunishmentId>, Fault> {
     let store = cx.daemon.store();
-    match (asked.punishments.as_slice(), asked.moderator, asked.since) {
-        ([], Some(moderator), Some(since)) => {
+    match asked.meant()? {
+        Meant::DecidedBy(moderator, since) => {
             let since = cx.daemon.clock().now() - since;
             store.read(move |view| Ok(view.punished_by(guild, moderator, since)?)).await
         }
-        (named @ [_, ..], None, None) => {
+        Meant::Named(named) => {
             let mut named = named.to_vec();
             named.sort_unstable();
             named.dedup();
@@ -125,9 +127,5 @@ async fn find(cx: &Context, asked: &PunishmentRevert, guild: GuildId) -> Result<
             };
             store.read(look).await
         }
-        _ => Err(Fault::usage(
-            "punishment revert takes punishments by their numbers, or --moderator with --since",
-        )
-        .hint("punishment list shows the numbers")),
     }
 }

@@ -95,14 +95,18 @@ pub(super) async fn check_rank(cx: &Context) -> Result<(), Fault> {
     };
     let directory = cx.daemon.directory();
     if directory.me() == Some(target) {
-        return Err(Fault::denied("Wayhaven does not punish itself"));
+        return Err(Fault::denied("Wayhaven does not punish itself")
+            .hint("to have it out of a guild, remove it in Discord's own server settings; setup dashboard shows its links"));
     }
     if directory.owner(guild) == Some(target) {
-        return Err(Fault::denied("the guild's owner cannot be punished"));
+        return Err(Fault::denied(format!(
+            "user {target} owns guild {guild}, and Discord lets nobody punish an owner"
+        ))
+        .hint("a child that they do not own can ask for it itself: then it acts there only"));
     }
     let Actor::Member { user, roles, .. } = &invocation.actor else { return Ok(()) };
     if *user == target {
-        return Err(Fault::denied("you cannot punish yourself"));
+        return Err(Fault::denied("you cannot punish yourself").hint("another moderator of this guild can"));
     }
     if directory.owner(guild) == Some(*user) {
         return Ok(());
@@ -111,7 +115,8 @@ pub(super) async fn check_rank(cx: &Context) -> Result<(), Fault> {
     let Some(theirs) = member_roles(cx, guild, target).await? else { return Ok(()) };
     match directory.ranks_above(guild, roles, &theirs) {
         Some(true) => Ok(()),
-        Some(false) => Err(Fault::denied("they do not rank below you in this guild")),
+        Some(false) => Err(Fault::denied(format!("user {target} does not rank below you in this guild"))
+            .hint("somebody whose highest role stands above theirs can, or the guild's owner")),
         None => Err(Fault::unavailable(
             "Discord has not told about this guild's roles yet: try again in a moment",
         )),

@@ -219,12 +219,14 @@ async fn nobody_bans_whom_they_do_not_outrank() {
     for (whom, target) in cases {
         let asked = test.ask(ban_by(&sandbox, &[moderator_role], target)).await;
         assert!(is_denied(&asked), "{whom}: {asked:?}");
+        assert_eq!(asked.unwrap_err().hints.len(), 1, "{whom}: the way out is named");
         assert_eq!(last_audited(&test).await, ("ban".to_owned(), AuditResult::Denied), "{whom}");
     }
     for (whom, target) in [("the owner", sandbox.owner()), ("the bot", sandbox.bot_id())] {
         let ban = Ban::new(user(target));
         let asked = test.ask(by_operator(Role::Owner, Some(main), ban.into())).await;
         assert!(is_denied(&asked), "{whom}, by an operator: {asked:?}");
+        assert_eq!(asked.unwrap_err().hints.len(), 1, "{whom}: the way out is named");
     }
     assert_eq!(sandbox.effect_count(), 0);
     let asked = test.ask(ban_by(&sandbox, &[moderator_role], sandbox.members(main)[1])).await;
@@ -246,6 +248,22 @@ async fn every_change_is_audited_as_intent_and_outcome_and_every_reading_as_outc
     test.ask(by_operator(Role::Observer, None, request)).await.unwrap();
     assert_eq!(test.audit().await[0].operation, "status");
     assert_eq!(test.read(|view| view.chain_head().unwrap().rows).await, before + 3);
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_is_told_before_it_is_to_be_confirmed_and_audited() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let both = json!({ "punishments": ["42"], "moderator": sandbox.moderator().to_string(), "since": "1h" });
+    let request = json!({ "operation": "punishment revert", "arguments": both });
+    let request: Request = serde_json::from_value(request).unwrap();
+    let fault = test.ask(by_operator(Role::Owner, Some(main), request.clone())).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Usage, "{fault}");
+    assert!(fault.message.contains("contradict") && fault.hints.len() == 2, "{fault}");
+    assert_eq!(last_audited(&test).await, ("punishment revert".to_owned(), AuditResult::Error));
+    let observer = test.ask(by_operator(Role::Observer, Some(main), request)).await;
+    assert!(is_denied(&observer), "who may not at all is not told what is wrong with it: {observer:?}");
 }
 
 #[tokio::test]

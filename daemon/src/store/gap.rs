@@ -10,9 +10,6 @@ use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
-/// Discord's epoch, in milliseconds since 1970 (FACTS 0).
-const DISCORD_EPOCH: i64 = 1_420_070_400_000;
-
 /// How far a guild's audit log was worked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditCursor {
@@ -67,9 +64,9 @@ impl Change<'_> {
     pub fn follow_audit_log(&self, guild: GuildId) -> Result<(), StoreError> {
         let sql =
             "INSERT INTO audit_cursors (guild_id, entry, read_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        let now = self.now().millis();
-        let entry = now.saturating_sub(DISCORD_EPOCH).max(0) << 22;
-        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), entry, now])?;
+        let now = self.now();
+        let entry = now.first_snowflake().cast_signed();
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), entry, now.millis()])?;
         Ok(())
     }
 

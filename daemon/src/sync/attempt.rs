@@ -298,11 +298,15 @@ async fn mark(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
 
 /// The user is no member of the guild.
 fn not_there(delivery: &Queued) -> Stop {
-    let reason = match delivery.action {
+    Stop::Not(DeliveryState::Skipped, absent(delivery.action).to_owned())
+}
+
+/// Why it is not done where the user is no member.
+pub fn absent(action: Action) -> &'static str {
+    match action {
         Action::Mute | Action::Timeout => WHEN_THEY_JOIN,
         _ => "no member there",
-    };
-    Stop::Not(DeliveryState::Skipped, reason.to_owned())
+    }
 }
 
 fn priority(at_origin: bool) -> Priority {

@@ -1,7 +1,7 @@
 //! What every moderation operation answers.
 
 use super::Reply;
-use super::punishment::{DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment};
+use super::punishment::{Action, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment};
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
@@ -27,6 +27,9 @@ pub struct Punished {
     /// Whether the user is told by direct message; nothing for an action of which nobody is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// What was planned; nothing where something was stored, which says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
     /// What would be delivered where; filled by a dry run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlannedDelivery>,
@@ -151,7 +154,7 @@ impl Punished {
             ]);
         }
         let mut report = Report::new("nothing was changed: this is what would happen", Tone::Plain)
-            .field("Here", self.origin.words());
+            .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", would_be(told));
         }
@@ -161,7 +164,20 @@ impl Punished {
         if !self.network {
             return report.field("Network", HERE_ONLY);
         }
-        report.field("Children", self.deliveries.words()).table(table)
+        report = report.field("Children", self.deliveries.words());
+        if let Some(absent) = self.action.and_then(where_absent).filter(|_| self.deliveries.pending > 0) {
+            report = report.field("Absent", absent);
+        }
+        report.table(table)
+    }
+}
+
+/// What a plan cannot know without asking every child: what becomes of it where the user is no member.
+fn where_absent(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Kick | Action::Unmute | Action::Untimeout => Some("where they are no member it is skipped"),
+        Action::Mute | Action::Timeout => Some("where they are no member it is done when they join"),
+        Action::Ban | Action::Unban | Action::Warn => None,
     }
 }
 

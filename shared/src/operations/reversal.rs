@@ -1,6 +1,7 @@
 //! `punishment amend` and `punishment revert`: correcting and taking back what was decided.
 
 use super::punishment::{Action, DeliveryCounts, Punishment};
+use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
 use crate::value::{GuildId, PunishmentId, Span, Untrusted, UserId};
@@ -29,22 +30,57 @@ pub struct PunishmentAmend {
 /// asking again.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PunishmentRevert {
-    /// Which, by their numbers
-    #[arg(value_name = "PUNISHMENT", required_unless_present = "moderator")]
+    /// Which, by their numbers; or else --moderator with --since
+    #[arg(value_name = "PUNISHMENT")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub punishments: Vec<PunishmentId>,
-    /// Instead, all that this moderator decided, with --since
-    #[arg(long, value_name = "USER", requires = "since")]
+    /// Instead of numbers: all that this moderator decided since then
+    #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moderator: Option<UserId>,
-    /// How far back, as 2h
-    #[arg(long, value_name = "SPAN", requires = "moderator")]
+    /// How far back, as 2h; goes with --moderator
+    #[arg(long, value_name = "SPAN")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Span>,
     /// Why, as it will stand in each guild's audit log
     #[arg(long, value_name = "TEXT")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Untrusted>,
+}
+
+/// Which punishments are to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant<'r> {
+    /// These.
+    Named(&'r [PunishmentId]),
+    /// All that the moderator decided within the span.
+    DecidedBy(UserId, Span),
+}
+
+impl PunishmentRevert {
+    /// Which punishments are meant.
+    ///
+    /// # Errors
+    /// Where it is said in both ways, in none, or half.
+    pub fn meant(&self) -> Result<Meant<'_>, Fault> {
+        let message = match (self.punishments.as_slice(), self.moderator, self.since) {
+            (named @ [_, ..], None, None) => return Ok(Meant::Named(named)),
+            ([], Some(moderator), Some(since)) => return Ok(Meant::DecidedBy(moderator, since)),
+            ([_, ..], ..) => {
+                "numbers of punishments contradict --moderator and --since: say one or the other"
+            }
+            ([], Some(_), None) => "--moderator was given without --since: it has to be said how far back",
+            ([], None, Some(_)) => {
+                "--since was given without --moderator: it has to be said whose punishments"
+            }
+            ([], None, None) => "nothing was named that is to be reverted",
+        };
+        Err(Fault::usage(message)
+            .hint("punishment revert 42 43 takes back these; punishment list shows the numbers")
+            .hint(
+                "punishment revert --moderator=USER --since=2h takes back all that they decided since then",
+            ))
+    }
 }
 
 /// A punishment whose reason was corrected.
@@ -71,11 +107,14 @@ impl Reported for PunishmentAmended {
             (false, true) => "nothing was changed: the reason would be corrected",
             (false, false) => "the reason is corrected",
         };
-        Report::new(title, Tone::Good)
+        let mut report = Report::new(title, Tone::Good)
             .field("Punishment", format!("{} {}", self.punishment.action, self.punishment.id))
             .field("User", self.punishment.user_id.to_string())
-            .field("Reason", Cell::from(self.punishment.reason.as_ref()))
-            .field("Before", Cell::from(self.before.as_ref()))
+            .field("Reason", Cell::from(self.punishment.reason.as_ref()));
+        if !self.already {
+            report = report.field("Before", Cell::from(self.before.as_ref()));
+        }
+        report
             .field("Corrected", times(self.amended))
             .field("Still to be sent", self.open.to_string())
             .hint("Discord's own audit logs keep the reason that was sent: nobody can change them")
@@ -193,11 +232,6 @@ impl Reverted {
         }
     }
 
-    /// How many were named or found.
-    pub fn total(&self) -> u64 {
-        self.found.iter().map(|one| one.count).sum()
-    }
-
     /// How many change.
     pub fn changed(&self) -> u64 {
         self.marked + self.one_of_several + self.undone
@@ -229,7 +263,7 @@ impl Reported for Reverted {
         }
         let mut report = Report::new(title, tone)
             .field("Guild", self.guild_id.to_string())
-            .field("Found", format!("{}: {}", self.total(), words(&self.found)))
+            .field("Found", words(&self.found))
             .field("Taken back in children", self.deliveries.open().to_string())
             .field("Stays in children", self.deliveries.skipped.to_string());
         if !self.stay.is_empty() {
@@ -248,6 +282,32 @@ impl Reported for Reverted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_reverted_is_said_in_one_way_and_whole() {
+        let of = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let revert = crate::grammar::find("punishment revert").unwrap();
+            crate::grammar::parse_arguments(revert, &words).unwrap()
+        };
+        for words in [&["42", "43"][..], &["--moderator=7", "--since=2h"]] {
+            assert_eq!(of(words).check(), Ok(()), "{words:?}");
+        }
+        for (words, says) in [
+            (&[][..], "nothing was named"),
+            (&["--reason=x"], "nothing was named"),
+            (&["42", "--moderator=7", "--since=2h"], "contradict"),
+            (&["42", "--moderator=7"], "contradict"),
+            (&["42", "--since=2h"], "contradict"),
+            (&["--moderator=7"], "without --since"),
+            (&["--since=2h"], "without --moderator"),
+        ] {
+            let fault = of(words).check().unwrap_err();
+            assert_eq!(fault.kind, crate::FaultKind::Usage);
+            assert!(fault.message.contains(says), "{words:?}: {fault}");
+            assert!(fault.hints[1].contains("--moderator=USER --since=2h"), "both ways are named: {fault}");
+        }
+    }
 
     #[test]
     fn one_is_one_in_every_count() {

@@ -1,4 +1,5 @@
-//! Spans of time as people write them: `30m`, `1h`, `2d`, `1w`, `1h30m`.
+//! Spans of time as people write them: `30m`, `1h`, `2d`, `1w`, `1h30m`. They are shown in days and less, as Discord's own
+//! windows have them: whoever wrote `30d` does not look for `4w2d`, and everybody reads `7d` for `1w`.
 
 use super::{Malformed, text_on_the_wire};
 use serde::{Deserialize, Serialize};
@@ -6,8 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Unit letters with their seconds, largest first.
-const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+/// A week is read and not shown.
+const WEEK: (char, u64) = ('w', 604_800);
+
+/// The unit letters that are shown, with their seconds, largest first.
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 /// A span from one second to ten years, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,10 +49,11 @@ impl FromStr for Span {
                 digits.push(letter);
                 continue;
             }
-            let (_, seconds) = UNITS.iter().find(|(unit, _)| *unit == letter).ok_or_else(malformed)?;
+            let unit = UNITS.into_iter().chain([WEEK]).find(|(unit, _)| *unit == letter);
+            let (_, seconds) = unit.ok_or_else(malformed)?;
             let count: u64 = digits.parse().map_err(|_| malformed())?;
             digits.clear();
-            total = count.checked_mul(*seconds).and_then(|s| total.checked_add(s)).ok_or_else(malformed)?;
+            total = count.checked_mul(seconds).and_then(|s| total.checked_add(s)).ok_or_else(malformed)?;
         }
         // Digits left over have no unit: "30" could mean minutes or seconds, so nobody guesses.
         (digits.is_empty() && (1..=Self::LONGEST).contains(&total))
@@ -78,7 +83,7 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_written_alike() {
-        for (text, seconds) in [("45s", 45), ("30m", 1800), ("1h30m", 5400), ("2d", 172_800), ("1w", 604_800)]
+        for (text, seconds) in [("45s", 45), ("30m", 1800), ("1h30m", 5400), ("2d", 172_800), ("7d", 604_800)]
         {
             let span: Span = text.parse().unwrap();
             assert_eq!(span.seconds(), seconds);
@@ -86,6 +91,20 @@ mod tests {
         }
         for text in ["", "30", "0s", "m", "1y", "-1h", "99999999999999999999s", "11000000w", "1h 30m"] {
             assert!(text.parse::<Span>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn weeks_are_read_and_days_are_shown() {
+        for (text, shown) in [
+            ("1w", "7d"),
+            ("30d", "30d"),
+            ("4w2d", "30d"),
+            ("28d", "28d"),
+            ("365d", "365d"),
+            ("1w12h", "7d12h"),
+        ] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), shown);
         }
     }
 }

@@ -150,7 +150,7 @@ mod tests {
         for (text, written) in [
             ("off", "off"),
             (" off ", "off"),
-            ("3:timeout:1h,5:kick,7:ban:7d", "3:timeout:1h,5:kick,7:ban:1w"),
+            ("3:timeout:1h,5:kick,7:ban:7d", "3:timeout:1h,5:kick,7:ban:7d"),
             ("7:ban, 3 : timeout : 90m", "3:timeout:1h30m,7:ban"),
             ("100:mute", "100:mute"),
         ] {

@@ -40,6 +40,7 @@ pub(super) async fn expire(
         origin,
         deliveries,
         told,
+        action: None,
         plan: Vec::new(),
         warnings: None,
     })

@@ -65,6 +65,12 @@ impl Plan {
         Ok(closing.map(|link| view.link_undo(link, now)).transpose()?)
     }
 
+    /// What is there to keep, and could be taken back, where the link is closed without.
+    fn kept(&self, view: &View<'_>, now: Timestamp) -> Result<Option<LinkUndo>, Fault> {
+        let closed = self.before.as_ref().filter(|_| matches!(self.after, After::Closed));
+        Ok(closed.filter(|link| link.is_agreed()).map(|link| view.link_undo(link, now)).transpose()?)
+    }
+
     /// Whether what is open along the link ends.
     fn stops(&self, link: &Link) -> bool {
         match self.after {
@@ -120,14 +126,14 @@ pub(super) async fn change_link(
 ) -> Result<LinkChanged, Fault> {
     let store = cx.daemon.store();
     let now = cx.daemon.clock().now();
-    let (plan, link, stopped, undo) = if cx.invocation.dry_run {
+    let (plan, link, stopped, undo, kept) = if cx.invocation.dry_run {
         let planned = move |view: &View<'_>| {
             let plan = plan(view)?;
             let stops = plan.before.as_ref().filter(|link| plan.stops(link));
             let stopped = stops.map_or(Ok(0), |link| view.open_along(link.id))?;
             let link = plan.before.clone();
-            let undo = plan.undo(view, now)?;
-            Ok((plan, link, stopped, undo))
+            let (undo, kept) = (plan.undo(view, now)?, plan.kept(view, now)?);
+            Ok((plan, link, stopped, undo, kept))
         };
         store.read(planned).await?
     } else {
@@ -148,7 +154,8 @@ pub(super) async fn change_link(
                 }
                 (After::Closed | After::Closing, None) => (None, 0),
             };
-            Ok((plan, link, stopped, undo))
+            // What is kept is counted for who decides. Counting it here would hold the writer for nothing.
+            Ok((plan, link, stopped, undo, None))
         });
         done.await?
     };
@@ -162,6 +169,7 @@ pub(super) async fn change_link(
         dry_run: cx.invocation.dry_run,
         stopped,
         undo,
+        kept,
         changes: plan.changes(),
     })
 }

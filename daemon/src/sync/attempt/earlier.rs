@@ -10,9 +10,6 @@ use wayhaven_shared::value::Timestamp;
 /// How much earlier than the mark a kick's audit entry may seem to be, in milliseconds: the two clocks differ.
 const CLOCKS_DIFFER: i64 = 60_000;
 
-/// Discord's epoch, in milliseconds since 1970 (FACTS 0).
-const DISCORD_EPOCH: i64 = 1_420_070_400_000;
-
 /// Whether the delivery was carried out by an earlier try. What can be repeated without harm, and costs as much as the
 /// question, is not asked for.
 pub(super) async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
@@ -80,10 +77,9 @@ async fn in_the_log(tools: &Tools, delivery: &Queued, since: Timestamp) -> Resul
         Err(error) => return Err(Stop::Asking(error)),
     };
     let tells = |entry: &AuditLogEntry| {
-        let at = entry.id.parse::<i64>().map_or(0, |id| (id >> 22) + DISCORD_EPOCH);
         entry.user_id == Some(me)
             && entry.target_id == Some(delivery.user.to_string())
-            && at >= since.millis()
+            && entry.id.parse().is_ok_and(|id| Timestamp::of_snowflake(id) >= since)
     };
     Ok(Some(entries.into_iter().filter(tells).count()))
 }

@@ -15,9 +15,6 @@ const ENTRY_COMES_WITHIN: Duration = Duration::from_millis(1_500);
 /// How far an entry's time may lie from the event it explains, in milliseconds: the log is asked seconds later.
 const SAME_OCCASION: u64 = 60_000;
 
-/// Discord's epoch, in milliseconds since 1970 (FACTS 0).
-const DISCORD_EPOCH: u64 = 1_420_070_400_000;
-
 impl Ingest {
     /// Waits for the entry of a ban event in a main, and then looks for it.
     pub(super) fn resolve_later(&self, awaited: Awaited) {
@@ -73,10 +70,10 @@ impl Ingest {
                 return None;
             }
         };
-        let received = awaited.received_at.millis().cast_unsigned();
+        let received = awaited.received_at.millis();
         entries.into_iter().find_map(|entry| {
             let entry = Entry::from_log(awaited.guild, entry)?;
-            let same_occasion = ((entry.id >> 22) + DISCORD_EPOCH).abs_diff(received) <= SAME_OCCASION;
+            let same_occasion = entry.at().millis().abs_diff(received) <= SAME_OCCASION;
             (same_occasion && entry.user == awaited.user && entry.deed == Deed::Done(awaited.action))
                 .then_some(entry)
         })

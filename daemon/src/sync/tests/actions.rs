@@ -8,6 +8,7 @@ use crate::testing::{PATIENCE, TestDaemon, by_operator, guild, sandbox, user};
 use std::time::Duration;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
+use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::config::{ConfigMuterole, GuildConfig};
 use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::mute::Mute;
@@ -56,6 +57,64 @@ fn mute(whom: u64) -> Request {
 
 fn kick(whom: u64) -> Request {
     Kick { user: user(whom), reason: None, evidence: None }.into()
+}
+
+fn timeout(whom: u64) -> Request {
+    Timeout { user: user(whom), span: "1h".parse().unwrap(), reason: None, evidence: None }.into()
+}
+
+#[tokio::test]
+async fn a_plan_knows_who_is_no_member_here_and_says_what_becomes_of_it_in_the_children() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    mutes(&test, &sandbox, &[main, sandbox.children()[0], sandbox.children()[1]]).await;
+    let (present, absent) = (member(&sandbox), sandbox.stranger());
+    let questions = || sandbox.log().iter().filter(|one| one.path.contains("/members/")).count();
+    for (request, there) in
+        [(kick as fn(u64) -> Request, "is skipped"), (mute, "when they join"), (timeout, "when they join")]
+    {
+        let before = questions();
+        let plan = punished(&test, main, true, request(present)).await;
+        assert_eq!((plan.origin.state, plan.deliveries.pending), (DeliveryState::Pending, 2));
+        let fields = plan.report().fields;
+        let absent_there = fields.iter().find(|(name, _)| name == "Absent").map(|(_, cell)| cell.text.line());
+        assert!(absent_there.is_some_and(|text| text.ends_with(there)), "{fields:?}");
+
+        let plan = punished(&test, main, true, request(absent)).await;
+        assert_eq!((plan.origin.state, plan.deliveries.pending), (DeliveryState::Skipped, 2));
+        assert_eq!(questions(), before + 2, "one question each, and none to a child");
+        // The plan of the guild itself is what happens there.
+        let id = ask(&test, main, request(absent)).await;
+        test.until("what happens here", move |view| {
+            view.origin_of(id).unwrap().is_some_and(|origin| origin.state.is_final())
+        })
+        .await;
+        let origin = test.read(move |view| view.origin_of(id).unwrap().unwrap()).await;
+        assert_eq!((origin.state, origin.reason), (plan.origin.state, plan.origin.reason));
+    }
+}
+
+#[tokio::test]
+async fn a_plan_says_that_the_bot_may_not_do_it_here() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    sandbox
+        .people()
+        .set_bot_permissions(main, permissions::LEAST_FOR_BOT & !permissions::KICK_MEMBERS)
+        .unwrap();
+    // Discord's word on it comes by the gateway, and makes no event of ours.
+    let known = async {
+        while test.daemon.directory().may(guild(main), Action::Kick) != Some(false) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, known).await.unwrap();
+    let plan = punished(&test, main, true, kick(member(&sandbox))).await;
+    assert_eq!(plan.origin.state, DeliveryState::Blocked);
+    assert_eq!(plan.origin.reason.as_deref(), Some("missing permission Kick Members"));
+    assert_eq!(plan.deliveries.pending, 1, "the child is another matter");
 }
 
 #[tokio::test]

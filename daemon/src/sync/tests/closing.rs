@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault as Trouble, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
+use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reversal::Counted;
@@ -118,6 +119,31 @@ async fn what_was_delivered_stays_where_nobody_says_otherwise_and_both_is_a_cont
     assert_eq!(asked(&test, main, both, false).await.unwrap_err().kind, FaultKind::Usage);
     let leave = SetupLeave { keep: true, undo: true, main: guild(main) };
     assert_eq!(asked(&test, child, leave, false).await.unwrap_err().kind, FaultKind::Usage);
+    // Whoever says nothing is told what that leaves, and what could be taken back instead.
+    let own = sandbox.stranger();
+    sandbox.people().ban(child, sandbox.child_moderator(child), own, Some("ours")).unwrap();
+    test.until("the child's own ban", move |view| {
+        view.is_done_locally(guild(child), user(own), Action::Ban).unwrap()
+    })
+    .await;
+    let second = test.ban(main, own).await;
+    test.daemon.engine().drain().await;
+    test.until("an outcome", move |view| view.deliveries_of(second).unwrap()[0].state.is_final()).await;
+    for plan in [
+        asked(&test, main, SetupRemoveChild::new(guild(child)), true).await.unwrap(),
+        asked(&test, main, keep(child), true).await.unwrap(),
+        asked(&test, child, SetupLeave::new(guild(main)), true).await.unwrap(),
+    ] {
+        let could = asked(&test, main, undo(child), true).await.unwrap().undo;
+        assert_eq!((plan.undo.clone(), plan.kept.clone()), (None, could), "as --undo would count it");
+        let kept = plan.kept.clone().unwrap();
+        assert_eq!(kept.taken_back, [count(1, None)]);
+        assert_eq!(kept.stay, [count(1, Some("banned there by its own staff"))]);
+        let report = plan.report();
+        assert!(report.hints[0].contains("--undo") && report.hints[0].ends_with("1 ban"), "{report:?}");
+        let stays = report.fields.iter().find(|(name, _)| name == "Stays").unwrap();
+        assert_eq!(stays.1.text.line(), "1 ban, 1 ban (banned there by its own staff)");
+    }
     let done = asked(&test, main, SetupRemoveChild::new(guild(child)), false).await.unwrap();
     assert_eq!((done.state.as_str(), done.undo), ("closed", None));
     test.daemon.engine().drain().await;

@@ -1,5 +1,6 @@
 //! `setup test-connection`: whether a guild can be reached, point by point.
 
+use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, Untrusted};
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Test whether punishments can reach a guild, point by point
 ///
-/// A main tests its children and itself, a child only itself. Nothing is changed.
+/// A main tests its children and itself, a child only itself. Nothing is changed. On the command line the exit code is 10
+/// where a point failed; what is only warned of leaves it 0.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupTestConnection {
     /// The child, or this guild itself
@@ -87,5 +89,18 @@ impl Reported for ConnectionTested {
             .field("Guild", self.guild_id.to_string())
             .field("Name", Cell::from(self.guild_name.as_ref()))
             .table(table)
+    }
+
+    /// A point that failed has to be mended before punishments arrive. What is only warned of may be wanted so.
+    fn verdict(&self) -> Option<Fault> {
+        let failed = self.checks.iter().filter(|check| check.result == CheckResult::Fail);
+        let failed: Vec<&str> = failed.map(|check| check.name.as_str()).collect();
+        let (count, all) = (failed.len(), self.checks.len());
+        let message =
+            format!("{count} of {all} checks of guild {} failed: {}", self.guild_id, failed.join(", "));
+        (!failed.is_empty()).then(|| {
+            Fault::new(FaultKind::Verification, message)
+                .hint("mend what is marked FAIL, from the top, and test again")
+        })
     }
 }

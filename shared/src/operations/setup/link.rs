@@ -162,6 +162,9 @@ pub struct LinkChanged {
     /// What taking back comes to, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<LinkUndo>,
+    /// Of a plan that closes the link and takes nothing back: what there is to keep, and what could be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<LinkUndo>,
     /// What is, or would be, another than before, a line each: `mode: ACTIVE → MONITOR`.
     #[serde(default)]
     pub changes: Vec<String>,
@@ -214,6 +217,13 @@ impl Reported for LinkChanged {
                 .field("Taken back", words(&undo.taken_back))
                 .field("Stays", words(&undo.stay))
                 .field("Open deliveries stopped", self.stopped.to_string());
+        }
+        if let Some(kept) = &self.kept {
+            report = report.field("Stays", words(&[kept.taken_back.as_slice(), &kept.stay].concat()));
+            if !kept.taken_back.is_empty() {
+                let could = words(&kept.taken_back);
+                report = report.hint(format!("with --undo these would be taken back instead: {could}"));
+            }
         }
         match self.state.as_str() {
             "closing" => report.hint("setup dashboard shows how many are left; --keep closes the link at once"),

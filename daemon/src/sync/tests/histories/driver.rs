@@ -5,22 +5,18 @@ mod events;
 mod forgery;
 mod judge;
 mod kicks;
+mod life;
 mod passing;
 mod stillness;
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
 use super::steps::{Closing, Dice, Step, Trouble};
-use crate::clock::Clock;
-use crate::daemon::Daemon;
-use crate::discord::{connection, event};
 use crate::network::Freeze;
-use crate::startup;
-use crate::store::{Change, View};
-use crate::testing::{self, PATIENCE, guild as guild_id, user as user_id};
+use crate::testing::guild as guild_id;
+use life::Life;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
@@ -76,12 +72,6 @@ pub(super) fn run(stage: &Arc<Stage>, seed: u64, steps: &[Step]) -> Result<(), S
         let text = panic.downcast_ref::<String>().map_or("a panic", String::as_str);
         Err(format!("panicked: {text}"))
     })
-}
-
-/// A daemon between two crashes.
-struct Life {
-    daemon: Arc<Daemon>,
-    runtime: Runtime,
 }
 
 /// What was decided, by whom, and how many requests had come before it.
@@ -166,82 +156,6 @@ impl Driver {
             mains.iter().try_for_each(|main| change.make_main(guild_id(*main)).map(drop))
         });
         driver
-    }
-
-    /// A daemon starts on the file as it is, by the real start.
-    fn born(&mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (mut settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
-        // Deliveries wait for them, and a crash may come meanwhile.
-        settings.moderation.direct_messages = self.tells;
-        let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
-        let (daemon, _listener) = started.unwrap();
-        if self.stage.gateway {
-            // How soon it may identify again is another test's.
-            runtime
-                .block_on(daemon.store().write(|change| Ok(change.raw("DELETE FROM identifies")?)))
-                .unwrap();
-            drop(runtime.spawn(connection::keep(Arc::clone(&daemon))));
-            self.life = Some(Life { daemon, runtime });
-            self.until(|daemon, _| daemon.is_ready());
-            return;
-        }
-        daemon.directory().set_me(user_id(self.stage.sandbox.bot_id()));
-        for id in self.stage.guilds {
-            let data = self.stage.sandbox.read(|world| world.guild_create_json(id));
-            daemon.directory().learn(&event::read("GUILD_CREATE", &data).unwrap().unwrap());
-        }
-        self.life = Some(Life { daemon, runtime });
-    }
-
-    /// Waits until something holds that makes no event.
-    fn until(&self, holds: impl Fn(&Daemon, &View<'_>) -> bool + Send + Sync + 'static) {
-        let (daemon, holds) = (self.daemon(), Arc::new(holds));
-        self.wait(async {
-            loop {
-                let (look, of) = (Arc::clone(&holds), Arc::clone(&daemon));
-                if daemon.store().read(move |view| Ok(look(&of, view))).await.unwrap() {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        });
-    }
-
-    /// Everything in memory is gone, wherever it waited. What the gateway sent is taken in before: what it was told
-    /// and had not taken in would have to be read from the audit log at the next start.
-    fn die(&mut self) {
-        if self.life.is_some() && self.stage.gateway {
-            self.hear();
-        }
-        let Some(Life { daemon, runtime }) = self.life.take() else { return };
-        let writer = daemon.store().sequence();
-        drop(daemon);
-        drop(runtime);
-        // The writer's thread ends with what it was handed; its end makes no event.
-        while writer.has_changed().is_ok() {
-            std::thread::sleep(Duration::from_micros(100));
-        }
-    }
-
-    fn life(&self) -> &Life {
-        self.life.as_ref().unwrap()
-    }
-
-    fn daemon(&self) -> Arc<Daemon> {
-        Arc::clone(&self.life().daemon)
-    }
-
-    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        self.life().runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.expect("it hangs") })
-    }
-
-    fn change(
-        &self,
-        work: impl FnOnce(&Change<'_>) -> Result<(), crate::store::StoreError> + Send + 'static,
-    ) {
-        let daemon = self.daemon();
-        self.wait(daemon.store().write(move |change| Ok(work(change)?))).unwrap();
     }
 
     fn id(&self, guild: Guild) -> u64 {

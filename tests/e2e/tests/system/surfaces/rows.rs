@@ -4,19 +4,28 @@ use super::stage::Place;
 use wayhaven_shared::Authority;
 
 /// One operation, as it is asked for everywhere. In its texts `{user}` is whom it is about (another one per surface),
-/// `{muted}` is the mute role of the main, `{punishment}` is the latest punishment of `{user}`, and what is typed to
-/// confirm something severe.
+/// `{muted}` is the mute role of the main, `{main}` and `{child}` are that guild and one of its children, `{punishment}` is
+/// the latest punishment of `{user}`, and what is typed to confirm something severe.
 pub(super) struct Row {
     /// The line after `wayhaven` and in the palette.
     pub(super) line: &'static str,
     /// The slash command's options by name.
     pub(super) options: &'static [(&'static str, &'static str)],
+    /// Where it is asked for.
+    pub(super) of: Of,
     /// What it needs on Discord.
     pub(super) needs: Authority,
     /// What has to be there before it.
     pub(super) before: Before,
     /// What has to be so after it.
     pub(super) after: After,
+}
+
+/// The guild in which it is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    Main,
+    Child,
 }
 
 /// What has to be there before.
@@ -26,6 +35,8 @@ pub(super) enum Before {
     Nothing,
     /// The user is a member of every guild.
     Joined,
+    /// The child is linked, and the user banned there by the main.
+    Banned,
 }
 
 /// What has to be so afterwards.
@@ -37,12 +48,15 @@ pub(super) enum After {
     Shows(&'static str, &'static str),
     /// What this line does not show any more.
     ShowsNot(&'static str, &'static str),
+    /// In the child, whose link is closed by then.
+    Left(fn(&Place<'_>) -> bool),
     /// It only reads, and its answer shows this.
     Answers(&'static str),
 }
 
-use After::{Answers, Everywhere, Shows, ShowsNot};
-use Before::{Joined, Nothing};
+use After::{Answers, Everywhere, Left, Shows, ShowsNot};
+use Before::{Banned, Joined, Nothing};
+use Of::{Child, Main};
 
 const USER: (&str, &str) = ("user", "{user}");
 const WHY: (&str, &str) = ("reason", "why not");
@@ -50,22 +64,26 @@ const WHY: (&str, &str) = ("reason", "why not");
 /// In the order in which they are asked for: one builds on what those before have left.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    Row { line: "config muterole {muted}", options: &[("role", "{muted}")], needs: Authority::Admin, before: Joined, after: Shows("config show", "{muted}") },
-    Row { line: "config warnings 9:kick --within=30d", options: &[("steps", "9:kick"), ("within", "30d")], needs: Authority::Admin, before: Nothing, after: Shows("config show", "9:kick") },
-    Row { line: "mute {user} --for=2h --reason='why not'", options: &[USER, ("for", "2h"), WHY], needs: Authority::Moderate, before: Joined, after: Everywhere(|place| place.is_muted()) },
-    Row { line: "unmute {user}", options: &[USER], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| !place.is_muted()) },
-    Row { line: "timeout {user} --for=1h", options: &[USER, ("for", "1h")], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| place.is_timed_out()) },
-    Row { line: "punishment amend {punishment} --reason=better", options: &[("id", "{punishment}"), ("reason", "better")], needs: Authority::Moderate, before: Nothing, after: Shows("punishment show {punishment}", "better") },
-    Row { line: "punishment revert {punishment}", options: &[("punishments", "{punishment}")], needs: Authority::Ban, before: Nothing, after: Everywhere(|place| !place.is_timed_out()) },
-    Row { line: "timeout {user} --for=30m", options: &[USER, ("for", "30m")], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| place.is_timed_out()) },
-    Row { line: "untimeout {user}", options: &[USER], needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| !place.is_timed_out()) },
-    Row { line: "warn {user} --reason='why not'", options: &[USER, WHY], needs: Authority::Staff, before: Nothing, after: Shows("punishment list --user={user} --limit=1", "warn") },
-    Row { line: "kick {user}", options: &[USER], needs: Authority::Kick, before: Nothing, after: Everywhere(|place| !place.is_member()) },
-    Row { line: "ban {user} --reason='why not' --delete-days=1", options: &[USER, WHY, ("delete-days", "1")], needs: Authority::Ban, before: Joined, after: Everywhere(|place| place.is_banned()) },
-    Row { line: "unban {user}", options: &[USER], needs: Authority::Ban, before: Nothing, after: Everywhere(|place| !place.is_banned()) },
-    Row { line: "punishment list --user={user} --limit=3", options: &[USER, ("limit", "3")], needs: Authority::Staff, before: Nothing, after: Answers("{punishment}") },
-    Row { line: "punishment show {punishment}", options: &[("id", "{punishment}")], needs: Authority::Staff, before: Nothing, after: Answers("{user}") },
-    Row { line: "protect add --user={user} --note='why not'", options: &[USER, ("note", "why not")], needs: Authority::Admin, before: Nothing, after: Shows("protect list", "{user}") },
-    Row { line: "protect list --limit=5", options: &[("limit", "5")], needs: Authority::Admin, before: Nothing, after: Answers("{user}") },
-    Row { line: "protect remove --user={user}", options: &[USER], needs: Authority::Admin, before: Nothing, after: ShowsNot("protect list", "{user}") },
+    Row { line: "config muterole {muted}", options: &[("role", "{muted}")], of: Main, needs: Authority::Admin, before: Joined, after: Shows("config show", "{muted}") },
+    Row { line: "config warnings 9:kick --within=30d", options: &[("steps", "9:kick"), ("within", "30d")], of: Main, needs: Authority::Admin, before: Nothing, after: Shows("config show", "9:kick") },
+    Row { line: "mute {user} --for=2h --reason='why not'", options: &[USER, ("for", "2h"), WHY], of: Main, needs: Authority::Moderate, before: Joined, after: Everywhere(|place| place.is_muted()) },
+    Row { line: "unmute {user}", options: &[USER], of: Main, needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| !place.is_muted()) },
+    Row { line: "timeout {user} --for=1h", options: &[USER, ("for", "1h")], of: Main, needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| place.is_timed_out()) },
+    Row { line: "punishment amend {punishment} --reason=better", options: &[("id", "{punishment}"), ("reason", "better")], of: Main, needs: Authority::Moderate, before: Nothing, after: Shows("punishment show {punishment}", "better") },
+    Row { line: "punishment revert {punishment}", options: &[("punishments", "{punishment}")], of: Main, needs: Authority::Ban, before: Nothing, after: Everywhere(|place| !place.is_timed_out()) },
+    Row { line: "timeout {user} --for=30m", options: &[USER, ("for", "30m")], of: Main, needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| place.is_timed_out()) },
+    Row { line: "untimeout {user}", options: &[USER], of: Main, needs: Authority::Moderate, before: Nothing, after: Everywhere(|place| !place.is_timed_out()) },
+    Row { line: "warn {user} --reason='why not'", options: &[USER, WHY], of: Main, needs: Authority::Staff, before: Nothing, after: Shows("punishment list --user={user} --limit=1", "warn") },
+    Row { line: "kick {user}", options: &[USER], of: Main, needs: Authority::Kick, before: Nothing, after: Everywhere(|place| !place.is_member()) },
+    Row { line: "ban {user} --reason='why not' --delete-days=1", options: &[USER, WHY, ("delete-days", "1")], of: Main, needs: Authority::Ban, before: Joined, after: Everywhere(|place| place.is_banned()) },
+    Row { line: "unban {user}", options: &[USER], of: Main, needs: Authority::Ban, before: Nothing, after: Everywhere(|place| !place.is_banned()) },
+    Row { line: "punishment list --user={user} --limit=3", options: &[USER, ("limit", "3")], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("{punishment}") },
+    Row { line: "punishment show {punishment}", options: &[("id", "{punishment}")], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("{user}") },
+    Row { line: "protect add --user={user} --note='why not'", options: &[USER, ("note", "why not")], of: Main, needs: Authority::Admin, before: Nothing, after: Shows("protect list", "{user}") },
+    Row { line: "protect list --limit=5", options: &[("limit", "5")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("{user}") },
+    Row { line: "protect remove --user={user}", options: &[USER], of: Main, needs: Authority::Admin, before: Nothing, after: ShowsNot("protect list", "{user}") },
+    Row { line: "setup remove-child {child} --undo", options: &[("child", "{child}"), ("undo", "true")], of: Main, needs: Authority::Admin, before: Banned, after: Left(|place| !place.is_banned()) },
+    Row { line: "setup leave {main} --undo", options: &[("main", "{main}"), ("undo", "true")], of: Child, needs: Authority::Admin, before: Banned, after: Left(|place| !place.is_banned()) },
+    Row { line: "setup remove-child {child} --keep", options: &[("child", "{child}"), ("keep", "true")], of: Main, needs: Authority::Admin, before: Banned, after: Left(|place| place.is_banned()) },
+    Row { line: "setup leave {main} --keep", options: &[("main", "{main}"), ("keep", "true")], of: Child, needs: Authority::Admin, before: Banned, after: Left(|place| place.is_banned()) },
 ];

@@ -1,6 +1,6 @@
 //! What the table is played on: one network with a console at it, and two people whose permissions are set for each row.
 
-use super::rows::{After, Before, Row};
+use super::rows::{After, Before, Of, Row};
 use crate::setting::{Setting, options};
 use crate::terminal::Terminal;
 use serde_json::{Map, Value, json};
@@ -69,8 +69,6 @@ pub(super) struct Stage {
     users: [u64; 3],
     /// The main, and then the children, each with its mute role.
     guilds: Vec<(u64, u64)>,
-    /// The role of who may, and of who may not.
-    roles: (u64, u64),
 }
 
 /// Any permission that moderates: one of them makes staff.
@@ -88,7 +86,12 @@ impl Stage {
             .chain(sandbox.children())
             .map(|guild| (guild, sandbox.role(guild, "Muted")))
             .collect();
-        let roles = (sandbox.role(main, "Moderator"), sandbox.role(main, "Admin"));
+        // Who asks in the main asks in the child too.
+        let (child, people) = (guilds[guilds.len() - 1].0, sandbox.people());
+        for (who, role) in [(sandbox.moderator(), "Moderator"), (sandbox.admin(), "Admin")] {
+            people.had_joined(child, who).unwrap();
+            people.add_role(child, sandbox.owner(), who, sandbox.role(child, role)).unwrap();
+        }
         let users = [setting.member(0), setting.member(1), setting.member(2)];
         // Every guild can show commands to whom it likes; so what Discord's client hides proves nothing.
         sandbox.change(|world| {
@@ -97,11 +100,11 @@ impl Stage {
             }
         });
         let terminal = Terminal::sized(&setting, 40, 120);
-        let mut stage = Self { setting, terminal, users, guilds, roles };
+        let mut stage = Self { setting, terminal, users, guilds };
         for (guild, muted) in stage.guilds.clone() {
             stage.run(&format!("config muterole {muted}"), Some(guild));
         }
-        stage.run(&format!("config staffrole {}", stage.roles.0), Some(main));
+        stage.run(&format!("config staffrole {}", stage.staff()), Some(main));
         stage.terminal.shows(&["LIVE", "observe"]);
         stage.terminal.press(":write\r");
         stage.terminal.shows(&["write"]);
@@ -116,14 +119,37 @@ impl Stage {
     }
 
     pub(super) fn prepare(&self, row: &Row, asker: Asker) {
+        let (user, main) = (self.user(asker), Some(self.guilds[0].0));
+        if row.before == Before::Banned {
+            self.run(&format!("setup add-child {}", self.child()), main);
+            self.run(&format!("ban {user} --wait"), main);
+            assert!(self.setting.sandbox.is_banned(self.child(), user));
+        }
         if row.before == Before::Joined {
-            let user = self.user(asker);
             for (guild, _) in
                 self.guilds.iter().filter(|(guild, _)| !self.setting.sandbox.is_member(*guild, user))
             {
                 self.setting.sandbox.people().join(*guild, user).unwrap();
             }
         }
+    }
+
+    /// The child that is unlinked and linked again.
+    fn child(&self) -> u64 {
+        self.guilds[self.guilds.len() - 1].0
+    }
+
+    /// The guild in which the row is asked for.
+    fn of(&self, row: &Row) -> u64 {
+        match row.of {
+            Of::Main => self.guilds[0].0,
+            Of::Child => self.child(),
+        }
+    }
+
+    /// The role in the main of who may, where the row needs no more than staff.
+    fn staff(&self) -> u64 {
+        self.setting.sandbox.role(self.guilds[0].0, "Moderator")
     }
 
     fn user(&self, asker: Asker) -> u64 {
@@ -133,8 +159,10 @@ impl Stage {
     /// The row's text for whoever asks.
     async fn text(&self, template: &str, asker: Asker) -> String {
         let user = self.user(asker);
-        let mut text =
-            template.replace("{user}", &user.to_string()).replace("{muted}", &self.guilds[0].1.to_string());
+        let (main, muted) = self.guilds[0];
+        let values = [("{user}", user), ("{muted}", muted), ("{main}", main), ("{child}", self.child())];
+        let filled = |text: String, (name, value): (&str, u64)| text.replace(name, &value.to_string());
+        let mut text = values.into_iter().fold(template.to_owned(), filled);
         if text.contains("{punishment}") {
             let limit = PageSize::try_from(1).ok();
             let list = PunishmentList { user: UserId::new(user), limit, cursor: None };
@@ -158,7 +186,7 @@ impl Stage {
     /// Asks, and sees that it is answered as it should be.
     pub(super) async fn asks(&mut self, row: &Row, asker: Asker) {
         let line = self.text(row.line, asker).await;
-        let main = self.setting.main;
+        let of = self.of(row);
         let wanted = match row.after {
             After::Answers(text) => Some(self.text(text, asker).await),
             _ => None,
@@ -169,12 +197,12 @@ impl Stage {
         let answer = match asker {
             Asker::CommandLine => {
                 let confirm = format!("{line} --confirm={}", confirm.as_deref().unwrap_or_default());
-                let json = self.run(if severe { &confirm } else { &line }, Some(main.get()));
+                let json = self.run(if severe { &confirm } else { &line }, Some(of));
                 assert_eq!(json["kind"], definition(row).name, "{json}");
                 json["data"].to_string()
             }
             Asker::Palette => {
-                self.terminal.press(&format!(":--guild={main} {line}\r"));
+                self.terminal.press(&format!(":--guild={of} {line}\r"));
                 match &wanted {
                     Some(wanted) => self.terminal.shows(&[definition(row).name, wanted]),
                     None if severe => {
@@ -189,7 +217,7 @@ impl Stage {
                 String::new()
             }
             Asker::Discord => {
-                self.grant(exactly(row.needs), 0);
+                self.grant(of, exactly(row.needs), 0);
                 self.slash(row, self.setting.sandbox.moderator()).await
             }
         };
@@ -202,7 +230,7 @@ impl Stage {
         let asked = if dry_first { 2 } else { 1 };
         let entry = self.audited(row, since, asker.surface(), asked).await;
         assert_eq!(entry.result, AuditResult::Success, "{asker:?} {line}: {entry:?}");
-        assert_eq!(entry.guild_id, Some(main), "{asker:?} {line}");
+        assert_eq!(entry.guild_id, Some(crate::setting::guild(of)), "{asker:?} {line}");
         let actor = entry.actor.unwrap();
         match asker {
             Asker::Discord => assert_eq!(actor.raw(), self.setting.sandbox.moderator().to_string()),
@@ -221,11 +249,15 @@ impl Stage {
         for (name, template) in row.options {
             let text = self.text(template, Asker::Discord).await;
             let whole = matches!(*name, "limit" | "delete-days");
-            let value = if whole { json!(text.parse::<u64>().unwrap()) } else { json!(text) };
+            let value = match text.as_str() {
+                "true" => json!(true),
+                text if whole => json!(text.parse::<u64>().unwrap()),
+                text => json!(text),
+            };
             options.insert((*name).to_owned(), value);
         }
-        let (main, people) = (self.setting.main.get(), self.setting.sandbox.people());
-        let asked = people.slash(main, by, definition(row).name, Value::Object(options)).unwrap();
+        let (of, people) = (self.of(row), self.setting.sandbox.people());
+        let asked = people.slash(of, by, definition(row).name, Value::Object(options)).unwrap();
         let reply = people.reply(asked).await.unwrap();
         let rows = reply["components"].as_array().into_iter().flatten();
         let go = rows
@@ -241,7 +273,7 @@ impl Stage {
 
     /// Somebody with every permission but the one it needs: refused, audited, and nothing changed.
     pub(super) async fn is_refused(&self, row: &Row) {
-        self.grant(0, all_but(row.needs));
+        self.grant(self.of(row), 0, all_but(row.needs));
         let (before, since) = (self.everything(), self.latest(row).await);
         let by = self.setting.sandbox.admin();
         let reply = self.slash(row, by).await;
@@ -255,19 +287,29 @@ impl Stage {
     }
 
     /// What the operations of the table could change, and what was changed at Discord.
-    fn everything(&self) -> (Value, Value, Value, usize) {
+    fn everything(&self) -> (Value, Value, Value, Value, usize) {
         let main = Some(self.setting.main.get());
         let data = |line: &str| self.run(line, main)["data"].take();
         let effects =
             self.guilds.iter().map(|(guild, _)| self.setting.sandbox.effects_in(*guild).len()).sum();
-        (data("punishment list --limit=500"), data("protect list --limit=500"), data("config show"), effects)
+        let (punishments, protected) =
+            (data("punishment list --limit=500"), data("protect list --limit=500"));
+        (punishments, protected, data("config show"), self.links(), effects)
+    }
+
+    /// The main's links, as its dashboard shows them.
+    fn links(&self) -> Value {
+        let shown = self.run("setup dashboard", Some(self.guilds[0].0));
+        let children = shown["data"]["networks"][0]["children"].as_array().unwrap();
+        children.iter().map(|child| child["link"].clone()).collect()
     }
 
     /// Gives exactly these permissions, beside everybody's, to who may and to who may not.
-    fn grant(&self, may: u64, may_not: u64) {
-        let (main, people) = (self.setting.main.get(), self.setting.sandbox.people());
-        people.set_role_permissions(main, self.roles.0, may).unwrap();
-        people.set_role_permissions(main, self.roles.1, may_not).unwrap();
+    fn grant(&self, of: u64, may: u64, may_not: u64) {
+        let sandbox = &self.setting.sandbox;
+        for (role, bits) in [("Moderator", may), ("Admin", may_not)] {
+            sandbox.people().set_role_permissions(of, sandbox.role(of, role), bits).unwrap();
+        }
     }
 
     /// What is so once it was done.
@@ -292,6 +334,16 @@ impl Stage {
             After::ShowsNot(line, text) => {
                 shown(self.text(line, asker).await, self.text(text, asker).await, false);
             }
+            After::Left(holds) => {
+                let (child, muted) = self.guilds[self.guilds.len() - 1];
+                // What was delivered is taken back before the link is closed, so that nothing comes after it.
+                let deadline = Instant::now() + PATIENCE;
+                while self.links().to_string().contains(&child.to_string()) {
+                    assert!(Instant::now() < deadline, "{asker:?} {}: it never closes", row.line);
+                }
+                let discord = &self.setting.sandbox;
+                assert!(holds(&Place { discord, guild: child, user, muted }), "{asker:?} {}", row.line);
+            }
             After::Answers(_) => {}
         }
     }
@@ -306,7 +358,7 @@ impl Stage {
     /// The number of the last outcome of the row's operation, once everything that was asked before is in the audit: a
     /// change is answered after its commit, and its commit is behind theirs.
     async fn latest(&self, row: &Row) -> u64 {
-        let again = ConfigStaffrole { role: RoleId::new(self.roles.0), unset: false };
+        let again = ConfigStaffrole { role: RoleId::new(self.staff()), unset: false };
         ask(&self.setting.client, self.setting.main, again).await.unwrap();
         self.entries(row).await.first().map_or(0, |entry| entry.sequence)
     }
