@@ -12,6 +12,7 @@ mod config;
 mod deliveries;
 mod direct;
 mod events;
+mod examinations;
 mod exceptions;
 mod freeze;
 mod gap;

@@ -22,6 +22,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0009-schedule.sql"),
     include_str!("migrations/0010-undo.sql"),
     include_str!("migrations/0011-protect.sql"),
+    include_str!("migrations/0012-doctor.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.
