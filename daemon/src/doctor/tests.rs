@@ -143,7 +143,7 @@ async fn reply<O: Operation>(test: &TestDaemon, of: u64, operation: O) -> O::Rep
     O::reply(test.ask(by_operator(Role::Owner, Some(of), operation.into())).await.unwrap()).unwrap()
 }
 
-fn ill<'a>(diagnosis: &'a Diagnosis, of: u64) -> Vec<(&'a str, CheckResult)> {
+fn ill(diagnosis: &Diagnosis, of: u64) -> Vec<(&str, CheckResult)> {
     let patient = diagnosis.patients.iter().find(|patient| patient.guild_id == guild(of));
     let findings = patient.map_or(&[][..], |patient| &patient.findings[..]);
     let wrong = findings.iter().filter(|finding| finding.result != CheckResult::Ok);
