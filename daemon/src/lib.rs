@@ -7,6 +7,7 @@ pub mod control;
 pub mod daemon;
 pub mod direct;
 pub mod discord;
+pub mod doctor;
 #[cfg(test)]
 mod failpoint;
 pub mod handlers;

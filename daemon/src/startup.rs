@@ -8,6 +8,7 @@ use crate::discord::budget::Budget;
 use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
+use crate::doctor;
 use crate::log::{self, Log};
 use crate::notices;
 use crate::reload::Reload;
@@ -121,6 +122,7 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     // They end by themselves when the daemon is asked to stop, and nobody waits for them: what waits is stored.
     tokio::spawn(notices::keep(Arc::clone(&daemon), notices::PAUSE));
     tokio::spawn(schedule::keep(Arc::clone(&daemon), schedule::PAUSE));
+    tokio::spawn(doctor::keep(Arc::clone(&daemon)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
     signals.until_asked(&daemon, reload).await;

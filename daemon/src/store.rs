@@ -12,6 +12,7 @@ mod config;
 mod deliveries;
 mod direct;
 mod events;
+mod examinations;
 mod exceptions;
 mod freeze;
 mod gap;
@@ -35,8 +36,8 @@ pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DeliveryFilter, Echo, First, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued, RetryFilter,
-    Scope, Settlement, Stand, Unfinished, WHEN_THEY_JOIN,
+    Asked, DeliveryFilter, Echo, First, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued,
+    RetryFilter, Scope, Settlement, Stand, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::Exception;

@@ -67,6 +67,13 @@ pub enum Change {
         /// `ok`, `unavailable` or `absent`.
         presence: String,
     },
+    /// The doctor found something else than before in a guild.
+    Examined {
+        /// The guild.
+        guild_id: GuildId,
+        /// The names of what stops deliveries there; empty where nothing does any more.
+        ills: Vec<String>,
+    },
     /// What a child's staff did in their own guild, or another bot in a main, and what stays there.
     Contained {
         /// Where.

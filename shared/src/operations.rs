@@ -62,6 +62,7 @@ macro_rules! operations {
             SetupLock => LockChanged, "setup lock", Owner, Everywhere, Mild;
             SetupUnlock => LockChanged, "setup unlock", Owner, Everywhere, Mild;
             SetupTestConnection => ConnectionTested, "setup test-connection", Admin, Everywhere, Read;
+            SetupDoctor => Diagnosis, "setup doctor", Admin, Everywhere, Read;
             SetupDashboard => Dashboard, "setup dashboard", Staff, Everywhere, Read;
             SyncStatus => SyncState, "sync status", Admin, Everywhere, Read;
             SyncDeliveries => Deliveries, "sync deliveries", Admin, Everywhere, Read;
@@ -109,9 +110,10 @@ use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
 use reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
 use setup::{
-    ConnectionTested, Dashboard, GuildDesignated, LinkChanged, LockChanged, SecurityChanged, SetupAccept,
-    SetupActions, SetupAddChild, SetupDashboard, SetupDecline, SetupLeave, SetupLock, SetupMainGuild,
-    SetupMode, SetupRemoveChild, SetupSecurityLevel, SetupTestConnection, SetupUnlock, SetupUnsetMain,
+    ConnectionTested, Dashboard, Diagnosis, GuildDesignated, LinkChanged, LockChanged, SecurityChanged,
+    SetupAccept, SetupActions, SetupAddChild, SetupDashboard, SetupDecline, SetupDoctor, SetupLeave,
+    SetupLock, SetupMainGuild, SetupMode, SetupRemoveChild, SetupSecurityLevel, SetupTestConnection,
+    SetupUnlock, SetupUnsetMain,
 };
 use status::{DaemonStatus, Status};
 use sync::{

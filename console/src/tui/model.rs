@@ -134,7 +134,12 @@ impl Model {
                 }
                 return Consequence::Tell(tell.0, tell.1);
             }
-            Change::Other => {}
+            // What is found an alert tells; that it is mended nothing else does.
+            Change::Examined { guild_id, ills } if ills.is_empty() => {
+                let name = self.guild_name(guild_id);
+                return Consequence::Tell(Tone::Good, format!("nothing stops deliveries to {name} any more"));
+            }
+            Change::Examined { .. } | Change::Other => {}
         }
         Consequence::Nothing
     }

@@ -6,6 +6,7 @@ use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildView, RoleView, shard_of};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 
@@ -13,6 +14,8 @@ use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
 pub const ADMINISTRATOR: u64 = 1 << 3;
 /// MANAGE_GUILD (FACTS A1): what a bulk ban needs beside BAN_MEMBERS.
 const MANAGE_GUILD: u64 = 1 << 5;
+/// What only staff is given: kick, ban, administrator, manage channels, server, messages and roles, timeouts (FACTS A1).
+const OF_STAFF: u64 = 1 << 1 | 1 << 2 | ADMINISTRATOR | 1 << 4 | MANAGE_GUILD | 1 << 13 | 1 << 28 | 1 << 40;
 /// VIEW_AUDIT_LOG (FACTS A1).
 pub const VIEW_AUDIT_LOG: u64 = 1 << 7;
 
@@ -55,6 +58,7 @@ pub struct Directory {
     me: OnceLock<UserId>,
     accounts: Arc<Accounts>,
     guilds: RwLock<HashMap<GuildId, Guild>>,
+    touched: watch::Sender<HashSet<GuildId>>,
 }
 
 /// Where a role stands among a guild's roles.
@@ -66,6 +70,8 @@ pub struct Height {
     pub highest: i64,
     /// How many roles rank above it.
     pub above: usize,
+    /// How many of those have none of a moderator's permissions.
+    pub ordinary: usize,
 }
 
 /// What an event changed, for those who act on it.
@@ -223,13 +229,46 @@ impl Directory {
         let guilds = self.read();
         let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
         let mine = view.rank(roles.unwrap_or(&view.mine));
-        let ranks = view.roles.keys().map(|role| view.rank(&[*role]));
         let highest = view.roles.values().map(|(position, _)| *position).max().unwrap_or(0);
-        Some(Height { position: mine.0, highest, above: ranks.filter(|rank| *rank > mine).count() })
+        let above = || view.roles.iter().filter(|(role, _)| view.rank(&[**role]) > mine);
+        let ordinary = above().filter(|(_, (_, permissions))| permissions & OF_STAFF == 0).count();
+        Some(Height { position: mine.0, highest, above: above().count(), ordinary })
+    }
+
+    /// Follows the guilds of which something has changed that decides what the bot may do there, until they are taken.
+    pub fn touched(&self) -> watch::Receiver<HashSet<GuildId>> {
+        self.touched.subscribe()
+    }
+
+    /// Says that something of the guild has changed that the gateway does not tell of.
+    pub fn touch(&self, guild: GuildId) {
+        self.touched.send_modify(|touched| {
+            touched.insert(guild);
+        });
+    }
+
+    /// Takes the guilds that were touched.
+    pub fn take_touched(&self) -> HashSet<GuildId> {
+        let mut taken = HashSet::new();
+        self.touched.send_if_modified(|touched| {
+            taken = std::mem::take(touched);
+            false
+        });
+        taken
     }
 
     /// Learns from an event.
     pub fn learn(&self, event: &GatewayEvent) -> Noticed {
+        let noticed = self.take_in(event);
+        match &noticed {
+            Noticed::Nothing => {}
+            Noticed::Guild(guild) | Noticed::Permissions(guild) => self.touch(*guild),
+            Noticed::Gone(guilds) => guilds.iter().for_each(|guild| self.touch(*guild)),
+        }
+        noticed
+    }
+
+    fn take_in(&self, event: &GatewayEvent) -> Noticed {
         let mut guilds = self.guilds.write().unwrap_or_else(PoisonError::into_inner);
         match event {
             GatewayEvent::Ready { me, shard: (shard, of), guilds: told } => {

@@ -80,6 +80,9 @@ pub struct Line {
     _stop: oneshot::Sender<()>,
 }
 
+/// The intent that tells who joins and leaves and who has which role (FACTS B4).
+pub const GUILD_MEMBERS: u64 = GatewayIntents::GUILD_MEMBERS.bits();
+
 /// The intents for an application with these flags: bans and audit entries always, members where granted
 /// (FACTS B4: GATEWAY_GUILD_MEMBERS is bit 14, its limited form bit 15).
 pub fn intents(application_flags: u64) -> u64 {

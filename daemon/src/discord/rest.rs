@@ -15,7 +15,7 @@ pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,
 };
 pub use direct::DirectChannel;
-pub use fault::{Outcome, RestError};
+pub use fault::{BUDGET_SPENT, Outcome, RestError};
 
 use crate::discord::budget::{Budget, Priority, Slot};
 use crate::discord::refusals::Refusals;

@@ -144,7 +144,10 @@ async fn configure(
             change.configure(guild_id, &after)?;
             Ok((before, after))
         };
-        store.write(work).await?
+        let configured = store.write(work).await?;
+        // What the doctor found there may hang on it.
+        cx.daemon.directory().touch(guild_id);
+        configured
     };
     Ok(GuildConfigured { guild_id, before, after, dry_run })
 }

@@ -3,12 +3,14 @@
 mod connection;
 mod consent;
 mod dashboard;
+mod doctor;
 mod guild;
 mod link;
 
 pub(super) use connection::sees_members;
 
 use crate::discord::directory::Presence;
+use crate::doctor::{EVERY_MEASURE, invite, least};
 use crate::invocation::Context;
 use crate::network::LinkState;
 use crate::store::{Severity, UNLOCKED_BY, View};
@@ -48,8 +50,10 @@ fn check_presence(cx: &Context, child: GuildId) -> Result<(), Fault> {
         None => cx.daemon.is_ready(),
     };
     if absent {
-        return Err(Fault::not_found(format!("the bot is in no guild {child}"))
-            .hint("invite it there first, and check the number: Developer Mode, Copy Server ID"));
+        let fault = Fault::not_found(format!("the bot is in no guild {child}"))
+            .hint("invite it there first, and check the number: Developer Mode, Copy Server ID");
+        let invite = cx.daemon.application().map(|id| invite(&id, child, least(&EVERY_MEASURE)));
+        return Err(invite.into_iter().fold(fault, |fault, invite| fault.hint(format!("invite: {invite}"))));
     }
     Ok(())
 }

@@ -173,6 +173,7 @@ fn samples() -> Vec<Request> {
         ("setup lock", json!({})),
         ("setup unlock", json!({})),
         ("setup test-connection", json!({"child": user})),
+        ("setup doctor", json!({"guild": user})),
         ("setup dashboard", json!({})),
         ("sync status", json!({})),
         (

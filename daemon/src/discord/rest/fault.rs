@@ -22,6 +22,9 @@ impl Answer {
     }
 }
 
+/// Why a ban of somebody who is no member waits (30035), in our words.
+pub const BUDGET_SPENT: &str = "the guild's daily budget of bans of non-members is spent";
+
 /// Why a request did not succeed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RestError {
@@ -118,9 +121,7 @@ impl RestError {
             Self::Refused { code: 50001, .. } => "403 the bot has no access to the guild".into(),
             Self::Refused { code: 10004, .. } => "404 the bot is not in the guild".into(),
             Self::Refused { code: 10013, .. } => "404 Discord knows no such user".into(),
-            Self::Refused { code: 30035, .. } => {
-                "the guild's daily budget of bans of non-members is spent".into()
-            }
+            Self::Refused { code: 30035, .. } => BUDGET_SPENT.into(),
             Self::Refused { code: 60003, .. } => {
                 "403 the guild asks for two-factor login of the bot's owner".into()
             }

@@ -7,7 +7,8 @@ use crate::invocation::{Actor, Context};
 use crate::network::LinkState;
 use crate::store::{Terms, View};
 use wayhaven_shared::operations::setup::{
-    AllowedActions, Link, LinkChanged, LinkUndo, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild,
+    AllowedActions, Check, CheckResult, Link, LinkChanged, LinkUndo, SetupActions, SetupAddChild, SetupMode,
+    SetupRemoveChild,
 };
 use wayhaven_shared::value::{GuildId, Timestamp};
 use wayhaven_shared::{Authority, Fault};
@@ -160,6 +161,10 @@ pub(super) async fn change_link(
         done.await?
     };
     let named = plan.names_child(cx, child);
+    let findings = match &plan.after {
+        After::Put(LinkState::Active, terms) if named => wanting(cx, child, &terms.actions).await?,
+        _ => Vec::new(),
+    };
     let link = link.map(|link| Link { child_name: link.child_name.clone().filter(|_| named), ..link });
     Ok(LinkChanged {
         link,
@@ -171,7 +176,14 @@ pub(super) async fn change_link(
         undo,
         kept,
         changes: plan.changes(),
+        findings,
     })
+}
+
+/// What the doctor finds wanting in a guild that these actions are to reach.
+async fn wanting(cx: &Context, guild: GuildId, actions: &AllowedActions) -> Result<Vec<Check>, Fault> {
+    let patient = super::doctor::examine(cx, guild, actions.as_slice(), None).await?;
+    Ok(patient.findings.into_iter().filter(|finding| finding.result != CheckResult::Ok).collect())
 }
 
 /// Refuses what is under way to its end.

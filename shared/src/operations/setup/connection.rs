@@ -26,7 +26,7 @@ pub enum CheckResult {
     Ok,
     /// Something is missing, or not known.
     Warn,
-    /// Nothing can be delivered like this.
+    /// Something that is allowed cannot be delivered like this.
     Fail,
 }
 
@@ -40,7 +40,7 @@ impl CheckResult {
         }
     }
 
-    fn tone(self) -> Tone {
+    pub(super) fn tone(self) -> Tone {
         match self {
             Self::Ok => Tone::Good,
             Self::Warn => Tone::Warning,
@@ -56,8 +56,33 @@ pub struct Check {
     pub name: String,
     /// How it went.
     pub result: CheckResult,
-    /// What was seen, and what to do about it.
+    /// What was seen.
     pub detail: Untrusted,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Untrusted>,
+}
+
+impl Check {
+    /// A point with nothing to be done about it.
+    pub fn new(name: &str, result: CheckResult, detail: impl AsRef<str>) -> Self {
+        Self { name: name.to_owned(), result, detail: Untrusted::clipped(detail.as_ref()), mend: None }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn mended_by(mut self, mend: impl AsRef<str>) -> Self {
+        self.mend = Some(Untrusted::clipped(mend.as_ref()));
+        self
+    }
+
+    /// What was seen and what to do about it, on one line.
+    pub(super) fn line(&self) -> Untrusted {
+        match &self.mend {
+            None => self.detail.clone(),
+            Some(mend) => Untrusted::clipped(&format!("{}: {}", self.detail.raw(), mend.raw())),
+        }
+    }
 }
 
 /// All points, in an order in which one would mend them.
@@ -82,7 +107,7 @@ impl Reported for ConnectionTested {
             table.push([
                 check.name.clone().into(),
                 Cell::toned(check.result.word(), check.result.tone()),
-                Cell::from(Text::from(&check.detail)),
+                Cell::from(Text::from(&check.line())),
             ]);
         }
         Report::new(title, worst.tone())

@@ -1,10 +1,11 @@
 //! `setup add-child`, `remove-child`, `mode`, `actions`: what a main does with its links, and what a link is.
 
 use super::AllowedActions;
+use super::connection::Check;
 use crate::operation::Reported;
 use crate::operations::punishment::Action;
 use crate::operations::reversal::{Counted, words};
-use crate::report::{Cell, Report, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, LinkId, Timestamp, Untrusted};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,19 @@ pub struct LinkChanged {
     /// What is, or would be, another than before, a line each: `mode: ACTIVE → MONITOR`.
     #[serde(default)]
     pub changes: Vec<String>,
+    /// What the doctor finds wanting in the child, where it is linked and the caller may know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Check>,
+}
+
+/// What is not as it should be, and what to do about it.
+fn findings_table(findings: &[Check]) -> Table {
+    let mut table = Table::new(["not yet well", "result", "what was seen"], "all is well");
+    for finding in findings {
+        let tone = Cell::toned(finding.result.word(), finding.result.tone());
+        table.push([finding.name.clone().into(), tone, Cell::from(Text::from(&finding.line()))]);
+    }
+    table
 }
 
 /// What taking back everything that was delivered along a link comes to, counted by action.
@@ -225,6 +239,13 @@ impl Reported for LinkChanged {
                 report = report.hint(format!("with --undo these would be taken back instead: {could}"));
             }
         }
+        let report = match self.findings.is_empty() {
+            true => report,
+            false => report.table(findings_table(&self.findings)).hint(format!(
+                "setup doctor {} gives the invite link that mends permissions",
+                self.child_guild_id
+            )),
+        };
         match self.state.as_str() {
             "closing" => report.hint("setup dashboard shows how many are left; --keep closes the link at once"),
             "closed" => report.field("Open deliveries stopped", self.stopped.to_string()),

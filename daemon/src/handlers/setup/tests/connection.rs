@@ -57,7 +57,7 @@ async fn a_healthy_child_is_ok_point_by_point_and_nothing_is_changed() {
     sandbox.people().set_bot_permissions(child, all).unwrap();
     until_known("more", || directory.my_permissions(guild(child)).is_some_and(has)).await;
     let more = by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap();
-    assert_eq!(row(&more, "Manage Server").1, "the bot has it");
+    assert_eq!(row(&more, "Manage Server").1, "the bot has it: up to 200 bans go at once");
     let own = by_admin(&test, sandbox.admin(), main, about(main)).await.unwrap();
     assert!(own.checks.iter().all(|check| check.result == CheckResult::Ok), "a main tests itself: {own:?}");
     assert_eq!(sandbox.effect_count(), 0);
@@ -76,9 +76,9 @@ async fn each_missing_permission_has_its_row() {
     let names = [
         (permissions::BAN_MEMBERS, "Ban Members", CheckResult::Fail),
         (permissions::VIEW_AUDIT_LOG, "View Audit Log", CheckResult::Warn),
-        (permissions::KICK_MEMBERS, "Kick Members", CheckResult::Warn),
-        (permissions::MODERATE_MEMBERS, "Timeout Members", CheckResult::Warn),
-        (permissions::MANAGE_ROLES, "Manage Roles", CheckResult::Warn),
+        (permissions::KICK_MEMBERS, "Kick Members", CheckResult::Fail),
+        (permissions::MODERATE_MEMBERS, "Timeout Members", CheckResult::Fail),
+        (permissions::MANAGE_ROLES, "Manage Roles", CheckResult::Fail),
     ];
     for (bit, name, expected) in names {
         let bits = permissions::LEAST_FOR_BOT & !bit;
@@ -105,7 +105,12 @@ async fn roles_above_the_bots_are_counted_and_no_role_is_said() {
     until_known("the roles", || above() == Some(2)).await;
     let tested = by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap();
     let (result, detail) = row(&tested, "role height");
-    assert!(result == CheckResult::Warn && detail.contains("2 above it"), "{detail}");
+    assert!(result == CheckResult::Ok && detail.contains("staff above it: 2"), "{detail}");
+    sandbox.people().move_role(child, sandbox.role(child, "Muted"), 11).unwrap();
+    until_known("the roles", || above() == Some(3)).await;
+    let tested = by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap();
+    let (result, detail) = row(&tested, "role height");
+    assert!(result == CheckResult::Warn && detail.contains("3 above it, 1 of them"), "{detail}");
     let own = sandbox.role(child, "Wayhaven");
     sandbox.people().delete_role(child, own).unwrap();
     let height = || test.daemon.directory().my_height(guild(child), None);

@@ -1,0 +1,160 @@
+//! The doctor's rounds: a guild is looked at when its links, its settings, or the bot's roles and permissions there have
+//! changed. What stops deliveries raises one alert; when it is mended, what was blocked goes on.
+
+use super::EVERY_MEASURE;
+use super::points::{Chart, examine};
+use crate::daemon::Daemon;
+use crate::discord::directory::Presence;
+use crate::network::{LinkState, Topology};
+use crate::store::{Change, Severity};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::operations::setup::{Check, CheckResult};
+use wayhaven_shared::value::GuildId;
+
+/// How long nothing is tried where the store fails.
+const STORE_WAIT: Duration = Duration::from_secs(5);
+
+/// What is delivered to each guild of a network, or decided there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rounds(HashMap<GuildId, Vec<Action>>);
+
+impl Rounds {
+    /// The guilds of every network, with the measures that reach them.
+    pub fn of(topology: &Topology) -> Self {
+        let mut uses: HashMap<GuildId, Vec<Action>> = HashMap::new();
+        for main in topology.mains() {
+            uses.insert(main, EVERY_MEASURE.to_vec());
+            for link in topology.links(main).iter().filter(|link| link.state != LinkState::Proposed) {
+                let of_child = uses.entry(link.child).or_default();
+                of_child.extend(
+                    link.actions.iter().filter(|action| !of_child.contains(action)).collect::<Vec<_>>(),
+                );
+            }
+        }
+        Self(uses)
+    }
+
+    /// The measures that reach the guild; nothing where it is in no network.
+    pub fn uses(&self, guild: GuildId) -> Option<&[Action]> {
+        self.0.get(&guild).map(Vec::as_slice)
+    }
+
+    /// The guilds that somebody who asks in this guild may ask about: a main about itself and its children, a child about
+    /// itself, and who asks in no guild about all.
+    pub fn guilds_for(&self, scope: Option<GuildId>, topology: &Topology) -> Vec<GuildId> {
+        let concerns = |guild: &GuildId| {
+            scope.is_none_or(|scope| {
+                let linked = topology.link(scope, *guild).filter(|link| link.state != LinkState::Proposed);
+                scope == *guild || linked.is_some()
+            })
+        };
+        self.0.keys().copied().filter(concerns).collect()
+    }
+
+    /// Those of which something else is delivered than before.
+    fn changed_since(&self, before: &Self) -> Vec<GuildId> {
+        self.0
+            .iter()
+            .filter(|(guild, uses)| before.0.get(guild) != Some(uses))
+            .map(|(guild, _)| *guild)
+            .collect()
+    }
+}
+
+/// Goes on rounds until the daemon stops.
+pub async fn keep(daemon: Arc<Daemon>) {
+    let mut stopping = daemon.stopping();
+    tokio::select! {
+        () = go_on(&daemon) => {}
+        () = stopping.raised() => {}
+    }
+}
+
+async fn go_on(daemon: &Arc<Daemon>) {
+    let mut touched = daemon.directory().touched();
+    let mut sequence = daemon.store().sequence();
+    let (mut rounds, mut topology) = (Rounds::default(), None);
+    loop {
+        touched.mark_unchanged();
+        sequence.mark_unchanged();
+        let mut due = daemon.directory().take_touched();
+        let now = daemon.store().topology();
+        if topology.as_ref().is_none_or(|before| !Arc::ptr_eq(before, &now)) {
+            let linked = Rounds::of(&now);
+            due.extend(linked.changed_since(&rounds));
+            (rounds, topology) = (linked, Some(now));
+        }
+        if let Err(fault) = visit(daemon, &rounds, due.clone()).await {
+            tracing::warn!("the doctor waits: {fault}");
+            due.into_iter().for_each(|guild| daemon.directory().touch(guild));
+            tokio::time::sleep(STORE_WAIT).await;
+        }
+        tokio::select! {
+            _ = touched.changed() => {}
+            // The store, and with it the sender, lives as long as the daemon.
+            _ = sequence.changed() => {}
+        }
+    }
+}
+
+/// Looks at the guilds that have changed, and tells of what is new.
+async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> Result<(), Fault> {
+    // What an outage hides is looked at when it is over, and before Discord has told nothing is known.
+    let hidden = |guild| matches!(daemon.directory().presence(guild), None | Some(Presence::Outage));
+    let due: Vec<(GuildId, Vec<Action>)> = due
+        .into_iter()
+        .filter(|guild| !hidden(*guild))
+        .filter_map(|guild| Some((guild, rounds.uses(guild)?.to_vec())))
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let read = move |view: &crate::store::View<'_>| {
+        let one =
+            |(guild, uses): (GuildId, Vec<Action>)| Ok((guild, uses, view.config(guild)?, view.ills(guild)?));
+        due.into_iter().map(one).collect::<Result<Vec<_>, Fault>>()
+    };
+    for (guild, uses, config, before) in daemon.store().read(read).await? {
+        let directory = daemon.directory();
+        let chart =
+            Chart { directory, guild, roles: None, config: &config, uses: &uses, deferred: 0, blocked: None };
+        let mut found = examine(&chart);
+        found.retain(|check| check.result == CheckResult::Fail);
+        let ills: Vec<String> = found.iter().map(|check| check.name.clone()).collect();
+        if ills == before {
+            continue;
+        }
+        let worse = ills.iter().any(|ill| !before.contains(ill));
+        let better = before.iter().any(|ill| !ills.contains(ill));
+        let told = told(guild, &found);
+        match &told {
+            Some(told) if worse => tracing::warn!(%guild, "{told}"),
+            Some(told) => tracing::info!(%guild, "better: {told}"),
+            None => tracing::info!(%guild, "nothing stops deliveries to the guild any more"),
+        }
+        let note = move |change: &Change<'_>| {
+            change.set_ills(guild, ills)?;
+            if let Some(told) = told.filter(|_| worse) {
+                change.alert("guild_unwell", Severity::Medium, Some(guild), None, &told)?;
+            }
+            Ok(())
+        };
+        daemon.store().write(note).await?;
+        if better {
+            // What was blocked by that goes on; what the bot still may not do the engine asks the directory about.
+            daemon.engine().mended(guild);
+        }
+    }
+    Ok(())
+}
+
+/// What stops deliveries, on one line; nothing where nothing does.
+fn told(guild: GuildId, found: &[Check]) -> Option<String> {
+    let each = |check: &Check| format!("{} ({})", check.name, check.detail.raw());
+    let all: Vec<_> = found.iter().map(each).collect();
+    (!all.is_empty()).then(|| format!("{}. setup doctor {guild} tells how to mend it", all.join("; ")))
+}

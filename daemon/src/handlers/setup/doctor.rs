@@ -1,0 +1,89 @@
+//! `setup doctor`: what is missing where, and the invite link that would mend it.
+
+use super::connection::{link_check, link_checks, links, reach, sees_members};
+use crate::discord::rest::BUDGET_SPENT;
+use crate::doctor::{self, Chart, EVERY_MEASURE, MANAGE_GUILD, Rounds};
+use crate::handlers::Handle;
+use crate::invocation::Context;
+use std::cmp::Reverse;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::operations::setup::{Check, CheckResult, Diagnosis, Link, Patient, SetupDoctor};
+use wayhaven_shared::value::{GuildId, RoleId};
+
+impl Handle for SetupDoctor {
+    async fn handle(self, cx: &Context) -> Result<Diagnosis, Fault> {
+        match self.guild {
+            Some(guild) => thoroughly(cx, guild).await,
+            None => overview(cx).await,
+        }
+    }
+}
+
+/// Everything about one guild, with what Discord says when it is asked.
+async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
+    let links = links(cx, guild).await?;
+    let uses = allowed(cx, guild, &links);
+    // Before it has agreed, nothing about the child is the business of the main's members, and an invite tells nothing.
+    if cx.is_member() && cx.scope() != Some(guild) && !links.iter().any(Link::is_agreed) {
+        let findings = links.iter().map(link_check).collect();
+        let invite = cx.daemon.application().map(|id| doctor::invite(&id, guild, doctor::least(&uses)));
+        let patient = Patient { guild_id: guild, guild_name: None, findings, invite };
+        return Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true });
+    }
+    let (reachable, roles) = reach(cx, guild).await;
+    let mut patient = examine(cx, guild, &uses, roles.as_deref()).await?;
+    patient.findings.insert(1, reachable);
+    patient.findings.push(doctor::members_intent(sees_members(cx).await));
+    patient.findings.extend(link_checks(cx, guild, &links));
+    Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true })
+}
+
+/// What is not as it should be, in all guilds that the caller may ask about.
+async fn overview(cx: &Context) -> Result<Diagnosis, Fault> {
+    let rounds = Rounds::of(&cx.daemon.store().topology());
+    let mut guilds = rounds.guilds_for(cx.scope(), &cx.daemon.store().topology());
+    guilds.sort();
+    let examined = guilds.len() as u64;
+    let mut patients = Vec::new();
+    for guild in guilds {
+        let uses = rounds.uses(guild).unwrap_or_default();
+        let mut patient = examine(cx, guild, uses, None).await?;
+        patient.findings.retain(|finding| finding.result != CheckResult::Ok);
+        if !patient.findings.is_empty() {
+            patients.push(patient);
+        }
+    }
+    patients.sort_by_key(|patient| Reverse(patient.worst()));
+    Ok(Diagnosis { patients, examined, thorough: false })
+}
+
+/// The measures that links, or proposals, allow to reach the guild; in a main, and where nothing is linked, all.
+fn allowed(cx: &Context, guild: GuildId, links: &[Link]) -> Vec<Action> {
+    if cx.daemon.store().topology().is_main(guild) || links.is_empty() {
+        return EVERY_MEASURE.to_vec();
+    }
+    let mut allowed = EVERY_MEASURE.to_vec();
+    allowed.retain(|measure| links.iter().any(|link| link.allowed_actions.contains(measure)));
+    allowed
+}
+
+pub(super) async fn examine(
+    cx: &Context,
+    guild: GuildId,
+    uses: &[Action],
+    roles: Option<&[RoleId]>,
+) -> Result<Patient, Fault> {
+    let read =
+        move |view: &crate::store::View<'_>| Ok((view.config(guild)?, view.waits_of(guild, BUDGET_SPENT)?));
+    let (config, (deferred, blocked)) = cx.daemon.store().read(read).await?;
+    let directory = cx.daemon.directory();
+    let chart = Chart { directory, guild, roles, config: &config, uses, deferred, blocked };
+    let invite = cx.daemon.application().map(|application| {
+        // Whoever is invited again with less loses it, and with it bans of many at once.
+        let kept = chart.permissions().map_or(0, |bits| bits & MANAGE_GUILD);
+        doctor::invite(&application, guild, doctor::least(uses) | kept)
+    });
+    let findings: Vec<Check> = doctor::examine(&chart);
+    Ok(Patient { guild_id: guild, guild_name: directory.name(guild), findings, invite })
+}

@@ -1,0 +1,56 @@
+//! `examinations`: what the doctor found last in each guild.
+
+use super::rows::Sql;
+use super::{Change, StoreError, View};
+use rusqlite::{OptionalExtension, params};
+use wayhaven_shared::event::Change as Changed;
+use wayhaven_shared::value::GuildId;
+
+impl View<'_> {
+    /// The names of what stopped deliveries to the guild when it was looked at last; none where nothing did, or it never was.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn ills(&self, guild: GuildId) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT value FROM examinations, json_each(ills) WHERE guild_id = ?1 ORDER BY key";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([Sql(guild)], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many bans of the guild wait where one of them was put off for this reason, and how many of its deliveries are
+    /// blocked, with why the newest of those is.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn waits_of(
+        &self,
+        guild: GuildId,
+        put_off: &str,
+    ) -> Result<(u64, Option<(u64, String)>), StoreError> {
+        let sql = "SELECT count(*) FROM deliveries
+             WHERE guild_id = ?1 AND state = 'pending' AND action = 'ban' AND EXISTS (SELECT 1 FROM deliveries
+                    WHERE guild_id = ?1 AND state = 'pending' AND action = 'ban' AND reason = ?2)";
+        let values = params![Sql(guild), put_off];
+        let deferred: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        let sql = "SELECT count(*) OVER (), coalesce(reason, '') FROM deliveries
+             WHERE guild_id = ?1 AND state = 'blocked' ORDER BY delivery_id DESC LIMIT 1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?));
+        let blocked = self.connection.prepare_cached(sql)?.query_row([Sql(guild)], read).optional()?;
+        Ok((deferred.cast_unsigned(), blocked))
+    }
+}
+
+impl Change<'_> {
+    /// Remembers the names of what stops deliveries to the guild, and tells of them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn set_ills(&self, guild: GuildId, ills: Vec<String>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO examinations (guild_id, ills, since) VALUES (?1, ?2, ?3)
+             ON CONFLICT (guild_id) DO UPDATE SET ills = excluded.ills, since = excluded.since";
+        let list = serde_json::Value::from(ills.as_slice()).to_string();
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), list, self.now().millis()])?;
+        self.tell(&Changed::Examined { guild_id: guild, ills })
+    }
+}

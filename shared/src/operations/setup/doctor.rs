@@ -1,0 +1,172 @@
+//! `setup doctor`: what is missing where, and what would mend it.
+
+use super::connection::{Check, CheckResult};
+use crate::operation::Reported;
+use crate::report::{Cell, Report, Table, Text};
+use crate::value::{GuildId, Untrusted};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// What is missing where, and the invite link that would mend it
+///
+/// A main asks about its children and itself, a child only about itself. With a guild everything about it is shown, read from
+/// Discord anew; without one only what is not as it should be. Nothing is changed. The same is looked at when a link is
+/// made, when the daemon starts and whenever the bot's roles or permissions change: an alert tells of what stops
+/// deliveries, and what was blocked goes on by itself when it is mended.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetupDoctor {
+    /// The child, or this guild itself; without it all of them
+    #[arg(value_name = "GUILD-ID")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guild: Option<GuildId>,
+}
+
+/// What was found in one guild.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Patient {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Its name, where it is known.
+    pub guild_name: Option<Untrusted>,
+    /// What was looked at; where several guilds were asked about, only what is not as it should be.
+    pub findings: Vec<Check>,
+    /// The address that invites the bot with the least permissions that the guild's links need, once Discord has told which
+    /// application this is.
+    pub invite: Option<String>,
+}
+
+impl Patient {
+    /// The worst of what was found.
+    pub fn worst(&self) -> CheckResult {
+        self.findings.iter().map(|finding| finding.result).max().unwrap_or(CheckResult::Ok)
+    }
+}
+
+/// What was found in all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The guilds, the worst first; where several were asked about, without those that are well.
+    pub patients: Vec<Patient>,
+    /// How many were asked about.
+    pub examined: u64,
+    /// Whether one guild was asked about, and everything of it is here.
+    pub thorough: bool,
+}
+
+impl Reported for Diagnosis {
+    fn report(&self) -> Report {
+        let worst = self.patients.iter().map(Patient::worst).max().unwrap_or(CheckResult::Ok);
+        let mut report = Report::new(self.title(), worst.tone());
+        if self.thorough {
+            for patient in &self.patients {
+                report = report
+                    .field("Guild", patient.guild_id.to_string())
+                    .field("Name", Cell::from(patient.guild_name.as_ref()))
+                    .table(self.table(patient));
+            }
+        } else {
+            report = report.table(self.overview());
+        }
+        let ill = self.patients.iter().filter(|patient| patient.worst() > CheckResult::Ok || self.thorough);
+        ill.filter_map(|patient| Some((patient.guild_id, patient.invite.as_ref()?)))
+            .fold(report, |report, (guild, invite)| {
+                report.hint(format!("invite for guild {guild}: {invite}"))
+            })
+    }
+}
+
+impl Diagnosis {
+    fn title(&self) -> String {
+        let of = |result| {
+            let found = self.patients.iter().flat_map(|patient| &patient.findings);
+            found.filter(|finding| finding.result == result).count()
+        };
+        let (failed, warned) = (of(CheckResult::Fail), of(CheckResult::Warn));
+        match (self.examined, failed + warned) {
+            (0, _) => "there is no guild to examine: setup main-guild makes one a main".into(),
+            (1, 0) => "the guild is well".into(),
+            (guilds, 0) => format!("all {guilds} guilds are well"),
+            (1, _) => format!("failed: {failed}, warnings: {warned}"),
+            (guilds, _) => {
+                format!(
+                    "guilds: {guilds}, unwell: {}, failed: {failed}, warnings: {warned}",
+                    self.patients.len()
+                )
+            }
+        }
+    }
+
+    fn table(&self, patient: &Patient) -> Table {
+        let mut table =
+            Table::new(["check", "result", "what was seen", "how to mend it"], "nothing was found");
+        for finding in &patient.findings {
+            let mend = finding.mend.as_ref().map(Text::from);
+            table.push([
+                finding.name.clone().into(),
+                Cell::toned(finding.result.word(), finding.result.tone()),
+                Cell::from(Text::from(&finding.detail)),
+                mend.map_or_else(|| Cell::from(""), Cell::from),
+            ]);
+        }
+        table
+    }
+
+    fn overview(&self) -> Table {
+        let mut table =
+            Table::new(["guild", "check", "result", "what was seen", "how to mend it"], "all are well");
+        for patient in &self.patients {
+            for finding in patient.findings.iter() {
+                let mend = finding.mend.as_ref().map(Text::from);
+                table.push([
+                    patient.guild_id.to_string().into(),
+                    finding.name.clone().into(),
+                    Cell::toned(finding.result.word(), finding.result.tone()),
+                    Cell::from(Text::from(&finding.detail)),
+                    mend.map_or_else(|| Cell::from(""), Cell::from),
+                ]);
+            }
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Tone;
+
+    fn patient(guild: u64, results: &[CheckResult]) -> Patient {
+        let finding = |result: &CheckResult| Check {
+            name: "Ban Members".into(),
+            result: *result,
+            detail: Untrusted::clipped("missing: no ban is delivered"),
+            mend: Some(Untrusted::clipped("give it")),
+        };
+        Patient {
+            guild_id: GuildId::new(guild).unwrap(),
+            guild_name: None,
+            findings: results.iter().map(finding).collect(),
+            invite: Some(format!("https://discord.com/oauth2/authorize?guild_id={guild}")),
+        }
+    }
+
+    #[test]
+    fn an_overview_counts_and_gives_the_invite_of_whoever_is_unwell() {
+        let ill = patient(1, &[CheckResult::Fail, CheckResult::Warn]);
+        let diagnosis = Diagnosis { patients: vec![ill], examined: 3, thorough: false };
+        let report = diagnosis.report();
+        assert_eq!(report.title, "guilds: 3, unwell: 1, failed: 1, warnings: 1");
+        assert_eq!(report.tone, Tone::Bad);
+        assert!(format!("{report:?}").contains("guild_id=1"), "{report:?}");
+        let well = Diagnosis { patients: Vec::new(), examined: 3, thorough: false };
+        assert_eq!((well.report().title.as_str(), well.report().tone), ("all 3 guilds are well", Tone::Good));
+    }
+
+    #[test]
+    fn one_guild_is_shown_whole() {
+        let one = patient(1, &[CheckResult::Ok, CheckResult::Ok]);
+        let report = Diagnosis { patients: vec![one], examined: 1, thorough: true }.report();
+        assert_eq!(report.title, "the guild is well");
+        assert_eq!(report.tables[0].rows.len(), 2);
+    }
+}
