@@ -8,7 +8,7 @@ use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, Terms, View};
-use crate::{control, notices, pipeline, schedule};
+use crate::{control, notices, pipeline, schedule, store};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +44,16 @@ pub(crate) fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
 }
 
-/// The settings of a daemon on that sandbox, and its place in that home, whose directories are made.
+/// A home of its own for a daemon: in memory where there is a place for it, since what is lost with the power is not
+/// tried here, and a commit waits milliseconds for a disk.
+pub(crate) fn home() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let home = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    home.unwrap()
+}
+
+/// The settings of a daemon on that sandbox, and its place in that home, whose directories are made and which has an
+/// empty store where it has none.
 pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
     let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
     let environment = [
@@ -65,6 +74,7 @@ pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
     for directory in [&layout.data, &layout.state, &layout.logs] {
         std::fs::create_dir_all(directory).unwrap();
     }
+    store::tests::lay(&layout.store());
     (settings, layout)
 }
 
@@ -89,7 +99,7 @@ impl TestDaemon {
 
     /// Like [`start`](Self::start), with other settings.
     pub(crate) async fn start_with(sandbox: &Sandbox, set: impl FnOnce(&mut Settings)) -> Self {
-        let started = Self::start_in(sandbox, Arc::new(TempDir::new().unwrap()), set).await;
+        let started = Self::start_in(sandbox, Arc::new(home()), set).await;
         started.link(sandbox, Mode::Active).await;
         started.until_ready().await;
         started

@@ -6,9 +6,12 @@ mod events;
 mod walls;
 mod writing;
 
-use super::{Change, NewPunishment, Store, StoreError, View};
+use super::{Change, NewPunishment, Store, StoreError, View, migrations};
 use crate::clock::Clock;
+use crate::testing;
 use rusqlite::Connection;
+use std::path::Path;
+use std::sync::OnceLock;
 use tempfile::TempDir;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::operations::setup::Mode;
@@ -22,9 +25,28 @@ fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
 }
 
+/// Lays an empty store of this schema at `path` where there is none: the file that the migrations leave on a new one,
+/// made by them once per process. Hundreds of daemons begin on one, and making it takes longer than all else of a start.
+pub(crate) fn lay(path: &Path) {
+    static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
+    let empty = EMPTY.get_or_init(|| {
+        let home = testing::home();
+        let made = home.path().join("wayhaven.db");
+        let mut connection = Connection::open(&made).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        migrations::run(&mut connection).unwrap();
+        // Closing it puts everything into the one file.
+        connection.close().map_err(|(_, error)| error).unwrap();
+        std::fs::read(made).unwrap()
+    });
+    if !path.exists() {
+        std::fs::write(path, empty).unwrap();
+    }
+}
+
 /// A store in a directory of its own.
 fn open() -> (Store, TempDir) {
-    let home = TempDir::new().unwrap();
+    let home = testing::home();
     let store = Store::open(&home.path().join("wayhaven.db"), Clock::default()).unwrap();
     (store, home)
 }

@@ -4,10 +4,9 @@ mod identifies;
 mod shards;
 
 use crate::failpoint::{Point, arm};
-use crate::testing::{PATIENCE, TestDaemon, sandbox, user};
+use crate::testing::{self, PATIENCE, TestDaemon, sandbox, user};
 use serde_json::json;
 use std::sync::Arc;
-use tempfile::TempDir;
 use wayhaven_sandbox::{Fault, Trouble};
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::status::ConnectionState;
@@ -91,7 +90,7 @@ async fn fault_9_a_reset_token_stops_the_daemon_and_the_socket_lives() {
 async fn a_wrong_token_from_the_start_is_told_with_what_to_do() {
     let sandbox = sandbox(1).await;
     let _ = sandbox.people().reset_token();
-    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     let daemon = Arc::clone(&test.daemon);
     test.until("stopped", move |_| daemon.connection().state == ConnectionState::Stopped).await;
     assert_eq!(sandbox.identifies(), 0);

@@ -6,9 +6,8 @@ mod guild;
 mod link;
 mod reach;
 
-use crate::testing::{TestDaemon, by_member, by_operator, confirmed, guild};
+use crate::testing::{self, TestDaemon, by_member, by_operator, confirmed, guild};
 use std::sync::Arc;
-use tempfile::TempDir;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::setup::{Link, SetupAccept, SetupAddChild};
@@ -16,7 +15,7 @@ use wayhaven_shared::{Fault, FaultKind, Operation};
 
 /// A daemon that is ready and whose main has no links.
 async fn unlinked(sandbox: &Sandbox) -> TestDaemon {
-    let test = TestDaemon::start_at(sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(sandbox, Arc::new(testing::home())).await;
     test.until_ready().await;
     test
 }

@@ -4,6 +4,7 @@ use super::walls::{link, refused};
 use super::{guild, network, shell};
 use crate::network::LinkState;
 use crate::store::{Store, Terms, migrations};
+use crate::testing;
 use rusqlite::Connection;
 use wayhaven_shared::operations::setup::{AllowedActions, Mode, SecurityLevel};
 use wayhaven_shared::{Fault, FaultKind};
@@ -182,7 +183,7 @@ async fn what_a_lock_refuses_is_a_conflict_that_says_who_takes_it_off() {
 
 #[test]
 fn links_from_before_consent_was_stored_are_agreed_to_and_name_no_undo() {
-    let home = tempfile::TempDir::new().unwrap();
+    let home = testing::home();
     let path = home.path().join("wayhaven.db");
     let mut connection = Connection::open(&path).unwrap();
     connection.execute_batch(include_str!("../migrations/0001-foundation.sql")).unwrap();

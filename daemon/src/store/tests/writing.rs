@@ -4,9 +4,9 @@ use super::{ban, guild, open, shell, user};
 use crate::clock::Clock;
 use crate::network::authorise;
 use crate::store::{Store, StoreError};
+use crate::testing;
 use rusqlite::Connection;
 use std::sync::mpsc;
-use tempfile::TempDir;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::{Fault, FaultKind};
@@ -170,7 +170,7 @@ async fn a_reader_whose_caller_went_away_takes_no_connection_along() {
 
 #[test]
 fn fault_40_a_newer_store_and_somebody_elses_file_are_refused() {
-    let home = TempDir::new().unwrap();
+    let home = testing::home();
     let path = home.path().join("wayhaven.db");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     drop(runtime.block_on(async { Store::open(&path, Clock::default()).unwrap() }));
@@ -196,7 +196,7 @@ fn fault_40_a_newer_store_and_somebody_elses_file_are_refused() {
 
 #[tokio::test]
 async fn fault_40_a_store_of_the_first_version_is_migrated_with_what_is_in_it() {
-    let home = TempDir::new().unwrap();
+    let home = testing::home();
     let path = home.path().join("wayhaven.db");
     let old = Connection::open(&path).unwrap();
     old.execute_batch(include_str!("../migrations/0001-foundation.sql")).unwrap();

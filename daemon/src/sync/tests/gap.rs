@@ -1,6 +1,6 @@
 //! What the gateway did not tell, found in the audit log (FAULTS 12, 14, 17).
 
-use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
+use crate::testing::{self, PATIENCE, TestDaemon, guild, sandbox, user};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -294,7 +294,7 @@ async fn a_hand_made_ban_that_is_found_late_does_not_undo_what_was_asked_after_i
 #[tokio::test]
 async fn a_queue_that_overflows_is_told_and_what_was_lost_is_read() {
     let sandbox = sandbox(1).await;
-    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     // Seen and not sent: what matters here is that each is known.
     test.link(&sandbox, Mode::Monitor).await;
     test.until_ready().await;
@@ -328,7 +328,7 @@ async fn a_queue_that_overflows_is_told_and_what_was_lost_is_read() {
 #[tokio::test]
 async fn a_raid_shares_commits() {
     let sandbox = sandbox(1).await;
-    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     test.link(&sandbox, Mode::Monitor).await;
     test.until_ready().await;
     let (go_on, wait) = std::sync::mpsc::channel::<()>();

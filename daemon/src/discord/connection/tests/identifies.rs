@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::store::Store;
-use crate::testing::{PATIENCE, TestDaemon, sandbox};
+use crate::testing::{self, PATIENCE, TestDaemon, sandbox};
 use std::sync::Arc;
 use tempfile::TempDir;
 use wayhaven_sandbox::{Discord, Fault, Options, Sandbox, Trouble};
@@ -15,7 +15,7 @@ fn strike(sandbox: &Sandbox, trouble: Trouble) {
 
 /// A home whose store has the shard identify so often, so many seconds ago and by another process.
 async fn identified_before(times: u32, seconds: i64) -> Arc<TempDir> {
-    let home = Arc::new(TempDir::new().unwrap());
+    let home = Arc::new(testing::home());
     let layout = Layout::new(&Environment { home: Some(home.path().into()), runtime: None }).unwrap();
     std::fs::create_dir_all(&layout.data).unwrap();
     let clock = Clock::default();
@@ -71,7 +71,7 @@ async fn fault_13_what_discord_leaves_of_its_own_limit_is_kept() {
     let sandbox = Sandbox::start(options).await.unwrap();
     let changes = wayhaven_sandbox::Changes { session_starts: Some(0), ..Default::default() };
     sandbox.reconfigure(changes).unwrap();
-    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     assert!(waits(&test).await.reason.unwrap().contains("Discord leaves 0 of"));
     assert_eq!(sandbox.identifies(), 0, "one more would have reset the token");
 }
@@ -108,7 +108,7 @@ async fn fault_13_a_shard_of_too_many_guilds_is_given_up_with_a_reason() {
     // The main makes it one more than a shard may have (4011).
     let options = Options { children: 2_500, members: 0, global_limit: 0, ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let test = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     let daemon = Arc::clone(&test.daemon);
     test.until("the end", move |_| daemon.connection().state == ConnectionState::Stopped).await;
     assert!(test.daemon.connection().reason.unwrap().contains("4011"));

@@ -2,7 +2,7 @@
 
 use crate::discord::directory::Presence;
 use crate::discord::event::shard_of;
-use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
+use crate::testing::{self, PATIENCE, TestDaemon, guild, sandbox, user};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ async fn a_storm_of_guilds_loses_nothing_and_interactions_are_answered_in_it() {
         ..Options::default()
     };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let test = TestDaemon::start_at(&sandbox, Arc::new(tempfile::TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     let (main, child) = (guild(sandbox.main_guild()), guild(sandbox.children()[0]));
     let link = move |change: &crate::store::Change<'_>| {
         Ok(change.activate_link(main, child, wayhaven_shared::operations::setup::Mode::Active)?)

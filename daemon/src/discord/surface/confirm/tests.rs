@@ -1,10 +1,9 @@
 //! Severe operations by slash command and button, on a sandbox Discord.
 
 use super::LIVES;
-use crate::testing::{PATIENCE, TestDaemon, guild, sandbox};
+use crate::testing::{self, PATIENCE, TestDaemon, guild, sandbox};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tempfile::TempDir;
 use wayhaven_sandbox::{At, Fault, InteractionId, Options, Sandbox, permissions};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
 
@@ -14,7 +13,7 @@ const CALLBACK: &str = "/interactions/{interaction_id}/{interaction_token}/callb
 
 /// A daemon whose main has no links, so that nothing stands in the way of making it none.
 async fn unlinked(sandbox: &Sandbox) -> TestDaemon {
-    let test = TestDaemon::start_at(sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let test = TestDaemon::start_at(sandbox, Arc::new(testing::home())).await;
     test.until_ready().await;
     test
 }

@@ -1,9 +1,8 @@
 //! `setup test-connection`: what its rows say when something is wrong.
 
 use super::{by_admin, by_owner, kind, unlinked};
-use crate::testing::{PATIENCE, TestDaemon, guild, sandbox};
+use crate::testing::{self, PATIENCE, TestDaemon, guild, sandbox};
 use std::sync::Arc;
-use tempfile::TempDir;
 use wayhaven_sandbox::{At, Fault as Trouble, Options, Recorded, Sandbox, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::operation::Reported;
@@ -161,7 +160,7 @@ async fn a_discord_that_refuses_or_was_never_reached_is_a_row() {
     assert!(result == CheckResult::Fail && detail.contains("no access"), "{detail}");
 
     sandbox.inject(Trouble::CutBefore { at: At::anything() });
-    let unconnected = TestDaemon::start_at(&sandbox, Arc::new(TempDir::new().unwrap())).await;
+    let unconnected = TestDaemon::start_at(&sandbox, Arc::new(testing::home())).await;
     let tested = by_owner(&unconnected, None, about(child)).await.unwrap();
     let (result, detail) = row(&tested, "reachable");
     assert!(result == CheckResult::Fail && detail.contains("who the bot is"), "{detail}");

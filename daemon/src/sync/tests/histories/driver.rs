@@ -125,14 +125,11 @@ impl Drop for Driver {
 impl Driver {
     fn start(stage: &Arc<Stage>, seed: u64) -> Self {
         let stranger = || stage.sandbox.stranger();
-        // In memory where there is a place for it: what is lost with the power is not tried here.
-        let memory = std::path::Path::new("/dev/shm");
-        let home = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
         let mut driver = Self {
             stage: Arc::clone(stage),
             dice: Dice::new(!seed),
             tells: seed.is_multiple_of(3),
-            home: home.unwrap(),
+            home: testing::home(),
             life: None,
             model: Model::default(),
             users: std::array::from_fn(|_| stranger()),
