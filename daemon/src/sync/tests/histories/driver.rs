@@ -14,7 +14,7 @@ use super::steps::{Closing, Dice, Step, Trouble};
 use crate::network::Freeze;
 use crate::testing::guild as guild_id;
 use life::Life;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -107,8 +107,8 @@ struct Driver {
     decisions: Vec<Decision>,
     /// From which request to which a link was open.
     spans: BTreeMap<(Guild, Guild), Vec<Span>>,
-    /// Links that were open a moment ago: one request may have left before, and come after.
-    on_the_way: BTreeSet<(Guild, Guild)>,
+    /// Links that were open a moment ago: one request may have left before, and come after. Which, once it has.
+    on_the_way: BTreeMap<(Guild, Guild), Option<usize>>,
     /// Since which request what a link delivered is taken back.
     waning: BTreeMap<(Guild, Guild), usize>,
     faults: Vec<FaultId>,
@@ -140,7 +140,7 @@ impl Driver {
             seen: 0,
             decisions: Vec::new(),
             spans: BTreeMap::new(),
-            on_the_way: BTreeSet::new(),
+            on_the_way: BTreeMap::new(),
             waning: BTreeMap::new(),
             faults: Vec::new(),
         };
@@ -278,7 +278,7 @@ impl Driver {
                 (false, true) => spans.push((first, None)),
                 (true, false) => {
                     restricted = true;
-                    self.on_the_way.insert((main, child));
+                    self.on_the_way.insert((main, child), None);
                     if let Some(open) = spans.last_mut() {
                         open.1 = Some(last);
                     }

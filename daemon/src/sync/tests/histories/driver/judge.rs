@@ -78,7 +78,10 @@ impl Driver {
             let mut late = None;
             let allowed = decided.map(|one| one.source).any(|source| {
                 let spans = self.spans.get(&(source, guild)).map_or(&[][..], Vec::as_slice);
-                late = late.or(Some((source, guild)).filter(|link| self.on_the_way.contains(link)));
+                // One request: a bulk ban is that too, whomever it names.
+                let may_be = |one: &Option<usize>| one.is_none_or(|one| one == index);
+                let link = (source, guild);
+                late = late.or(Some(link).filter(|link| self.on_the_way.get(link).is_some_and(may_be)));
                 source == guild
                     || spans
                         .iter()
@@ -93,10 +96,16 @@ impl Driver {
                 && done
                     .into_iter()
                     .any(|one| self.waning.get(&(one.source, guild)).is_some_and(|since| *since <= index));
-            if !allowed && !taken_back && !late.is_some_and(|link| self.on_the_way.remove(&link)) {
-                return Err(format!(
-                    "LEAK: a {action} of user {user} reached guild {guild}, and no main's link allows it"
-                ));
+            if allowed || taken_back {
+                continue;
+            }
+            match late {
+                Some(link) => drop(self.on_the_way.insert(link, Some(index))),
+                None => {
+                    return Err(format!(
+                        "LEAK: a {action} of user {user} reached guild {guild} by request {index}, and no main's link allows it"
+                    ));
+                }
             }
         }
         Ok(())
