@@ -70,6 +70,14 @@ use writer::Writer;
 /// How long a statement waits for another process that has the file locked.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// How many KiB of pages the writer keeps. A raid's deliveries lie all over the indexes, and what does not fit is
+/// written and read again before the commit.
+const CACHE: i64 = 16_384;
+
+/// After how many pages the log is carried over into the file, at the writer's cost: the same pages are written many
+/// times in a raid, and carried over once.
+const LOG_PAGES: i64 = 8_192;
+
 /// What SQLite, or the file, refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -179,6 +187,10 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", -CACHE)?;
+        connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+        // What a failed change would put back is kept in memory, not in a file of its own.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.set_prepared_statement_cache_capacity(128);
         migrations::run(&mut connection)?;
 

@@ -316,11 +316,11 @@ impl Change<'_> {
         let changed: Vec<(bool, Delivery)> = statement
             .query_map(values, |row| Ok((row.get_ref("scope")?.as_str()? == "origin", delivery(row)?)))?
             .collect::<Result<_, _>>()?;
-        let ids = changed.iter().map(|(_, delivery)| delivery.id).collect();
-        let told: Vec<Changed> =
-            changed.into_iter().map(|(origin, delivery)| telling(origin, delivery)).collect();
-        self.tell_all(&told)?;
-        Ok(ids)
+        let tell = |(origin, delivery): (bool, Delivery)| {
+            let id = delivery.id;
+            self.tell(&telling(origin, delivery)).map(|()| id)
+        };
+        changed.into_iter().map(tell).collect()
     }
 }
 

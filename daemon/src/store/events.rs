@@ -1,12 +1,11 @@
 //! `events`: everything `watch` shows, written in the transaction that it tells of.
 //!
-//! What is told at once shares a row: a ban in a thousand children is a thousand events, and as many rows would cost
-//! as much as the deliveries do. Such a row holds a list, and its sequence is that of the last in it, so that each
-//! event has a sequence of its own and readers see no difference.
+//! What one job of the writer tells shares rows: a ban in a thousand children is a thousand events, and as many rows
+//! would cost as much as the deliveries do. Such a row holds a list, and its sequence is that of the last in it, so that
+//! each event has a sequence of its own and readers see no difference.
 
 use super::{Change, StoreError, View};
 use rusqlite::params;
-use serde::Serialize;
 use wayhaven_shared::event::{Change as Changed, Event};
 use wayhaven_shared::value::Timestamp;
 
@@ -66,29 +65,32 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Adds an event.
+    /// Adds an event, which is stored at the end of the job that tells it.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Where it cannot be written.
     pub fn tell(&self, change: &Changed) -> Result<(), StoreError> {
-        self.add(change, 1)
+        let body = serde_json::to_string(change)
+            .map_err(|error| StoreError::Row { table: "events", what: error.to_string() })?;
+        self.told.borrow_mut().push(body);
+        Ok(())
     }
 
-    /// Adds events, in this order.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub(super) fn tell_all(&self, changes: &[Changed]) -> Result<(), StoreError> {
-        changes.chunks(TOGETHER).try_for_each(|told| match told {
+    /// Stores what the job has told.
+    pub(super) fn store_told(&self) -> Result<(), StoreError> {
+        self.told.take().chunks(TOGETHER).try_for_each(|told| match told {
             [one] => self.add(one, 1),
-            _ => self.add(told, told.len() as u64),
+            _ => self.add(&format!("[{}]", told.join(",")), told.len() as u64),
         })
     }
 
+    /// Forgets what a failed job has told.
+    pub(super) fn forget_told(&self) {
+        self.told.take();
+    }
+
     /// Adds a row that tells of so many events.
-    fn add(&self, told: &(impl Serialize + ?Sized), count: u64) -> Result<(), StoreError> {
-        let body = serde_json::to_string(told)
-            .map_err(|error| StoreError::Row { table: "events", what: error.to_string() })?;
+    fn add(&self, body: &str, count: u64) -> Result<(), StoreError> {
         // As AUTOINCREMENT counts, by more than one.
         let sql = "INSERT INTO events (sequence, at, body)
              VALUES (coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) + ?1, ?2, ?3)";

@@ -28,6 +28,8 @@ pub struct Change<'c> {
     outbox: RefCell<Vec<Queued>>,
     /// How the direct messages stand with this transaction.
     directs: Cell<Directs>,
+    /// What the job that runs has told so far.
+    pub(super) told: RefCell<Vec<String>>,
     /// Why the transaction ended before its commit: SQLite rolls all of it back where the disk is full.
     ended: RefCell<Option<Fault>>,
 }
@@ -131,14 +133,17 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
     }
     sql("SAVEPOINT job")?;
     let (before, directs) = (change.outbox.borrow().len(), change.directs.get());
+    let told = |value| Ok(change.store_told().map(|()| value)?);
     let outcome = catch_unwind(AssertUnwindSafe(|| work(change)))
-        .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")));
+        .unwrap_or_else(|_| Err(Fault::internal("a change of the store panicked")))
+        .and_then(told);
     match outcome {
         Ok(value) => sql("RELEASE job").map(|()| value),
         Err(fault) => {
             // What was rolled back may have been a link: read the topology again either way.
             change.topology_changed();
             change.outbox.borrow_mut().truncate(before);
+            change.forget_told();
             change.directs.set(directs);
             if change.connection().is_autocommit() {
                 change.ended.replace(Some(fault.clone()));
@@ -210,6 +215,7 @@ fn commit(
         topology,
         outbox: RefCell::default(),
         directs: Cell::new(directs),
+        told: RefCell::default(),
         ended: RefCell::new(None),
     };
     // Outside a transaction a savepoint would commit by itself: where none could begin, nothing is run.

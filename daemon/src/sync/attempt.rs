@@ -1,18 +1,21 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
 //! earlier try had no answer is in `earlier`, whether an undo may take something back in `whose`, what the guild's
-//! protected roles ask for in `protected`, which roles a mute is made of in `roles`; several by one request are in `bulk`.
+//! protected roles ask for in `protected`, which roles a mute is made of in `roles`; what follows from the
+//! answer in `outcome`; several by one request are in `bulk`.
 
 mod bulk;
 mod earlier;
+mod outcome;
 mod protected;
 mod roles;
 pub mod whose;
 
 pub use bulk::attempt_together;
+use outcome::conclude;
 
 use crate::clock::Clock;
 use crate::discord::budget::{Priority, Slot};
-use crate::discord::directory::{Directory, Presence, needed};
+use crate::discord::directory::{Directory, Presence};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
@@ -105,54 +108,6 @@ pub async fn attempt(tools: &Tools, delivery: Queued) -> (Vec<Tried>, Next) {
     let tried = try_once(tools, &delivery, None).await;
     let (settlement, next) = conclude(tools, &delivery, tried);
     (vec![Tried { delivery, settlement, fate: Fate::WithTheLane }], next)
-}
-
-/// What follows from a try.
-fn conclude(tools: &Tools, delivery: &Queued, tried: Result<bool, Stop>) -> (Option<Settlement>, Next) {
-    match tried {
-        Ok(sent) => {
-            let attempts = delivery.attempts + u32::from(sent);
-            (Some(settled(DeliveryState::Applied, None, attempts)), Next::Forward)
-        }
-        Err(Stop::Not(state, reason)) => {
-            (Some(settled(state, Some(reason), delivery.attempts)), Next::Forward)
-        }
-        Err(Stop::Store(fault)) => {
-            tracing::error!(delivery = %delivery.id, "not tried: {fault}");
-            (None, Next::Again(STORE_WAIT))
-        }
-        Err(Stop::Route) => (None, Next::Route),
-        Err(Stop::Wait(wait)) => (None, Next::Again(wait)),
-        Err(Stop::Away) => (None, Next::Away),
-        Err(Stop::Absent) => {
-            let reason = "the bot is not in the guild";
-            let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
-            (Some(settlement), Next::Shut(reason.into()))
-        }
-        Err(Stop::Missing(reason)) => {
-            let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
-            (Some(settlement), Next::Bar(reason))
-        }
-        Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
-        // Nobody knows more of it than before: of one that a bulk ban came back without, that it has not left.
-        Err(Stop::Asking(error)) => {
-            let before = waiting_as(delivery);
-            let (settlement, next) = after(tools, delivery, &error, before);
-            let as_before = |one: Settlement| match one.state {
-                DeliveryState::Unknown => Settlement { state: before, ..one },
-                _ => one,
-            };
-            (settlement.map(as_before), next)
-        }
-        // Nothing of it has left: that the question had no answer makes nothing of it unknown.
-        Err(Stop::Roles(error)) if error.outcome() == Outcome::Unknown => {
-            let reason = error.reason();
-            let waits = settled(DeliveryState::Pending, Some(reason.clone()), delivery.attempts + 1);
-            (Some(waits), Next::Failed(reason))
-        }
-        Err(Stop::Roles(error)) => after(tools, delivery, &error, DeliveryState::Pending),
-        Err(Stop::Later(wait)) => (None, Next::Again(wait)),
-    }
 }
 
 /// Why it was not applied.
@@ -348,59 +303,4 @@ fn overtaken() -> Stop {
 
 fn settled(state: DeliveryState, reason: Option<String>, attempts: u32) -> Settlement {
     Settlement { state, reason, attempts, wait: None, was_there: None }
-}
-
-/// How it stands while it waits and nothing new is known of it.
-fn waiting_as(delivery: &Queued) -> DeliveryState {
-    match delivery.state {
-        DeliveryState::Unknown | DeliveryState::Sending => DeliveryState::Unknown,
-        _ => DeliveryState::Pending,
-    }
-}
-
-/// What follows from Discord's refusal. `waiting` is how it stands where it is tried again.
-fn after(
-    tools: &Tools,
-    delivery: &Queued,
-    error: &RestError,
-    waiting: DeliveryState,
-) -> (Option<Settlement>, Next) {
-    let attempts = delivery.attempts + 1;
-    let permitted = tools.directory.may(delivery.guild, delivery.action) == Some(true);
-    let mutes = delivery.action.measure() == Action::Mute;
-    // Discord says 50013 for a missing permission, and for a user or a role that ranks above the bot alike. Where the
-    // bot has the permission it is the second, and only this user is concerned, or only the role.
-    let outranked = error.code() == Some(50013) && permitted && !mutes;
-    let reason = match error.code() {
-        Some(50013) if outranked => "403 the user ranks above the bot".to_owned(),
-        Some(50013) if permitted => "403 the mute role ranks above the bot".to_owned(),
-        Some(50013) => format!("403 missing permission {}", needed(delivery.action).1),
-        Some(10011) if mutes => "404 the mute role is gone: config muterole names another".to_owned(),
-        _ => error.reason(),
-    };
-    let settle = |state| Some(settled(state, Some(reason.clone()), attempts));
-    match error.outcome() {
-        Outcome::Retry => match error {
-            // Other routes of the guild go on: this one is shut for as long.
-            RestError::RateLimited { wait, everything } => {
-                (settle(waiting), Next::Limited(if *everything { *wait } else { Duration::ZERO }))
-            }
-            RestError::Refused { code: 30035, .. } => {
-                let settlement = Settlement {
-                    wait: Some(NON_MEMBER_WAIT),
-                    ..settled(waiting, Some(reason.clone()), attempts)
-                };
-                (Some(settlement), Next::Defer(reason))
-            }
-            _ => (settle(waiting), Next::Failed(reason)),
-        },
-        Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Failed(reason)),
-        Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park(reason)),
-        Outcome::Blocked if matches!(error.code(), Some(50013 | 10011)) => {
-            (settle(DeliveryState::Blocked), Next::Bar(reason))
-        }
-        Outcome::Blocked => (settle(DeliveryState::Blocked), Next::Shut(reason)),
-        Outcome::Failed => (settle(DeliveryState::Failed), Next::Forward),
-        Outcome::Stopped => (None, Next::Halt),
-    }
 }

@@ -4,19 +4,20 @@
 //! task owns all lanes; attempts run beside it and report back. What is committed comes from the store's outbox, in
 //! the order of the commits.
 
+mod alarms;
+
 use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
 use super::batch::Batch;
-use super::lane::{Alarm, Lane, Pick, Turn};
+use super::lane::{Lane, Pick, Turn};
 use super::overrides::done_by_command;
-use crate::discord::rest::Trouble;
-use crate::store::{Queued, Scope, Settlement, Severity};
+use crate::store::{Queued, Scope, Settlement};
 use futures::FutureExt;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::DeliveryState;
@@ -24,9 +25,6 @@ use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId};
 
 /// Requests on the way at once, over all guilds: each is a connection, and a process has 1,024 files.
 const AT_ONCE: usize = 256;
-
-/// So many broken guilds get an alert each; beyond them it is Discord, or the way there, and one alert tells of all.
-const BROKEN_ALONE: usize = 5;
 
 enum Message {
     Finished(Box<Finished>),
@@ -335,61 +333,6 @@ impl Lanes {
             Ok(())
         };
         self.tools.store.write_later("outcomes of deliveries", work).await;
-    }
-
-    async fn alert(&mut self, guild: GuildId, alarm: Alarm) {
-        let (kind, severity, place, details) = match alarm {
-            Alarm::Blocked(reason) => {
-                let details = format!("deliveries to guild {guild} are blocked: {reason}");
-                ("delivery_blocked", Severity::Medium, Some(guild), details)
-            }
-            Alarm::Deferred(reason) => {
-                let details = format!("bans in guild {guild} wait, an hour at a time: {reason}");
-                ("delivery_deferred", Severity::Low, Some(guild), details)
-            }
-            Alarm::Broken(reason) => {
-                self.broken.insert(guild);
-                if self.broken.len() <= BROKEN_ALONE {
-                    let details = format!("deliveries to guild {guild} fail and are tried again: {reason}");
-                    ("delivery_delayed", Severity::Medium, Some(guild), details)
-                } else {
-                    let guilds = self.broken.len();
-                    let details = format!("deliveries to {guilds} guilds fail and are tried again: {reason}");
-                    ("delivery_delayed", Severity::High, None, details)
-                }
-            }
-        };
-        self.raise(kind, severity, place, details).await;
-    }
-
-    async fn report(&self, trouble: Result<Trouble, broadcast::error::RecvError>) {
-        match trouble {
-            Ok(Trouble::Edge(span)) => {
-                let details = format!(
-                    "the edge in front of Discord refuses this address (HTML 429): nothing is sent for {} s. \
-                     Other programs on the same address may be the cause",
-                    span.as_secs()
-                );
-                self.raise("edge_refuses", Severity::Critical, None, details).await;
-            }
-            Ok(Trouble::Refused(span)) => {
-                let details = format!(
-                    "Discord has refused too many requests (401, 403, 429): nothing is sent for {} s, long before \
-                     it bans this address",
-                    span.as_secs()
-                );
-                self.raise("requests_refused", Severity::Critical, None, details).await;
-            }
-            // Newer ones follow, and they tell the same.
-            Err(_) => {}
-        }
-    }
-
-    async fn raise(&self, kind: &'static str, severity: Severity, guild: Option<GuildId>, details: String) {
-        tracing::warn!(kind, "{details}");
-        let alert =
-            move |change: &crate::store::Change<'_>| Ok(change.alert(kind, severity, guild, None, &details)?);
-        self.tools.store.write_later("an alert", alert).await;
     }
 
     /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited

@@ -2,9 +2,11 @@
 //! that every turn of it can be tried in a test.
 
 mod choice;
+mod turn;
 
-use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tried};
-use super::backoff;
+pub(super) use turn::{Alarm, Turn};
+
+use super::attempt::NON_MEMBER_WAIT;
 use super::batch::{Batch, Kind};
 use crate::discord::routes::Route;
 use crate::store::{Queued, Scope, Settlement};
@@ -15,9 +17,6 @@ use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::DeliveryId;
 
-/// After so many failures in a row a guild counts as broken, and an operator is told.
-const BROKEN: u32 = 5;
-
 /// Why nothing goes on in a guild until something changes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Shut {
@@ -25,17 +24,6 @@ enum Shut {
     Blocked(String),
     /// Discord has an outage of the guild: what waits stays pending.
     Away,
-}
-
-/// What an operator is to hear of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Alarm {
-    /// Deliveries are blocked until somebody mends the guild.
-    Blocked(String),
-    /// Discord stumbles over this guild again and again.
-    Broken(String),
-    /// The guild's budget of bans of non-members is spent.
-    Deferred(String),
 }
 
 /// What to do next.
@@ -49,17 +37,6 @@ pub(super) enum Pick {
     Wait(Instant),
     /// Nothing before something changes.
     Nothing,
-}
-
-/// What followed from an attempt.
-#[derive(Debug, Default)]
-pub(super) struct Turn {
-    /// What became of other deliveries by it.
-    pub(super) settlements: Vec<(DeliveryId, Settlement)>,
-    /// What an operator is to hear of.
-    pub(super) alarm: Option<Alarm>,
-    /// Nothing at all leaves any more.
-    pub(super) halt: bool,
 }
 
 /// What is on its way.
@@ -211,119 +188,6 @@ impl Lane {
             }
             Choice::Nobody(opens) => wake.into_iter().chain(opens).min().map_or(Pick::Nothing, Pick::Wait),
         }
-    }
-
-    /// Takes in what became of what was on its way. Its own settlements are the caller's to store.
-    pub(super) fn returned(&mut self, tried: Vec<Tried>, next: Next, now: Instant) -> Turn {
-        self.sending = None;
-        let probe = self.probe.take();
-        let probed = tried.iter().any(|one| Some(one.delivery.id) == probe);
-        let mended = std::mem::take(&mut self.mended);
-        let next = match next {
-            // Refused for what may be mended by now: once more tells.
-            Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away | Next::Singly if mended => {
-                Next::Again(backoff(0))
-            }
-            next => next,
-        };
-        let measure = tried.first().map_or(Action::Ban, |one| one.delivery.action.measure());
-        // The first one goes back last, to be first again.
-        tried.into_iter().rev().for_each(|one| self.put_back(one, &next));
-        self.follow(next, measure, probed, now)
-    }
-
-    /// Puts one that was tried to where it waits for another try, if there is to be one.
-    fn put_back(&mut self, tried: Tried, next: &Next) {
-        let Tried { mut delivery, settlement, fate } = tried;
-        delivery.alone |= fate == Fate::Alone;
-        if let Some(settlement) = settlement {
-            (delivery.attempts, delivery.state) = (settlement.attempts, settlement.state);
-            if settlement.state.is_final() {
-                // It was asked for a second time while it was on its way.
-                self.queue.retain(|other| other.id != delivery.id);
-            }
-            for again in self.queue.iter_mut().filter(|other| other.id == delivery.id) {
-                (again.attempts, again.state, again.alone) =
-                    (delivery.attempts, delivery.state, delivery.alone);
-            }
-        }
-        // Something newer for this user came meanwhile: this one is not tried again.
-        if self.has_overtaken(&delivery) {
-            return;
-        }
-        match (fate, next) {
-            (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => {}
-            (Fate::Alone, _) => self.queue.push_front(delivery),
-            (_, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => self.parked.push(delivery),
-            // Before the others that wait: it was tried first.
-            (_, Next::Defer(_)) => self.deferred.push_front(delivery),
-            _ => self.queue.push_front(delivery),
-        }
-    }
-
-    /// What follows for the lane.
-    fn follow(&mut self, next: Next, measure: Action, probed: bool, now: Instant) -> Turn {
-        let mut turn = Turn::default();
-        match next {
-            Next::Forward => {
-                (self.failures, self.limited) = (0, 0);
-                if probed {
-                    // There is budget again: the others follow.
-                    self.deferred_until = Some(now);
-                }
-            }
-            Next::Route => {}
-            Next::Singly => self.singly = true,
-            Next::Again(wait) => self.not_before = Some(now + wait),
-            Next::Limited(wait) => {
-                self.limited = self.limited.saturating_add(1);
-                // Whatever the headers say, many in a row slow down.
-                self.not_before = Some(now + wait.max(backoff(self.limited) / 4));
-            }
-            Next::Failed(reason) => {
-                self.failures = self.failures.saturating_add(1);
-                self.not_before = Some(now + backoff(self.failures));
-                turn.alarm = (self.failures == BROKEN).then_some(Alarm::Broken(reason));
-            }
-            Next::Defer(reason) => {
-                turn.alarm =
-                    self.deferred_until.is_none_or(|at| at <= now).then_some(Alarm::Deferred(reason));
-                self.deferred_until = Some(now + NON_MEMBER_WAIT);
-            }
-            Next::Park(reason) => turn.alarm = Some(Alarm::Blocked(reason)),
-            Next::Bar(reason) => {
-                let of = |delivery: &Queued| delivery.action.measure() == measure;
-                let (barred, others) = std::mem::take(&mut self.queue).into_iter().partition(of);
-                self.queue = others;
-                let (late, others) = std::mem::take(&mut self.deferred).into_iter().partition(of);
-                self.deferred = others;
-                let barred: VecDeque<Queued> = barred;
-                let late: VecDeque<Queued> = late;
-                for delivery in barred.into_iter().chain(late) {
-                    turn.settlements.push((delivery.id, blocked(&reason, delivery.attempts)));
-                    self.parked.push(delivery);
-                }
-                turn.alarm = Some(Alarm::Blocked(reason.clone()));
-                self.barred.retain(|(other, _)| *other != measure);
-                self.barred.push((measure, reason));
-            }
-            Next::Shut(reason) => {
-                let waiting =
-                    std::mem::take(&mut self.queue).into_iter().chain(std::mem::take(&mut self.deferred));
-                for delivery in waiting {
-                    turn.settlements.push((delivery.id, blocked(&reason, delivery.attempts)));
-                    self.parked.push(delivery);
-                }
-                turn.alarm = Some(Alarm::Blocked(reason.clone()));
-                self.shut = Some(Shut::Blocked(reason));
-            }
-            Next::Away => {
-                self.parked.extend(std::mem::take(&mut self.queue));
-                self.shut = Some(Shut::Away);
-            }
-            Next::Halt => turn.halt = true,
-        }
-        turn
     }
 
     /// What the bot may do there has changed, or somebody asks for it: what waits for that is tried again, except what

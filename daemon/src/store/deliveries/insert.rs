@@ -88,7 +88,7 @@ impl Change<'_> {
         let mut name =
             self.connection().prepare_cached("SELECT name FROM guild_settings WHERE guild_id = ?1")?;
         let now = self.now();
-        let (mut ids, mut told) = (Vec::with_capacity(firsts.len()), Vec::with_capacity(firsts.len()));
+        let mut ids = Vec::with_capacity(firsts.len());
         for First { guild, scope, state, reason } in firsts {
             let link = match scope {
                 Scope::Origin => None,
@@ -122,9 +122,8 @@ impl Change<'_> {
                 created_at: now,
                 updated_at: now,
             };
-            told.push(telling(*scope == Scope::Origin, delivery));
+            self.tell(&telling(*scope == Scope::Origin, delivery))?;
         }
-        self.tell_all(&told)?;
         Ok(ids)
     }
 }

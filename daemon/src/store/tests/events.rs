@@ -1,7 +1,7 @@
 //! Events that share a row are read as if they did not.
 
 use super::{open, shell};
-use crate::store::Store;
+use crate::store::{Change, Store};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::value::GuildId;
 
@@ -20,15 +20,19 @@ async fn after(store: &Store, sequence: u64, limit: usize) -> (Vec<(u64, u64)>, 
     (events.into_iter().map(|event| (event.sequence, number(event.change))).collect(), gap)
 }
 
+/// Tells of these in one job.
+async fn tell(store: &Store, numbers: impl IntoIterator<Item = u64> + Send + 'static) {
+    let told =
+        move |change: &Change<'_>| Ok(numbers.into_iter().try_for_each(|one| change.tell(&event(one)))?);
+    store.write(told).await.unwrap();
+}
+
 /// Tells of 1, then of 2 to 701 at once, then of 702, in a store that has told of nothing before.
 async fn seven_hundred(store: &Store) {
-    let told = store.write(|change| {
-        change.tell(&event(1))?;
-        change.tell_all(&(2..=701).map(event).collect::<Vec<_>>())?;
-        change.tell_all(&[])?;
-        Ok(change.tell_all(&[event(702)])?)
-    });
-    told.await.unwrap();
+    tell(store, 1..=1).await;
+    tell(store, 2..=701).await;
+    tell(store, []).await;
+    tell(store, [702]).await;
 }
 
 #[tokio::test]
@@ -65,7 +69,7 @@ async fn what_is_gone_with_the_first_of_a_row_is_missed_and_with_the_last_it_is_
 async fn what_a_failed_change_told_takes_no_place() {
     let (store, _home) = open();
     let failed = store.write(|change| {
-        change.tell_all(&[event(8), event(9)])?;
+        change.tell(&event(8))?;
         Err::<(), _>(wayhaven_shared::Fault::internal("not this one"))
     });
     failed.await.unwrap_err();
@@ -77,7 +81,7 @@ async fn what_a_failed_change_told_takes_no_place() {
 async fn one_in_a_row_that_is_not_understood_takes_no_other_with_it() {
     let (store, _home) = open();
     seven_hundred(&store).await;
-    store.write(|change| Ok(change.tell_all(&[event(703), event(704)])?)).await.unwrap();
+    tell(&store, [703, 704]).await;
     let sql = r#"UPDATE events SET body = '[{"type":"guild","guild_id":7},{"type":"guild","guild_id":"9","name":null,"presence":"ok"}]'
                   WHERE sequence = 704"#;
     let nonsense = "UPDATE events SET body = '[' WHERE sequence = 257";

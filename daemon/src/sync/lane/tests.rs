@@ -1,8 +1,10 @@
 mod together;
 
+use super::turn::BROKEN;
 use super::*;
 use crate::discord::rest::Rest;
 use crate::store::Scope;
+use crate::sync::attempt::{Fate, Next, Tried};
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, LinkId, PunishmentId, UserId};

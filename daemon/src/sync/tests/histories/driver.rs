@@ -12,7 +12,7 @@ mod stillness;
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
 use super::steps::{Closing, Dice, Step, Trouble};
 use crate::network::Freeze;
-use crate::testing::guild as guild_id;
+use crate::testing::{self, guild as guild_id};
 use life::Life;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
