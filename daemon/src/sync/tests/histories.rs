@@ -49,6 +49,29 @@ fn whatever_happens_on_a_gateway_nothing_leaks_and_nothing_is_lost() {
     play(CONNECTED, AT_ONCE / 4, |seed, steps| run(&Arc::new(Stage::set(true)), seed, steps));
 }
 
+#[test]
+fn a_bulk_ban_that_has_left_when_a_network_is_frozen_is_one_request_whomever_it_names() {
+    let stage = Arc::new(Stage::set(false));
+    let next = AtomicU64::new(0);
+    let play = || {
+        loop {
+            let turns = next.fetch_add(1, Ordering::SeqCst);
+            if turns >= 300 {
+                break;
+            }
+            let ban = |case| Step::Command { guild: 1, case, on: true };
+            let freeze = |on| Step::Freeze { main: 1, on };
+            let link = Step::Link { main: 1, child: 3, monitor: false };
+            // Both are held, so that they leave together; in one of these histories they just have when it is frozen again.
+            let turns = usize::try_from(turns).unwrap();
+            let (seed, run_for) = (1 + 3 * turns as u64, Step::Run { turns });
+            let steps = [link, freeze(true), ban(0), ban(1), freeze(false), run_for, freeze(true)];
+            run(&stage, seed, &steps).unwrap();
+        }
+    };
+    std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(play))));
+}
+
 /// Plays histories until one fails.
 fn play(ordinarily: u64, at_once: usize, run: impl Fn(u64, &[Step]) -> Result<(), String> + Sync) {
     let only = variable("WAYHAVEN_HISTORY");
