@@ -3,6 +3,7 @@
 mod chain;
 mod consent;
 mod events;
+mod insert;
 mod walls;
 mod writing;
 
