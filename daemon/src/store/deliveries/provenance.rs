@@ -318,7 +318,7 @@ impl View<'_> {
             "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
               LEFT JOIN guild_relationships r ON r.id = d.link_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded')
+               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded', 'held')
                AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)
                AND (r.id IS NULL OR r.state = 'active' OR (?6 AND r.state <> 'closing' AND r.undone = 0))
                AND NOT {})",

@@ -192,12 +192,8 @@ async fn what_was_taken_back_in_the_store_is_not_sent() {
     assert_eq!(sandbox.effect_count(), 2);
 }
 
-#[tokio::test]
-async fn a_child_of_two_mains_keeps_a_ban_until_both_have_lifted_it() {
-    let sandbox = sandbox(2).await;
-    let test = TestDaemon::start(&sandbox).await;
-    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
-    let victim = sandbox.stranger();
+/// Makes a child of the main a main itself, with a link to another of them.
+async fn make_second_main(test: &TestDaemon, main: u64, other: u64, child: u64) {
     let second_main = test.daemon.store().write(move |change| {
         if let Some(link) = change.link(guild(main), guild(other))? {
             change.close_link(link.id, guild(main), guild(other))?;
@@ -206,6 +202,15 @@ async fn a_child_of_two_mains_keeps_a_ban_until_both_have_lifted_it() {
         Ok(change.activate_link(guild(other), guild(child), Mode::Active)?)
     });
     second_main.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_child_of_two_mains_keeps_a_ban_until_both_have_lifted_it() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    make_second_main(&test, main, other, child).await;
     for of in [main, other] {
         let id = test.ban(of, victim).await;
         test.until_counted(id, DeliveryState::Applied, 1).await;
@@ -218,6 +223,33 @@ async fn a_child_of_two_mains_keeps_a_ban_until_both_have_lifted_it() {
     let last = test.unban(other, victim).await;
     test.until_counted(last, DeliveryState::Applied, 1).await;
     assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_ban_that_a_freeze_holds_keeps_no_ban_of_another_main_standing() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    make_second_main(&test, main, other, child).await;
+    let first = test.ban(other, victim).await;
+    test.until_counted(first, DeliveryState::Applied, 1).await;
+    let freeze = |freeze| {
+        test.daemon.store().write(move |change| {
+            let moved = change.moved_by_freeze(guild(main), freeze)?;
+            change.set_freeze(guild(main), freeze)?;
+            Ok(moved.into_iter().try_for_each(|step| step.apply(change))?)
+        })
+    };
+    freeze(Some(Freeze::Everything)).await.unwrap();
+    let held = test.ban(main, victim).await;
+    test.until_counted(held, DeliveryState::Held, 1).await;
+    let lifted = test.unban(other, victim).await;
+    test.until_counted(lifted, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim), "what is held is not there yet, and may never be");
+    freeze(None).await.unwrap();
+    test.until_counted(held, DeliveryState::Applied, 1).await;
+    assert!(sandbox.is_banned(child, victim));
 }
 
 #[tokio::test]
