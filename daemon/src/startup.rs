@@ -161,6 +161,7 @@ pub(crate) async fn start(
         clock: clock.clone(),
         store: store.clone(),
         rest: Arc::clone(&rest),
+        readings: Arc::default(),
         directory: Arc::clone(&directory),
     };
     let engine = Engine::start(tools.clone()).await?;

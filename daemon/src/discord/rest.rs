@@ -10,6 +10,7 @@ mod calls;
 mod direct;
 mod fault;
 
+pub use audit_logs::LogOf;
 pub use bulk::MOST_AT_ONCE;
 pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,

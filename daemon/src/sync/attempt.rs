@@ -7,6 +7,7 @@ mod bulk;
 mod earlier;
 mod outcome;
 mod protected;
+pub mod reading;
 mod roles;
 pub mod whose;
 
@@ -20,6 +21,7 @@ use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
+use reading::Readings;
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -48,6 +50,8 @@ pub struct Tools {
     pub store: Store,
     /// The way to Discord.
     pub rest: Arc<Rest>,
+    /// How far audit logs were read.
+    pub readings: Arc<Readings>,
     /// What the bot may do where.
     pub directory: Arc<Directory>,
 }

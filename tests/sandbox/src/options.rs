@@ -82,6 +82,8 @@ pub struct Changes {
     pub non_member_bans: Option<u32>,
     /// See [`Options::bulk_ban_hides_actor`].
     pub bulk_ban_hides_actor: Option<bool>,
+    /// See [`Options::audit_log_by_target`].
+    pub audit_log_by_target: Option<bool>,
     /// See [`Options::timeout_survives_rejoin`].
     pub timeout_survives_rejoin: Option<bool>,
     /// See [`Options::dm_window`]; 0 opens in 0 seconds ends it.
@@ -157,6 +159,8 @@ pub struct Options {
     pub bulk_ban_hides_actor: bool,
     /// Bans of people who are not members, per guild in 24 h, before 30035.
     pub non_member_bans: u32,
+    /// Whether audit logs can be asked for a target: `target_id` is in the OpenAPI description, and nobody has tried it.
+    pub audit_log_by_target: bool,
     /// Whether a timeout that still runs holds again for a member who left and rejoins.
     pub timeout_survives_rejoin: bool,
     /// How fast direct messages can be opened; not limited if none, since nobody could read Discord's figure.
@@ -205,6 +209,7 @@ impl Default for Options {
             replay_buffer: 10_000,
             bulk_ban_hides_actor: true,
             non_member_bans: 1_000,
+            audit_log_by_target: true,
             timeout_survives_rejoin: true,
             dm_window: None,
             windows: Vec::new(),
@@ -247,6 +252,7 @@ impl Options {
         set(&mut options.edge_ban, changes.edge_ban);
         set(&mut options.non_member_bans, changes.non_member_bans);
         set(&mut options.bulk_ban_hides_actor, changes.bulk_ban_hides_actor);
+        set(&mut options.audit_log_by_target, changes.audit_log_by_target);
         set(&mut options.timeout_survives_rejoin, changes.timeout_survives_rejoin);
         let none = DmWindow { opens: 0, seconds: 0 };
         set(&mut options.dm_window, changes.dm_window.map(|window| (window != none).then_some(window)));

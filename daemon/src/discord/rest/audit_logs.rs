@@ -7,6 +7,17 @@ use crate::discord::routes::Route;
 use reqwest::Method;
 use wayhaven_shared::value::{GuildId, UserId};
 
+/// Which entries of an audit log are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOf {
+    /// Their kind.
+    pub kind: u64,
+    /// Who made them; anybody where nobody is named.
+    pub by: Option<UserId>,
+    /// To whom it was done.
+    pub about: UserId,
+}
+
 impl Rest {
     /// The newest entries of one kind in a guild's audit log, newest first.
     ///
@@ -46,22 +57,23 @@ impl Rest {
         read(self.read(Priority::Backfill, route, &path).await?)
     }
 
-    /// A page of what was done of one kind, by one user where one is named, from a guild's audit log: the oldest entries
-    /// behind `after`, oldest first, at most [`AUDIT_PAGE`] of them.
+    /// A page of what was done to one user, from a guild's audit log: the oldest entries behind `after`, oldest first, at
+    /// most [`AUDIT_PAGE`] of them. Entries about others may be among them: that Discord can be asked for a target is
+    /// only in its API description (FACTS A4).
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn audit_log_by(
+    pub async fn audit_log_of(
         &self,
         slot: Slot,
         guild: GuildId,
-        kind: u64,
-        actor: Option<UserId>,
+        LogOf { kind, by, about }: LogOf,
         after: u64,
     ) -> Result<Vec<AuditLogEntry>, RestError> {
-        let by = actor.map_or_else(String::new, |actor| format!("user_id={actor}&"));
-        let path =
-            format!("/guilds/{guild}/audit-logs?{by}action_type={kind}&after={after}&limit={AUDIT_PAGE}");
+        let by = by.map_or_else(String::new, |by| format!("user_id={by}&"));
+        let path = format!(
+            "/guilds/{guild}/audit-logs?{by}target_id={about}&action_type={kind}&after={after}&limit={AUDIT_PAGE}"
+        );
         let route = Self::audit_log_route(guild);
         let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
         read(self.send(Some(slot), call).await?["audit_log_entries"].take())

@@ -1,9 +1,11 @@
 //! Provenance: in a child only what Wayhaven did is undone, and only when no other cause remains. Where the store does
 //! not know who did it, the guild's audit log is asked for our own entry.
 
+use super::reading::Reading;
 use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
-use crate::discord::rest::{AUDIT_PAGE, Rest, RestError};
+use crate::discord::rest::{AUDIT_PAGE, AuditLogEntry, LogOf, Rest, RestError};
+use crate::discord::routes::Route;
 use crate::store::{Asked, Judged, LostBulkBan, Queued};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -180,16 +182,18 @@ async fn entries(
     let route = Rest::audit_log_route(delivery.guild);
     let at = |millis: i64| Timestamp::from_millis(millis).first_snowflake();
     // The last id that is sure to be earlier, and the first that is later.
-    let (mut after, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
-    let mut found = Vec::new();
+    let (first, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
+    let reading = (delivery.id, kind, by, first);
+    let Reading { mut after, mut found } = tools.readings.take(reading);
     loop {
-        if let Some(opens) = tools.rest.opens_at(route) {
-            return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
-        }
-        let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
-            return Err(Stop::Wait(ASK_AGAIN));
+        let asked = page(tools, delivery, route, (kind, by, after)).await;
+        let page = match asked {
+            Ok(page) => page,
+            Err(stop) => {
+                tools.readings.keep(reading, Reading { after, found });
+                return Err(stop);
+            }
         };
-        let page = tools.rest.audit_log_by(slot, delivery.guild, kind, by, after).await.map_err(limited)?;
         let is_last = page.len() < AUDIT_PAGE;
         let furthest = page.iter().filter_map(|entry| entry.id.parse().ok()).max().unwrap_or(after);
         let entries = page.into_iter().filter_map(|entry| Entry::from_log(delivery.guild, entry));
@@ -200,6 +204,22 @@ async fn entries(
         }
         after = furthest;
     }
+}
+
+async fn page(
+    tools: &Tools,
+    delivery: &Queued,
+    route: Route,
+    (kind, by, after): (u64, Option<UserId>, u64),
+) -> Result<Vec<AuditLogEntry>, Stop> {
+    if let Some(opens) = tools.rest.opens_at(route) {
+        return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
+    }
+    let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
+        return Err(Stop::Wait(ASK_AGAIN));
+    };
+    let asked = LogOf { kind, by, about: delivery.user };
+    tools.rest.audit_log_of(slot, delivery.guild, asked, after).await.map_err(limited)
 }
 
 /// A limit of the log's route is none of the guild's others: it is waited for here.

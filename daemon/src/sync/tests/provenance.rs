@@ -5,7 +5,7 @@ use crate::discord::event::{Deed, Entry, GatewayEvent};
 use crate::invocation::Invocation;
 use crate::testing::{TestDaemon, by_operator, guild, sandbox, user};
 use std::time::Duration;
-use wayhaven_sandbox::{EventFate, Fault, Options, Sandbox};
+use wayhaven_sandbox::{Changes, EventFate, Fault, Options, RouteWindow, Sandbox};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::Reply;
@@ -283,4 +283,30 @@ async fn an_entry_without_an_actor_that_our_own_ban_explains_is_ours_and_a_later
     test.ask(by_operator(Role::Owner, Some(main), request)).await.unwrap();
     until_settled(&test, victim, 4).await;
     assert!(sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn a_long_log_that_opens_now_and_then_is_read_to_its_end() {
+    let options = Options { children: 1, global_limit: 0, audit_log_by_target: false, ..Options::default() };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    // None of these is known to be ours before the log says so, and the last one's entry is on its third page.
+    lose(&sandbox, child, None);
+    let mut last = (sandbox.stranger(), test.ban(main, sandbox.stranger()).await);
+    for _ in 0..220 {
+        let victim = sandbox.stranger();
+        last = (victim, test.ban(main, victim).await);
+    }
+    test.until_counted(last.1, DeliveryState::Applied, 1).await;
+    test.daemon.engine().drain().await;
+    test.daemon.clock().shift(LATER);
+    // A page a second: whoever begins anew each time never comes to the third.
+    let window = RouteWindow { bucket: "audit-logs".into(), guild: Some(child), limit: 1, seconds: 1 };
+    let slow = Changes { global_limit: Some(1_000), windows: Some(vec![window]), ..Changes::default() };
+    sandbox.reconfigure(slow).unwrap();
+    let undone = test.unban(main, last.0).await;
+    test.until_counted(undone, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, last.0));
+    assert_eq!(asked(&sandbox, child), 3, "each page once");
 }

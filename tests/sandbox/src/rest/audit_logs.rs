@@ -19,6 +19,7 @@ pub(crate) fn page(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let limit = usize::try_from(call.query_number("limit", 1, 100, 50)?).unwrap_or(50);
     let (before, after) = (call.query_id("before")?, call.query_id("after")?);
     let (actor, target) = (call.query_id("user_id")?, call.query_id("target_id")?);
+    let target = target.filter(|_| call.world.options.audit_log_by_target);
     let kind = call.query_number("action_type", 0, u64::from(u32::MAX), 0)?;
     let found = call.world.guild_of_bot(guild)?;
     found.require(bot, VIEW_AUDIT_LOG)?;
