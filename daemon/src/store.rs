@@ -52,7 +52,7 @@ pub use protected::NewProtection;
 pub use punishments::NewPunishment;
 pub use schedule::Ending;
 pub use warnings::Escalation;
-pub use writer::Change;
+pub use writer::{Change, Released};
 
 use crate::clock::Clock;
 use crate::network::Topology;
@@ -163,14 +163,14 @@ pub struct Store {
     readers: Arc<Readers>,
     shared: Arc<Shared>,
     path: Arc<PathBuf>,
-    outbox: Arc<Mutex<Option<mpsc::UnboundedReceiver<Vec<Queued>>>>>,
+    outbox: Arc<Mutex<Option<mpsc::UnboundedReceiver<Released>>>>,
 }
 
 /// What the writer publishes after each commit, before it answers the callers.
 struct Shared {
     topology: RwLock<Arc<Topology>>,
     sequence: watch::Sender<u64>,
-    outbox: mpsc::UnboundedSender<Vec<Queued>>,
+    outbox: mpsc::UnboundedSender<Released>,
     audited: watch::Sender<u64>,
     directs: watch::Sender<Directs>,
     epoch: String,
@@ -212,7 +212,7 @@ impl Store {
 
     /// What is to be sent, as it is committed: for the engine, which is the only one to take it. Nothing the second
     /// time.
-    pub fn outbox(&self) -> Option<mpsc::UnboundedReceiver<Vec<Queued>>> {
+    pub fn outbox(&self) -> Option<mpsc::UnboundedReceiver<Released>> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

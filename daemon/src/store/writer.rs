@@ -175,10 +175,11 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
                 shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
                 shared.directs.send_if_modified(|last| std::mem::replace(last, *left) != *left);
-                // Nothing to send is news too, where it was the last that somebody waited for.
-                if !outbox.is_empty() || left.holding < directs.holding {
+                // Nothing to send is news too, where somebody waits for less or more than before.
+                if !outbox.is_empty() || left.holding != directs.holding {
+                    let released = Released { deliveries: std::mem::take(outbox), holding: left.holding };
                     // Where the engine is gone the store still has them, and the next start sends them.
-                    let _ = shared.outbox.send(std::mem::take(outbox));
+                    let _ = shared.outbox.send(released);
                 }
             }
             Err(error) => {
@@ -190,6 +191,15 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
         let committed = committed.map(drop);
         settles.into_iter().for_each(|settle| settle(committed.clone()));
     }
+}
+
+/// What a commit hands to the engine.
+#[derive(Debug)]
+pub struct Released {
+    /// What is to be sent, in order.
+    pub deliveries: Vec<Queued>,
+    /// How many punishments wait by now until somebody was told of them.
+    pub holding: u64,
 }
 
 /// What a commit leaves behind: where events and audit end, how direct messages stand, and what is to be sent.

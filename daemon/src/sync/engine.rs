@@ -10,7 +10,7 @@ use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt
 use super::batch::Batch;
 use super::lane::{Lane, Pick, Turn};
 use super::overrides::done_by_command;
-use crate::store::{Queued, Scope, Settlement};
+use crate::store::{Queued, Released, Scope, Settlement};
 use futures::FutureExt;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -93,6 +93,8 @@ struct Lanes {
     wakes: BinaryHeap<Reverse<(Instant, GuildId)>>,
     at_once: Arc<Semaphore>,
     on_the_way: usize,
+    /// How many punishments wait until somebody was told of them, as of the last commit that was taken in.
+    holding: u64,
     /// Guilds that Discord stumbles over.
     broken: HashSet<GuildId>,
     halted: bool,
@@ -120,6 +122,7 @@ impl Engine {
             Ok(change.open_deliveries()?.into_iter().map(left).collect::<Vec<_>>())
         });
         let open = open.await?;
+        let holding = tools.store.directs().borrow().holding;
         let (messages, inbox) = mpsc::unbounded_channel();
         let mut lanes = Lanes {
             messages: messages.clone(),
@@ -127,6 +130,7 @@ impl Engine {
             wakes: BinaryHeap::new(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             on_the_way: 0,
+            holding,
             broken: HashSet::new(),
             halted: false,
             landing: HashMap::new(),
@@ -176,7 +180,7 @@ impl Lanes {
     async fn run(
         mut self,
         mut inbox: mpsc::UnboundedReceiver<Message>,
-        mut outbox: mpsc::UnboundedReceiver<Vec<Queued>>,
+        mut outbox: mpsc::UnboundedReceiver<Released>,
     ) {
         let mut troubles = self.tools.rest.troubles();
         loop {
@@ -185,7 +189,10 @@ impl Lanes {
                 // What is committed first: who waits for the lanes to be still waits for it too.
                 biased;
                 committed = outbox.recv() => match committed {
-                    Some(deliveries) => self.enqueue(deliveries).await,
+                    Some(Released { deliveries, holding }) => {
+                        self.holding = holding;
+                        self.enqueue(deliveries).await;
+                    }
                     None => return,
                 },
                 message = inbox.recv() => match message {
@@ -199,7 +206,7 @@ impl Lanes {
                     }
                 }
             }
-            if !self.drained.is_empty() && self.is_still() {
+            if !self.drained.is_empty() && outbox.is_empty() && self.is_still() {
                 for done in self.drained.drain(..) {
                     let _ = done.send(());
                 }
@@ -338,7 +345,8 @@ impl Lanes {
     /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited
     /// for.
     fn is_still(&self) -> bool {
-        let told = self.tools.store.directs().borrow().holding == 0;
-        told && self.on_the_way == 0 && (self.halted || !self.lanes.values().any(Lane::is_moving))
+        self.holding == 0
+            && self.on_the_way == 0
+            && (self.halted || !self.lanes.values().any(Lane::is_moving))
     }
 }

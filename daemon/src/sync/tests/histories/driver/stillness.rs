@@ -28,9 +28,10 @@ impl Driver {
         let mut sequence = daemon.store().sequence();
         loop {
             sequence.mark_unchanged();
+            // Looked at first: what waits until somebody was told is no open delivery before that.
+            let untold = daemon.store().directs().borrow().holding;
             let mut open = self.wait(daemon.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
             open.retain(|one| one.state != DeliveryState::Held);
-            let untold = daemon.store().directs().borrow().holding;
             if open.is_empty() && untold == 0 {
                 break;
             }
