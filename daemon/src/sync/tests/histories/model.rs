@@ -176,9 +176,10 @@ impl Model {
             true => active.push(false),
             false => active.clear(),
         }
+        let mut was_cause = BTreeSet::new();
         for guild in 0..GUILDS {
-            if !on {
-                self.at(guild, case).causes.remove(&source);
+            if !on && self.at(guild, case).causes.remove(&source) {
+                was_cause.insert(guild);
             }
         }
         // A guild's own word is its last: what others had for it is overtaken.
@@ -222,8 +223,10 @@ impl Model {
             }
             let place = self.at(child, case);
             if !through || excepted {
-                // It is stored and not sent, and ends what was open of the same main all the same.
-                if place.open.contains(&source) {
+                // It is stored and not sent, and ends what was open of the same main all the same. Whether another main's
+                // undo met this cause or came after its end hangs on when it is looked at.
+                let judged = was_cause.contains(&child) && place.open.iter().any(|other| *other != source);
+                if place.open.contains(&source) || judged {
                     place.lost_sight();
                 }
                 place.murky |= frozen && on;
@@ -252,6 +255,14 @@ impl Model {
         }
         for (source, case) in &ended {
             self.decide(*source, *case, false, false);
+        }
+        // Where two end at once and only one of them may be sent, it hangs on which is judged first whether it is the last.
+        for (case, child) in ended.iter().flat_map(|(_, case)| CHILDREN.map(|child| (*case, child))) {
+            let of_case = ended.iter().filter(|(source, of)| *of == case && self.link(*source, child).active);
+            let open: Vec<bool> = of_case.map(|(source, _)| self.is_open(*source, child)).collect();
+            if open.contains(&true) && open.contains(&false) {
+                self.at(child, case).lost_sight();
+            }
         }
         ended
     }
