@@ -311,7 +311,10 @@ impl TestDaemon {
                 audited.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never audited: {what}"))
+        let entry = tokio::time::timeout(PATIENCE, wait).await;
+        // It may be seen before its commit has told the engine of what came with it.
+        let _ = self.daemon.store().write(|_| Ok(())).await;
+        entry.unwrap_or_else(|_| panic!("never audited: {what}"))
     }
 
     /// Asks as an operator for something that punishes, or takes back, in that guild.

@@ -157,26 +157,26 @@ async fn setup_doctor_tells_what_is_missing_in_which_guild_with_the_invite_that_
     let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
     sandbox.people().set_bot_permissions(children[1], lacks).unwrap();
     let (test, of) = (TestDaemon::start(&sandbox).await, guild(children[1]));
-    let all: Diagnosis = reply(&test, main, SetupDoctor { guild: None }).await;
+    let all: Diagnosis = reply(&test, main, SetupDoctor { child: None }).await;
     assert_eq!(all.examined, 4);
     let expected = [("Ban Members", CheckResult::Fail), ("mute role", CheckResult::Warn)];
     assert_eq!(ill(&all, children[1]), expected);
     assert_eq!(ill(&all, children[0]), [("mute role", CheckResult::Warn)]);
     assert_eq!(all.patients[0].guild_id, of, "the worst first");
-    let one: Diagnosis = reply(&test, main, SetupDoctor { guild: Some(of) }).await;
+    let one: Diagnosis = reply(&test, main, SetupDoctor { child: Some(of) }).await;
     assert!(one.thorough && one.patients[0].findings.len() > 10, "{one:?}");
     assert_eq!(ill(&one, children[1]), expected);
     let invite = one.patients[0].invite.clone().unwrap();
     assert!(invite.contains(&format!("permissions={}&guild_id={of}", least(&EVERY_MEASURE))), "{invite}");
     assert!(invite.contains(&format!("client_id={}&", sandbox.application_id())), "{invite}");
     // A child asks about itself, and learns nothing of another.
-    let own: Diagnosis = reply(&test, children[0], SetupDoctor { guild: None }).await;
+    let own: Diagnosis = reply(&test, children[0], SetupDoctor { child: None }).await;
     assert_eq!((own.examined, own.patients.len()), (1, 1));
     let asked = test.ask(by_member(
         sandbox.owner(),
         children[0],
         permissions::MANAGE_GUILD,
-        SetupDoctor { guild: Some(of) }.into(),
+        SetupDoctor { child: Some(of) }.into(),
     ));
     assert!(asked.await.is_err());
 }

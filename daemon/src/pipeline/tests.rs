@@ -24,7 +24,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "setup add-child" | "setup remove-child" | "setup test-connection" => {
             json!({ "child": sandbox.children()[0].to_string() })
         }
-        "setup doctor" => json!({ "guild": sandbox.children()[0].to_string() }),
+        "setup doctor" => json!({ "child": sandbox.children()[0].to_string() }),
         "setup accept" | "setup decline" | "setup leave" => {
             json!({ "main": sandbox.main_guild().to_string() })
         }

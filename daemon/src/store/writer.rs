@@ -172,15 +172,16 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
             Ok(Committed { sequence, audited, directs: left, outbox }) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::clone(&topology.current.borrow());
-                shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
-                shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
-                shared.directs.send_if_modified(|last| std::mem::replace(last, *left) != *left);
                 // Nothing to send is news too, where somebody waits for less or more than before.
                 if !outbox.is_empty() || left.holding != directs.holding {
                     let released = Released { deliveries: std::mem::take(outbox), holding: left.holding };
                     // Where the engine is gone the store still has them, and the next start sends them.
                     let _ = shared.outbox.send(released);
                 }
+                // After that: whoever is woken by these finds the engine told.
+                shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
+                shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
+                shared.directs.send_if_modified(|last| std::mem::replace(last, *left) != *left);
             }
             Err(error) => {
                 tracing::error!("a group of {} changes was not committed: {error}", settles.len());

@@ -47,7 +47,7 @@ fn samples() -> Vec<Request> {
         value("setup lock", json!({})),
         value("setup unlock", json!({})),
         value("setup test-connection", json!({"child": user})),
-        value("setup doctor", json!({"guild": user})),
+        value("setup doctor", json!({"child": user})),
         value("setup dashboard", json!({})),
         value("sync status", json!({})),
         value(

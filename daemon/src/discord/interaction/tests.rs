@@ -173,7 +173,7 @@ fn samples() -> Vec<Request> {
         ("setup lock", json!({})),
         ("setup unlock", json!({})),
         ("setup test-connection", json!({"child": user})),
-        ("setup doctor", json!({"guild": user})),
+        ("setup doctor", json!({"child": user})),
         ("setup dashboard", json!({})),
         ("sync status", json!({})),
         (

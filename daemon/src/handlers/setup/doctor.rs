@@ -13,7 +13,7 @@ use wayhaven_shared::value::{GuildId, RoleId};
 
 impl Handle for SetupDoctor {
     async fn handle(self, cx: &Context) -> Result<Diagnosis, Fault> {
-        match self.guild {
+        match self.child {
             Some(guild) => thoroughly(cx, guild).await,
             None => overview(cx).await,
         }

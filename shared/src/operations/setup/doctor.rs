@@ -18,7 +18,7 @@ pub struct SetupDoctor {
     /// The child, or this guild itself; without it all of them
     #[arg(value_name = "GUILD-ID")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guild: Option<GuildId>,
+    pub child: Option<GuildId>,
 }
 
 /// What was found in one guild.
