@@ -253,16 +253,22 @@ impl Model {
                 _ => active.retain(|brief| !brief),
             }
         }
+        // Where two end at once and the undo of one of them is not sent, it hangs on which is judged first whether the
+        // other's finds a cause.
+        let mut meeting = Vec::new();
+        for (case, child) in ended.iter().flat_map(|(_, case)| CHILDREN.map(|child| (*case, child))) {
+            let sources = || ended.iter().filter(|(_, of)| *of == case).map(|(source, _)| *source);
+            let sent = sources().any(|source| self.is_open(source, child));
+            let causes = &self.place(child, case).causes;
+            if sent && sources().any(|source| causes.contains(&source) && !self.is_open(source, child)) {
+                meeting.push((case, child));
+            }
+        }
         for (source, case) in &ended {
             self.decide(*source, *case, false, false);
         }
-        // Where two end at once and only one of them may be sent, it hangs on which is judged first whether it is the last.
-        for (case, child) in ended.iter().flat_map(|(_, case)| CHILDREN.map(|child| (*case, child))) {
-            let of_case = ended.iter().filter(|(source, of)| *of == case && self.link(*source, child).active);
-            let open: Vec<bool> = of_case.map(|(source, _)| self.is_open(*source, child)).collect();
-            if open.contains(&true) && open.contains(&false) {
-                self.at(child, case).lost_sight();
-            }
+        for (case, child) in meeting {
+            self.at(child, case).lost_sight();
         }
         ended
     }
