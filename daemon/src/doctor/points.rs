@@ -19,6 +19,8 @@ pub struct Chart<'a> {
     pub config: &'a GuildConfig,
     /// The measures that are delivered there, or decided there.
     pub uses: &'a [Action],
+    /// Whether a main of it has set its own mute role, and so means to mute.
+    pub mutes: bool,
     /// How many bans wait since the guild's daily budget of bans of non-members is spent.
     pub deferred: u64,
     /// How many deliveries are blocked, and why one of them is.
@@ -71,9 +73,9 @@ pub fn presence(chart: &Chart<'_>) -> Check {
         Some(Presence::Here) => check(CheckResult::Ok, "the bot is in the guild"),
         Some(Presence::Outage) => check(CheckResult::Warn, "Discord has an outage for the guild"),
         Some(Presence::Absent) => check(CheckResult::Fail, "the bot is not in the guild")
-            .mended_by("invite it by the link, and check the number"),
+            .mended_by_invite("invite it by the link, and check the number"),
         None => check(CheckResult::Warn, "not known: Discord has not told of this guild")
-            .mended_by("invite the bot by the link, and check the number"),
+            .mended_by_invite("invite the bot by the link, and check the number"),
     }
 }
 
@@ -96,7 +98,7 @@ fn permission(chart: &Chart<'_>, needed: &Needed) -> Check {
     match needless {
         Some(why) => check(result, why),
         None => check(result, &format!("missing: {}", needed.without))
-            .mended_by(format!("give the bot's role {}, or use the invite", needed.name)),
+            .mended_by_invite(format!("give the bot's role {}, or use the invite", needed.name)),
     }
 }
 
@@ -145,8 +147,11 @@ fn height(chart: &Chart<'_>) -> Check {
 fn mute_role(chart: &Chart<'_>) -> Check {
     let check = |result, detail: &str| Check::new("mute role", result, detail);
     let Some(role) = chart.config.mute_role_id else {
+        if !chart.mutes {
+            return check(CheckResult::Ok, "not set, and not needed: no main of it has one either");
+        }
         return check(CheckResult::Warn, "not set: mutes wait until it is")
-            .mended_by("config muterole ROLE, in this guild");
+            .mended_by("config muterole ROLE, in that guild");
     };
     let (directory, guild) = (chart.directory, chart.guild);
     match (directory.has_role(guild, role), directory.i_rank_above(guild, role)) {

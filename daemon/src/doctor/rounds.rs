@@ -120,8 +120,16 @@ async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> 
     };
     for (guild, uses, config, before) in daemon.store().read(read).await? {
         let directory = daemon.directory();
-        let chart =
-            Chart { directory, guild, roles: None, config: &config, uses: &uses, deferred: 0, blocked: None };
+        let chart = Chart {
+            directory,
+            guild,
+            roles: None,
+            config: &config,
+            uses: &uses,
+            mutes: false,
+            deferred: 0,
+            blocked: None,
+        };
         let mut found = examine(&chart);
         found.retain(|check| check.result == CheckResult::Fail);
         let ills: Vec<String> = found.iter().map(|check| check.name.clone()).collect();

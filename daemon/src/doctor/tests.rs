@@ -159,10 +159,15 @@ async fn setup_doctor_tells_what_is_missing_in_which_guild_with_the_invite_that_
     let (test, of) = (TestDaemon::start(&sandbox).await, guild(children[1]));
     let all: Diagnosis = reply(&test, main, SetupDoctor { child: None }).await;
     assert_eq!(all.examined, 4);
+    assert_eq!(ill(&all, children[1]), [("Ban Members", CheckResult::Fail)]);
+    assert_eq!(all.patients.len(), 1, "a network that mutes nobody needs no mute role");
+    let set = ConfigMuterole { role: RoleId::new(sandbox.role(main, "Muted")), unset: false };
+    let _: GuildConfigured = reply(&test, main, set).await;
+    let all: Diagnosis = reply(&test, main, SetupDoctor { child: None }).await;
     let expected = [("Ban Members", CheckResult::Fail), ("mute role", CheckResult::Warn)];
     assert_eq!(ill(&all, children[1]), expected);
     assert_eq!(ill(&all, children[0]), [("mute role", CheckResult::Warn)]);
-    assert_eq!(all.patients[0].guild_id, of, "the worst first");
+    assert_eq!((all.patients[0].guild_id, all.patients.len()), (of, 3), "the worst first");
     let one: Diagnosis = reply(&test, main, SetupDoctor { child: Some(of) }).await;
     assert!(one.thorough && one.patients[0].findings.len() > 10, "{one:?}");
     assert_eq!(ill(&one, children[1]), expected);

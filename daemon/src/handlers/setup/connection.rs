@@ -35,6 +35,7 @@ impl Handle for SetupTestConnection {
             roles: roles.as_deref(),
             config: &config,
             uses: rounds.uses(guild).unwrap_or(&EVERY_MEASURE),
+            mutes: false,
             deferred: 0,
             blocked: None,
         };

@@ -32,7 +32,7 @@ async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
         return Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true });
     }
     let (reachable, roles) = reach(cx, guild).await;
-    let mut patient = examine(cx, guild, &uses, roles.as_deref()).await?;
+    let mut patient = examine(cx, guild, &uses, roles.as_deref(), None).await?;
     patient.findings.insert(1, reachable);
     patient.findings.push(doctor::members_intent(sees_members(cx).await));
     patient.findings.extend(link_checks(cx, guild, &links));
@@ -48,7 +48,7 @@ async fn overview(cx: &Context) -> Result<Diagnosis, Fault> {
     let mut patients = Vec::new();
     for guild in guilds {
         let uses = rounds.uses(guild).unwrap_or_default();
-        let mut patient = examine(cx, guild, uses, None).await?;
+        let mut patient = examine(cx, guild, uses, None, None).await?;
         patient.findings.retain(|finding| finding.result != CheckResult::Ok);
         if !patient.findings.is_empty() {
             patients.push(patient);
@@ -68,17 +68,27 @@ fn allowed(cx: &Context, guild: GuildId, links: &[Link]) -> Vec<Action> {
     allowed
 }
 
+/// Looks at one guild; `asked_by` is a main that is about to deliver to it.
 pub(super) async fn examine(
     cx: &Context,
     guild: GuildId,
     uses: &[Action],
     roles: Option<&[RoleId]>,
+    asked_by: Option<GuildId>,
 ) -> Result<Patient, Fault> {
-    let read =
-        move |view: &crate::store::View<'_>| Ok((view.config(guild)?, view.waits_of(guild, BUDGET_SPENT)?));
-    let (config, (deferred, blocked)) = cx.daemon.store().read(read).await?;
+    let topology = cx.daemon.store().topology();
+    let delivers = |main: &GuildId| topology.link(*main, guild).is_some() || asked_by == Some(*main);
+    let mains: Vec<GuildId> = topology.mains().filter(delivers).collect();
+    let read = move |view: &crate::store::View<'_>| {
+        let mut mutes = false;
+        for main in mains {
+            mutes |= view.config(main)?.mute_role_id.is_some();
+        }
+        Ok((view.config(guild)?, mutes, view.waits_of(guild, BUDGET_SPENT)?))
+    };
+    let (config, mutes, (deferred, blocked)) = cx.daemon.store().read(read).await?;
     let directory = cx.daemon.directory();
-    let chart = Chart { directory, guild, roles, config: &config, uses, deferred, blocked };
+    let chart = Chart { directory, guild, roles, config: &config, uses, mutes, deferred, blocked };
     let invite = cx.daemon.application().map(|application| {
         // Whoever is invited again with less loses it, and with it bans of many at once.
         let kept = chart.permissions().map_or(0, |bits| bits & MANAGE_GUILD);

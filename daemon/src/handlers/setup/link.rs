@@ -162,7 +162,7 @@ pub(super) async fn change_link(
     };
     let named = plan.names_child(cx, child);
     let findings = match &plan.after {
-        After::Put(LinkState::Active, terms) if named => wanting(cx, child, &terms.actions).await?,
+        After::Put(LinkState::Active, terms) if named => wanting(cx, main, child, &terms.actions).await?,
         _ => Vec::new(),
     };
     let link = link.map(|link| Link { child_name: link.child_name.clone().filter(|_| named), ..link });
@@ -181,8 +181,13 @@ pub(super) async fn change_link(
 }
 
 /// What the doctor finds wanting in a guild that these actions are to reach.
-async fn wanting(cx: &Context, guild: GuildId, actions: &AllowedActions) -> Result<Vec<Check>, Fault> {
-    let patient = super::doctor::examine(cx, guild, actions.as_slice(), None).await?;
+async fn wanting(
+    cx: &Context,
+    main: GuildId,
+    guild: GuildId,
+    actions: &AllowedActions,
+) -> Result<Vec<Check>, Fault> {
+    let patient = super::doctor::examine(cx, guild, actions.as_slice(), None, Some(main)).await?;
     Ok(patient.findings.into_iter().filter(|finding| finding.result != CheckResult::Ok).collect())
 }
 

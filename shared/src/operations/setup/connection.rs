@@ -61,12 +61,21 @@ pub struct Check {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mend: Option<Untrusted>,
+    /// Whether an invite with the least permissions does that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_invite: bool,
 }
 
 impl Check {
     /// A point with nothing to be done about it.
     pub fn new(name: &str, result: CheckResult, detail: impl AsRef<str>) -> Self {
-        Self { name: name.to_owned(), result, detail: Untrusted::clipped(detail.as_ref()), mend: None }
+        Self {
+            name: name.to_owned(),
+            result,
+            detail: Untrusted::clipped(detail.as_ref()),
+            mend: None,
+            by_invite: false,
+        }
     }
 
     /// The same, with what to do about it.
@@ -74,6 +83,12 @@ impl Check {
     pub fn mended_by(mut self, mend: impl AsRef<str>) -> Self {
         self.mend = Some(Untrusted::clipped(mend.as_ref()));
         self
+    }
+
+    /// The same, where the invite does it too.
+    #[must_use]
+    pub fn mended_by_invite(self, mend: impl AsRef<str>) -> Self {
+        Self { by_invite: true, ..self.mended_by(mend) }
     }
 
     /// What was seen and what to do about it, on one line.

@@ -62,20 +62,55 @@ impl Reported for Diagnosis {
                 report = report
                     .field("Guild", patient.guild_id.to_string())
                     .field("Name", Cell::from(patient.guild_name.as_ref()))
-                    .table(self.table(patient));
+                    .table(patient.table());
             }
         } else {
             report = report.table(self.overview());
         }
-        let ill = self.patients.iter().filter(|patient| patient.worst() > CheckResult::Ok || self.thorough);
-        ill.filter_map(|patient| Some((patient.guild_id, patient.invite.as_ref()?)))
+        report = self.mends().into_iter().fold(report, Report::hint);
+        let invites = self.patients.iter().filter(|patient| self.thorough || patient.is_mended_by_invite());
+        invites
+            .filter_map(|patient| Some((patient.guild_id, patient.invite.as_ref()?)))
             .fold(report, |report, (guild, invite)| {
                 report.hint(format!("invite for guild {guild}: {invite}"))
             })
     }
 }
 
+impl Patient {
+    /// Whether an invite with the least permissions mends any of it.
+    fn is_mended_by_invite(&self) -> bool {
+        self.findings.iter().any(|finding| finding.by_invite)
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new(["check", "result", "what was seen"], "nothing was found");
+        for finding in &self.findings {
+            table.push([
+                finding.name.clone().into(),
+                Cell::toned(finding.result.word(), finding.result.tone()),
+                Cell::from(Text::from(&finding.detail)),
+            ]);
+        }
+        table
+    }
+}
+
 impl Diagnosis {
+    /// What to do, once for all guilds that have the same: a line each, since columns are cut and this must not be.
+    fn mends(&self) -> Vec<String> {
+        let wrong = |finding: &&Check| finding.result != CheckResult::Ok;
+        let mut mends: Vec<String> = Vec::new();
+        for finding in self.patients.iter().flat_map(|patient| &patient.findings).filter(wrong) {
+            let Some(mend) = &finding.mend else { continue };
+            let line = format!("{}: {}", finding.name, mend.line());
+            if !mends.contains(&line) {
+                mends.push(line);
+            }
+        }
+        mends
+    }
+
     fn title(&self) -> String {
         let of = |result| {
             let found = self.patients.iter().flat_map(|patient| &patient.findings);
@@ -96,33 +131,16 @@ impl Diagnosis {
         }
     }
 
-    fn table(&self, patient: &Patient) -> Table {
-        let mut table =
-            Table::new(["check", "result", "what was seen", "how to mend it"], "nothing was found");
-        for finding in &patient.findings {
-            let mend = finding.mend.as_ref().map(Text::from);
-            table.push([
-                finding.name.clone().into(),
-                Cell::toned(finding.result.word(), finding.result.tone()),
-                Cell::from(Text::from(&finding.detail)),
-                mend.map_or_else(|| Cell::from(""), Cell::from),
-            ]);
-        }
-        table
-    }
-
     fn overview(&self) -> Table {
-        let mut table =
-            Table::new(["guild", "check", "result", "what was seen", "how to mend it"], "all are well");
+        let mut table = Table::new(["guild", "check", "result", "what was seen", "name"], "all are well");
         for patient in &self.patients {
-            for finding in patient.findings.iter() {
-                let mend = finding.mend.as_ref().map(Text::from);
+            for finding in &patient.findings {
                 table.push([
                     patient.guild_id.to_string().into(),
                     finding.name.clone().into(),
                     Cell::toned(finding.result.word(), finding.result.tone()),
                     Cell::from(Text::from(&finding.detail)),
-                    mend.map_or_else(|| Cell::from(""), Cell::from),
+                    Cell::from(patient.guild_name.as_ref()),
                 ]);
             }
         }
@@ -141,6 +159,7 @@ mod tests {
             result: *result,
             detail: Untrusted::clipped("missing: no ban is delivered"),
             mend: Some(Untrusted::clipped("give it")),
+            by_invite: *result == CheckResult::Fail,
         };
         Patient {
             guild_id: GuildId::new(guild).unwrap(),
@@ -153,11 +172,17 @@ mod tests {
     #[test]
     fn an_overview_counts_and_gives_the_invite_of_whoever_is_unwell() {
         let ill = patient(1, &[CheckResult::Fail, CheckResult::Warn]);
-        let diagnosis = Diagnosis { patients: vec![ill], examined: 3, thorough: false };
+        let warned = patient(2, &[CheckResult::Warn]);
+        let diagnosis = Diagnosis { patients: vec![ill, warned], examined: 3, thorough: false };
         let report = diagnosis.report();
-        assert_eq!(report.title, "guilds: 3, unwell: 1, failed: 1, warnings: 1");
+        assert_eq!(report.title, "guilds: 3, unwell: 2, failed: 1, warnings: 2");
         assert_eq!(report.tone, Tone::Bad);
-        assert!(format!("{report:?}").contains("guild_id=1"), "{report:?}");
+        let invite = "invite for guild 1: https://discord.com/oauth2/authorize?guild_id=1";
+        assert_eq!(
+            report.hints,
+            ["Ban Members: give it", invite],
+            "each once, and no invite that mends nothing"
+        );
         let well = Diagnosis { patients: Vec::new(), examined: 3, thorough: false };
         assert_eq!((well.report().title.as_str(), well.report().tone), ("all 3 guilds are well", Tone::Good));
     }
