@@ -154,6 +154,8 @@ impl Change<'_> {
         match self.stand(punishment.id, guild, undo)? {
             None => {
                 let pending = (DeliveryState::Pending, None);
+                // What is still open of it there, as one whose answer was lost, the lane drops for this one.
+                self.supersede(guild, punishment.user_id, punishment.guild_id, undo)?;
                 let id = self.insert_action(punishment, undo, guild, Scope::Child(link), pending)?;
                 self.queue(id)?;
                 Ok(true)

@@ -20,7 +20,7 @@ mod steps;
 use driver::{Stage, run};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use steps::{Step, history};
+use steps::{Closing, Step, Trouble, history};
 
 /// How many histories a test run plays.
 const ORDINARILY: u64 = 1_000;
@@ -70,6 +70,22 @@ fn a_bulk_ban_that_has_left_when_a_network_is_frozen_is_one_request_whomever_it_
         }
     };
     std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(play))));
+}
+
+#[test]
+fn what_had_no_answer_when_its_link_begins_to_close_is_taken_back_and_stays_open_nowhere() {
+    let stage = Arc::new(Stage::set(false));
+    // A timeout, which is not asked for before it is sent again, and a ban, which is; the seeds do without messages.
+    for (seed, case) in [(1, 3), (2, 0)] {
+        let steps = [
+            Step::Link { main: 1, child: 3, monitor: false },
+            Step::Trouble { guild: 3, case, kind: Trouble::CutAfter, times: 1 },
+            Step::Command { guild: 1, case, on: true },
+            Step::Run { turns: 400 },
+            Step::Close { main: 1, child: 3, how: Closing::Waning },
+        ];
+        run(&stage, seed, &steps).unwrap();
+    }
 }
 
 /// Plays histories until one fails.
