@@ -9,7 +9,9 @@ use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::config::{ConfigMuterole, GuildConfigured};
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::operations::setup::{CheckResult, Diagnosis, LinkChanged, SetupActions, SetupDoctor};
+use wayhaven_shared::operations::setup::{
+    CheckResult, Diagnosis, LinkChanged, Mode, SetupActions, SetupDoctor, SetupRemoveChild,
+};
 use wayhaven_shared::value::RoleId;
 
 /// What the sandbox's bot has besides, for exports that nothing asks for yet.
@@ -117,6 +119,26 @@ async fn a_link_that_allows_more_is_looked_at_again_and_what_no_link_allows_is_n
     let changed: LinkChanged = reply(&test, main, actions("ban")).await;
     assert!(changed.findings.is_empty(), "{changed:?}");
     until_ill(&test, child, &[]).await;
+}
+
+#[tokio::test]
+async fn what_stops_deliveries_is_told_anew_where_a_guild_left_and_comes_back() {
+    let sandbox = sandbox(1).await;
+    let test = watched(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
+    sandbox.people().set_bot_permissions(child, lacks).unwrap();
+    until_ill(&test, child, &["Ban Members"]).await;
+    let leaving = SetupRemoveChild { undo: false, keep: true, child: guild(child) };
+    let _: LinkChanged = reply(&test, main, leaving).await;
+    until_ill(&test, child, &[]).await;
+    assert_eq!(unwell(&test).await, 1);
+    let back = move |change: &crate::store::Change<'_>| {
+        Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(back).await.unwrap();
+    until_ill(&test, child, &["Ban Members"]).await;
+    assert_eq!(unwell(&test).await, 2);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `examinations`: what the doctor found last in each guild.
 
-use super::rows::Sql;
+use super::rows::{Sql, column};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::event::Change as Changed;
@@ -15,6 +15,16 @@ impl View<'_> {
         let sql = "SELECT value FROM examinations, json_each(ills) WHERE guild_id = ?1 ORDER BY key";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([Sql(guild)], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The guilds that were looked at.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn examined(&self) -> Result<Vec<GuildId>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT guild_id FROM examinations")?;
+        let rows = statement.query_map([], |row| column(row, "guild_id"))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -52,5 +62,15 @@ impl Change<'_> {
         let list = serde_json::Value::from(ills.as_slice()).to_string();
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), list, self.now().millis()])?;
         self.tell(&Changed::Examined { guild_id: guild, ills })
+    }
+
+    /// Forgets what was found in a guild that is in no network any more: should it come back, all of it is news.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn forget_ills(&self, guild: GuildId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM examinations WHERE guild_id = ?1";
+        self.connection().prepare_cached(sql)?.execute([Sql(guild)])?;
+        Ok(())
     }
 }
