@@ -244,7 +244,9 @@ async fn undone(sandbox: &Sandbox, test: &TestDaemon, whom: u64) -> DeliveryStat
 
 #[tokio::test]
 async fn bans_whose_answer_and_entries_were_lost_are_found_in_the_log_and_taken_back() {
-    for reason in [None, Some("a raid"), Some("\u{e4}".repeat(400).as_str())] {
+    for reason in
+        [None, Some("a raid"), Some("\u{e4}".repeat(400).as_str()), Some("\u{200b}"), Some(" a\n\traid ")]
+    {
         let sandbox = sandbox(1).await;
         let test = TestDaemon::start(&sandbox).await;
         let child = sandbox.children()[0];
