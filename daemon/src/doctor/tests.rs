@@ -202,3 +202,33 @@ async fn setup_doctor_tells_what_is_missing_in_which_guild_with_the_invite_that_
     ));
     assert!(asked.await.is_err());
 }
+
+#[tokio::test]
+async fn a_main_is_told_of_its_own_deliveries_that_stand_still_in_a_child_and_of_no_other_main_s() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let both = move |change: &crate::store::Change<'_>| {
+        if let Some(link) = change.link(guild(main), guild(second))? {
+            change.close_link(link.id, guild(main), guild(second))?;
+        }
+        change.make_main(guild(second))?;
+        Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(both).await.unwrap();
+    let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
+    sandbox.people().set_bot_permissions(child, lacks).unwrap();
+    let ban = test.ban(second, sandbox.stranger()).await;
+    test.until_counted(ban, DeliveryState::Blocked, 1).await;
+    let own = test.ban(child, sandbox.stranger()).await;
+    test.until("its own ban", move |view| {
+        view.origin_of(own).unwrap().is_some_and(|one| one.state == DeliveryState::Blocked)
+    })
+    .await;
+    for (who, count) in [(main, 0), (second, 1), (child, 2)] {
+        let found: Diagnosis = reply(&test, who, SetupDoctor { child: Some(guild(child)) }).await;
+        let told = found.patients[0].findings.iter().find(|finding| finding.name == "deliveries");
+        let blocked = told.map_or("0 blocked", |finding| finding.detail.raw());
+        assert!(blocked.starts_with(&format!("{count} blocked")), "{who} is told: {blocked}");
+    }
+}

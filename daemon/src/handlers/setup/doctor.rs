@@ -74,8 +74,10 @@ pub(super) async fn examine(
     uses: &[Action],
     roles: Option<&[RoleId]>,
 ) -> Result<Patient, Fault> {
-    let read =
-        move |view: &crate::store::View<'_>| Ok((view.config(guild)?, view.waits_of(guild, BUDGET_SPENT)?));
+    let asks = cx.scope();
+    let read = move |view: &crate::store::View<'_>| {
+        Ok((view.config(guild)?, view.waits_of(guild, asks, BUDGET_SPENT)?))
+    };
     let (config, (deferred, blocked)) = cx.daemon.store().read(read).await?;
     let directory = cx.daemon.directory();
     let chart = Chart { directory, guild, roles, config: &config, uses, deferred, blocked };
