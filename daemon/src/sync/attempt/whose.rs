@@ -21,6 +21,10 @@ const LEFT_BEFORE: i64 = 3 * 60_000;
 /// How much earlier than a bulk ban of ours its entry may seem to be, in milliseconds, where its reason says so too.
 const SEEMS_EARLIER: i64 = 5_000;
 
+/// How much earlier it may seem to be where nothing but its time tells it from another, in milliseconds: both clocks are cut
+/// to milliseconds, one of them twice.
+const CUT: i64 = 2;
+
 /// How long after Discord's answer its log may not have the entry yet (FACTS 0), in milliseconds.
 const LOG_FOLLOWS: i64 = 3_000;
 
@@ -102,6 +106,10 @@ async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, S
         Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, kind).await,
         found => found,
     };
+    // What was read while Discord's log may follow is read once more.
+    if found.is_ok() || is_just_done(asked, now) {
+        tools.readings.forget(delivery.id);
+    }
     match found {
         Ok(Some(entry)) => Ok(Answer::Ours(entry)),
         Ok(None) if is_just_done(asked, now) => Err(Stop::Wait(ASK_AGAIN)),
@@ -167,11 +175,12 @@ fn span_of(lost: &LostBulkBan) -> (i64, i64) {
     let (left, heard) = (lost.left.millis(), lost.heard.millis());
     match lost.reason {
         Some(_) => (left - SEEMS_EARLIER, heard + LEFT_BEFORE),
-        None => (left, heard),
+        None => (left - CUT, heard),
     }
 }
 
-/// The guild's entries of that kind about the user, in that span of milliseconds, that are so.
+/// The guild's entries of that kind about the user, in that span of milliseconds, that are so. They are kept until the
+/// delivery's question is answered: where the log shows one page at a time, another reading takes the next.
 async fn entries(
     tools: &Tools,
     delivery: &Queued,
@@ -184,13 +193,20 @@ async fn entries(
     // The last id that is sure to be earlier, and the first that is later.
     let (first, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
     let reading = (delivery.id, kind, by, first);
-    let Reading { mut after, mut found } = tools.readings.take(reading);
+    let Reading { mut after, mut found, whole } = tools.readings.take(reading);
+    let keep = |after, found: &[u64], whole| {
+        tools.readings.keep(reading, Reading { after, found: found.to_vec(), whole });
+    };
+    if whole {
+        keep(after, &found, true);
+        return Ok(found);
+    }
     loop {
         let asked = page(tools, delivery, route, (kind, by, after)).await;
         let page = match asked {
             Ok(page) => page,
             Err(stop) => {
-                tools.readings.keep(reading, Reading { after, found });
+                keep(after, &found, false);
                 return Err(stop);
             }
         };
@@ -200,6 +216,7 @@ async fn entries(
         let wanted = entries.filter(|one| one.user == delivery.user && one.id < end && wanted(one));
         found.extend(wanted.map(|entry| entry.id));
         if is_last || furthest >= end || furthest <= after {
+            keep(after, &found, true);
             return Ok(found);
         }
         after = furthest;
