@@ -4,6 +4,7 @@
 mod again;
 mod anew;
 mod echo;
+mod former;
 mod insert;
 mod listing;
 mod lost;

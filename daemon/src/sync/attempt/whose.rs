@@ -102,8 +102,11 @@ async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, S
     }
     let Some(me) = tools.directory.me() else { return Err(Stop::Wait(STORE_WAIT)) };
     let roles = super::roles::of(tools, delivery).await?;
-    let found = match find(tools, delivery, asked, &Sought { me, kind, roles }).await {
-        Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, kind).await,
+    let (user, undo) = (delivery.user, delivery.id);
+    let last_end = tools.store.read(move |view| Ok(view.last_end(guild, user, action, undo)?)).await;
+    let sought = Sought { me, kind, roles, behind: last_end.map_err(Stop::Store)? };
+    let found = match find(tools, delivery, asked, &sought).await {
+        Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, &sought).await,
         found => found,
     };
     // What was read while Discord's log may follow is read once more.
@@ -137,13 +140,17 @@ struct Sought {
     kind: u64,
     /// Those that a mute is made of.
     roles: Vec<RoleId>,
+    /// Later than this one: by then what stood there before was taken back.
+    behind: u64,
 }
 
 /// Our entry that did it: the log is read from before our first request on, to after what was heard last.
 async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -> Result<Option<u64>, Stop> {
     let span = (asked.since.millis() - CLOCKS_DIFFER, asked.until.millis() + LEFT_BEFORE);
     let ours = |entry: &Entry| {
-        entry.actor == Some(sought.me) && does(entry, delivery.action.measure(), &sought.roles)
+        entry.actor == Some(sought.me)
+            && does(entry, delivery.action.measure(), &sought.roles)
+            && entry.id > sought.behind
     };
     let found = entries(tools, delivery, (sought.kind, Some(sought.me)), span, ours).await?;
     Ok(found.into_iter().max())
@@ -151,7 +158,7 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -
 
 /// The entry of a bulk ban of ours that had no answer. It names nobody (FACTS B5), and one of the staff's own looks the same:
 /// so it has to be the only one that was made while ours was on its way, and give the same reason.
-async fn find_unnamed(tools: &Tools, delivery: &Queued, kind: u64) -> Result<Option<u64>, Stop> {
+async fn find_unnamed(tools: &Tools, delivery: &Queued, sought: &Sought) -> Result<Option<u64>, Stop> {
     let (guild, user, undo) = (delivery.guild, delivery.user, delivery.id);
     let lost = tools.store.read(move |view| Ok(view.lost_bulk_bans(guild, user, undo)?)).await;
     let spans: Vec<_> = lost.map_err(Stop::Store)?.into_iter().map(|one| (span_of(&one), one)).collect();
@@ -160,12 +167,13 @@ async fn find_unnamed(tools: &Tools, delivery: &Queued, kind: u64) -> Result<Opt
     let may_be_ours = |entry: &Entry| {
         entry.actor.is_none()
             && does(entry, Action::Ban, &[])
+            && entry.id > sought.behind
             && spans.iter().any(|((from, until), one)| {
                 (*from..=*until).contains(&entry.at().millis())
                     && entry.reason.as_ref().map(Untrusted::raw) == one.reason.as_deref()
             })
     };
-    let found = entries(tools, delivery, (kind, None), (from, until), may_be_ours).await?;
+    let found = entries(tools, delivery, (sought.kind, None), (from, until), may_be_ours).await?;
     Ok(found.first().copied().filter(|_| found.len() == 1))
 }
 
