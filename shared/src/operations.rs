@@ -242,7 +242,7 @@ impl Request {
         OPERATIONS.iter().find(|definition| definition.name == name).unwrap_or(&OPERATIONS[0])
     }
 
-    /// Whether the arguments go together, which none of them shows alone. It is asked before anything else is: nobody is
+    /// Whether the arguments go together, which none of them shows alone. It is asked before a confirmation is: nobody is
     /// to confirm what cannot be done.
     ///
     /// # Errors

@@ -55,13 +55,11 @@ impl Rounds {
         self.0.keys().copied().filter(concerns).collect()
     }
 
-    /// Those of which something else is delivered than before.
+    /// Those to which something else is delivered than before, or nothing any more.
     fn changed_since(&self, before: &Self) -> Vec<GuildId> {
-        self.0
-            .iter()
-            .filter(|(guild, uses)| before.0.get(guild) != Some(uses))
-            .map(|(guild, _)| *guild)
-            .collect()
+        let gone = before.0.keys().filter(|guild| !self.0.contains_key(guild));
+        let changed = self.0.iter().filter(|(guild, uses)| before.0.get(guild) != Some(uses));
+        changed.map(|(guild, _)| guild).chain(gone).copied().collect()
     }
 }
 
@@ -78,6 +76,11 @@ async fn go_on(daemon: &Arc<Daemon>) {
     let mut touched = daemon.directory().touched();
     let mut sequence = daemon.store().sequence();
     let (mut rounds, mut topology) = (Rounds::default(), None);
+    // Who left while nobody looked is forgotten too.
+    match daemon.store().read(|view| Ok(view.examined()?)).await {
+        Ok(examined) => examined.into_iter().for_each(|guild| daemon.directory().touch(guild)),
+        Err(fault) => tracing::warn!("the doctor does not know whom it has looked at: {fault}"),
+    }
     loop {
         touched.mark_unchanged();
         sequence.mark_unchanged();
@@ -105,7 +108,9 @@ async fn go_on(daemon: &Arc<Daemon>) {
 async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> Result<(), Fault> {
     // What an outage hides is looked at when it is over, and before Discord has told nothing is known.
     let hidden = |guild| matches!(daemon.directory().presence(guild), None | Some(Presence::Outage));
-    let due: Vec<(GuildId, Vec<Action>)> = due
+    let (linked, gone): (Vec<GuildId>, _) = due.into_iter().partition(|guild| rounds.uses(*guild).is_some());
+    forget(daemon, gone).await?;
+    let due: Vec<(GuildId, Vec<Action>)> = linked
         .into_iter()
         .filter(|guild| !hidden(*guild))
         .filter_map(|guild| Some((guild, rounds.uses(guild)?.to_vec())))
@@ -158,6 +163,22 @@ async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> 
         }
     }
     Ok(())
+}
+
+/// Forgets what was found in guilds that are in no network any more.
+async fn forget(daemon: &Arc<Daemon>, mut gone: Vec<GuildId>) -> Result<(), Fault> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let examined: HashSet<GuildId> =
+        daemon.store().read(|view| Ok(view.examined()?)).await?.into_iter().collect();
+    gone.retain(|guild| examined.contains(guild));
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let forget =
+        move |change: &Change<'_>| Ok(gone.into_iter().try_for_each(|guild| change.forget_ills(guild))?);
+    daemon.store().write(forget).await
 }
 
 /// What stops deliveries, on one line; nothing where nothing does.

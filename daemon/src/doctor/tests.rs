@@ -9,7 +9,9 @@ use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::config::{ConfigMuterole, GuildConfigured};
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::operations::setup::{CheckResult, Diagnosis, LinkChanged, SetupActions, SetupDoctor};
+use wayhaven_shared::operations::setup::{
+    CheckResult, Diagnosis, LinkChanged, Mode, SetupActions, SetupDoctor, SetupRemoveChild,
+};
 use wayhaven_shared::value::RoleId;
 
 /// What the sandbox's bot has besides, for exports that nothing asks for yet.
@@ -120,6 +122,26 @@ async fn a_link_that_allows_more_is_looked_at_again_and_what_no_link_allows_is_n
 }
 
 #[tokio::test]
+async fn what_stops_deliveries_is_told_anew_where_a_guild_left_and_comes_back() {
+    let sandbox = sandbox(1).await;
+    let test = watched(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
+    sandbox.people().set_bot_permissions(child, lacks).unwrap();
+    until_ill(&test, child, &["Ban Members"]).await;
+    let leaving = SetupRemoveChild { undo: false, keep: true, child: guild(child) };
+    let _: LinkChanged = reply(&test, main, leaving).await;
+    until_ill(&test, child, &[]).await;
+    assert_eq!(unwell(&test).await, 1);
+    let back = move |change: &crate::store::Change<'_>| {
+        Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(back).await.unwrap();
+    until_ill(&test, child, &["Ban Members"]).await;
+    assert_eq!(unwell(&test).await, 2);
+}
+
+#[tokio::test]
 async fn the_mute_role_is_looked_at_where_mutes_are_delivered() {
     let sandbox = sandbox(1).await;
     let test = watched(&sandbox).await;
@@ -184,4 +206,34 @@ async fn setup_doctor_tells_what_is_missing_in_which_guild_with_the_invite_that_
         SetupDoctor { child: Some(of) }.into(),
     ));
     assert!(asked.await.is_err());
+}
+
+#[tokio::test]
+async fn a_main_is_told_of_its_own_deliveries_that_stand_still_in_a_child_and_of_no_other_main_s() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let both = move |change: &crate::store::Change<'_>| {
+        if let Some(link) = change.link(guild(main), guild(second))? {
+            change.close_link(link.id, guild(main), guild(second))?;
+        }
+        change.make_main(guild(second))?;
+        Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(both).await.unwrap();
+    let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
+    sandbox.people().set_bot_permissions(child, lacks).unwrap();
+    let ban = test.ban(second, sandbox.stranger()).await;
+    test.until_counted(ban, DeliveryState::Blocked, 1).await;
+    let own = test.ban(child, sandbox.stranger()).await;
+    test.until("its own ban", move |view| {
+        view.origin_of(own).unwrap().is_some_and(|one| one.state == DeliveryState::Blocked)
+    })
+    .await;
+    for (who, count) in [(main, 0), (second, 1), (child, 2)] {
+        let found: Diagnosis = reply(&test, who, SetupDoctor { child: Some(guild(child)) }).await;
+        let told = found.patients[0].findings.iter().find(|finding| finding.name == "deliveries");
+        let blocked = told.map_or("0 blocked", |finding| finding.detail.raw());
+        assert!(blocked.starts_with(&format!("{count} blocked")), "{who} is told: {blocked}");
+    }
 }

@@ -4,6 +4,7 @@
 mod again;
 mod anew;
 mod echo;
+mod former;
 mod insert;
 mod listing;
 mod lost;
@@ -97,7 +98,8 @@ pub struct Settlement {
     pub was_there: Option<bool>,
 }
 
-const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
+/// The states that a delivery has not ended in. One index is of them alone.
+pub(super) const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 
 /// Not one that waits until the user was told: it has not left, and is the engine's only then (`direct`).
 const RELEASED: &str = "NOT EXISTS (SELECT 1 FROM direct_messages m

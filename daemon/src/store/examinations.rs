@@ -1,6 +1,7 @@
 //! `examinations`: what the doctor found last in each guild.
 
-use super::rows::Sql;
+use super::deliveries::OPEN;
+use super::rows::{Sql, column};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::event::Change as Changed;
@@ -18,25 +19,47 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The guilds that were looked at.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn examined(&self) -> Result<Vec<GuildId>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT guild_id FROM examinations")?;
+        let rows = statement.query_map([], |row| column(row, "guild_id"))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many bans of the guild wait where one of them was put off for this reason, and how many of its deliveries are
-    /// blocked, with why the newest of those is.
+    /// blocked, with why the newest of those is. A guild that asks about another counts what it has decided itself: what
+    /// other mains have there is not its business.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn waits_of(
         &self,
         guild: GuildId,
+        asks: Option<GuildId>,
         put_off: &str,
     ) -> Result<(u64, Option<(u64, String)>), StoreError> {
-        let sql = "SELECT count(*) FROM deliveries
-             WHERE guild_id = ?1 AND state = 'pending' AND action = 'ban' AND EXISTS (SELECT 1 FROM deliveries
-                    WHERE guild_id = ?1 AND state = 'pending' AND action = 'ban' AND reason = ?2)";
-        let values = params![Sql(guild), put_off];
-        let deferred: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        let sql = "SELECT count(*) OVER (), coalesce(reason, '') FROM deliveries
-             WHERE guild_id = ?1 AND state = 'blocked' ORDER BY delivery_id DESC LIMIT 1";
+        let source = Sql(asks.filter(|asks| *asks != guild));
+        // That it is open is said besides, since that has an index.
+        let waiting = format!(
+            "deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+              WHERE d.guild_id = ?1 AND d.state IN {OPEN} AND (?2 IS NULL OR p.source_guild = ?2)"
+        );
+        let deferred = format!("{waiting} AND d.state = 'pending' AND d.action = 'ban'");
+        let sql = format!(
+            "SELECT count(*) FROM {deferred} AND EXISTS (SELECT 1 FROM {deferred} AND d.reason = ?3)"
+        );
+        let values = params![Sql(guild), source, put_off];
+        let deferred: i64 = self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;
+        let sql = format!(
+            "SELECT count(*) OVER (), coalesce(d.reason, '') FROM {waiting} AND d.state = 'blocked'
+              ORDER BY d.delivery_id DESC LIMIT 1"
+        );
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?));
-        let blocked = self.connection.prepare_cached(sql)?.query_row([Sql(guild)], read).optional()?;
+        let values = params![Sql(guild), source];
+        let blocked = self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?;
         Ok((deferred.cast_unsigned(), blocked))
     }
 }
@@ -52,5 +75,15 @@ impl Change<'_> {
         let list = serde_json::Value::from(ills.as_slice()).to_string();
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), list, self.now().millis()])?;
         self.tell(&Changed::Examined { guild_id: guild, ills })
+    }
+
+    /// Forgets what was found in a guild that is in no network any more: should it come back, all of it is news.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn forget_ills(&self, guild: GuildId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM examinations WHERE guild_id = ?1";
+        self.connection().prepare_cached(sql)?.execute([Sql(guild)])?;
+        Ok(())
     }
 }

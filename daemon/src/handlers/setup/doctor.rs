@@ -76,15 +76,17 @@ pub(super) async fn examine(
     roles: Option<&[RoleId]>,
     asked_by: Option<GuildId>,
 ) -> Result<Patient, Fault> {
-    let topology = cx.daemon.store().topology();
+    let (topology, asks) = (cx.daemon.store().topology(), cx.scope());
+    // What other mains mean to do there is not the business of one that asks.
+    let concerns = |main: GuildId| asks.is_none_or(|asks| asks == guild || asks == main);
     let delivers = |main: &GuildId| topology.link(*main, guild).is_some() || asked_by == Some(*main);
-    let mains: Vec<GuildId> = topology.mains().filter(delivers).collect();
+    let mains: Vec<GuildId> = topology.mains().filter(delivers).filter(|main| concerns(*main)).collect();
     let read = move |view: &crate::store::View<'_>| {
         let mut mutes = false;
         for main in mains {
             mutes |= view.config(main)?.mute_role_id.is_some();
         }
-        Ok((view.config(guild)?, mutes, view.waits_of(guild, BUDGET_SPENT)?))
+        Ok((view.config(guild)?, mutes, view.waits_of(guild, asks, BUDGET_SPENT)?))
     };
     let (config, mutes, (deferred, blocked)) = cx.daemon.store().read(read).await?;
     let directory = cx.daemon.directory();

@@ -162,7 +162,10 @@ pub(super) async fn change_link(
     };
     let named = plan.names_child(cx, child);
     let findings = match &plan.after {
-        After::Put(LinkState::Active, terms) if named => wanting(cx, main, child, &terms.actions).await?,
+        // What is done is done, whether this can be told or not.
+        After::Put(LinkState::Active, terms) if named => {
+            wanting(cx, main, child, &terms.actions).await.unwrap_or_default()
+        }
         _ => Vec::new(),
     };
     let link = link.map(|link| Link { child_name: link.child_name.clone().filter(|_| named), ..link });

@@ -111,7 +111,9 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
         let Gathered { permit, granted, refused } = bulk_permit(&tools.store.topology(), guild, leaving);
         tried.extend(refused.into_iter().map(not_sent));
         let Some(first) = granted.first() else { return Next::Forward };
+        // Of a reason that nobody can see nothing is sent, and its entry has none.
         let reason = shorter.clone().or_else(|| Some(first.reason.as_ref()?.audit_reason()));
+        let reason = reason.filter(|reason| !reason.is_empty());
         let left = tools.clock.now();
         let answer = tools.rest.bulk_ban(slot, &permit, reason.clone(), first.delete_seconds).await;
         if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {

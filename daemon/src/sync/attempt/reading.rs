@@ -18,9 +18,11 @@ pub(super) struct Reading {
     pub(super) after: u64,
     /// What was looked for and found so far.
     pub(super) found: Vec<u64>,
+    /// Whether it came to the end, and only another reading for the same delivery waits.
+    pub(super) whole: bool,
 }
 
-/// The readings that wait.
+/// The readings that wait, and those that the delivery needs besides.
 #[derive(Debug, Default)]
 pub struct Readings(Mutex<HashMap<Wanted, Reading>>);
 
@@ -28,10 +30,16 @@ impl Readings {
     /// Goes on with a reading, or begins it.
     pub(super) fn take(&self, wanted: Wanted) -> Reading {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&wanted).unwrap_or_else(|| Reading { after: wanted.3, found: Vec::new() })
+        kept.remove(&wanted).unwrap_or_else(|| Reading { after: wanted.3, ..Reading::default() })
     }
 
-    /// Keeps one that has to wait.
+    /// Forgets what was read for a delivery: should it ask again, the log may say more by then.
+    pub(super) fn forget(&self, delivery: DeliveryId) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|wanted, _| wanted.0 != delivery);
+    }
+
+    /// Keeps one that has to wait, or waits for another.
     pub(super) fn keep(&self, wanted: Wanted, reading: Reading) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {

@@ -21,6 +21,10 @@ const LEFT_BEFORE: i64 = 3 * 60_000;
 /// How much earlier than a bulk ban of ours its entry may seem to be, in milliseconds, where its reason says so too.
 const SEEMS_EARLIER: i64 = 5_000;
 
+/// How much earlier it may seem to be where nothing but its time tells it from another, in milliseconds: both clocks are cut
+/// to milliseconds, one of them twice.
+const CUT: i64 = 2;
+
 /// How long after Discord's answer its log may not have the entry yet (FACTS 0), in milliseconds.
 const LOG_FOLLOWS: i64 = 3_000;
 
@@ -98,10 +102,17 @@ async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, S
     }
     let Some(me) = tools.directory.me() else { return Err(Stop::Wait(STORE_WAIT)) };
     let roles = super::roles::of(tools, delivery).await?;
-    let found = match find(tools, delivery, asked, &Sought { me, kind, roles }).await {
-        Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, kind).await,
+    let (user, undo) = (delivery.user, delivery.id);
+    let last_end = tools.store.read(move |view| Ok(view.last_end(guild, user, action, undo)?)).await;
+    let sought = Sought { me, kind, roles, behind: last_end.map_err(Stop::Store)? };
+    let found = match find(tools, delivery, asked, &sought).await {
+        Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, &sought).await,
         found => found,
     };
+    // What was read while Discord's log may follow is read once more.
+    if found.is_ok() || is_just_done(asked, now) {
+        tools.readings.forget(delivery.id);
+    }
     match found {
         Ok(Some(entry)) => Ok(Answer::Ours(entry)),
         Ok(None) if is_just_done(asked, now) => Err(Stop::Wait(ASK_AGAIN)),
@@ -129,13 +140,17 @@ struct Sought {
     kind: u64,
     /// Those that a mute is made of.
     roles: Vec<RoleId>,
+    /// Later than this one: by then what stood there before was taken back.
+    behind: u64,
 }
 
 /// Our entry that did it: the log is read from before our first request on, to after what was heard last.
 async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -> Result<Option<u64>, Stop> {
     let span = (asked.since.millis() - CLOCKS_DIFFER, asked.until.millis() + LEFT_BEFORE);
     let ours = |entry: &Entry| {
-        entry.actor == Some(sought.me) && does(entry, delivery.action.measure(), &sought.roles)
+        entry.actor == Some(sought.me)
+            && does(entry, delivery.action.measure(), &sought.roles)
+            && entry.id > sought.behind
     };
     let found = entries(tools, delivery, (sought.kind, Some(sought.me)), span, ours).await?;
     Ok(found.into_iter().max())
@@ -143,7 +158,7 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -
 
 /// The entry of a bulk ban of ours that had no answer. It names nobody (FACTS B5), and one of the staff's own looks the same:
 /// so it has to be the only one that was made while ours was on its way, and give the same reason.
-async fn find_unnamed(tools: &Tools, delivery: &Queued, kind: u64) -> Result<Option<u64>, Stop> {
+async fn find_unnamed(tools: &Tools, delivery: &Queued, sought: &Sought) -> Result<Option<u64>, Stop> {
     let (guild, user, undo) = (delivery.guild, delivery.user, delivery.id);
     let lost = tools.store.read(move |view| Ok(view.lost_bulk_bans(guild, user, undo)?)).await;
     let spans: Vec<_> = lost.map_err(Stop::Store)?.into_iter().map(|one| (span_of(&one), one)).collect();
@@ -152,12 +167,13 @@ async fn find_unnamed(tools: &Tools, delivery: &Queued, kind: u64) -> Result<Opt
     let may_be_ours = |entry: &Entry| {
         entry.actor.is_none()
             && does(entry, Action::Ban, &[])
+            && entry.id > sought.behind
             && spans.iter().any(|((from, until), one)| {
                 (*from..=*until).contains(&entry.at().millis())
                     && entry.reason.as_ref().map(Untrusted::raw) == one.reason.as_deref()
             })
     };
-    let found = entries(tools, delivery, (kind, None), (from, until), may_be_ours).await?;
+    let found = entries(tools, delivery, (sought.kind, None), (from, until), may_be_ours).await?;
     Ok(found.first().copied().filter(|_| found.len() == 1))
 }
 
@@ -167,11 +183,12 @@ fn span_of(lost: &LostBulkBan) -> (i64, i64) {
     let (left, heard) = (lost.left.millis(), lost.heard.millis());
     match lost.reason {
         Some(_) => (left - SEEMS_EARLIER, heard + LEFT_BEFORE),
-        None => (left, heard),
+        None => (left - CUT, heard),
     }
 }
 
-/// The guild's entries of that kind about the user, in that span of milliseconds, that are so.
+/// The guild's entries of that kind about the user, in that span of milliseconds, that are so. They are kept until the
+/// delivery's question is answered: where the log shows one page at a time, another reading takes the next.
 async fn entries(
     tools: &Tools,
     delivery: &Queued,
@@ -184,13 +201,20 @@ async fn entries(
     // The last id that is sure to be earlier, and the first that is later.
     let (first, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
     let reading = (delivery.id, kind, by, first);
-    let Reading { mut after, mut found } = tools.readings.take(reading);
+    let Reading { mut after, mut found, whole } = tools.readings.take(reading);
+    let keep = |after, found: &[u64], whole| {
+        tools.readings.keep(reading, Reading { after, found: found.to_vec(), whole });
+    };
+    if whole {
+        keep(after, &found, true);
+        return Ok(found);
+    }
     loop {
         let asked = page(tools, delivery, route, (kind, by, after)).await;
         let page = match asked {
             Ok(page) => page,
             Err(stop) => {
-                tools.readings.keep(reading, Reading { after, found });
+                keep(after, &found, false);
                 return Err(stop);
             }
         };
@@ -200,6 +224,7 @@ async fn entries(
         let wanted = entries.filter(|one| one.user == delivery.user && one.id < end && wanted(one));
         found.extend(wanted.map(|entry| entry.id));
         if is_last || furthest >= end || furthest <= after {
+            keep(after, &found, true);
             return Ok(found);
         }
         after = furthest;

@@ -4,7 +4,7 @@ use crate::testing::{PATIENCE, TestDaemon, by_operator, guild, user};
 use std::time::Duration;
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::record::Effect;
-use wayhaven_sandbox::{At, EventFate, Fault, FaultId, Options, Sandbox, permissions};
+use wayhaven_sandbox::{At, Changes, EventFate, Fault, FaultId, Options, RouteWindow, Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::punishment::DeliveryState::{

@@ -310,3 +310,27 @@ async fn a_long_log_that_opens_now_and_then_is_read_to_its_end() {
     assert!(!sandbox.is_banned(child, last.0));
     assert_eq!(asked(&sandbox, child), 3, "each page once");
 }
+
+#[tokio::test]
+async fn an_entry_of_what_was_taken_back_since_is_none_of_what_stands() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let first = test.ban(main, victim).await;
+    test.until_counted(first, DeliveryState::Applied, 1).await;
+    until_heard(&sandbox, &test, child).await;
+    let undone = test.unban(main, victim).await;
+    test.until_counted(undone, DeliveryState::Applied, 1).await;
+    until_heard(&sandbox, &test, child).await;
+    // Their own staff's ban is not heard of, and so the next of ours changes nothing.
+    lose(&sandbox, child, None);
+    sandbox.people().ban(child, sandbox.owner(), victim, None).unwrap();
+    let second = test.ban(main, victim).await;
+    test.until_counted(second, DeliveryState::Applied, 1).await;
+    test.daemon.clock().shift(LATER);
+    let last = test.unban(main, victim).await;
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    assert!(sandbox.is_banned(child, victim), "it is theirs");
+    assert_eq!(test.delivery(last, child).await.state, DeliveryState::Skipped);
+}

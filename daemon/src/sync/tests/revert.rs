@@ -264,7 +264,10 @@ async fn only_punishments_of_the_guild_in_which_it_is_asked_for_and_only_in_one_
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
-    let (of_main, of_child) = (test.ban(main, victim).await, test.ban(child, victim).await);
+    let of_main = test.ban(main, victim).await;
+    // What is still open there the child's own ban would end.
+    settled(&test).await;
+    let of_child = test.ban(child, victim).await;
     settled(&test).await;
     let fault = asked(&test, main, these(&[of_main, of_child]), false).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::NotFound);

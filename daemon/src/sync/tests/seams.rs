@@ -253,6 +253,35 @@ async fn a_ban_that_a_freeze_holds_keeps_no_ban_of_another_main_standing() {
 }
 
 #[tokio::test]
+async fn a_ban_that_was_done_before_a_freeze_held_it_keeps_the_user_banned() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    make_second_main(&test, main, other, child).await;
+    // It is done, and neither the answer to it nor the one to the question afterwards comes.
+    sandbox.inject(Fault::CutAfter { at: at("PUT", child) });
+    let silent = sandbox.inject(Fault::CutBefore { at: At::route("GET", BAN).guild(child) });
+    let done = test.ban(main, victim).await;
+    test.until_counted(done, DeliveryState::Unknown, 1).await;
+    let frozen = |change: &crate::store::Change<'_>, main| {
+        change.set_freeze(main, Some(Freeze::Everything)).map_err(Into::into)
+    };
+    test.daemon.store().write(move |change| frozen(change, guild(main))).await.unwrap();
+    test.until_counted(done, DeliveryState::Held, 1).await;
+    sandbox.clear(silent);
+    assert!(sandbox.is_banned(child, victim));
+    let second = test.ban(other, victim).await;
+    test.until_counted(second, DeliveryState::Applied, 1).await;
+    let lifted = test.unban(other, victim).await;
+    test.daemon.engine().drain().await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    let lifted = test.delivery(lifted, child).await;
+    assert_eq!(lifted.reason.as_deref(), Some("another network's ban remains"));
+    assert!(sandbox.is_banned(child, victim), "it has come there, and its main wants it still");
+}
+
+#[tokio::test]
 async fn an_unban_of_a_guild_s_own_that_stood_still_does_not_lift_what_was_decided_after_it() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -75,7 +75,7 @@ async fn where_all_were_banned_already_that_is_success() {
     for status in [400, 500] {
         let sandbox = sandbox(1).await;
         let guesses = wayhaven_sandbox::Guesses { bulk_ban_failed: status, ..Default::default() };
-        let changes = wayhaven_sandbox::Changes { guesses: Some(guesses), ..Default::default() };
+        let changes = Changes { guesses: Some(guesses), ..Default::default() };
         sandbox.reconfigure(changes).unwrap();
         let test = TestDaemon::start(&sandbox).await;
         let child = sandbox.children()[0];
@@ -244,7 +244,9 @@ async fn undone(sandbox: &Sandbox, test: &TestDaemon, whom: u64) -> DeliveryStat
 
 #[tokio::test]
 async fn bans_whose_answer_and_entries_were_lost_are_found_in_the_log_and_taken_back() {
-    for reason in [None, Some("a raid"), Some("\u{e4}".repeat(400).as_str())] {
+    for reason in
+        [None, Some("a raid"), Some("\u{e4}".repeat(400).as_str()), Some("\u{200b}"), Some(" a\n\traid ")]
+    {
         let sandbox = sandbox(1).await;
         let test = TestDaemon::start(&sandbox).await;
         let child = sandbox.children()[0];
@@ -297,4 +299,28 @@ async fn an_entry_that_names_nobody_is_not_ours_where_it_gives_another_reason_or
     for (at, state) in [(0, Skipped), (1, Skipped), (2, Applied)] {
         assert_eq!(undone(&sandbox, &test, victims[at]).await, state, "{at}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_shows_one_page_at_a_time_is_asked_for_both_kinds_of_entries() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let (hang, victims, ids) = unheard(&sandbox, &test, Some("a raid")).await;
+    sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+    sandbox.clear(hang);
+    until_all(&test, &ids, Applied, 1).await;
+    test.daemon.clock().shift(10_000);
+    let window = RouteWindow { bucket: "audit-logs".into(), guild: Some(child), limit: 1, seconds: 1 };
+    let slow = Changes { global_limit: Some(1_000), windows: Some(vec![window]), ..Changes::default() };
+    sandbox.reconfigure(slow).unwrap();
+    let before = sandbox.log().len();
+    let unban = test.unban(main, victims[0]).await;
+    test.until_counted(unban, Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victims[0]));
+    let of_log = |one: &&wayhaven_sandbox::record::Recorded| {
+        one.guild == Some(child) && one.route.ends_with("/audit-logs") && one.status == 200
+    };
+    let asked = sandbox.log()[before..].iter().filter(of_log).count();
+    assert_eq!(asked, 2, "ours by name, and those that name nobody");
 }
