@@ -82,6 +82,14 @@ struct Decision {
     at: usize,
 }
 
+/// What may come of a link after its gates were shut: a lane sends one request at a time.
+struct Late {
+    /// How many requests at most.
+    most: usize,
+    /// Which have come.
+    came: Vec<usize>,
+}
+
 /// From which request on, and up to which, where it is over.
 type Span = (usize, Option<usize>);
 
@@ -107,8 +115,10 @@ struct Driver {
     decisions: Vec<Decision>,
     /// From which request to which a link was open.
     spans: BTreeMap<(Guild, Guild), Vec<Span>>,
-    /// Links that were open a moment ago: one request may have left before, and come after. Which, once it has.
-    on_the_way: BTreeMap<(Guild, Guild), Option<usize>>,
+    /// Links that were open a moment ago: some requests may have left before, and come after.
+    on_the_way: BTreeMap<(Guild, Guild), Late>,
+    /// How often it was killed since everything had come to rest: a request of each life may still be on its way.
+    deaths: usize,
     /// Since which request what a link delivered is taken back.
     waning: BTreeMap<(Guild, Guild), usize>,
     faults: Vec<FaultId>,
@@ -141,6 +151,7 @@ impl Driver {
             decisions: Vec::new(),
             spans: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
+            deaths: 0,
             waning: BTreeMap::new(),
             faults: Vec::new(),
         };
@@ -278,7 +289,7 @@ impl Driver {
                 (false, true) => spans.push((first, None)),
                 (true, false) => {
                     restricted = true;
-                    self.on_the_way.insert((main, child), None);
+                    self.on_the_way.insert((main, child), Late { most: 1 + self.deaths, came: Vec::new() });
                     if let Some(open) = spans.last_mut() {
                         open.1 = Some(last);
                     }

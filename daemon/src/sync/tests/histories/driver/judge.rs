@@ -1,7 +1,7 @@
 //! Whether what the daemon did is what it should have done.
 
 use super::super::model::{CASES, GUILDS};
-use super::Driver;
+use super::{Driver, Late};
 use crate::testing::user as user_id;
 use wayhaven_sandbox::record::Recorded;
 use wayhaven_shared::operations::punishment::Action;
@@ -78,8 +78,8 @@ impl Driver {
             let mut late = None;
             let allowed = decided.map(|one| one.source).any(|source| {
                 let spans = self.spans.get(&(source, guild)).map_or(&[][..], Vec::as_slice);
-                // One request: a bulk ban is that too, whomever it names.
-                let may_be = |one: &Option<usize>| one.is_none_or(|one| one == index);
+                // A bulk ban is one request, whomever it names.
+                let may_be = |late: &Late| late.came.contains(&index) || late.came.len() < late.most;
                 let link = (source, guild);
                 late = late.or(Some(link).filter(|link| self.on_the_way.get(link).is_some_and(may_be)));
                 source == guild
@@ -100,7 +100,10 @@ impl Driver {
                 continue;
             }
             match late {
-                Some(link) => drop(self.on_the_way.insert(link, Some(index))),
+                Some(link) => {
+                    let late = self.on_the_way.get_mut(&link).filter(|late| !late.came.contains(&index));
+                    late.into_iter().for_each(|late| late.came.push(index));
+                }
                 None => {
                     return Err(format!(
                         "LEAK: a {action} of user {user} reached guild {guild} by request {index}, and no main's link allows it"

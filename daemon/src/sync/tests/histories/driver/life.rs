@@ -65,6 +65,7 @@ impl Driver {
             self.hear();
         }
         let Some(Life { daemon, runtime }) = self.life.take() else { return };
+        self.deaths += 1;
         let writer = daemon.store().sequence();
         drop(daemon);
         drop(runtime);

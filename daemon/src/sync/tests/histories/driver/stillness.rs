@@ -17,6 +17,7 @@ impl Driver {
         }
         self.check_effects()?;
         self.on_the_way.clear();
+        self.deaths = 0;
         self.model.settled();
         self.kicks.settled();
         self.compare()
