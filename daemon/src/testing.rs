@@ -1,9 +1,13 @@
 //! A daemon inside a test's process, on a sandbox Discord: started by the real start, in a home of its own.
 
+mod asking;
+
+pub(crate) use asking::{asked, by_member, by_operator, confirmed};
+
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::connection;
-use crate::invocation::{Actor, Invocation, Surface};
+use crate::invocation::Invocation;
 use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
@@ -15,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use wayhaven_sandbox::{Options, Sandbox};
+use wayhaven_shared::Fault;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::audit::AuditEntry;
@@ -26,7 +31,6 @@ use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::{GuildId, PunishmentId, Span, UserId};
-use wayhaven_shared::{Fault, Operation, grammar};
 
 /// How long a test waits for what has to come; nothing is measured by it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -247,6 +251,12 @@ impl TestDaemon {
         self.daemon.store().write(|_| Ok(())).await.unwrap();
     }
 
+    /// Waits until what was decided so far is carried out, and what became of it is stored.
+    pub(crate) async fn settled(&self) {
+        self.daemon.engine().drain().await;
+        self.daemon.store().write(|_| Ok(())).await.unwrap();
+    }
+
     /// Reads the store.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
@@ -351,51 +361,5 @@ impl TestDaemon {
             Reply::Unban(punished) => punished.punishment.unwrap().id,
             other => panic!("{other:?}"),
         }
-    }
-}
-
-/// The same, with what confirms it.
-pub(crate) fn confirmed(invocation: Invocation) -> Invocation {
-    Invocation { confirm: Some(grammar::confirmation(&invocation.request)), ..invocation }
-}
-
-/// Asks as the owner on the socket, with what would be typed to confirm it.
-pub(crate) async fn asked<O: Operation>(
-    test: &TestDaemon,
-    of: u64,
-    operation: O,
-    dry_run: bool,
-) -> Result<O::Reply, Fault> {
-    let invocation = by_operator(Role::Owner, Some(of), operation.into());
-    let confirm = Some(grammar::confirmation(&invocation.request));
-    let reply = test.ask(Invocation { dry_run, confirm, ..invocation }).await;
-    reply.map(|reply| O::reply(reply).unwrap())
-}
-
-/// What an operator of the socket asks for.
-pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invocation {
-    Invocation {
-        actor: Actor::Operator { uid: 1_000, role },
-        surface: Surface::Cli,
-        guild: of.map(guild),
-        channel: None,
-        dry_run: false,
-        confirm: None,
-        because: None,
-        request,
-    }
-}
-
-/// What a member of a guild asks for by slash command, with these permission bits.
-pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -> Invocation {
-    Invocation {
-        actor: Actor::Member { user: user(who), roles: Vec::new(), permissions, resolved: Vec::new() },
-        surface: Surface::Discord,
-        guild: Some(guild(of)),
-        channel: None,
-        dry_run: false,
-        confirm: None,
-        because: None,
-        request,
     }
 }

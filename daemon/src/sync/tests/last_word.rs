@@ -1,6 +1,7 @@
 //! Who has the last word in a guild where several parts of Wayhaven have done something about somebody: what is applied
 //! again stays ours to take back, and what was taken back leaves what remains in force.
 
+use super::overrides::until_overridden;
 use crate::discord::event::{Deed, Entry};
 use crate::store::NewPunishment;
 use crate::sync::ingest::author::Author;
@@ -8,28 +9,11 @@ use crate::sync::ingest::entry::work_entry;
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{PATIENCE, TestDaemon, asked, guild, sandbox, user};
 use wayhaven_sandbox::{At, Fault as Trouble, Options, Sandbox};
-use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::{
     Mode, SecurityLevel, SetupMode, SetupRemoveChild, SetupSecurityLevel,
 };
 use wayhaven_shared::value::{PunishmentId, Timestamp};
-
-async fn settled(test: &TestDaemon) {
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
-}
-
-/// Waits until it is told that so many overrides were seen.
-async fn until_overridden(test: &TestDaemon, times: u64) {
-    test.until("overrides", move |view| {
-        let (events, _) = view.events_after(0, usize::MAX).unwrap();
-        events.iter().any(|event| {
-            matches!(&event.change, Changed::Alert { kind, count, .. } if kind == "local_override" && *count == times)
-        })
-    })
-    .await;
-}
 
 /// A network whose main does not give way, and a user whom it has banned there.
 async fn strict(sandbox: &Sandbox) -> (TestDaemon, u64, PunishmentId) {
@@ -38,7 +22,7 @@ async fn strict(sandbox: &Sandbox) -> (TestDaemon, u64, PunishmentId) {
     asked(&test, main, SetupSecurityLevel { level: SecurityLevel::High }, false).await.unwrap();
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Applied, sandbox.children().len()).await;
-    settled(&test).await;
+    test.settled().await;
     (test, victim, id)
 }
 
@@ -50,8 +34,8 @@ async fn what_is_applied_again_after_a_childs_own_command_is_taken_back_like_bef
     for child in &children {
         test.unban(*child, victim).await;
     }
-    settled(&test).await;
-    settled(&test).await;
+    test.settled().await;
+    test.settled().await;
     assert_eq!(sandbox.banned_in(&children, victim), 2, "applied again");
 
     let first = guild(children[0]);
@@ -63,7 +47,7 @@ async fn what_is_applied_again_after_a_childs_own_command_is_taken_back_like_bef
     .await;
     assert!(!sandbox.is_banned(children[0], victim), "--undo takes it back");
     test.unban(main, victim).await;
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(children[1], victim), "and so does an unban of the main");
 }
 
@@ -81,7 +65,7 @@ async fn what_is_applied_again_follows_a_childs_own_command_that_still_waits() {
     test.unban(child, victim).await;
     sandbox.clear(hang);
     until_overridden(&test, 1).await;
-    settled(&test).await;
+    test.settled().await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
     assert!(sandbox.is_banned(child, victim));
 }
@@ -97,7 +81,7 @@ async fn what_is_applied_again_where_only_events_tell_of_it_stays_ours() {
     let staff = sandbox.child_moderator(child);
     sandbox.people().unban(child, staff, victim, None).unwrap();
     until_overridden(&test, 1).await;
-    settled(&test).await;
+    test.settled().await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
     // What comes behind its event says that it was taken in.
     let behind = sandbox.stranger();
@@ -112,7 +96,7 @@ async fn what_is_applied_again_where_only_events_tell_of_it_stays_ours() {
     };
     assert!(!test.read(theirs).await, "it is not the staff's own");
     test.unban(main, victim).await;
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(child, victim));
 }
 
@@ -133,7 +117,7 @@ async fn a_ban_that_waited_for_a_permission_is_not_sent_after_it_was_taken_back(
     asked(&test, main, mode(Mode::Active), false).await.unwrap();
     sandbox.clear(refused);
     test.daemon.engine().mended(guild(child));
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(child, victim));
 }
 

@@ -14,7 +14,8 @@ async fn until_excepted(test: &TestDaemon, child: u64, whom: u64, is: bool) {
     .await;
 }
 
-async fn until_overridden(test: &TestDaemon, times: u64) {
+/// Waits until it is told that so many overrides were seen.
+pub(super) async fn until_overridden(test: &TestDaemon, times: u64) {
     test.until("overrides", move |view| {
         let (events, _) = view.events_after(0, usize::MAX).unwrap();
         events.iter().any(|event| {

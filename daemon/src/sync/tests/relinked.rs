@@ -9,11 +9,6 @@ use wayhaven_shared::operations::setup::{Mode, SetupRemoveChild};
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::value::PunishmentId;
 
-async fn settled(test: &TestDaemon) {
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
-}
-
 async fn close(test: &TestDaemon, main: u64, child: u64, undo: bool) {
     let leaving = SetupRemoveChild { undo, keep: !undo, child: guild(child) };
     asked(test, main, leaving, false).await.unwrap();
@@ -33,14 +28,14 @@ async fn link(test: &TestDaemon, main: u64, child: u64) {
 async fn timeout(test: &TestDaemon, main: u64, whom: u64, span: &str) -> PunishmentId {
     let timeout = Timeout { user: user(whom), span: span.parse().unwrap(), reason: None, evidence: None };
     let id = asked(test, main, timeout, false).await.unwrap().punishment.unwrap().id;
-    settled(test).await;
+    test.settled().await;
     id
 }
 
 async fn revert(test: &TestDaemon, of: u64, id: PunishmentId) {
     let these = PunishmentRevert { punishments: vec![id], ..PunishmentRevert::default() };
     asked(test, of, these, false).await.unwrap();
-    settled(test).await;
+    test.settled().await;
 }
 
 fn is_timed_out(sandbox: &Sandbox, of: u64, whom: u64) -> bool {
@@ -107,11 +102,11 @@ async fn staff_who_lift_their_own_ban_override_nothing_that_was_taken_back_with_
     for whom in [by_hand, by_command] {
         test.ban(main, whom).await;
     }
-    settled(&test).await;
+    test.settled().await;
     close(&test, main, child, true).await;
     link(&test, main, child).await;
     let kept = test.ban(main, standing).await;
-    settled(&test).await;
+    test.settled().await;
     assert_eq!(test.delivery(kept, child).await.state, DeliveryState::Applied);
 
     let staff = sandbox.child_moderator(child);
@@ -125,14 +120,14 @@ async fn staff_who_lift_their_own_ban_override_nothing_that_was_taken_back_with_
     // What stands is overridden as ever, and came behind the other.
     test.until("an override", move |view| excepted(view, standing)).await;
     test.ban(child, by_command).await;
-    settled(&test).await;
+    test.settled().await;
     test.unban(child, by_command).await;
-    settled(&test).await;
+    test.settled().await;
     assert!(!test.read(move |view| excepted(view, by_hand)).await, "by hand");
     assert!(!test.read(move |view| excepted(view, by_command)).await, "by command");
     // What the main decides anew is delivered.
     let anew = test.ban(main, by_hand).await;
-    settled(&test).await;
+    test.settled().await;
     assert_eq!(test.delivery(anew, child).await.state, DeliveryState::Applied);
 }
 
@@ -148,7 +143,7 @@ async fn a_child_reverts_its_own_ban_whatever_a_former_main_has_left_there() {
         own.push(test.ban(child, kept).await);
     }
     test.ban(main, brief).await;
-    settled(&test).await;
+    test.settled().await;
     close(&test, main, former, false).await;
     // The link to another main makes it a child still.
     let second = move |change: &crate::store::Change<'_>| {
@@ -166,7 +161,7 @@ async fn a_child_reverts_its_own_ban_whatever_a_former_main_has_left_there() {
     let ban =
         serde_json::json!({ "operation": "ban", "arguments": { "user": brief.to_string(), "for": "1h" } });
     test.punish(former, ban).await;
-    settled(&test).await;
+    test.settled().await;
     test.advance(&sandbox, "2h").await;
     until_settled(&test, brief, 3).await;
     assert!(sandbox.is_banned(former, brief));
@@ -188,15 +183,15 @@ async fn what_a_former_main_took_back_or_gave_up_keeps_no_other_main_from_taking
         test.ban(main, whom).await;
     }
     test.ban(second, shared).await;
-    settled(&test).await;
+    test.settled().await;
     close(&test, main, child, true).await;
     assert!(sandbox.is_banned(child, shared) && !sandbox.is_banned(child, later));
     test.ban(second, later).await;
-    settled(&test).await;
+    test.settled().await;
     for whom in [shared, later] {
         test.unban(second, whom).await;
     }
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(child, later), "the first main took its own back");
     assert!(!sandbox.is_banned(child, shared), "the first main has given it up");
 
@@ -204,9 +199,9 @@ async fn what_a_former_main_took_back_or_gave_up_keeps_no_other_main_from_taking
     link(&test, main, child).await;
     test.ban(main, left).await;
     test.ban(second, left).await;
-    settled(&test).await;
+    test.settled().await;
     close(&test, main, child, false).await;
     test.unban(second, left).await;
-    settled(&test).await;
+    test.settled().await;
     assert!(sandbox.is_banned(child, left));
 }

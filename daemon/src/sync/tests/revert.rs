@@ -26,11 +26,6 @@ async fn by_moderator(test: &TestDaemon, sandbox: &Sandbox, request: Request) ->
     done.punishment.unwrap().id
 }
 
-async fn settled(test: &TestDaemon) {
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
-}
-
 async fn status(test: &TestDaemon, id: PunishmentId) -> String {
     test.read(move |view| view.punishment(id).unwrap()).await.unwrap().status
 }
@@ -66,7 +61,7 @@ async fn a_moderators_spree_is_reverted_as_planned_and_asking_again_changes_noth
     let remaining = test.ban(main, twice).await;
     test.unban(main, freed).await;
     let elsewhere = test.ban(main, other).await;
-    settled(&test).await;
+    test.settled().await;
 
     let moderator = Some(user(sandbox.moderator()));
     let spree =
@@ -84,7 +79,7 @@ async fn a_moderators_spree_is_reverted_as_planned_and_asking_again_changes_noth
     assert_eq!(unconfirmed.unwrap_err().kind, FaultKind::Declined);
     let done = asked(&test, main, spree.clone(), false).await.unwrap();
     assert_eq!(done, Reverted { dry_run: false, ..plan.clone() }, "the plan is what happens");
-    settled(&test).await;
+    test.settled().await;
     let mut lifted = 0;
     for id in theirs.iter().chain([&kick, &warn]) {
         assert_eq!(status(&test, *id).await, "reversed");
@@ -111,7 +106,7 @@ async fn a_moderators_spree_is_reverted_as_planned_and_asking_again_changes_noth
     let effects = sandbox.effect_count();
     let again = asked(&test, main, spree, false).await.unwrap();
     assert_eq!((again.changed(), again.already, again.deliveries.total()), (0, 8, 0));
-    settled(&test).await;
+    test.settled().await;
     assert_eq!(sandbox.effect_count(), effects);
 }
 
@@ -125,7 +120,7 @@ async fn a_revert_that_was_interrupted_is_finished_by_asking_again_and_nothing_i
     for whom in &victims {
         ids.push(test.ban(main, *whom).await);
     }
-    settled(&test).await;
+    test.settled().await;
     let effects = sandbox.effect_count();
     // One step of it, as small as steps get, and then the daemon is gone.
     let first = ids.clone();
@@ -142,7 +137,7 @@ async fn a_revert_that_was_interrupted_is_finished_by_asking_again_and_nothing_i
     next.until_ready().await;
     let done = asked(&next, main, these(&ids), false).await.unwrap();
     assert_eq!((done.already, done.undone), (1, 4));
-    settled(&next).await;
+    next.settled().await;
     for (id, whom) in ids.iter().copied().zip(victims) {
         assert_eq!(next.read(move |view| undos(view, id)).await, 1);
         assert!(!sandbox.is_banned(main, whom) && !sandbox.is_banned(child, whom));
@@ -157,18 +152,18 @@ async fn an_undo_ends_exactly_the_one_it_reverts() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     let (first, second) = (test.ban(main, victim).await, test.ban(main, victim).await);
-    settled(&test).await;
+    test.settled().await;
     let one = asked(&test, main, these(&[second]), false).await.unwrap();
     assert_eq!((one.one_of_several, one.undone), (1, 0));
     assert_eq!(
         (status(&test, first).await, status(&test, second).await),
         ("active".into(), "reversed".into())
     );
-    settled(&test).await;
+    test.settled().await;
     assert!(sandbox.is_banned(main, victim) && sandbox.is_banned(child, victim));
     let last = asked(&test, main, these(&[first]), false).await.unwrap();
     assert_eq!((last.one_of_several, last.undone), (0, 1));
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(main, victim) && !sandbox.is_banned(child, victim));
     assert_eq!(test.read(move |view| undos(view, second)).await, 0);
 }
@@ -179,12 +174,12 @@ async fn both_of_two_at_once_are_counted_once_as_undone() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
     let both = [test.ban(main, victim).await, test.ban(main, victim).await];
-    settled(&test).await;
+    test.settled().await;
     let plan = asked(&test, main, these(&both), true).await.unwrap();
     assert_eq!((plan.one_of_several, plan.undone, plan.deliveries.pending), (1, 1, 1));
     let done = asked(&test, main, these(&both), false).await.unwrap();
     assert_eq!(done, Reverted { dry_run: false, ..plan });
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(main, victim));
 }
 
@@ -205,15 +200,15 @@ async fn an_older_timeout_applies_again_when_the_newer_one_is_reverted() {
     };
     let until = |of: u64| sandbox.member(of, victim)["communication_disabled_until"].clone();
     let older = asked(&test, main, timeout("5h"), false).await.unwrap().punishment.unwrap();
-    settled(&test).await;
+    test.settled().await;
     let first = [until(main), until(child)];
     assert!(first.iter().all(|end| end.is_string()), "{first:?}");
     let newer = asked(&test, main, timeout("1h"), false).await.unwrap().punishment.unwrap();
-    settled(&test).await;
+    test.settled().await;
     assert_ne!([until(main), until(child)], first);
     let done = asked(&test, main, these(&[newer.id]), false).await.unwrap();
     assert_eq!((done.one_of_several, done.undone), (1, 0));
-    settled(&test).await;
+    test.settled().await;
     assert_eq!([until(main), until(child)], first, "until the end of the older one");
     assert_eq!(
         (status(&test, older.id).await, status(&test, newer.id).await),
@@ -221,17 +216,17 @@ async fn an_older_timeout_applies_again_when_the_newer_one_is_reverted() {
     );
     // And held by a freeze it goes on when that ends.
     let newest = asked(&test, main, timeout("2h"), false).await.unwrap().punishment.unwrap();
-    settled(&test).await;
+    test.settled().await;
     let freeze = |operation: &str| -> Request {
         serde_json::from_value(serde_json::json!({"operation": operation, "arguments": {}})).unwrap()
     };
     test.ask(by_operator(Role::Owner, Some(main), freeze("sync freeze"))).await.unwrap();
     asked(&test, main, these(&[newest.id]), false).await.unwrap();
-    settled(&test).await;
+    test.settled().await;
     assert_eq!(until(main), first[0]);
     assert_ne!(until(child), first[1]);
     test.ask(by_operator(Role::Owner, Some(main), freeze("sync resume"))).await.unwrap();
-    settled(&test).await;
+    test.settled().await;
     assert_eq!(until(child), first[1]);
 }
 
@@ -251,11 +246,11 @@ async fn what_waits_is_not_sent_any_more_and_the_older_ban_takes_its_place() {
     test.until_counted(first, DeliveryState::Blocked, 1).await;
     sandbox.people().set_bot_permissions(child, permissions::ADMINISTRATOR).unwrap();
     test.until_counted(first, DeliveryState::Applied, 1).await;
-    settled(&test).await;
+    test.settled().await;
     assert!(sandbox.is_banned(child, victim));
     let undone = asked(&test, main, these(&[first]), false).await.unwrap();
     assert_eq!(undone.deliveries.pending, 1);
-    settled(&test).await;
+    test.settled().await;
     assert!(!sandbox.is_banned(child, victim));
 }
 
@@ -266,9 +261,9 @@ async fn only_punishments_of_the_guild_in_which_it_is_asked_for_and_only_in_one_
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     let of_main = test.ban(main, victim).await;
     // What is still open there the child's own ban would end.
-    settled(&test).await;
+    test.settled().await;
     let of_child = test.ban(child, victim).await;
-    settled(&test).await;
+    test.settled().await;
     let fault = asked(&test, main, these(&[of_main, of_child]), false).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::NotFound);
     assert!(fault.message.contains(&of_child.to_string()), "{fault}");
@@ -288,7 +283,7 @@ async fn only_punishments_of_the_guild_in_which_it_is_asked_for_and_only_in_one_
     // A child takes back its own, and what its main has delivered there stays.
     let done = asked(&test, child, these(&[of_child]), false).await.unwrap();
     assert_eq!((done.one_of_several, done.undone), (1, 0));
-    settled(&test).await;
+    test.settled().await;
     assert!(sandbox.is_banned(child, victim));
     assert_eq!(status(&test, of_child).await, "reversed");
 }
