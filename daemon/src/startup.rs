@@ -203,7 +203,9 @@ async fn drain(daemon: &Daemon) {
         return;
     }
     daemon.rest().budget().stop();
-    let _ = tokio::time::timeout(LAST_ANSWERS, daemon.engine().drain()).await;
+    if tokio::time::timeout(LAST_ANSWERS, daemon.engine().drain()).await.is_err() {
+        daemon.engine().abandon().await;
+    }
     tracing::warn!("not everything was delivered in time; the rest goes on at the next start");
 }
 

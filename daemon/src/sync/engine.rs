@@ -32,6 +32,7 @@ enum Message {
     Retry(HashMap<GuildId, HashSet<DeliveryId>>),
     Landed(GuildId, oneshot::Sender<()>),
     Drain(oneshot::Sender<()>),
+    Abandon(oneshot::Sender<()>),
 }
 
 struct Finished {
@@ -92,7 +93,8 @@ struct Lanes {
     lanes: HashMap<GuildId, Lane>,
     wakes: BinaryHeap<Reverse<(Instant, GuildId)>>,
     at_once: Arc<Semaphore>,
-    on_the_way: usize,
+    /// What is on its way, at most one request of a guild.
+    on_the_way: HashMap<GuildId, Load>,
     /// How many punishments wait until somebody was told of them, as of the last commit that was taken in.
     holding: u64,
     /// Guilds that Discord stumbles over.
@@ -129,7 +131,7 @@ impl Engine {
             lanes: HashMap::new(),
             wakes: BinaryHeap::new(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            on_the_way: 0,
+            on_the_way: HashMap::new(),
             holding,
             broken: HashSet::new(),
             halted: false,
@@ -172,6 +174,15 @@ impl Engine {
         let (done, drained) = oneshot::channel();
         if self.messages.send(Message::Drain(done)).is_ok() {
             let _ = drained.await;
+        }
+    }
+
+    /// Sends nothing any more, and hands to the store that what is on its way had no answer: the next start asks what
+    /// became of it.
+    pub async fn abandon(&self) {
+        let (done, abandoned) = oneshot::channel();
+        if self.messages.send(Message::Abandon(done)).is_ok() {
+            let _ = abandoned.await;
         }
     }
 }
@@ -251,6 +262,17 @@ impl Lanes {
                 }
             }
             Message::Drain(done) => self.drained.push(done),
+            Message::Abandon(done) => {
+                self.halted = true;
+                // A bulk ban tells by itself who was banned before, so it needs no question.
+                let alone = |load: &Load| match load {
+                    Load::One(delivery) => Some((delivery.id, unanswered(delivery))),
+                    Load::Together(_) => None,
+                };
+                let unanswered = self.on_the_way.values().filter_map(alone).collect();
+                self.settle(unanswered, HashMap::new()).await;
+                let _ = done.send(());
+            }
         }
     }
 
@@ -276,7 +298,7 @@ impl Lanes {
     }
 
     fn send(&mut self, load: Load) {
-        self.on_the_way += 1;
+        self.on_the_way.insert(load.guild(), load.clone());
         let (tools, messages) = (self.tools.clone(), self.messages.clone());
         let at_once = Arc::clone(&self.at_once);
         tokio::spawn(async move {
@@ -294,7 +316,7 @@ impl Lanes {
 
     async fn finish(&mut self, finished: Finished) {
         let Finished { guild, tried, next } = finished;
-        self.on_the_way -= 1;
+        self.on_the_way.remove(&guild);
         if next == Next::Forward {
             self.broken.remove(&guild);
         }
@@ -346,7 +368,18 @@ impl Lanes {
     /// for.
     fn is_still(&self) -> bool {
         self.holding == 0
-            && self.on_the_way == 0
+            && self.on_the_way.is_empty()
             && (self.halted || !self.lanes.values().any(Lane::is_moving))
+    }
+}
+
+/// Left, perhaps, and the daemon ends before the answer.
+fn unanswered(delivery: &Queued) -> Settlement {
+    Settlement {
+        state: DeliveryState::Unknown,
+        reason: Some("the daemon ended before the answer came".into()),
+        attempts: delivery.attempts.saturating_add(1),
+        wait: None,
+        was_there: None,
     }
 }

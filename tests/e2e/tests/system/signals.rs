@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use wayhaven_e2e::process::{PATIENCE, ask, settled};
-use wayhaven_sandbox::{At, Fault};
+use wayhaven_sandbox::{Aim, At, Fault};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::setup::{SetupMainGuild, SetupRemoveChild};
@@ -23,6 +23,11 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
     // Slow enough that something is on its way at any moment, the last one included.
     let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}");
     let slow = setting.sandbox.inject(Fault::Latency { at, by: Duration::from_millis(300) });
+    // And one that is done, and whose answer does not come before the end.
+    let (child, member) = (setting.sandbox.children()[0], setting.member(0));
+    let hang = Fault::HangAfterHeaders { at: At::route("PUT", "/guilds/{guild_id}/bans/{user_id}") };
+    let aim = Aim { guild: Some(child), user: Some(member), ..Aim::default() };
+    let silent = setting.sandbox.inject(hang.only(aim));
     let mut ids = Vec::new();
     for member in 0..BANS {
         let ban = Ban::new(UserId::new(setting.member(member)).unwrap());
@@ -36,6 +41,7 @@ async fn fault_41_sigterm_in_a_burst_ends_in_order_and_the_next_start_finishes_a
     assert!(log(&setting).contains("the rest goes on at the next start"), "{}", log(&setting));
 
     setting.sandbox.clear(slow);
+    setting.sandbox.clear(silent);
     setting.home.set("DISCORD_REQUESTS_PER_SECOND", Some("49"));
     setting.restart().await;
     for id in ids {
