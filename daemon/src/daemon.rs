@@ -5,6 +5,7 @@ use crate::direct::Pace;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
+use crate::jobs::Registry;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sync::Engine;
@@ -53,6 +54,7 @@ pub struct Daemon {
     application: OnceLock<String>,
     questions: Questions,
     pace: Pace,
+    jobs: Registry,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -70,6 +72,7 @@ impl Daemon {
             application: OnceLock::new(),
             questions: Questions::default(),
             pace: Pace::default(),
+            jobs: Registry::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -119,6 +122,11 @@ impl Daemon {
     /// How many direct messages begin.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// The jobs that go on.
+    pub fn jobs(&self) -> &Registry {
+        &self.jobs
     }
 
     /// What takes in events.

@@ -1,5 +1,7 @@
 //! `sync`: what is on its way, and what stops it.
 
+mod reconcile;
+
 use super::setup::main_guild;
 use super::{Handle, PAGE};
 use crate::discord::directory::Presence;
