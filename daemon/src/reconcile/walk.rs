@@ -3,10 +3,9 @@
 use super::throttle::room;
 use super::{Cursor, Resolve, Stage, pages};
 use crate::discord::event::entry_kind;
-use crate::discord::rest::{Outcome, RestError};
 use crate::jobs::{Running, Stop};
 use crate::network::LinkRow;
-use crate::store::{Change, Stretch, View};
+use crate::store::{Change, Footing, Stretch, View};
 use crate::sync::desired::{LASTING, TakenBack, Wanted, bring_about, compare, open_links};
 use std::collections::HashSet;
 use wayhaven_shared::Fault;
@@ -25,6 +24,9 @@ const FEW: u64 = 50;
 /// How much earlier than our own mark an audit entry may seem to be, in milliseconds: the two clocks differ.
 const CLOCKS_DIFFER: i64 = 60_000;
 
+/// How long a guild's audit log reaches back, with a margin, in milliseconds: 45 days (FACTS A4).
+const LOG_KEEPS: i64 = 44 * 86_400_000;
+
 /// One decision with what Discord says of it.
 type Seen = (Wanted, Option<bool>);
 
@@ -34,6 +36,8 @@ pub(super) struct Walk {
     guild: GuildId,
     cursor: Cursor,
     found: Reconciled,
+    /// When the page that is looked at was asked for: what was done since is not on it.
+    as_of: Timestamp,
     done: u64,
     total: u64,
 }
@@ -43,7 +47,8 @@ impl Walk {
     pub(super) fn new(running: Running, guild: GuildId, cursor: Cursor) -> Self {
         let applied = cursor.resolve != Resolve::Show;
         let found = cursor.found.clone().unwrap_or_else(|| Reconciled::new(guild, applied));
-        Self { running, guild, cursor, found, done: 0, total: 0 }
+        let as_of = running.daemon.clock().now();
+        Self { running, guild, cursor, found, as_of, done: 0, total: 0 }
     }
 
     /// Walks to the end.
@@ -104,6 +109,7 @@ impl Walk {
             self.running.daemon.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
         loop {
             let after = self.cursor.after;
+            self.as_of = self.running.daemon.clock().now();
             let Some(page) = pages::members(&mut self.running, guild, after).await? else { return Ok(false) };
             let Some(last) = page.last().map(|member| member.user) else { return Ok(true) };
             let now = self.running.daemon.clock().now();
@@ -164,6 +170,7 @@ impl Walk {
     async fn bans(&mut self) -> Result<(), Stop> {
         loop {
             let after = self.cursor.after;
+            self.as_of = self.running.daemon.clock().now();
             let page = pages::bans(&mut self.running, self.guild, after).await?;
             // A short page proves nothing; an empty one is the end.
             let up_to = page.last().copied();
@@ -244,7 +251,10 @@ impl Walk {
             let (wanted, there) = seen;
             match difference {
                 Difference::Gone => {
-                    let by = self.taken_back(&wanted).await?;
+                    let Some(by) = self.taken_back(&wanted).await? else {
+                        self.note(&wanted, Difference::InOrder);
+                        continue;
+                    };
                     let difference = match by {
                         TakenBack::ByNobody => Difference::Gone,
                         TakenBack::ByStaff(_) => Difference::Overridden,
@@ -343,41 +353,40 @@ impl Walk {
         Ok(())
     }
 
-    /// Who took back what was delivered, by the guild's audit log.
-    async fn taken_back(&mut self, wanted: &Wanted) -> Result<TakenBack, Stop> {
-        let (Some(undo), Action::Ban) = (wanted.measure.undo(), wanted.measure) else {
-            return Ok(TakenBack::Unknown);
-        };
-        let Some(kind) = entry_kind(undo) else { return Ok(TakenBack::Unknown) };
+    /// Who took back what was delivered, by the guild's audit log; nothing where it was delivered after the page was asked
+    /// for.
+    async fn taken_back(&mut self, wanted: &Wanted) -> Result<Option<TakenBack>, Stop> {
         let (guild, user, punishment, measure) =
             (wanted.guild, wanted.user, wanted.punishment, wanted.measure);
-        let applied = self
-            .running
-            .daemon
-            .store()
-            .read(move |view| Ok(view.footing(punishment, guild, measure)?))
-            .await?;
-        let crate::store::Footing::Applied(_, at) = applied else { return Ok(TakenBack::Unknown) };
+        let footing = move |view: &View<'_>| Ok(view.footing(punishment, guild, measure)?);
+        let Footing::Applied(_, at) = self.running.daemon.store().read(footing).await? else {
+            return Ok(None);
+        };
+        if at > self.as_of {
+            return Ok(None);
+        }
+        // Of what was done before the log begins, it can tell nothing.
+        let begins = self.as_of.millis().saturating_sub(LOG_KEEPS);
+        let kind = measure.undo().and_then(entry_kind).filter(|_| measure == Action::Ban);
+        let (Some(kind), true) = (kind, at.millis() > begins) else { return Ok(Some(TakenBack::Unknown)) };
         let since = Timestamp::from_millis(at.millis().saturating_sub(CLOCKS_DIFFER));
         let rest = self.running.daemon.rest().clone();
         let asked = rest.audit_log_about(guild, kind, user, since.first_snowflake());
         let entries = match self.running.unless_cancelled(asked).await? {
             Ok(Some(entries)) => entries,
-            Ok(None) => return Ok(TakenBack::Unknown),
-            Err(error) if is_refusal(&error) => return Ok(TakenBack::Unknown),
+            Ok(None) => return Ok(Some(TakenBack::Unknown)),
             Err(error) => {
-                let reason = error.reason();
-                tracing::info!(%guild, "who took back a ban is not known: {reason}");
-                return Ok(TakenBack::Unknown);
+                tracing::info!(%guild, "who took back a ban is not known: {}", error.reason());
+                return Ok(Some(TakenBack::Unknown));
             }
         };
         let me = self.running.daemon.directory().me();
-        Ok(match entries.last() {
+        Ok(Some(match entries.last() {
             None => TakenBack::ByNobody,
             // We did it ourselves, for a reason that the rows tell and this does not.
             Some(entry) if entry.user_id.is_some() && entry.user_id == me => TakenBack::Unknown,
             Some(entry) => TakenBack::ByStaff(entry.user_id),
-        })
+        }))
     }
 
     async fn save(&mut self) -> Result<(), Stop> {
@@ -389,10 +398,6 @@ impl Walk {
         self.running.daemon.store().write(move |change| Ok(change.save_job_cursor(id, &cursor)?)).await?;
         Ok(())
     }
-}
-
-fn is_refusal(error: &RestError) -> bool {
-    matches!(error.outcome(), Outcome::Failed | Outcome::Blocked)
 }
 
 fn differing(wanted: &Wanted, difference: Difference) -> Differing {
