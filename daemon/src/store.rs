@@ -37,10 +37,10 @@ pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, DeliveryFilter, Echo, First, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued,
-    RetryFilter, Scope, Settlement, Stand, Unfinished, WHEN_THEY_JOIN,
+    RetryFilter, Scope, Settlement, Stand, Stopped, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
-pub use exceptions::Exception;
+pub use exceptions::NewException;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;

@@ -9,6 +9,7 @@ pub mod ban;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+pub mod exception;
 pub mod kick;
 pub mod mute;
 pub mod paths;
@@ -69,6 +70,9 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
+            SyncExceptionAdd => ExceptionChanged, "sync exception add", Admin, Everywhere, Moderate;
+            SyncExceptionRemove => ExceptionChanged, "sync exception remove", Admin, Everywhere, Moderate;
+            SyncExceptionList => Exceptions, "sync exception list", Admin, Everywhere, Read;
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
@@ -93,6 +97,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("punishment", "What was decided, and what became of it"),
     ("setup", "Mains, children and the links between them"),
     ("sync", "Deliveries on their way to the children"),
+    ("sync exception", "What a child does not apply to somebody"),
 ];
 
 use audit::{AuditEntries, AuditLog};
@@ -102,6 +107,7 @@ use config::{
     ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
+use exception::{ExceptionChanged, Exceptions, SyncExceptionAdd, SyncExceptionList, SyncExceptionRemove};
 use kick::Kick;
 use mute::{Mute, Unmute};
 use paths::{PathList, Paths};

@@ -139,6 +139,12 @@ impl Model {
                 let name = self.guild_name(guild_id);
                 return Consequence::Tell(Tone::Good, format!("nothing stops deliveries to {name} any more"));
             }
+            Change::Exception { exception, ended } => {
+                let (name, measure) = (self.guild_name(exception.guild_id), exception.measure);
+                let what = if ended { "ended: exception" } else { "exception" };
+                let text = format!("{what} from a {measure} of {} in {name}", exception.user_id);
+                return Consequence::Tell(Tone::Quiet, text);
+            }
             Change::Examined { .. } | Change::Other => {}
         }
         Consequence::Nothing

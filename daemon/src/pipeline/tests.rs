@@ -34,7 +34,9 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "config logchannel" | "config notifications" => {
             json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() })
         }
-        "protect add" | "protect remove" => json!({ "user": victim.to_string() }),
+        "protect add" | "protect remove" | "sync exception add" | "sync exception remove" => {
+            json!({ "user": victim.to_string() })
+        }
         "config muterole" => json!({ "unset": true }),
         "config staffrole" => {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })

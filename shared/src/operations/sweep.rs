@@ -57,6 +57,12 @@ fn samples() -> Vec<Request> {
         value("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         value("sync freeze", json!({"except_reversals": true})),
         value("sync resume", json!({})),
+        value(
+            "sync exception add",
+            json!({"user": user, "measure": "mute", "until": "7d", "reason": "-x", "lift": true}),
+        ),
+        value("sync exception remove", json!({"user": user, "measure": "timeout"})),
+        value("sync exception list", json!({"user": user, "limit": 10, "cursor": "77"})),
         value("config show", json!({})),
         value("config notifications", json!({"channel": user, "off": true})),
         value("config logchannel", json!({"channel": user, "unset": true})),

@@ -88,6 +88,8 @@ identifiers! {
     LinkId, "link", [];
     /// A line of a guild's list of protected users and roles in the store.
     ProtectionId, "protection", [];
+    /// An exception in the store: what a guild does not apply to somebody.
+    ExceptionId, "exception", [];
 }
 
 #[cfg(test)]

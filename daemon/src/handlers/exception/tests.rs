@@ -1,0 +1,1 @@
+//! Exceptions: asked for, and ended.
