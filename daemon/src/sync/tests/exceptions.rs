@@ -179,14 +179,14 @@ async fn what_is_on_its_way_is_settled_as_it_was_and_lifted_where_that_was_asked
     let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
     let (lifting, keeping) = (sandbox.children()[0], sandbox.children()[1]);
     let hangs = [lifting, keeping]
-        .map(|child| sandbox.inject(Trouble::Hang { at: At::route("PUT", BAN).guild(child) }));
+        .map(|child| sandbox.inject(Trouble::HangAfterHeaders { at: At::route("PUT", BAN).guild(child) }));
     let id = test.ban(main, victim).await;
     for child in [lifting, keeping] {
         sandbox.wait_until(|sandbox| sandbox.is_banned(child, victim), PATIENCE).await.unwrap();
     }
     assert_eq!(lift(&test, lifting, victim).await.open, 1);
     assert_eq!(add(&test, keeping, exception(victim)).await.open, 1);
-    hangs.map(|hang| sandbox.clear(hang));
+    hangs.into_iter().for_each(|hang| drop(sandbox.clear(hang)));
     for child in [lifting, keeping] {
         assert_eq!(ended(&test, id, child, Action::Ban).await.state, DeliveryState::Applied, "it was done");
     }
@@ -218,7 +218,7 @@ async fn of_one_whose_answer_was_lost_discord_is_asked_before_it_is_called_skipp
     for child in [done, not_done] {
         assert_eq!(add(&test, child, exception(victim)).await.open, 1);
     }
-    limits.map(|limit| sandbox.clear(limit));
+    limits.into_iter().for_each(|limit| drop(sandbox.clear(limit)));
     assert_eq!(ended(&test, id, done, Action::Ban).await.state, DeliveryState::Applied);
     assert_eq!(ended(&test, id, not_done, Action::Ban).await.state, DeliveryState::Skipped);
     test.settled().await;
