@@ -166,7 +166,7 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
         }
         let asked_in = match definition.name {
             "setup accept" | "setup decline" => proposed,
-            "setup leave" => linked,
+            "setup leave" | "sync exception add" | "sync exception remove" => linked,
             _ => main,
         };
         let asked = test.ask(dry(by_operator(Role::Owner, Some(asked_in), request))).await;

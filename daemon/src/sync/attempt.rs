@@ -156,9 +156,10 @@ impl From<Refusal> for Stop {
 /// Whether a request of the delivery left, where it was applied: it may turn out that it is not needed.
 async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Result<bool, Stop> {
     // What the gates refuse costs no slot of the budget.
-    match permit_for(&tools.store.topology(), delivery) {
-        Err(refusal @ Refusal::Excepted(_)) => return excepted::settle(tools, delivery, refusal).await,
-        permit => drop(permit?),
+    match permit_for(&tools.store.topology(), delivery).err() {
+        Some(refusal @ Refusal::Excepted(_)) => return excepted::settle(tools, delivery, refusal).await,
+        Some(refusal) => return Err(refusal.into()),
+        None => {}
     }
     match tools.directory.presence(delivery.guild) {
         Some(Presence::Absent) => return Err(Stop::Absent),
