@@ -15,6 +15,8 @@ pub(crate) enum Point {
     Handler,
     /// In the transaction that stores a punishment, after its deliveries were stored.
     Record,
+    /// In the transaction that stores an exception, or its end, after what follows was stored.
+    Exception,
     /// In the transaction that stores what the scheduler asked for, after it was stored.
     Expiry,
 }

@@ -134,6 +134,9 @@ impl Invocation {
             Request::ProtectRemove(remove) => remove.user,
             Request::PunishmentRevert(revert) => revert.moderator,
             Request::SyncDeliveries(list) => list.user,
+            Request::SyncExceptionAdd(add) => Some(add.user),
+            Request::SyncExceptionRemove(remove) => Some(remove.user),
+            Request::SyncExceptionList(list) => list.user,
             Request::AuditLog(log) => log.user,
             _ => None,
         }

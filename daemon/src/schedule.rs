@@ -1,4 +1,4 @@
-//! What comes due by itself: punishments that end, timeouts to renew, what follows a number of warnings.
+//! What comes due by itself: punishments and exceptions that end, timeouts to renew, what follows a number of warnings.
 //!
 //! One task looks into the store for what is due and asks the pipeline for it, as an operator would: there is no second
 //! path to an effect. What is due is a row, marked as done in the transaction that records what was done, so that a
@@ -68,6 +68,7 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Duration
     let now = daemon.clock().now();
     patience.begin();
     let mut more = end(daemon, patience, now).await?;
+    end_exceptions(daemon, patience, now).await?;
     escalate(daemon, patience).await?;
     more |= renew(daemon, now).await?;
     patience.forget_others();
@@ -75,7 +76,7 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Duration
         return Ok(Duration::ZERO);
     }
     let next = daemon.store().read(move |view| {
-        let next = [view.next_end(now)?, view.next_renewal(now)?];
+        let next = [view.next_end(now)?, view.next_renewal(now)?, view.next_exception_end(now)?];
         Ok(next.into_iter().flatten().min())
     });
     let left = |at: Timestamp| Duration::from_millis(u64::try_from(at.millis() - now.millis()).unwrap_or(0));
@@ -95,6 +96,17 @@ async fn end(daemon: &Arc<Daemon>, patience: &mut Patience, now: Timestamp) -> R
         let put_off = newest.len() < found;
         // Where nothing could be done the others would only be put off once more.
         more |= work(daemon, patience, newest.into_iter().map(Due::End)).await && put_off;
+    }
+}
+
+/// Ends exceptions whose time has come.
+async fn end_exceptions(daemon: &Arc<Daemon>, patience: &mut Patience, now: Timestamp) -> Result<(), Fault> {
+    let mut after = None;
+    loop {
+        let page = daemon.store().read(move |view| Ok(view.ended_exceptions(now, after, PAGE)?)).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        work(daemon, patience, page.into_iter().map(Due::Exception)).await;
     }
 }
 

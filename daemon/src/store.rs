@@ -38,10 +38,10 @@ pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
-    Queued, RetryFilter, Scope, Settlement, Stand, Stretch, Unfinished, WHEN_THEY_JOIN,
+    Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
-pub use exceptions::Exception;
+pub use exceptions::NewException;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;

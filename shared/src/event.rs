@@ -1,5 +1,6 @@
 //! What `watch` streams: everything that changes, in the order in which it was committed.
 
+use crate::operations::exception::Exception;
 use crate::operations::job::Job;
 use crate::operations::punishment::{Delivery, Punishment};
 use crate::operations::setup::Link;
@@ -79,6 +80,13 @@ pub enum Change {
     Job {
         /// As it is now.
         job: Box<Job>,
+    },
+    /// A guild does not apply a measure to somebody from now on, or does again.
+    Exception {
+        /// As it is, or was.
+        exception: Exception,
+        /// Whether it has ended.
+        ended: bool,
     },
     /// What a child's staff did in their own guild, or another bot in a main, and what stays there.
     Contained {

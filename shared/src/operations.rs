@@ -9,6 +9,7 @@ pub mod ban;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+pub mod exception;
 pub mod job;
 pub mod kick;
 pub mod mute;
@@ -75,6 +76,9 @@ macro_rules! operations {
             JobList => Jobs, "job list", Admin, Everywhere, Read;
             JobShow => Job, "job show", Admin, Everywhere, Read;
             JobCancel => JobCancelled, "job cancel", Admin, Everywhere, Moderate;
+            SyncExceptionAdd => ExceptionChanged, "sync exception add", Admin, Everywhere, Moderate;
+            SyncExceptionRemove => ExceptionChanged, "sync exception remove", Admin, Everywhere, Moderate;
+            SyncExceptionList => Exceptions, "sync exception list", Admin, Everywhere, Read;
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
@@ -100,6 +104,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("punishment", "What was decided, and what became of it"),
     ("setup", "Mains, children and the links between them"),
     ("sync", "Deliveries on their way to the children"),
+    ("sync exception", "What a child does not apply to somebody"),
 ];
 
 use audit::{AuditEntries, AuditLog};
@@ -109,6 +114,7 @@ use config::{
     ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
+use exception::{ExceptionChanged, Exceptions, SyncExceptionAdd, SyncExceptionList, SyncExceptionRemove};
 use job::{Job, JobCancel, JobCancelled, JobList, JobShow, Jobs};
 use kick::Kick;
 use mute::{Mute, Unmute};

@@ -9,16 +9,18 @@ mod identifier;
 mod span;
 mod text;
 mod timestamp;
+mod until;
 mod warnings;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use identifier::{
-    ChannelId, DeliveryId, GuildId, JobId, LinkId, ProtectionId, PunishmentId, RoleId, UserId,
+    ChannelId, DeliveryId, ExceptionId, GuildId, JobId, LinkId, ProtectionId, PunishmentId, RoleId, UserId,
 };
 pub use span::Span;
 pub use text::Untrusted;
 pub use timestamp::Timestamp;
+pub use until::Until;
 pub use warnings::{WarningStep, WarningSteps};
 
 /// Why a value was refused: what it must look like. The caller knows which field it was for.

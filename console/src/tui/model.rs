@@ -145,6 +145,12 @@ impl Model {
                     format!("job {}: the {} of {name} is {}", job.id, job.kind.word(), job.state.word());
                 return Consequence::Tell(job.state.tone(), text);
             }
+            Change::Exception { exception, ended } => {
+                let (name, measure) = (self.guild_name(exception.guild_id), exception.measure);
+                let what = if ended { "ended: exception" } else { "exception" };
+                let text = format!("{what} from a {measure} of {} in {name}", exception.user_id);
+                return Consequence::Tell(Tone::Quiet, text);
+            }
             Change::Examined { .. } | Change::Job { .. } | Change::Other => {}
         }
         Consequence::Nothing

@@ -1,6 +1,6 @@
 //! The permit that every request which changes something in a guild has to show.
 
-use super::{LinkState, Topology};
+use super::{Excepted, LinkState, Topology};
 use crate::store::{Queued, Scope};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
@@ -61,14 +61,19 @@ pub enum Refusal {
     #[error("protected in the main")]
     ProtectedInMain,
     /// Before the gates: the guild does not apply this to that user.
-    #[error("an exception: the guild's own staff have taken it back")]
-    Excepted,
+    #[error("{0}")]
+    Excepted(Excepted),
 }
 
 impl Refusal {
     /// Whether it is for a protected user.
     pub fn is_protection(self) -> bool {
         matches!(self, Self::Protected | Self::ProtectedInMain)
+    }
+
+    /// Whether it is about this user and this guild alone: what is refused so ends nothing that is on its way.
+    pub fn spares_older(self) -> bool {
+        self.is_protection() || matches!(self, Self::Excepted(_))
     }
 
     /// Where a delivery that meets this refusal stands: only a freeze is waited for.
@@ -114,8 +119,8 @@ pub fn authorise_for(
     if matches!(permit, Ok(_) | Err(Refusal::Frozen)) {
         // Before the freeze: what would be skipped in the end is not held.
         check_protection(topology, source, target, action, user)?;
-        if topology.excepts(target, user, action) {
-            return Err(Refusal::Excepted);
+        if let Some(excepted) = topology.excepts(target, user, action) {
+            return Err(Refusal::Excepted(excepted));
         }
     }
     permit
@@ -299,16 +304,16 @@ mod tests {
         let user = |id| UserId::new(id).unwrap();
         let both = LinkRow { actions: vec![Action::Ban, Action::Mute], ..link() };
         let topology = Topology::new(vec![(guild(1), None)], vec![both.clone()])
-            .with_exceptions([(guild(2), user(7), Action::Ban)].into());
+            .with_exceptions([((guild(2), user(7), Action::Ban), Excepted::BY_STAFF)].into());
         let of = |who, action| authorise_for(&topology, guild(1), guild(2), action, user(who)).err();
-        assert_eq!(of(7, Action::Ban), Some(Refusal::Excepted));
+        assert_eq!(of(7, Action::Ban), Some(Refusal::Excepted(Excepted::BY_STAFF)));
         assert_eq!(of(7, Action::Unban), None);
         assert_eq!(of(7, Action::Mute), None);
         assert_eq!(of(8, Action::Ban), None);
         let frozen = Topology::new(vec![(guild(1), Some(Freeze::Everything))], vec![both])
-            .with_exceptions([(guild(2), user(7), Action::Ban)].into());
+            .with_exceptions([((guild(2), user(7), Action::Ban), Excepted::BY_STAFF)].into());
         let held = authorise_for(&frozen, guild(1), guild(2), Action::Ban, user(7));
-        assert_eq!(held.err(), Some(Refusal::Excepted), "it is not held for nothing");
+        assert_eq!(held.err(), Some(Refusal::Excepted(Excepted::BY_STAFF)), "it is not held for nothing");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Mains, links and freezes as committed, in memory.
 
-use super::Protection;
+use super::{Excepted, Exceptions, Protection};
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
@@ -81,7 +81,7 @@ pub struct Topology {
     frozen: HashMap<GuildId, Freeze>,
     children: HashSet<GuildId>,
     protection: Protection,
-    exceptions: HashSet<(GuildId, UserId, Action)>,
+    exceptions: Exceptions,
 }
 
 impl Topology {
@@ -97,7 +97,7 @@ impl Topology {
             children.insert(link.child);
             of_main.push(link);
         }
-        Self { mains, frozen, children, protection: Protection::default(), exceptions: HashSet::new() }
+        Self { mains, frozen, children, protection: Protection::default(), exceptions: Exceptions::new() }
     }
 
     /// The same with those whom nobody may punish.
@@ -113,7 +113,7 @@ impl Topology {
 
     /// The same with these exceptions: guilds that do not apply a measure to somebody.
     #[must_use]
-    pub fn with_exceptions(mut self, exceptions: HashSet<(GuildId, UserId, Action)>) -> Self {
+    pub fn with_exceptions(mut self, exceptions: Exceptions) -> Self {
         self.exceptions = exceptions;
         self
     }
@@ -123,9 +123,16 @@ impl Topology {
         !self.exceptions.is_empty()
     }
 
-    /// Whether the guild does not apply this to the user. What takes back is applied.
-    pub fn excepts(&self, guild: GuildId, user: UserId, action: Action) -> bool {
-        self.exceptions.contains(&(guild, user, action))
+    /// The same without one exception.
+    #[must_use]
+    pub fn without_exception(mut self, guild: GuildId, user: UserId, measure: Action) -> Self {
+        self.exceptions.remove(&(guild, user, measure));
+        self
+    }
+
+    /// The exception by which the guild does not apply this to the user. What takes back is applied.
+    pub fn excepts(&self, guild: GuildId, user: UserId, action: Action) -> Option<Excepted> {
+        self.exceptions.get(&(guild, user, action)).copied()
     }
 
     /// The links that only take back what was delivered, in no order.

@@ -35,7 +35,9 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "config logchannel" | "config notifications" => {
             json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() })
         }
-        "protect add" | "protect remove" => json!({ "user": victim.to_string() }),
+        "protect add" | "protect remove" | "sync exception add" | "sync exception remove" => {
+            json!({ "user": victim.to_string() })
+        }
         "config muterole" => json!({ "unset": true }),
         "config staffrole" => {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })
@@ -165,7 +167,7 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
         }
         let asked_in = match definition.name {
             "setup accept" | "setup decline" => proposed,
-            "setup leave" => linked,
+            "setup leave" | "sync exception add" | "sync exception remove" => linked,
             _ => main,
         };
         let asked = test.ask(dry(by_operator(Role::Owner, Some(asked_in), request))).await;

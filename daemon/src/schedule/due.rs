@@ -7,17 +7,20 @@ use crate::store::{Change, Escalation, Severity};
 use std::sync::Arc;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::ban::{Ban, Unban};
+use wayhaven_shared::operations::exception::{Exception, Measure, SyncExceptionRemove};
 use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::mute::{Mute, Unmute};
 use wayhaven_shared::operations::punishment::{Action, Punishment};
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
-use wayhaven_shared::value::{GuildId, PunishmentId, Untrusted};
+use wayhaven_shared::value::{ExceptionId, GuildId, PunishmentId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
 
 /// Something that is due.
 pub(super) enum Due {
     /// A punishment has come to its end.
     End(Punishment),
+    /// An exception has come to its end.
+    Exception(Exception),
     /// A number of warnings was reached.
     Escalation(Escalation),
 }
@@ -27,6 +30,8 @@ pub(super) enum Due {
 pub(super) enum Key {
     /// The end of a punishment.
     End(PunishmentId),
+    /// The end of an exception.
+    Exception(ExceptionId),
     /// What follows a warning.
     Escalation(PunishmentId),
 }
@@ -35,6 +40,7 @@ impl Due {
     pub(super) fn key(&self) -> Key {
         match self {
             Self::End(punishment) => Key::End(punishment.id),
+            Self::Exception(exception) => Key::Exception(exception.id),
             Self::Escalation(escalation) => Key::Escalation(escalation.warning),
         }
     }
@@ -48,11 +54,16 @@ pub(super) async fn carry_out(daemon: &Arc<Daemon>, due: Due) -> Result<(), Faul
     match due {
         Due::End(punishment) => {
             let Some(request) = undo(&punishment) else { return Ok(()) };
-            ask(daemon, punishment.guild_id, punishment.id, request).await
+            ask(daemon, punishment.guild_id, Some(punishment.id), request).await
+        }
+        Due::Exception(exception) => {
+            let Some(measure) = Measure::of(exception.measure) else { return Ok(()) };
+            let request = SyncExceptionRemove { user: exception.user_id, measure: Some(measure) }.into();
+            ask(daemon, exception.guild_id, None, request).await
         }
         Due::Escalation(escalation) => {
             let Some(request) = follow_up(&escalation) else { return Ok(()) };
-            match ask(daemon, escalation.guild, escalation.warning, request).await {
+            match ask(daemon, escalation.guild, Some(escalation.warning), request).await {
                 Err(fault) if is_final(&fault) => refuse(daemon, &escalation, &fault).await,
                 outcome => outcome,
             }
@@ -63,7 +74,7 @@ pub(super) async fn carry_out(daemon: &Arc<Daemon>, due: Due) -> Result<(), Faul
 async fn ask(
     daemon: &Arc<Daemon>,
     guild: GuildId,
-    because: PunishmentId,
+    because: Option<PunishmentId>,
     request: Request,
 ) -> Result<(), Fault> {
     let invocation = Invocation {
@@ -73,7 +84,7 @@ async fn ask(
         channel: None,
         dry_run: false,
         confirm: None,
-        because: Some(because),
+        because,
         request,
     };
     pipeline::run(Arc::clone(daemon), invocation).await.map(drop)
@@ -133,6 +144,9 @@ async fn refuse(daemon: &Arc<Daemon>, escalation: &Escalation, fault: &Fault) ->
 pub(super) async fn tell(daemon: &Arc<Daemon>, key: Key, fault: &Fault) {
     let details = match key {
         Key::End(id) => format!("punishment {id} has ended and cannot be taken back yet: {fault}"),
+        Key::Exception(id) => {
+            format!("exception {id} has ended and what it kept away cannot apply again yet: {fault}")
+        }
         Key::Escalation(id) => format!("what follows warning {id} cannot be done yet: {fault}"),
     };
     tracing::warn!("{details}");

@@ -65,10 +65,7 @@ impl View<'_> {
     fn fate(&self, link: &Link, one: &Delivered, now: Timestamp) -> Result<Fate, StoreError> {
         let (guild, user, measure) = (link.child_guild_id, one.user, one.measure);
         let ended = measure == Action::Timeout && one.until.is_some_and(|until| until <= now);
-        if ended
-            || self.is_taken_back(guild, user, measure)?
-            || self.exception(guild, user, measure)?.is_some()
-        {
+        if ended || self.is_taken_back(guild, user, measure)? || self.is_overridden(guild, user, measure)? {
             return Ok(Fate::Gone);
         }
         // Where Discord will have to be asked it is counted as ours: the asking comes with the undo.

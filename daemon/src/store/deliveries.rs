@@ -5,6 +5,7 @@ mod again;
 mod anew;
 mod desired;
 mod echo;
+mod excepted;
 mod former;
 mod insert;
 mod listing;
@@ -16,6 +17,7 @@ pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use anew::Stand;
 pub use desired::{DISCARDED, Footing, Stretch};
 pub use echo::Echo;
+pub use excepted::Stopped;
 pub use insert::First;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
@@ -127,7 +129,10 @@ const COLUMNS: &str =
 
 const QUEUED: &str =
     "d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
-    iif(d.action = p.action, p.reason, 'the link to the network is closed, and what it did is taken back') AS reason,
+    iif(d.action = p.action, p.reason,
+        iif((SELECT state FROM guild_relationships r WHERE r.id = d.link_id) = 'active',
+            'the guild makes an exception, and what the network did is taken back',
+            'the link to the network is closed, and what it did is taken back')) AS reason,
     p.delete_seconds, p.expires_at, p.because, d.attempts, d.state, d.not_before, d.trickle
     FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id";
 

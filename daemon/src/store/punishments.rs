@@ -352,7 +352,7 @@ impl Change<'_> {
             self.connection().prepare_cached(sql)?.execute(values)?;
         } else if action.undo().is_some() {
             // They do it themselves again.
-            self.end_exception(guild, user, action)?;
+            self.end_override(guild, user, action)?;
             let sql = "INSERT INTO local_causes VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT DO UPDATE SET until = excluded.until";
             let now = self.now().millis();

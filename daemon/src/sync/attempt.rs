@@ -1,10 +1,11 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
-//! earlier try had no answer is in `earlier`, whether an undo may take something back in `whose`, what the guild's
+//! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, whether an undo may take something back in `whose`, what the guild's
 //! protected roles ask for in `protected`, which roles a mute is made of in `roles`; what follows from the
 //! answer in `outcome`; several by one request are in `bulk`.
 
 mod bulk;
 mod earlier;
+mod excepted;
 mod outcome;
 mod protected;
 pub mod reading;
@@ -155,7 +156,11 @@ impl From<Refusal> for Stop {
 /// Whether a request of the delivery left, where it was applied: it may turn out that it is not needed.
 async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Result<bool, Stop> {
     // What the gates refuse costs no slot of the budget.
-    permit_for(&tools.store.topology(), delivery)?;
+    match permit_for(&tools.store.topology(), delivery).err() {
+        Some(refusal @ Refusal::Excepted(_)) => return excepted::settle(tools, delivery, refusal).await,
+        Some(refusal) => return Err(refusal.into()),
+        None => {}
+    }
     match tools.directory.presence(delivery.guild) {
         Some(Presence::Absent) => return Err(Stop::Absent),
         Some(Presence::Outage) => return Err(Stop::Away),
@@ -227,7 +232,11 @@ async fn send(
         still_open(tools, delivery).await?;
     }
     // The gates once more, now that the request is about to leave: the link may be gone by now.
-    let permit = permit_for(&tools.store.topology(), delivery)?;
+    let permit = match permit_for(&tools.store.topology(), delivery) {
+        // It may have left earlier: the next try finds that out.
+        Err(Refusal::Excepted(_)) => return Err(Stop::Wait(Duration::ZERO)),
+        permit => permit?,
+    };
     let reason = reason.or_else(|| Some(delivery.reason.as_ref()?.audit_reason()));
     let order = Order {
         user: delivery.user,

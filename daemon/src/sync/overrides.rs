@@ -3,6 +3,7 @@
 
 use crate::network::authorise_for;
 use crate::store::{Change, Overridden, Severity, StoreError};
+use wayhaven_shared::operations::exception::ExceptionOrigin;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::SecurityLevel;
 use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, UserId};
@@ -29,6 +30,10 @@ pub fn taken_back_here(
         return Ok(());
     }
     let measure = action.measure();
+    if change.exception(guild, user, measure)?.is_some_and(|one| one.origin == ExceptionOrigin::Command) {
+        // It was agreed that the guild does not apply it.
+        return Ok(());
+    }
     let overridden = change.overridden(guild, user, measure, change.now())?;
     let Some(first) = overridden.first() else { return Ok(()) };
     // Where several mains have delivered it, one that does not give way decides.

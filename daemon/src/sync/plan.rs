@@ -15,8 +15,8 @@ pub struct Step {
     pub state: DeliveryState,
     /// Why, where it is not simply sent.
     pub reason: Option<String>,
-    /// Whether it is not sent because the user is protected: then it also ends nothing that is on its way.
-    pub protected: bool,
+    /// Whether it is not sent because of the user, who is protected or excepted: then it also ends nothing that is on its way.
+    pub spares_older: bool,
 }
 
 /// The deliveries of a punishment decided in `source`: one per active link. A guild that is no main has none.
@@ -24,10 +24,10 @@ pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) 
     let step = |link: &crate::network::LinkRow| {
         let (guild, link) = (link.child, link.id);
         match authorise_for(topology, source, guild, action, user).err() {
-            None => Step { guild, link, state: DeliveryState::Pending, reason: None, protected: false },
+            None => Step { guild, link, state: DeliveryState::Pending, reason: None, spares_older: false },
             Some(refusal) => {
                 let (state, reason) = (refusal.state(), Some(refusal.to_string()));
-                Step { guild, link, state, reason, protected: refusal.is_protection() }
+                Step { guild, link, state, reason, spares_older: refusal.spares_older() }
             }
         }
     };
@@ -37,7 +37,7 @@ pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Freeze, LinkRow, authorise};
+    use crate::network::{Excepted, Freeze, LinkRow, authorise};
     use proptest::prelude::*;
     use wayhaven_shared::operations::setup::Mode;
 
@@ -73,7 +73,8 @@ mod tests {
             let links: Vec<_> = links.into_iter().filter(|link| seen.insert((link.main, link.child))).collect();
             let mains = (1..6).map(|id| (guild(id), frozen.then_some(Freeze::ExceptReversals))).collect();
             let user = |id| UserId::new(id).unwrap();
-            let exceptions = excepted.iter().map(|(child, whom)| (guild(*child), user(*whom), Action::Ban)).collect();
+            let excepted_ban = |(child, whom): &(u64, u64)| ((guild(*child), user(*whom), Action::Ban), Excepted::BY_STAFF);
+            let exceptions = excepted.iter().map(excepted_ban).collect();
             let topology = Topology::new(mains, links.clone()).with_exceptions(exceptions);
             for action in Action::ALL {
                 for step in plan(&topology, guild(source), action, user(1)) {

@@ -89,7 +89,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
             DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
             state => state,
         };
-        if !step.protected {
+        if !step.spares_older {
             supersede(step.guild)?;
         }
         firsts.push(First { guild: step.guild, scope: Scope::Child(step.link), state, reason: step.reason });

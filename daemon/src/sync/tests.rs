@@ -5,6 +5,7 @@ mod amend;
 mod bulk;
 mod closing;
 mod delivery;
+mod exceptions;
 mod freeze;
 mod gap;
 mod gateway;

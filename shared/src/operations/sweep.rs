@@ -61,6 +61,12 @@ fn samples() -> Vec<Request> {
         value("job list", json!({"running": true, "limit": 3})),
         value("job show", json!({"id": "3"})),
         value("job cancel", json!({"id": "3"})),
+        value(
+            "sync exception add",
+            json!({"user": user, "measure": "mute", "until": "7d", "reason": "-x", "lift": true}),
+        ),
+        value("sync exception remove", json!({"user": user, "measure": "timeout"})),
+        value("sync exception list", json!({"user": user, "limit": 10, "cursor": "77"})),
         value("config show", json!({})),
         value("config notifications", json!({"channel": user, "off": true})),
         value("config logchannel", json!({"channel": user, "unset": true})),

@@ -90,6 +90,8 @@ identifiers! {
     ProtectionId, "protection", [];
     /// A job in the store.
     JobId, "job", [];
+    /// An exception in the store: what a guild does not apply to somebody.
+    ExceptionId, "exception", [];
 }
 
 #[cfg(test)]

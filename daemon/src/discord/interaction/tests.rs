@@ -155,6 +155,12 @@ fn samples() -> Vec<Request> {
         ("protect add", json!({"user": user, "role": user, "note": "x"})),
         ("protect remove", json!({"user": user, "role": user})),
         ("protect list", json!({"limit": 10, "cursor": "77"})),
+        (
+            "sync exception add",
+            json!({"user": user, "measure": "mute", "until": "7d", "reason": "x", "lift": true}),
+        ),
+        ("sync exception remove", json!({"user": user, "measure": "timeout"})),
+        ("sync exception list", json!({"user": user, "limit": 10, "cursor": "77"})),
         ("punishment amend", json!({"id": "42", "reason": "-x"})),
         (
             "punishment revert",

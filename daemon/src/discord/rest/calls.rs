@@ -54,6 +54,9 @@ pub struct MemberView {
     /// When they joined; nothing for guests.
     #[serde(default)]
     pub joined_at: Option<Timestamp>,
+    /// When the timeout ends that they have, or had last.
+    #[serde(default)]
+    pub communication_disabled_until: Option<Timestamp>,
 }
 
 /// What a punishment's request carries beside its permit.

@@ -168,7 +168,7 @@ impl Change<'_> {
         }
     }
 
-    /// A guild's own command does what it does not apply of others: its exception ends.
+    /// A guild's own command does what it does not apply of others: its staff's exception ends.
     pub(super) fn own_hand_ends_exception(&self, id: DeliveryId) -> Result<(), StoreError> {
         if !self.topology_here()?.has_exceptions() {
             return Ok(());
@@ -183,6 +183,6 @@ impl Change<'_> {
             ))
         };
         let own = self.connection().prepare_cached(sql)?.query_row([Sql(id)], read).optional()?;
-        own.map_or(Ok(()), |(guild, user, action)| self.end_exception(guild, user, action).map(drop))
+        own.map_or(Ok(()), |(guild, user, action)| self.end_override(guild, user, action))
     }
 }

@@ -1,9 +1,11 @@
 //! Whose what stands in a guild is: what an undo may touch.
 
 use super::APPLIED_AGAIN;
+use super::excepted::HAS_ENDED;
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, named_params, params};
+use wayhaven_shared::operations::exception::ExceptionOrigin;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
 
@@ -64,6 +66,8 @@ enum Causes {
     OfLinks,
     /// Also those that were left there when their link was closed: nobody but the guild's own staff lifts them.
     AndKept,
+    /// Those alone: the guild does not apply what came along its links.
+    Kept,
 }
 
 /// What is known of those deliveries.
@@ -104,10 +108,40 @@ impl View<'_> {
         undo: Option<DeliveryId>,
     ) -> Result<Judged, StoreError> {
         let measure = measure.measure();
+        let excepted = self.exception(guild, user, measure)?.map(|exception| exception.origin);
+        if let Some(undo) = undo
+            && excepted != Some(ExceptionOrigin::Command)
+            && self.is_for_an_exception(undo)?
+        {
+            return Ok(Judged::Leave(HAS_ENDED.to_owned()));
+        }
+        self.judge(guild, user, source, measure, undo, excepted)
+    }
+
+    /// The same of what an exception that is asked for is to take back.
+    pub(super) fn judge_lift(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+        measure: Action,
+    ) -> Result<Judged, StoreError> {
+        self.judge(guild, user, source, measure, None, Some(ExceptionOrigin::Command))
+    }
+
+    fn judge(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+        measure: Action,
+        undo: Option<DeliveryId>,
+        excepted: Option<ExceptionOrigin>,
+    ) -> Result<Judged, StoreError> {
         if self.is_done_locally(guild, user, measure)? {
             return Ok(Judged::Leave(format!("{} there by its own staff", measure.past())));
         }
-        if self.exception(guild, user, measure)?.is_some() {
+        if excepted == Some(ExceptionOrigin::Override) {
             return Ok(Judged::Leave("taken back there by its own staff".to_owned()));
         }
         let standing = self.standing(guild, user, measure, undo)?;
@@ -117,7 +151,11 @@ impl View<'_> {
         if standing.ours == 0 && standing.unknown == 0 {
             return Ok(Judged::Leave(format!("they were {} there already", measure.past())));
         }
-        if self.has_other_cause(guild, user, source, measure, Causes::AndKept)? {
+        let causes = match excepted {
+            Some(_) => Causes::Kept,
+            None => Causes::AndKept,
+        };
+        if self.has_other_cause(guild, user, source, measure, causes)? {
             return Ok(Judged::Leave(format!("another network's {measure} remains")));
         }
         Ok(match standing.asked.filter(|_| standing.ours == 0) {
@@ -140,7 +178,13 @@ impl View<'_> {
         let measure = measure.measure();
         Ok(if self.is_done_locally(guild, user, measure)? {
             Some("what its own staff did remains")
-        } else if self.has_other_cause(guild, user, guild, measure, Causes::AndKept)? {
+        } else if self.has_other_cause(
+            guild,
+            user,
+            guild,
+            measure,
+            self.causes_there(guild, user, measure)?,
+        )? {
             Some("another network's punishment remains")
         } else {
             None
@@ -224,7 +268,27 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn has_mains_cause(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
-        self.has_other_cause(guild, user, guild, measure.measure(), Causes::OfLinks)
+        let measure = measure.measure();
+        match self.causes_there(guild, user, measure)? {
+            Causes::Kept => Ok(false),
+            _ => self.has_other_cause(guild, user, guild, measure, Causes::OfLinks),
+        }
+    }
+
+    /// Whose punishments are causes in the guild: where it has asked for an exception, none of a main's that it is linked to.
+    fn causes_there(&self, guild: GuildId, user: UserId, measure: Action) -> Result<Causes, StoreError> {
+        let excepted = self.exception(guild, user, measure)?;
+        let asked = excepted.is_some_and(|one| one.origin == ExceptionOrigin::Command);
+        Ok(if asked { Causes::Kept } else { Causes::AndKept })
+    }
+
+    /// Whether the guild's own staff have taken back what mains have decided, and it is respected.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_overridden(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
+        let exception = self.exception(guild, user, measure)?;
+        Ok(exception.is_some_and(|one| one.origin == ExceptionOrigin::Override))
     }
 
     /// How many other kicks of the user were carried out there by requests that left since then: each has an entry of its
@@ -322,13 +386,13 @@ impl View<'_> {
                AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded')
                AND (d.state <> 'held' OR (d.sent = 1 AND (d.lifted IS NULL OR d.echo > d.lifted)))
                AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)
-               AND (r.id IS NULL OR r.state = 'active' OR (?6 AND r.state <> 'closing' AND r.undone = 0))
+               AND (r.id IS NULL OR (?7 AND r.state = 'active') OR (?6 AND r.state NOT IN ('active', 'closing') AND r.undone = 0))
                AND NOT {})",
             is_taken_back_along_its_link()
         );
-        let kept = causes == Causes::AndKept;
+        let (kept, linked) = (causes != Causes::OfLinks, causes != Causes::Kept);
         let now = self.now().millis();
-        let values = params![Sql(guild), Sql(user), Sql(source), measure.word(), now, kept];
+        let values = params![Sql(guild), Sql(user), Sql(source), measure.word(), now, kept, linked];
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 }

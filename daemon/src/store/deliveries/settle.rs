@@ -43,6 +43,7 @@ impl Change<'_> {
             }
             if settlement.state.is_final() {
                 self.ended_so(id, settlement.state)?;
+                self.follow_exception(id)?;
             }
             return Ok(true);
         }
@@ -52,6 +53,9 @@ impl Change<'_> {
              WHERE delivery_id = ?1";
         let values = params![Sql(id), attempts, sent, settlement.was_there];
         self.connection().prepare_cached(sql)?.execute(values)?;
+        if settlement.state == DeliveryState::Applied {
+            self.follow_exception(id)?;
+        }
         Ok(false)
     }
 

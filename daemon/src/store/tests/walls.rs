@@ -98,6 +98,39 @@ async fn an_undo_of_a_delivery_goes_along_the_closing_link_by_which_that_was_sen
 }
 
 #[tokio::test]
+async fn along_an_active_link_a_delivery_is_taken_back_alone_where_an_exception_was_asked_for_and_nowhere_else()
+ {
+    let (store, _home) = network().await;
+    let shell = shell(&store);
+    shell.execute_batch(&delivery(1, 2, "child", "1", "ban", 7)).unwrap();
+    shell.execute_batch(&delivery(1, 3, "child", "2", "ban", 7)).unwrap();
+    let undo = |of: u64, link: &str| delivery(1, of, "child", link, "unban", 7);
+    let except = |of: u64, whom: u64, measure: &str, origin: &str| {
+        let sql = format!(
+            "DELETE FROM exceptions; INSERT INTO exceptions (guild_id, user_id, measure, origin, since)
+             VALUES ({of}, {whom}, '{measure}', '{origin}', 0)"
+        );
+        shell.execute_batch(&sql).unwrap();
+    };
+    except(2, 7, "ban", "command");
+    assert!(refused(&store, &undo(2, "1")).contains("zero-leak"), "it has not left");
+    shell.execute_batch("UPDATE deliveries SET state = 'applied', sent = 1").unwrap();
+    for (of, whom, measure, origin) in [
+        (3, 7, "ban", "command"),
+        (2, 8, "ban", "command"),
+        (2, 7, "mute", "command"),
+        (2, 7, "ban", "override"),
+    ] {
+        except(of, whom, measure, origin);
+        assert!(refused(&store, &undo(2, "1")).contains("zero-leak"), "{of} {whom} {measure} {origin}");
+    }
+    except(2, 7, "ban", "command");
+    assert!(refused(&store, &undo(3, "2")).contains("zero-leak"), "another child's");
+    assert!(refused(&store, &undo(2, "2")).contains("zero-leak"), "by another link");
+    shell.execute_batch(&undo(2, "1")).unwrap();
+}
+
+#[tokio::test]
 async fn a_main_that_is_none_any_more_delivers_nothing() {
     let (store, _home) = network().await;
     shell(&store).execute_batch("UPDATE guild_settings SET is_main = 0 WHERE guild_id = 1").unwrap();

@@ -51,6 +51,10 @@ fn with_the_lane(deliveries: Vec<Queued>, settle: impl Fn(&Queued) -> Option<Set
 }
 
 fn not_sent((delivery, refusal): (Queued, Refusal)) -> Tried {
+    if matches!(refusal, Refusal::Excepted(_)) {
+        // It may have left earlier, which is found out of each by itself.
+        return Tried { settlement: None, delivery, fate: Fate::Alone };
+    }
     let settlement = settled(refusal.state(), Some(refusal.to_string()), delivery.attempts);
     Tried { delivery, settlement: Some(settlement), fate: Fate::Done }
 }

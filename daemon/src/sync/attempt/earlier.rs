@@ -20,7 +20,7 @@ pub(super) async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, St
     }
 }
 
-async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
+pub(super) async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     let route = Rest::banned_route(delivery.guild);
     let slot = tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
     let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;

@@ -215,7 +215,7 @@ async fn what_the_staff_lifted_is_ours_no_more_whoever_did_it_again() {
             .daemon
             .store()
             .write(move |change| Ok(change.end_exception(guild(child), user(victim), Action::Ban)?));
-        assert!(ended.await.unwrap());
+        assert!(ended.await.unwrap().is_some());
     };
     end_exception().await;
     sandbox.people().had_banned(child, victim, None).unwrap();
