@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -32,6 +32,10 @@ pub struct Registry(Mutex<HashMap<JobId, watch::Sender<bool>>>);
 impl Registry {
     fn running(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<bool>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(&self, id: JobId) {
+        self.running().entry(id).or_insert_with(|| watch::Sender::new(false));
     }
 
     /// Whether a job goes on here.
@@ -141,15 +145,26 @@ where
     F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
 {
     let cursor = new.cursor.clone();
+    let reserving = Arc::clone(daemon);
+    let reserved = Arc::new(OnceLock::new());
+    let remember = Arc::clone(&reserved);
     let begin = move |change: &crate::store::Change<'_>| {
         if let Some(job) = change.running_job(new.kind, new.guild)? {
             let message = format!("job {} does that in guild {} already", job.id, new.guild);
             let hint = format!("job show {0} tells how far it is, job cancel {0} ends it", job.id);
             return Err(Fault::conflict(message).hint(hint));
         }
-        Ok(change.begin_job(&new)?)
+        let id = change.begin_job(&new)?;
+        // Before anybody sees the row: whoever takes up jobs that nobody works at leaves this one alone.
+        reserving.jobs().reserve(id);
+        let _ = remember.set(id);
+        Ok(id)
     };
-    let id = daemon.store().write(begin).await?;
+    let id = daemon.store().write(begin).await.inspect_err(|_| {
+        if let Some(id) = reserved.get() {
+            daemon.jobs().running().remove(id);
+        }
+    })?;
     let ended = go_on(daemon, id, cursor, work);
     // Whoever waits longer is told where to look.
     let _ = tokio::time::timeout(PATIENCE, ended).await;
@@ -168,8 +183,7 @@ where
     W: FnOnce(Running, Value) -> F + Send + 'static,
     F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
 {
-    let (cancel, cancelled) = watch::channel(false);
-    daemon.jobs().running().insert(id, cancel);
+    let cancelled = daemon.jobs().running().entry(id).or_insert_with(|| watch::Sender::new(false)).subscribe();
     let running = Running { daemon: Arc::clone(daemon), id, cancelled, told: None, noted: None };
     let daemon = Arc::clone(daemon);
     let task = tokio::spawn(async move {

@@ -80,6 +80,7 @@ fn every_key_can_be_set_by_its_variable() {
             "discord.api_base" => "https://example.org",
             "log.level" => "trace",
             "moderation.direct_messages" => "false",
+            "network.reconcile_every" => "2d",
             _ => "77",
         };
         let settings = load("", "", &[(key.variable().as_str(), value)]).unwrap();
