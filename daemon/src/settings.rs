@@ -14,6 +14,7 @@ pub use keys::{KEYS, Key};
 pub use reload::Reloaded;
 pub use sources::Sources;
 
+use crate::network::Budgets;
 use secrecy::SecretString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,8 @@ pub struct NetworkSettings {
     pub mains: Vec<GuildId>,
     /// The other bots whose word counts in a main, each once.
     pub bots: Vec<UserId>,
+    /// How much is propagated before somebody has to approve it.
+    pub budgets: Budgets,
 }
 
 /// What holds for every punishment.

@@ -9,6 +9,7 @@ pub mod ban;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+pub mod hold;
 pub mod kick;
 pub mod mute;
 pub mod paths;
@@ -69,6 +70,9 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
+            SyncHolds => Holds, "sync holds", Admin, Everywhere, Read;
+            SyncApprove => HoldsDecided, "sync approve", Admin, Everywhere, Severe;
+            SyncDiscard => HoldsDecided, "sync discard", Admin, Everywhere, Severe;
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
@@ -102,6 +106,7 @@ use config::{
     ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
+use hold::{Holds, HoldsDecided, SyncApprove, SyncDiscard, SyncHolds};
 use kick::Kick;
 use mute::{Mute, Unmute};
 use paths::{PathList, Paths};
@@ -250,6 +255,8 @@ impl Request {
     pub fn check(&self) -> Result<(), Fault> {
         match self {
             Self::PunishmentRevert(revert) => revert.meant().map(drop),
+            Self::SyncApprove(approve) => hold::which(approve.id, approve.all, "sync approve").map(drop),
+            Self::SyncDiscard(discard) => hold::which(discard.id, discard.all, "sync discard").map(drop),
             _ => Ok(()),
         }
     }

@@ -13,7 +13,9 @@ mod warnings;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
-pub use identifier::{ChannelId, DeliveryId, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, UserId};
+pub use identifier::{
+    ChannelId, DeliveryId, GuildId, HoldId, LinkId, ProtectionId, PunishmentId, RoleId, UserId,
+};
 pub use span::Span;
 pub use text::Untrusted;
 pub use timestamp::Timestamp;

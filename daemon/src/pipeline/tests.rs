@@ -41,6 +41,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         }
         "config warnings" => json!({ "steps": "3:timeout:1h" }),
         "config audit" => json!({ "state": "off" }),
+        "sync approve" | "sync discard" => json!({ "all": true }),
         _ => json!({}),
     };
     serde_json::from_value(json!({ "operation": definition.name, "arguments": arguments })).unwrap()

@@ -87,6 +87,12 @@ keys! {
     TEST_GUILD = "discord.test_guild", ["TEST_GUILD_ID"], "none", "A guild for trying things out";
     MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
     BOTS = "network.bots", [], "none", "Other bots whose punishments in a main count like a person's";
+    BUDGET = "network.budget", [], "standard",
+        "How much is propagated before somebody has to approve it: standard, or strict (5/1m and 20/5m)";
+    MODERATOR_BUDGET = "network.moderator_budget", [], "30/1m",
+        "What one moderator propagates before the rest is held, as 30/1m";
+    NETWORK_BUDGET = "network.network_budget", [], "100/5m",
+        "What all moderators of a main propagate together before the rest is held, as 100/5m";
     DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
         "Whether users are told of a ban, kick or warning by direct message before it, true or false";
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";

@@ -26,6 +26,7 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         not_before: None,
         alone: false,
         because: None,
+        hold: None,
         instead_of: None,
     }
 }
