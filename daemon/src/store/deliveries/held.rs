@@ -27,12 +27,12 @@ impl Change<'_> {
         action: Action,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE deliveries AS d SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
+            "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
              WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?5 AND state IN {OPEN}
-               AND (action <> ?6 OR (state = 'held' AND {NOT_APPROVED}))
+               AND (action <> ?6 OR (state = 'held' AND {}))
                AND (SELECT source_guild FROM punishments WHERE event_id = punishment_id) = ?4
-             RETURNING {}",
-            RETURNED.replace("deliveries.", "d.")
+             RETURNING {RETURNED}",
+            NOT_APPROVED.replace("d.", "deliveries.")
         );
         let (measure, word) = (action.measure().word(), action.word());
         let values = params![Sql(guild), Sql(user), self.now().millis(), Sql(source), measure, word];

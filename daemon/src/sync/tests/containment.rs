@@ -4,6 +4,7 @@ mod edges;
 mod maximum;
 
 use super::hand::by_hand;
+use crate::invocation::{Actor, Invocation};
 use crate::network::{Budget, Budgets};
 use crate::testing::{TestDaemon, asked, by_member, confirmed, guild, sandbox, user};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::{Reply, Request};
-use wayhaven_shared::value::{HoldId, PunishmentId};
+use wayhaven_shared::value::{HoldId, PunishmentId, RoleId};
 
 /// So many a minute for a moderator, so many in five for a network.
 fn budgets(moderator: u32, network: u32) -> Budgets {
@@ -41,10 +42,14 @@ async fn again(sandbox: &Sandbox, home: Arc<TempDir>, moderator: u32, network: u
     test
 }
 
-/// What a member of the main asks for, and what Wayhaven stored.
+/// What a moderator of the main asks for, and what Wayhaven stored.
 async fn by(test: &TestDaemon, sandbox: &Sandbox, who: u64, request: Request) -> Punished {
-    let asked = by_member(who, sandbox.main_guild(), permissions::ADMINISTRATOR, request);
-    test.ask(asked).await.unwrap().punished().cloned().unwrap()
+    let main = sandbox.main_guild();
+    let asked = by_member(who, main, permissions::ADMINISTRATOR, request);
+    let roles = RoleId::new(sandbox.role(main, "Moderator")).into_iter().collect();
+    let (user, permissions, resolved) = (user(who), permissions::ADMINISTRATOR, Vec::new());
+    let actor = Actor::Member { user, roles, permissions, resolved };
+    test.ask(Invocation { actor, ..asked }).await.unwrap().punished().cloned().unwrap()
 }
 
 async fn ban(test: &TestDaemon, sandbox: &Sandbox, who: u64, whom: u64) -> PunishmentId {
@@ -290,7 +295,7 @@ async fn what_was_asked_for_says_that_it_is_held_and_its_plan_says_it_before() {
     let request: Request = Ban::new(user(victims[1])).into();
     let main = sandbox.main_guild();
     let asked = by_member(sandbox.moderator(), main, permissions::ADMINISTRATOR, request.clone());
-    let plan = test.ask(crate::invocation::Invocation { dry_run: true, ..asked }).await.unwrap();
+    let plan = test.ask(Invocation { dry_run: true, ..asked }).await.unwrap();
     let plan = plan.punished().unwrap();
     assert_eq!((plan.deliveries.held, plan.deliveries.total()), (1, 1));
     assert!(plan.plan[0].reason.as_ref().unwrap().contains("over the moderator's budget"), "{plan:?}");
