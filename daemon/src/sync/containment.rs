@@ -89,10 +89,7 @@ pub(super) fn contain(
     Ok(Some(opened.id))
 }
 
-/// Stores that a punishment was propagated, where it was and counts.
-///
-/// # Errors
-/// Where the store fails.
+/// Whether a punishment is propagated, now or later, and counts towards the budgets.
 pub(super) fn counts(new: &NewPunishment, steps: &[Step]) -> bool {
     is_counted(new) && steps.iter().any(reaches)
 }

@@ -107,12 +107,12 @@ async fn foresee_hold(
     guild: GuildId,
     action: Action,
     user: UserId,
-    steps: &mut Vec<Step>,
+    steps: &mut [Step],
 ) -> Result<(), Fault> {
     let actor = &cx.invocation.actor;
     let moderator = actor.user();
     let new = NewPunishment { moderator, ..NewPunishment::new(guild, user, action, actor.origin()) };
-    let (budgets, planned) = (cx.daemon.store().budgets(), steps.clone());
+    let (budgets, planned) = (cx.daemon.store().budgets(), steps.to_vec());
     let look = move |view: &View<'_>| Ok(why_held(view, budgets, &new, &planned)?);
     let Some(kind) = cx.daemon.store().read(look).await? else { return Ok(()) };
     for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
