@@ -86,6 +86,7 @@ impl Daemon {
     /// Puts others in their place, for whoever asks from now on.
     pub fn set_settings(&self, settings: Settings) {
         self.directory().accounts().listen_to(settings.network.bots.clone());
+        self.store().set_budgets(settings.network.budgets);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 

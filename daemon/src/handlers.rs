@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod daemon;
 mod exception;
+mod hold;
 mod job;
 mod paths;
 mod protect;

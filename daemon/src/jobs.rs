@@ -183,7 +183,8 @@ where
     W: FnOnce(Running, Value) -> F + Send + 'static,
     F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
 {
-    let cancelled = daemon.jobs().running().entry(id).or_insert_with(|| watch::Sender::new(false)).subscribe();
+    let cancelled =
+        daemon.jobs().running().entry(id).or_insert_with(|| watch::Sender::new(false)).subscribe();
     let running = Running { daemon: Arc::clone(daemon), id, cancelled, told: None, noted: None };
     let daemon = Arc::clone(daemon);
     let task = tokio::spawn(async move {

@@ -1,12 +1,14 @@
 //! Who may reach whom. ZERO-LEAK's first wall: a [`Permit`] is made here and nowhere else.
 
 mod bulk;
+mod containment;
 mod excepted;
 mod permit;
 mod protection;
 mod topology;
 
 pub use bulk::{BulkPermit, Gathered, bulk_permit};
+pub use containment::{Budget, Budgets};
 pub use excepted::{Excepted, Exceptions};
 pub use permit::{GuildChannel, Permit, Refusal, authorise, authorise_for, permit_for};
 pub use protection::{Protection, Shield};

@@ -14,6 +14,7 @@ pub use keys::{KEYS, Key};
 pub use reload::Reloaded;
 pub use sources::Sources;
 
+use crate::network::Budgets;
 use secrecy::SecretString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ pub struct NetworkSettings {
     pub nonmember_bans_per_day: u64,
     /// How often each child is compared with what its mains have decided.
     pub reconcile_every: Duration,
+    /// How much is propagated before somebody has to approve it.
+    pub budgets: Budgets,
 }
 
 /// What holds for every punishment.

@@ -18,8 +18,8 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
-use crate::sync::closing;
 use crate::sync::ingest::Ingest;
+use crate::sync::{closing, containment};
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -146,6 +146,7 @@ pub(crate) async fn start(
 ) -> Result<(Arc<Daemon>, UnixListener), Fault> {
     // 4. The store.
     let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
+    store.set_budgets(settings.network.budgets);
     let interrupted = store.write(|change| Ok(change.audit_interrupted()?)).await?;
     if interrupted > 0 {
         tracing::warn!("{interrupted} requests were interrupted when the daemon ended last");
@@ -170,6 +171,7 @@ pub(crate) async fn start(
     let ingest = Ingest::start(tools, engine.clone()).await?;
     // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
     tokio::spawn(closing::keep(store.clone(), engine.clone()));
+    tokio::spawn(containment::go_on(store.clone()));
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;

@@ -17,6 +17,7 @@ mod exceptions;
 mod freeze;
 mod gap;
 mod guilds;
+mod holds;
 mod identifies;
 mod jobs;
 mod journal;
@@ -45,6 +46,7 @@ pub use exceptions::NewException;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
+pub use holds::{Decided, HoldOf, HoldRow, Opened};
 pub use identifies::Identified;
 pub use jobs::NewJob;
 pub use journal::Awaited;
@@ -57,7 +59,7 @@ pub use warnings::Escalation;
 pub use writer::{Change, Released};
 
 use crate::clock::Clock;
-use crate::network::Topology;
+use crate::network::{Budgets, Topology};
 use futures::future::BoxFuture;
 use readers::Readers;
 use rusqlite::Connection;
@@ -176,6 +178,8 @@ struct Shared {
     audited: watch::Sender<u64>,
     directs: watch::Sender<Directs>,
     epoch: String,
+    /// What is propagated before the rest is held. Not stored: the settings say it.
+    budgets: RwLock<Budgets>,
 }
 
 impl Store {
@@ -200,6 +204,7 @@ impl Store {
         let (outbox, committed) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
+            budgets: RwLock::new(Budgets::STANDARD),
             topology: RwLock::new(Arc::new(view.topology()?)),
             sequence: watch::Sender::new(view.last_event()?),
             outbox,
@@ -268,6 +273,16 @@ impl Store {
         work: impl FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         Readers::read(Arc::clone(&self.readers), work).await
+    }
+
+    /// How much is propagated from now on before the rest is held.
+    pub fn set_budgets(&self, budgets: Budgets) {
+        *self.shared.budgets.write().unwrap_or_else(PoisonError::into_inner) = budgets;
+    }
+
+    /// How much is propagated before the rest is held.
+    pub fn budgets(&self) -> Budgets {
+        *self.shared.budgets.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The links as they are committed.

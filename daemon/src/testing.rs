@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::connection;
 use crate::invocation::Invocation;
-use crate::network::LinkState;
+use crate::network::{Budget, Budgets, LinkState};
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, Terms, View};
@@ -73,6 +73,9 @@ pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
     settings.discord.requests_per_second = 5_000;
     // Most tests are about deliveries, which would wait for these; those about direct messages turn them on.
     settings.moderation.direct_messages = false;
+    // Nor are they about how much is propagated before somebody has to approve it.
+    let lifted = Budget { most: 10_000, seconds: 1 };
+    settings.network.budgets = Budgets { moderator: lifted, network: lifted };
     let place = Environment { home: Some(home.into()), runtime: None };
     let layout = Layout::new(&place).unwrap();
     for directory in [&layout.data, &layout.state, &layout.logs] {

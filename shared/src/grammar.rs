@@ -133,6 +133,8 @@ pub fn confirmation(request: &Request) -> String {
             [only] => text(only),
             several => Some(format!("{} {}", several.len(), argument.get_id())),
         },
+        // Of a flag it is the name that says something.
+        Value::Bool(set) => set.then(|| argument.get_id().to_string()),
         value => text(value),
     };
     given(first)
@@ -215,6 +217,8 @@ mod tests {
         assert_eq!(confirmation(&parse("punishment revert", &["42", "--reason=x"])), "42");
         assert_eq!(confirmation(&parse("punishment revert", &["42", "43", "44"])), "3 punishments");
         assert_eq!(confirmation(&parse("punishment revert", &["--since=2h", "--moderator=77"])), "77");
+        assert_eq!(confirmation(&parse("sync approve", &["3"])), "3");
+        assert_eq!(confirmation(&parse("sync approve", &["--all"])), "all");
         assert_eq!(confirmation(&parse("punishment list", &["--user=7"])), "punishment list");
     }
 

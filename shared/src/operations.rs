@@ -10,6 +10,7 @@ pub mod config;
 pub mod daemon;
 pub mod delivery;
 pub mod exception;
+pub mod hold;
 pub mod job;
 pub mod kick;
 pub mod mute;
@@ -79,6 +80,9 @@ macro_rules! operations {
             SyncExceptionAdd => ExceptionChanged, "sync exception add", Admin, Everywhere, Moderate;
             SyncExceptionRemove => ExceptionChanged, "sync exception remove", Admin, Everywhere, Moderate;
             SyncExceptionList => Exceptions, "sync exception list", Admin, Everywhere, Read;
+            SyncHolds => Holds, "sync holds", Admin, Everywhere, Read;
+            SyncApprove => HoldsDecided, "sync approve", Admin, Everywhere, Severe;
+            SyncDiscard => HoldsDecided, "sync discard", Admin, Everywhere, Severe;
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
@@ -115,6 +119,7 @@ use config::{
 };
 use daemon::{DaemonStop, DaemonStopping};
 use exception::{ExceptionChanged, Exceptions, SyncExceptionAdd, SyncExceptionList, SyncExceptionRemove};
+use hold::{Holds, HoldsDecided, SyncApprove, SyncDiscard, SyncHolds};
 use job::{Job, JobCancel, JobCancelled, JobList, JobShow, Jobs};
 use kick::Kick;
 use mute::{Mute, Unmute};
@@ -271,6 +276,8 @@ impl Request {
     pub fn check(&self) -> Result<(), Fault> {
         match self {
             Self::PunishmentRevert(revert) => revert.meant().map(drop),
+            Self::SyncApprove(approve) => hold::which(approve.id, approve.all, "sync approve").map(drop),
+            Self::SyncDiscard(discard) => hold::which(discard.id, discard.all, "sync discard").map(drop),
             _ => Ok(()),
         }
     }

@@ -15,7 +15,8 @@ mod warnings;
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use identifier::{
-    ChannelId, DeliveryId, ExceptionId, GuildId, JobId, LinkId, ProtectionId, PunishmentId, RoleId, UserId,
+    ChannelId, DeliveryId, ExceptionId, GuildId, HoldId, JobId, LinkId, ProtectionId, PunishmentId, RoleId,
+    UserId,
 };
 pub use span::Span;
 pub use text::Untrusted;

@@ -144,6 +144,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         deliveries: recorded.deliveries,
         told: recorded.told,
         action: None,
+        hold: recorded.hold,
         plan: Vec::new(),
         warnings,
     })

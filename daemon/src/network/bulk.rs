@@ -89,6 +89,7 @@ mod tests {
             state: DeliveryState::Pending,
             not_before: None,
             because: None,
+            hold: None,
             instead_of: None,
             trickle: false,
             alone: false,

@@ -4,7 +4,7 @@ use super::{Excepted, LinkState, Topology};
 use crate::store::{Queued, Scope};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{ChannelId, GuildId, LinkId, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, HoldId, LinkId, UserId};
 
 /// Leave to do one action in one guild. There are two kinds: *local*, in the guild where it was asked for, and
 /// *authorised*, along an active link of the guild where it was decided, or an undo along a closing one. The guild of a request is read from
@@ -54,6 +54,9 @@ pub enum Refusal {
     /// Gate 5.
     #[error("the network is frozen")]
     Frozen,
+    /// Gate 5: somebody has to approve it.
+    #[error("hold {0}: sync approve {0} sends it, sync discard {0} never does")]
+    Held(HoldId),
     /// Gate 6: the guild where it would be done protects the user.
     #[error("protected there")]
     Protected,
@@ -76,12 +79,14 @@ impl Refusal {
         self.is_protection() || matches!(self, Self::Excepted(_))
     }
 
-    /// Where a delivery that meets this refusal stands: only a freeze is waited for.
+    /// Whether it is waited for: a freeze, and what somebody has to approve.
+    pub fn is_waited_for(self) -> bool {
+        matches!(self, Self::Frozen | Self::Held(_))
+    }
+
+    /// Where a delivery that meets this refusal stands.
     pub fn state(self) -> DeliveryState {
-        match self {
-            Self::Frozen => DeliveryState::Held,
-            _ => DeliveryState::Skipped,
-        }
+        if self.is_waited_for() { DeliveryState::Held } else { DeliveryState::Skipped }
     }
 }
 
@@ -99,7 +104,12 @@ pub fn permit_for(topology: &Topology, delivery: &Queued) -> Result<Permit, Refu
         }
         Scope::Origin => Err(Refusal::NotLinked),
         Scope::Child(_) => {
-            authorise_for(topology, delivery.source, delivery.guild, delivery.action, delivery.user)
+            let Queued { source, guild, action, user, hold, .. } = *delivery;
+            let permit = authorise_for(topology, source, guild, action, user);
+            match hold.filter(|hold| topology.awaits(*hold)) {
+                Some(hold) if matches!(permit, Ok(_) | Err(Refusal::Frozen)) => Err(Refusal::Held(hold)),
+                _ => permit,
+            }
         }
     }
 }

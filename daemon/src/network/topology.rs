@@ -4,7 +4,7 @@ use super::{Excepted, Exceptions, Protection};
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{GuildId, LinkId, UserId};
+use wayhaven_shared::value::{GuildId, HoldId, LinkId, UserId};
 
 /// What a link authorises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Topology {
     children: HashSet<GuildId>,
     protection: Protection,
     exceptions: Exceptions,
+    /// Holds that nobody has decided about.
+    holds: HashSet<HoldId>,
 }
 
 impl Topology {
@@ -97,7 +99,7 @@ impl Topology {
             children.insert(link.child);
             of_main.push(link);
         }
-        Self { mains, frozen, children, protection: Protection::default(), exceptions: Exceptions::new() }
+        Self { mains, frozen, children, ..Self::default() }
     }
 
     /// The same with those whom nobody may punish.
@@ -116,6 +118,17 @@ impl Topology {
     pub fn with_exceptions(mut self, exceptions: Exceptions) -> Self {
         self.exceptions = exceptions;
         self
+    }
+
+    /// The same with these holds, which nobody has decided about.
+    #[must_use]
+    pub fn with_holds(self, holds: HashSet<HoldId>) -> Self {
+        Self { holds, ..self }
+    }
+
+    /// Whether the hold waits for somebody's approval.
+    pub fn awaits(&self, hold: HoldId) -> bool {
+        self.holds.contains(&hold)
     }
 
     /// Whether any guild has an exception.

@@ -5,6 +5,7 @@ use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox, user};
 use serde_json::json;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
+use wayhaven_shared::event::Change;
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::ban::Ban;
@@ -44,6 +45,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         }
         "config warnings" => json!({ "steps": "3:timeout:1h" }),
         "config audit" => json!({ "state": "off" }),
+        "sync approve" | "sync discard" => json!({ "all": true }),
         _ => json!({}),
     };
     serde_json::from_value(json!({ "operation": definition.name, "arguments": arguments })).unwrap()

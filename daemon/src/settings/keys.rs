@@ -91,6 +91,12 @@ keys! {
         "Bans of non-members that a backfill sends to one guild a day at most, 1 to 100000";
     RECONCILE_EVERY = "network.reconcile_every", [], "1d",
         "How often each child is compared with what its mains have decided, 1h to 30d";
+    BUDGET = "network.budget", [], "standard",
+        "How much is propagated before somebody has to approve it: standard, or strict (5/1m and 20/5m)";
+    MODERATOR_BUDGET = "network.moderator_budget", [], "30/1m",
+        "What one moderator propagates before the rest is held, as 30/1m";
+    NETWORK_BUDGET = "network.network_budget", [], "100/5m",
+        "What all moderators of a main propagate together before the rest is held, as 100/5m";
     DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
         "Whether users are told of a ban, kick or warning by direct message before it, true or false";
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";

@@ -6,6 +6,7 @@ use super::{
     DiscordSettings, LogLevel, LogSettings, ModerationSettings, NetworkSettings, Origin, Setting, Settings,
     one_line, token,
 };
+use crate::network::{Budget, Budgets};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -44,6 +45,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
             bots: reader.many(&keys::BOTS, Vec::new())?,
             nonmember_bans_per_day: reader.nonmember_bans()?,
             reconcile_every: reader.reconcile_every()?,
+            budgets: reader.budgets()?,
         },
         moderation: ModerationSettings {
             direct_messages: reader.flag(&keys::DIRECT_MESSAGES)?.unwrap_or(true),
@@ -176,6 +178,33 @@ impl Reader {
             self.show(key, words.join(", "), origins);
         }
         Ok(once)
+    }
+
+    /// Each budget as it was set by itself, or as the preset has it.
+    fn budgets(&mut self) -> Result<Budgets, Fault> {
+        let preset = self.one(&keys::BUDGET, |text| {
+            Budgets::preset(text).ok_or_else(|| "it must be standard or strict".to_owned())
+        })?;
+        let (preset, origin) = preset.map_or((Budgets::STANDARD, None), |(preset, at)| (preset, Some(at)));
+        let moderator = self.budget(&keys::MODERATOR_BUDGET, preset.moderator, origin.as_ref())?;
+        let network = self.budget(&keys::NETWORK_BUDGET, preset.network, origin.as_ref())?;
+        Ok(Budgets { moderator, network })
+    }
+
+    fn budget(
+        &mut self,
+        key: &'static Key,
+        otherwise: Budget,
+        preset: Option<&Origin>,
+    ) -> Result<Budget, Fault> {
+        let read = |text: &str| text.parse::<Budget>().map_err(|why| why.to_string());
+        if let Some((budget, _)) = self.one(key, read)? {
+            return Ok(budget);
+        }
+        if let Some(origin) = preset {
+            self.show(key, otherwise.to_string(), vec![origin.clone()]);
+        }
+        Ok(otherwise)
     }
 
     fn owners(&mut self) -> Result<Vec<UserId>, Fault> {

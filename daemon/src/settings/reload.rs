@@ -92,6 +92,7 @@ mod tests {
         [network]
         mains = ["501"]
         bots = ["601"]
+        moderator_budget = "31/1m"
         [moderation]
         direct_messages = true
         [log]
@@ -119,6 +120,7 @@ mod tests {
             ("\"401\"", "\"402\"", "discord.test_guild"),
             ("[\"501\"]", "[\"501\", \"502\"]", "network.mains"),
             ("\"601\"", "\"602\"", "network.bots"),
+            ("31/1m", "5/1m", "network.moderator_budget"),
             ("= true", "= false", "moderation.direct_messages"),
             ("\"info\"", "\"debug\"", "log.level"),
         ] {

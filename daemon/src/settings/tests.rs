@@ -81,12 +81,33 @@ fn every_key_can_be_set_by_its_variable() {
             "log.level" => "trace",
             "moderation.direct_messages" => "false",
             "network.reconcile_every" => "2d",
+            "network.budget" => "strict",
+            "network.moderator_budget" | "network.network_budget" => "7/2m",
             _ => "77",
         };
         let settings = load("", "", &[(key.variable().as_str(), value)]).unwrap();
         let (shown, origin) = origin_of(&settings, key.name);
         assert_eq!(shown, if key.secret { "set" } else { value });
         assert_eq!(origin, format!("in the environment ({})", key.variable()));
+    }
+}
+
+#[test]
+fn a_preset_sets_both_budgets_and_one_that_is_set_by_itself_is_stronger() {
+    let budgets = |file: &str| {
+        let settings = load(file, "", &[]).unwrap();
+        let of = settings.network.budgets;
+        let shown =
+            ["network.moderator_budget", "network.network_budget"].map(|key| origin_of(&settings, key).0);
+        assert_eq!([of.moderator.to_string(), of.network.to_string()], shown, "what is shown is what holds");
+        shown
+    };
+    assert_eq!(budgets(""), ["30/1m", "100/5m"]);
+    assert_eq!(budgets("[network]\nbudget = \"strict\""), ["5/1m", "20/5m"]);
+    assert_eq!(budgets("[network]\nbudget = \"strict\"\nnetwork_budget = \"50/10m\""), ["5/1m", "50/10m"]);
+    for wrong in ["budget = \"loose\"", "moderator_budget = \"30\"", "network_budget = \"0/1m\""] {
+        let fault = load(&format!("[network]\n{wrong}"), "", &[]).unwrap_err();
+        assert!(fault.message.contains("it must be"), "{fault}");
     }
 }
 

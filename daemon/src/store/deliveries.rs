@@ -7,6 +7,7 @@ mod desired;
 mod echo;
 mod excepted;
 mod former;
+mod held;
 mod insert;
 mod listing;
 mod lost;
@@ -30,7 +31,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState};
-use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{
+    DeliveryId, GuildId, HoldId, LinkId, PunishmentId, Timestamp, Untrusted, UserId,
+};
 
 /// Whether a delivery goes to the guild it was decided in, or to a child of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,8 @@ pub struct Queued {
     pub alone: bool,
     /// The punishment that led to its own: nobody waits for what follows by itself, or by the hundred.
     pub because: Option<PunishmentId>,
+    /// What it waits for, or has waited for: somebody's approval.
+    pub hold: Option<HoldId>,
     /// The newest delivery whose place it takes, where it is applied again after others were stored.
     pub instead_of: Option<DeliveryId>,
 }
@@ -133,7 +138,7 @@ const QUEUED: &str =
         iif((SELECT state FROM guild_relationships r WHERE r.id = d.link_id) = 'active',
             'the guild makes an exception, and what the network did is taken back',
             'the link to the network is closed, and what it did is taken back')) AS reason,
-    p.delete_seconds, p.expires_at, p.because, d.attempts, d.state, d.not_before, d.trickle
+    p.delete_seconds, p.expires_at, p.because, d.attempts, d.state, d.not_before, d.trickle, d.hold_id
     FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id";
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
@@ -170,6 +175,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         trickle: row.get("trickle")?,
         alone: false,
         because: optional(row, "because")?,
+        hold: optional(row, "hold_id")?,
         instead_of: None,
     })
 }
@@ -265,7 +271,9 @@ impl Change<'_> {
                  SELECT older.delivery_id FROM deliveries newer JOIN deliveries older
                      ON older.guild_id = newer.guild_id AND older.target_user = newer.target_user
                     AND older.delivery_id < newer.delivery_id AND older.measure = newer.measure
-                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = older.measure)"
+                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = older.measure
+                    AND NOT ({}))",
+            held::NOT_APPROVED.replace("d.", "older.")
         );
         self.connection().prepare_cached(&sql)?.execute([])?;
         // And so may what ended with a link whose deliveries are being taken back.
@@ -310,8 +318,11 @@ impl Change<'_> {
                    -- Where the newer was taken back by itself, the older applies again.
                    AND NOT ((SELECT status FROM punishments WHERE event_id = later.punishment_id) IN ('reversed', 'expired')
                         AND (SELECT status FROM punishments WHERE event_id = d.punishment_id) = 'active')
-                   AND NOT {APPLIED_AGAIN})
-             RETURNING {RETURNED}"
+                   AND NOT {APPLIED_AGAIN}
+                   -- What does the same and nobody has approved takes nothing's place.
+                   AND NOT (later.action = d.action AND {}))
+             RETURNING {RETURNED}",
+            held::NOT_APPROVED.replace("d.", "later.")
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;
         opened.iter().try_for_each(|id| self.queue(*id))?;

@@ -52,6 +52,8 @@ impl View<'_> {
         let sql = "SELECT d.delivery_id, d.state, d.action
              FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
              WHERE p.source_guild = ?1 AND d.scope = 'child' AND d.state IN ('pending', 'held')
+               -- What waits for approval goes on waiting for it.
+               AND NOT (d.hold_id IS NOT NULL AND (SELECT decision FROM holds WHERE id = d.hold_id) IS NOT 'approved')
              ORDER BY d.delivery_id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([Sql(main)], |row| {

@@ -75,7 +75,8 @@ impl View<'_> {
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Topology::new(mains, links).protecting(self.protection()?).with_exceptions(self.exceptions()?))
+        let topology = Topology::new(mains, links).protecting(self.protection()?);
+        Ok(topology.with_exceptions(self.exceptions()?).with_holds(self.undecided_holds()?))
     }
 
     /// One link.

@@ -4,8 +4,8 @@ use super::StoreError;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Type, Value};
 use wayhaven_shared::value::{
-    ChannelId, DeliveryId, Evidence, ExceptionId, GuildId, JobId, LinkId, ProtectionId, PunishmentId, RoleId,
-    Span, Timestamp, Untrusted, UserId, WarningStep, WarningSteps,
+    ChannelId, DeliveryId, Evidence, ExceptionId, GuildId, HoldId, JobId, LinkId, ProtectionId, PunishmentId,
+    RoleId, Span, Timestamp, Untrusted, UserId, WarningStep, WarningSteps,
 };
 
 /// A value that a column can hold. The ids' bound (below 2^63) is what makes the conversion exact.
@@ -42,7 +42,8 @@ identifiers_in_columns!(
     LinkId,
     ProtectionId,
     JobId,
-    ExceptionId
+    ExceptionId,
+    HoldId
 );
 
 /// A type that is read from a column through a raw one.

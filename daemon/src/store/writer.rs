@@ -5,7 +5,7 @@
 
 use super::{Directs, Queued, Shared, StoreError, View};
 use crate::clock::Clock;
-use crate::network::Topology;
+use crate::network::{Budgets, Topology};
 use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -26,6 +26,8 @@ pub struct Change<'c> {
     topology: &'c TopologyCell,
     /// What the engine is to send once this is committed.
     outbox: RefCell<Vec<Queued>>,
+    /// What is propagated before the rest is held.
+    budgets: Budgets,
     /// How the direct messages stand with this transaction.
     directs: Cell<Directs>,
     /// What the job that runs has told so far.
@@ -57,6 +59,11 @@ impl Change<'_> {
             *self.topology.current.borrow_mut() = Arc::new(self.view.topology()?);
         }
         Ok(Arc::clone(&self.topology.current.borrow()))
+    }
+
+    /// How much is propagated before the rest is held.
+    pub fn budgets(&self) -> Budgets {
+        self.budgets
     }
 
     /// Marks the topology as changed by this transaction.
@@ -166,8 +173,12 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
             group.push(job);
         }
         let mut settles = Vec::with_capacity(group.len());
-        let directs = *shared.directs.borrow();
-        let mut committed = commit(connection, clock, &topology, directs, group.drain(..), &mut settles);
+        let before = Before {
+            directs: *shared.directs.borrow(),
+            budgets: *shared.budgets.read().unwrap_or_else(PoisonError::into_inner),
+        };
+        let directs = before.directs;
+        let mut committed = commit(connection, clock, &topology, &before, group.drain(..), &mut settles);
         match &mut committed {
             Ok(Committed { sequence, audited, directs: left, outbox }) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
@@ -211,12 +222,18 @@ struct Committed {
     outbox: Vec<Queued>,
 }
 
+/// What a group of changes begins with, beside the store itself.
+struct Before {
+    directs: Directs,
+    budgets: Budgets,
+}
+
 /// Runs the group in one transaction and returns what its commit leaves behind.
 fn commit(
     connection: &Connection,
     clock: &Clock,
     topology: &TopologyCell,
-    directs: Directs,
+    before: &Before,
     group: impl Iterator<Item = Job>,
     settles: &mut Vec<Settle>,
 ) -> Result<Committed, Fault> {
@@ -225,7 +242,8 @@ fn commit(
         view: View { connection, now: clock.now() },
         topology,
         outbox: RefCell::default(),
-        directs: Cell::new(directs),
+        budgets: before.budgets,
+        directs: Cell::new(before.directs),
         told: RefCell::default(),
         ended: RefCell::new(None),
     };

@@ -2,7 +2,7 @@
 
 use crate::network::{LinkState, Topology, authorise_for};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::{GuildId, LinkId, UserId};
+use wayhaven_shared::value::{GuildId, HoldId, LinkId, UserId};
 
 /// One delivery as it would start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Step {
     pub reason: Option<String>,
     /// Whether it is not sent because of the user, who is protected or excepted: then it also ends nothing that is on its way.
     pub spares_older: bool,
+    /// What it waits for: somebody's approval. A plan does not know of budgets, and `containment` fills it in.
+    pub hold: Option<HoldId>,
 }
 
 /// The deliveries of a punishment decided in `source`: one per active link. A guild that is no main has none.
@@ -24,10 +26,17 @@ pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) 
     let step = |link: &crate::network::LinkRow| {
         let (guild, link) = (link.child, link.id);
         match authorise_for(topology, source, guild, action, user).err() {
-            None => Step { guild, link, state: DeliveryState::Pending, reason: None, spares_older: false },
+            None => Step {
+                guild,
+                link,
+                state: DeliveryState::Pending,
+                reason: None,
+                spares_older: false,
+                hold: None,
+            },
             Some(refusal) => {
                 let (state, reason) = (refusal.state(), Some(refusal.to_string()));
-                Step { guild, link, state, reason, spares_older: refusal.spares_older() }
+                Step { guild, link, state, reason, spares_older: refusal.spares_older(), hold: None }
             }
         }
     };

@@ -1,5 +1,6 @@
 //! A punishment and its deliveries, stored in one transaction: the outbox.
 
+use super::containment::{contain, counts};
 use super::plan::{Step, plan};
 use crate::direct::wording;
 use crate::store::{Change, First, NewPunishment, Queued, Scope, StoreError, Telling};
@@ -8,7 +9,7 @@ use wayhaven_shared::operations::punishment::{
     Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
 };
 use wayhaven_shared::operations::told::Told;
-use wayhaven_shared::value::GuildId;
+use wayhaven_shared::value::{GuildId, HoldId};
 
 /// What was stored.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Recorded {
     pub deliveries: DeliveryCounts,
     /// Whether the user is told before it is done.
     pub told: Option<Told>,
+    /// What its deliveries wait for: somebody's approval.
+    pub hold: Option<HoldId>,
 }
 
 /// How a punishment stands in its own guild before anything was sent.
@@ -45,7 +48,12 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
     let punishment = change.insert_punishment(new)?;
     change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
 
-    let steps = plan(&topology, new.guild, new.action, new.user);
+    let mut steps = plan(&topology, new.guild, new.action, new.user);
+    // What this one makes of the budgets is for those after it.
+    let hold = contain(change, new, &mut steps)?;
+    if counts(new, &steps) {
+        change.count_propagated(punishment.id)?;
+    }
     let told = match at_origin {
         AtOrigin::ToDo => tell(change, new, &punishment, &steps)?,
         AtOrigin::Done | AtOrigin::Kept(_) => None,
@@ -64,6 +72,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
         scope: Scope::Origin,
         state,
         reason: reason.map(ToOwned::to_owned),
+        hold: None,
     };
     let origin_state = match at_origin {
         AtOrigin::ToDo if new.action == Action::Warn => DeliveryState::Applied,
@@ -89,10 +98,13 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
             DeliveryState::Pending if new.action == Action::Warn => DeliveryState::Applied,
             state => state,
         };
-        if !step.spares_older {
-            supersede(step.guild)?;
+        match step.hold {
+            _ if step.spares_older || is_first => {}
+            Some(_) => change.supersede_for_held(step.guild, new.user, new.guild, new.action)?,
+            None => supersede(step.guild)?,
         }
-        firsts.push(First { guild: step.guild, scope: Scope::Child(step.link), state, reason: step.reason });
+        let (guild, scope, hold) = (step.guild, Scope::Child(step.link), step.hold);
+        firsts.push(First { guild, scope, state, reason: step.reason, hold });
         *deliveries.of(state) += 1;
     }
     let reason = new.reason.clone().map(Arc::new);
@@ -115,6 +127,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
                 trickle: false,
                 alone: false,
                 because: new.because,
+                hold: None,
                 instead_of: None,
             });
         }
@@ -126,7 +139,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
         _ => None,
     };
     let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason };
-    Ok(Recorded { punishment, origin, deliveries, told })
+    Ok(Recorded { punishment, origin, deliveries, told, hold })
 }
 
 /// Stores what the user is told, where somebody asked for it, or why they are not.

@@ -8,6 +8,7 @@ use crate::store::{Change, Judged, NewPunishment, Scope, StoreError, View};
 use std::collections::HashSet;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin, Punishment};
 use wayhaven_shared::operations::reversal::{Counts, Reverted};
+use wayhaven_shared::operations::setup::SecurityLevel;
 use wayhaven_shared::value::{PunishmentId, Timestamp, Untrusted, UserId};
 
 /// Who takes back, and why.
@@ -118,12 +119,14 @@ impl Judge {
         counted: &mut Reverted,
     ) -> Result<(), StoreError> {
         let (source, user) = (one.guild_id, one.user_id);
+        let approved_first = view.security_level(source)? == SecurityLevel::Maximum;
         for step in plan(topology, source, undo, user) {
             let (state, reason) = match step.state {
                 DeliveryState::Skipped => (DeliveryState::Skipped, step.reason),
                 state => match view.judge_undo(step.guild, user, source, undo, None)? {
                     Judged::Leave(reason) => (DeliveryState::Skipped, Some(reason)),
                     // Where Discord will have to be asked, the asking comes with the undo.
+                    Judged::TakeBack | Judged::Ask(_) if approved_first => (DeliveryState::Held, None),
                     Judged::TakeBack | Judged::Ask(_) => (state, None),
                 },
             };

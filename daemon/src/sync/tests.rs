@@ -4,6 +4,7 @@ mod actions;
 mod amend;
 mod bulk;
 mod closing;
+mod containment;
 mod delivery;
 mod exceptions;
 mod freeze;

@@ -5,7 +5,7 @@ use super::punishment::{Action, DeliveryCounts, DeliveryState, OriginOutcome, Pl
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::{PunishmentId, WarningStep};
+use crate::value::{HoldId, PunishmentId, WarningStep};
 use serde::{Deserialize, Serialize};
 
 /// What is said of a guild that is no main.
@@ -27,6 +27,9 @@ pub struct Punished {
     /// Whether the user is told by direct message; nothing for an action of which nobody is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// What waits for somebody's approval, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
     /// What was planned; nothing where something was stored, which says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
@@ -128,7 +131,11 @@ impl Reported for Punished {
         if counts.total() > 0 {
             report.progress = Some(Progress { done: counts.total() - counts.open(), total: counts.total() });
         }
-        if counts.held > 0 {
+        if let Some(hold) = self.hold.filter(|_| counts.held > 0) {
+            report = report.hint(format!(
+                "it waits for approval: sync approve {hold} sends it, sync discard {hold} never does"
+            ));
+        } else if counts.held > 0 {
             report = report.hint("the main is frozen: sync resume sends what is held");
         }
         if counts.attention() > counts.held {

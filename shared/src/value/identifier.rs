@@ -92,6 +92,8 @@ identifiers! {
     JobId, "job", [];
     /// An exception in the store: what a guild does not apply to somebody.
     ExceptionId, "exception", [];
+    /// A hold in the store: deliveries that wait for somebody's approval.
+    HoldId, "hold", [];
 }
 
 #[cfg(test)]

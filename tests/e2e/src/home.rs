@@ -32,6 +32,9 @@ impl Home {
             ("BOT_OWNER_ID", sandbox.owner().to_string()),
             ("MAIN_GUILD_ID", sandbox.main_guild().to_string()),
             ("DISCORD_API_BASE", sandbox.api_base().to_owned()),
+            // What is tried with it is not how much is propagated before somebody approves it.
+            ("WAYHAVEN_NETWORK_MODERATOR_BUDGET", "10000/1s".to_owned()),
+            ("WAYHAVEN_NETWORK_NETWORK_BUDGET", "10000/1s".to_owned()),
             ("TERM", std::env::var("TERM").unwrap_or_else(|_| "xterm-256color".into())),
             ("PATH", std::env::var("PATH").unwrap_or_default()),
         ];

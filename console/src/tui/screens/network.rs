@@ -40,11 +40,15 @@ fn main(network: &Network, open: bool, canvas: Canvas) -> crate::render::layout:
     let frozen = network
         .freeze_word()
         .map_or_else(String::new, |word| format!("  {}", canvas.signs.beside(Tone::Warning, word)));
+    let held = network
+        .holds_words()
+        .map_or_else(String::new, |words| format!("  {}", canvas.signs.beside(Tone::Warning, &words)));
     let locked = if network.locked { "  locked" } else { "" };
     vec![
         span(format!("{}# main  ", canvas.fold(open)), Ink::Title(Tone::Plain)),
         span(canvas.signs.beside(tone, word), Ink::Toned(tone)),
         span(frozen, Ink::Toned(Tone::Warning)),
+        span(held, Ink::Toned(Tone::Warning)),
         span(children, Ink::Label),
         span(canvas.signs.text(&name), Ink::Title(Tone::Plain)),
         span(locked, Ink::Toned(Tone::Warning)),
@@ -130,7 +134,13 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
                 .field("Propagation", propagation(network))
                 .field("Links", lock(network.locked))
                 .field("Security level", network.security_level.word());
-            Some(report.field("Children", network.children.len().to_string()))
+            let report = report.field("Children", network.children.len().to_string());
+            Some(match network.holds_words() {
+                Some(words) => report
+                    .field("Approval", Cell::toned(words, Tone::Warning))
+                    .hint("sync holds shows what waits; sync approve sends it, sync discard never does"),
+                None => report,
+            })
         }
         RowId::Child(main, guild) => {
             let child = child(model, main, guild)?;

@@ -32,7 +32,8 @@ pub(super) async fn expire(
         let network = change.topology_here()?.is_main(recorded.punishment.guild_id);
         Ok((recorded, network))
     };
-    let (Recorded { punishment, origin, deliveries, told }, network) = cx.daemon.store().write(work).await?;
+    let (Recorded { punishment, origin, deliveries, told, hold }, network) =
+        cx.daemon.store().write(work).await?;
     Ok(Punished {
         punishment: Some(punishment),
         dry_run: false,
@@ -41,6 +42,7 @@ pub(super) async fn expire(
         deliveries,
         told,
         action: None,
+        hold,
         plan: Vec::new(),
         warnings: None,
     })
@@ -61,7 +63,13 @@ fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result
             state: DeliveryState::Applied,
             reason: Some("it has ended".into()),
         };
-        return Ok(Recorded { punishment: of, origin, deliveries: DeliveryCounts::default(), told: None });
+        return Ok(Recorded {
+            punishment: of,
+            origin,
+            deliveries: DeliveryCounts::default(),
+            told: None,
+            hold: None,
+        });
     };
     let mut new =
         NewPunishment::new(guild, user, undo, wayhaven_shared::operations::punishment::Origin::System);

@@ -5,8 +5,9 @@ use crate::direct::telling;
 use crate::discord::directory::{Presence, needed};
 use crate::invocation::Context;
 use crate::network::Topology;
-use crate::store::{Judged, Telling, View};
+use crate::store::{Judged, NewPunishment, Telling, View};
 use crate::sync::attempt::{NO_MUTE_ROLE, absent, whose};
+use crate::sync::containment::why_held;
 use crate::sync::plan::{Step, plan};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub(super) async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
+    foresee_hold(cx, guild, action, user, &mut steps).await?;
     foresee(cx, &mut steps, action).await?;
     let mut warnings = None;
     if action == Action::Warn {
@@ -70,6 +72,7 @@ pub(super) async fn preview(
         deliveries: steps.iter().map(|step| step.state).collect(),
         told: telling(&cx.daemon, guild, action, false).map(would_be_told),
         action: Some(action),
+        hold: None,
         plan: steps.into_iter().map(planned).collect(),
         warnings,
     })
@@ -96,6 +99,27 @@ async fn here(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Ori
 
 fn lacks(action: Action) -> String {
     format!("missing permission {}", needed(action).1)
+}
+
+/// What goes beyond a budget would be held for approval.
+async fn foresee_hold(
+    cx: &Context,
+    guild: GuildId,
+    action: Action,
+    user: UserId,
+    steps: &mut [Step],
+) -> Result<(), Fault> {
+    let actor = &cx.invocation.actor;
+    let moderator = actor.user();
+    let new = NewPunishment { moderator, ..NewPunishment::new(guild, user, action, actor.origin()) };
+    let (budgets, planned) = (cx.daemon.store().budgets(), steps.to_vec());
+    let look = move |view: &View<'_>| Ok(why_held(view, budgets, &new, &planned)?);
+    let Some(kind) = cx.daemon.store().read(look).await? else { return Ok(()) };
+    for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
+        (step.state, step.reason) =
+            (DeliveryState::Held, Some(format!("{}: somebody has to approve it", kind.why())));
+    }
+    Ok(())
 }
 
 /// What is known to be missing in a child would block it there.

@@ -28,7 +28,9 @@ impl Handle for SetupDashboard {
             .read(move |view| {
                 let of_main = |main: GuildId| {
                     let (links, open) = (view.links_of(main)?, view.unfinished_by_guild(Some(main))?);
-                    Ok(OfMain { main, links, open, level: view.security_level(main)? })
+                    // A child is told of its own deliveries only.
+                    let holds = if only.is_none() { view.open_hold_count(main)? } else { 0 };
+                    Ok(OfMain { main, links, open, level: view.security_level(main)?, holds })
                 };
                 let read = mains.into_iter().map(of_main).collect::<Result<Vec<_>, Fault>>()?;
                 Ok((read, view.locked_guilds()?, view.open_alerts(scope)?))
@@ -49,10 +51,11 @@ struct OfMain {
     links: Vec<Link>,
     open: Vec<Unfinished>,
     level: SecurityLevel,
+    holds: u64,
 }
 
 fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSet<GuildId>) -> Network {
-    let OfMain { main, links, open, level } = of_main;
+    let OfMain { main, links, open, level, holds } = of_main;
     let directory = cx.daemon.directory();
     let presence = |guild| directory.presence(guild).map_or("unknown", Presence::word).to_owned();
     let child = |link: Link| {
@@ -80,6 +83,7 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSe
         frozen: freeze.is_some(),
         except_reversals: freeze == Some(Freeze::ExceptReversals),
         security_level: level,
+        holds,
         children,
     }
 }

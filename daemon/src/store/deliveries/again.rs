@@ -1,6 +1,7 @@
 //! Deliveries that are done again: timeouts that last longer than Discord takes at once, and what somebody who left
 //! and joined again has shaken off.
 
+use super::held::NOT_APPROVED;
 use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Refusal, permit_for};
 use crate::store::rows::{Sql, column, optional};
@@ -28,7 +29,8 @@ const STANDS: &str = "d.action = d.measure AND d.let_go = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
         AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.event_id > p.event_id
-        AND later.status = 'active')
+        AND later.status = 'active' AND NOT EXISTS (SELECT 1 FROM deliveries x JOIN holds ON holds.id = x.hold_id
+            WHERE x.punishment_id = later.event_id AND x.guild_id = d.guild_id AND holds.decision IS NOT 'approved'))
     AND NOT EXISTS (SELECT 1 FROM deliveries later JOIN punishments theirs ON theirs.event_id = later.punishment_id
         WHERE later.guild_id = d.guild_id
         AND later.target_user = d.target_user AND later.measure = d.measure AND later.delivery_id > d.delivery_id
@@ -37,7 +39,8 @@ const STANDS: &str = "d.action = d.measure AND d.let_go = 0
 
 /// The end of [`STANDS`]: also what is applied once more after an undo.
 fn stands() -> String {
-    format!("{STANDS} AND NOT {APPLIED_AGAIN})")
+    let kept_back = NOT_APPROVED.replace("d.", "later.");
+    format!("{STANDS} AND NOT {APPLIED_AGAIN} AND NOT ({kept_back}))")
 }
 
 fn millis(span: Duration) -> i64 {
@@ -223,7 +226,7 @@ impl Change<'_> {
     /// The gate that stops the delivery for now; a freeze does not, since what it meets is held.
     fn gate(&self, delivery: &Queued) -> Result<Option<Refusal>, StoreError> {
         let refusal = permit_for(&*self.topology_here()?, delivery).err();
-        Ok(refusal.filter(|refusal| *refusal != Refusal::Frozen))
+        Ok(refusal.filter(|refusal| !refusal.is_waited_for()))
     }
 
     fn open_again(&self, id: DeliveryId) -> Result<(), StoreError> {

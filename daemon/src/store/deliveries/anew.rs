@@ -98,6 +98,7 @@ impl Change<'_> {
         state: DeliveryState,
         reason: Option<&str>,
     ) -> Result<bool, StoreError> {
+        let Some((state, reason)) = self.start_again(id, state, reason)? else { return Ok(false) };
         let sql = format!(
             "UPDATE deliveries SET state = ?2, reason = ?3, not_before = NULL, let_go = 0, updated_at = ?4
              WHERE delivery_id = ?1 AND state NOT IN {OPEN} RETURNING {RETURNED}"

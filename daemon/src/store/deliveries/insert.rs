@@ -5,7 +5,7 @@ use crate::store::rows::{Sql, optional};
 use crate::store::{Change, StoreError};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Punishment};
-use wayhaven_shared::value::{DeliveryId, GuildId};
+use wayhaven_shared::value::{DeliveryId, GuildId, HoldId};
 
 /// A delivery as it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct First {
     pub state: DeliveryState,
     /// Why, where it is not simply sent.
     pub reason: Option<String>,
+    /// What it waits for: somebody's approval.
+    pub hold: Option<HoldId>,
 }
 
 impl Change<'_> {
@@ -56,7 +58,7 @@ impl Change<'_> {
         scope: Scope,
         (state, reason): (DeliveryState, Option<&str>),
     ) -> Result<DeliveryId, StoreError> {
-        let first = First { guild, scope, state, reason: reason.map(ToOwned::to_owned) };
+        let first = First { guild, scope, state, reason: reason.map(ToOwned::to_owned), hold: None };
         let made = self.insert_all(punishment, action, std::slice::from_ref(&first))?;
         made.first().copied().ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })
     }
@@ -82,14 +84,14 @@ impl Change<'_> {
         // A raid stores tens of thousands of these: nothing is read back that is known here.
         let mut insert = self.connection().prepare_cached(
             "INSERT INTO deliveries (punishment_id, guild_id, scope, link_id, action, target_user, state, reason,
-                                     created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+                                     created_at, updated_at, hold_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
         )?;
         let mut name =
             self.connection().prepare_cached("SELECT name FROM guild_settings WHERE guild_id = ?1")?;
         let now = self.now();
         let mut ids = Vec::with_capacity(firsts.len());
-        for First { guild, scope, state, reason } in firsts {
+        for First { guild, scope, state, reason, hold } in firsts {
             let link = match scope {
                 Scope::Origin => None,
                 Scope::Child(link) => Some(*link),
@@ -104,6 +106,7 @@ impl Change<'_> {
                 state.word(),
                 reason,
                 now.millis(),
+                Sql(*hold),
             ])?;
             let id = DeliveryId::new(self.connection().last_insert_rowid().cast_unsigned())
                 .ok_or_else(|| StoreError::Row { table: "deliveries", what: "a row without id".into() })?;

@@ -72,11 +72,13 @@ impl Change<'_> {
         Ok(!self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?.is_empty())
     }
 
-    /// Whether a freeze holds the delivery, as the links are inside this transaction.
+    /// Whether a freeze holds the delivery, or it waits for approval, as the links are inside this transaction.
     fn is_held_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
         let queued = self.connection().prepare_cached(&sql)?.query_row([Sql(id)], queued)?;
-        Ok(self.topology_here()?.holds(queued.source, queued.action))
+        let topology = self.topology_here()?;
+        let waits = queued.hold.is_some_and(|hold| topology.awaits(hold));
+        Ok(waits || topology.holds(queued.source, queued.action))
     }
 }
 

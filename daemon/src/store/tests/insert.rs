@@ -32,6 +32,7 @@ async fn deliveries_are_numbered_in_their_order_and_wall_2_takes_all_or_none_of_
         scope: Scope::Child(link),
         state: DeliveryState::Pending,
         reason: None,
+        hold: None,
     };
     let stored = store.write(move |change| {
         change.make_main(guild(1))?;

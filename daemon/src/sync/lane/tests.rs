@@ -27,6 +27,7 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         trickle: false,
         alone: false,
         because: None,
+        hold: None,
         instead_of: None,
     }
 }

@@ -74,6 +74,9 @@ pub struct Network {
     /// What it has set with `setup security-level`.
     #[serde(default)]
     pub security_level: SecurityLevel,
+    /// How many holds wait for somebody's approval.
+    #[serde(default)]
+    pub holds: u64,
     /// Its children, those that need a person first.
     pub children: Vec<Child>,
 }
@@ -85,6 +88,15 @@ impl Network {
             (false, _) => None,
             (true, false) => Some("frozen"),
             (true, true) => Some("frozen but for unbans"),
+        }
+    }
+
+    /// What waits for somebody's approval, in words; nothing where nothing does.
+    pub fn holds_words(&self) -> Option<String> {
+        match self.holds {
+            0 => None,
+            1 => Some("1 hold waits".to_owned()),
+            several => Some(format!("{several} holds wait")),
         }
     }
 }
@@ -113,9 +125,11 @@ impl Reported for Dashboard {
             );
             let locked = if network.locked { ", locked" } else { "" };
             let frozen = network.freeze_word().map_or_else(String::new, |word| format!(", {word}"));
+            let held = network.holds_words().map_or_else(String::new, |words| format!(", {words}"));
             let (main, presence) = (network.main_guild_id, &network.presence);
             let level = network.security_level.word();
-            table.title = Some(format!("main {main} ({presence}{frozen}{locked}, security level {level})"));
+            table.title =
+                Some(format!("main {main} ({presence}{frozen}{held}{locked}, security level {level})"));
             for child in &network.children {
                 let (health, tone) = child.health();
                 table.push([
@@ -134,6 +148,11 @@ impl Reported for Dashboard {
             let main = network.main_guild_id;
             report = report
                 .hint(format!("guild {main} is frozen: sync resume, asked for there, sends what is held"));
+        }
+        for network in self.networks.iter().filter(|network| network.holds > 0) {
+            let main = network.main_guild_id;
+            report =
+                report.hint(format!("sync holds, asked for in guild {main}, shows what waits for approval"));
         }
         for main in &self.proposals {
             report = report.hint(format!(

@@ -164,15 +164,24 @@ impl Reported for SecurityChanged {
             (false, true) => "nothing was changed: the level would be set",
             (false, false) => "the level is set",
         };
-        Report::new(title, Tone::Good)
+        let report = Report::new(title, Tone::Good)
             .field("Main", self.main_guild_id.to_string())
             .field("Level", self.level.word())
-            .field("Before", self.before.word())
-            .hint(match self.level {
-                SecurityLevel::Standard => "what a child's staff take back is respected",
-                SecurityLevel::High | SecurityLevel::Maximum => {
-                    "what a child's staff take back is applied again, three times in 24 hours at most"
-                }
-            })
+            .field("Before", self.before.word());
+        let report = match self.level {
+            SecurityLevel::Maximum => report.hint(
+                "what is decided reaches the children once another administrator approves it: sync holds",
+            ),
+            _ if self.before == SecurityLevel::Maximum => {
+                report.hint("what was decided before waits for its approval still: sync holds")
+            }
+            _ => report,
+        };
+        report.hint(match self.level {
+            SecurityLevel::Standard => "what a child's staff take back is respected",
+            SecurityLevel::High | SecurityLevel::Maximum => {
+                "what a child's staff take back is applied again, three times in 24 hours at most"
+            }
+        })
     }
 }

@@ -1,0 +1,101 @@
+//! Deliveries that a hold keeps back: how they go on, or never do.
+
+use super::{OPEN, QUEUED, RETURNED, queued};
+use crate::network::Refusal;
+use crate::store::holds::Decided;
+use crate::store::rows::Sql;
+use crate::store::{Change, Settlement, StoreError};
+use rusqlite::params;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::value::{DeliveryId, GuildId, UserId};
+
+/// That the delivery `d` waits for an approval, or was refused it: nothing of it stands in its guild, or will by itself.
+pub(super) const NOT_APPROVED: &str =
+    "d.hold_id IS NOT NULL AND (SELECT decision FROM holds WHERE holds.id = d.hold_id) IS NOT 'approved'";
+
+impl Change<'_> {
+    /// Ends what is open of a measure for the user in the guild and contradicts something that is held there, or is held
+    /// for approval too. What does the same already goes on: were the newer discarded, nothing would be left of it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn supersede_for_held(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        source: GuildId,
+        action: Action,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?3
+             WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?5 AND state IN {OPEN}
+               AND (action <> ?6 OR (state = 'held' AND {}))
+               AND (SELECT source_guild FROM punishments WHERE event_id = punishment_id) = ?4
+             RETURNING {RETURNED}",
+            NOT_APPROVED.replace("d.", "deliveries.")
+        );
+        let (measure, word) = (action.measure().word(), action.word());
+        let values = params![Sql(guild), Sql(user), self.now().millis(), Sql(source), measure, word];
+        self.update_and_tell(&sql, values).map(drop)
+    }
+
+    /// What somebody has approved goes on, through the gates. What has ended by itself meanwhile is not sent, and a freeze
+    /// still holds it.
+    pub(in crate::store) fn let_go_on(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
+        let delivery = self.connection().prepare_cached(&sql)?.query_row([Sql(id)], queued)?;
+        let end = |state, reason: &str| {
+            let reason = Some(reason.to_owned());
+            let settlement =
+                Settlement { state, reason, attempts: delivery.attempts, wait: None, was_there: None };
+            self.settle(id, &settlement).map(drop)
+        };
+        if delivery.until.is_some_and(|until| until <= self.now()) && !delivery.action.is_undo() {
+            return end(DeliveryState::Skipped, "it has ended by now");
+        }
+        if self.topology_here()?.holds(delivery.source, delivery.action) {
+            return end(DeliveryState::Held, &Refusal::Frozen.to_string());
+        }
+        // What does the same, and was not superseded when this was stored, makes room now.
+        let sql = format!(
+            "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?5
+             WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3 AND delivery_id < ?4 AND state IN {OPEN}
+               AND (SELECT source_guild FROM punishments WHERE event_id = punishment_id) = ?6 RETURNING {RETURNED}"
+        );
+        let measure = delivery.action.measure().word();
+        let (guild, user, now) = (Sql(delivery.guild), Sql(delivery.user), self.now().millis());
+        self.update_and_tell(&sql, params![guild, user, measure, Sql(id), now, Sql(delivery.source)])?;
+        if !self.reopen(id)? {
+            return end(DeliveryState::Superseded, "a newer punishment took its place");
+        }
+        Ok(())
+    }
+
+    /// What somebody has discarded is never sent.
+    pub(in crate::store) fn discard(&self, id: DeliveryId, by: Option<UserId>) -> Result<(), StoreError> {
+        let by = by.map_or_else(|| "an operator".to_owned(), |user| format!("user {user}"));
+        let sql = format!(
+            "UPDATE deliveries SET state = 'skipped', reason = ?2, updated_at = ?3
+             WHERE delivery_id = ?1 AND state = 'held' RETURNING {RETURNED}"
+        );
+        let values = params![Sql(id), format!("discarded by {by}"), self.now().millis()];
+        self.update_and_tell(&sql, values).map(drop)
+    }
+
+    /// Where a delivery that is to be opened again starts: what is held for approval stays so, and what was discarded is
+    /// not opened any more, which is nothing.
+    pub(super) fn start_again(
+        &self,
+        id: DeliveryId,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<Option<(DeliveryState, Option<String>)>, StoreError> {
+        Ok(match self.hold_of(id)? {
+            Some((_, Some(Decided::Discarded))) => None,
+            Some((hold, None)) if !state.is_final() => {
+                Some((DeliveryState::Held, Some(Refusal::Held(hold).to_string())))
+            }
+            _ => Some((state, reason.map(ToOwned::to_owned))),
+        })
+    }
+}

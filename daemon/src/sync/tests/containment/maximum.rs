@@ -1,0 +1,160 @@
+//! Security level *maximum*: nobody propagates anything alone.
+
+use super::*;
+use serde_json::json;
+use wayhaven_shared::operations::reversal::PunishmentRevert;
+use wayhaven_shared::operations::setup::{SecurityLevel, SetupSecurityLevel};
+use wayhaven_shared::operations::sync::{SyncFreeze, SyncResume};
+
+async fn set(test: &TestDaemon, sandbox: &Sandbox, level: SecurityLevel) {
+    asked(test, sandbox.main_guild(), SetupSecurityLevel { level }, false).await.unwrap();
+}
+
+async fn at_maximum(sandbox: &Sandbox) -> TestDaemon {
+    let test = started(sandbox, 30, 100).await;
+    set(&test, sandbox, SecurityLevel::Maximum).await;
+    test
+}
+
+/// A member with every permission asks for the approval.
+async fn approves(
+    test: &TestDaemon,
+    sandbox: &Sandbox,
+    who: u64,
+    id: Option<HoldId>,
+) -> Result<HoldsDecided, wayhaven_shared::Fault> {
+    let request = SyncApprove { id, all: id.is_none() };
+    let asked = by_member(who, sandbox.main_guild(), permissions::ADMINISTRATOR, request.into());
+    let Reply::SyncApprove(decided) = test.ask(confirmed(asked)).await? else { panic!("another reply") };
+    Ok(decided)
+}
+
+#[tokio::test]
+async fn at_maximum_everything_waits_for_another_administrator_than_who_decided_it() {
+    let sandbox = sandbox(2).await;
+    let test = at_maximum(&sandbox).await;
+    let victims = strangers(&sandbox, 2);
+    let (first, second) = (sandbox.moderator(), sandbox.admin());
+    let asked_for = ban(&test, &sandbox, first, victims[0]).await;
+    by_hand(&sandbox, sandbox.main_guild(), first, victims[1], Action::Ban).unwrap();
+    let by_hand = test.punishment(victims[1], 1).await;
+    test.settled().await;
+    assert_eq!(banned(&sandbox, &sandbox.children(), &victims), (0, 0));
+    assert_eq!(banned(&sandbox, &[sandbox.main_guild()], &victims).0, 2, "in the main it is done");
+    let held = holds(&test, &sandbox).await;
+    let [hold] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!((hold.kind, hold.moderator_id, hold.users), (HoldKind::Maximum, Some(user(first)), 2));
+    assert_eq!(test.alerts().await, ["approval_needed"]);
+    for id in [Some(hold.id), None] {
+        let fault = approves(&test, &sandbox, first, id).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied);
+        assert!(fault.message.contains("another administrator"), "{fault}");
+        assert!(fault.hints.iter().any(|hint| hint.contains("sync approve")), "{fault}");
+    }
+    assert_eq!(holds(&test, &sandbox).await, held);
+    approves(&test, &sandbox, second, Some(hold.id)).await.unwrap();
+    for id in [asked_for, by_hand] {
+        test.until_counted(id, DeliveryState::Applied, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn an_operator_may_always_approve_and_who_decided_may_discard_their_own() {
+    let sandbox = sandbox(1).await;
+    let test = at_maximum(&sandbox).await;
+    let victims = strangers(&sandbox, 3);
+    let who = sandbox.moderator();
+    let by_member_of_main = ban(&test, &sandbox, who, victims[0]).await;
+    let by_operator = test.ban(sandbox.main_guild(), victims[1]).await;
+    let all = asked(&test, sandbox.main_guild(), SyncApprove { id: None, all: true }, false).await.unwrap();
+    assert_eq!((all.holds.len(), all.left.len()), (2, 0));
+    for id in [by_member_of_main, by_operator] {
+        test.until_counted(id, DeliveryState::Applied, 1).await;
+    }
+    let own = ban(&test, &sandbox, who, victims[2]).await;
+    let id = Some(holds(&test, &sandbox).await[0].id);
+    let request = SyncDiscard { id, all: false };
+    let asked = by_member(who, sandbox.main_guild(), permissions::ADMINISTRATOR, request.into());
+    test.ask(confirmed(asked)).await.unwrap();
+    let reason = test.delivery(own, sandbox.children()[0]).await.reason;
+    assert_eq!(reason, Some(format!("discarded by user {who}")));
+}
+
+#[tokio::test]
+async fn to_approve_all_leaves_what_the_approver_has_decided() {
+    let sandbox = sandbox(1).await;
+    let test = at_maximum(&sandbox).await;
+    let victims = strangers(&sandbox, 2);
+    let (first, second) = (sandbox.moderator(), sandbox.admin());
+    ban(&test, &sandbox, first, victims[0]).await;
+    ban(&test, &sandbox, second, victims[1]).await;
+    let decided = approves(&test, &sandbox, first, None).await.unwrap();
+    assert_eq!((decided.holds.len(), decided.holds[0].moderator_id), (1, Some(user(second))));
+    assert_eq!(decided.left.len(), 1);
+    assert!(decided.report().fields.iter().any(|(name, _)| name == "Not decided"));
+    test.settled().await;
+    assert!(sandbox.is_banned(sandbox.children()[0], victims[1]));
+    assert!(!sandbox.is_banned(sandbox.children()[0], victims[0]));
+}
+
+#[tokio::test]
+async fn a_level_that_is_lowered_or_raised_changes_nothing_of_what_is_held_or_gone() {
+    let sandbox = sandbox(1).await;
+    let test = started(&sandbox, 30, 100).await;
+    let (child, victims, who) = (sandbox.children()[0], strangers(&sandbox, 3), sandbox.moderator());
+    ban(&test, &sandbox, who, victims[0]).await;
+    set(&test, &sandbox, SecurityLevel::Maximum).await;
+    ban(&test, &sandbox, who, victims[1]).await;
+    set(&test, &sandbox, SecurityLevel::Standard).await;
+    ban(&test, &sandbox, who, victims[2]).await;
+    test.settled().await;
+    let is_banned = |whom: u64| sandbox.is_banned(child, whom);
+    assert_eq!(victims.iter().map(|whom| is_banned(*whom)).collect::<Vec<_>>(), [true, false, true]);
+    let hold = holds(&test, &sandbox).await.remove(0);
+    let own = approves(&test, &sandbox, who, Some(hold.id)).await.unwrap_err();
+    assert_eq!(own.kind, FaultKind::Denied, "it was decided at maximum");
+    approves(&test, &sandbox, sandbox.admin(), Some(hold.id)).await.unwrap();
+    test.settled().await;
+    assert!(is_banned(victims[1]));
+}
+
+#[tokio::test]
+async fn what_is_approved_at_maximum_waits_for_the_end_of_a_freeze() {
+    let sandbox = sandbox(1).await;
+    let test = at_maximum(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    asked(&test, main, SyncFreeze { except_reversals: false }, false).await.unwrap();
+    let id = ban(&test, &sandbox, sandbox.moderator(), victim).await;
+    let hold = holds(&test, &sandbox).await.remove(0);
+    assert!(approves(&test, &sandbox, sandbox.admin(), Some(hold.id)).await.unwrap().frozen);
+    test.settled().await;
+    assert!(!sandbox.is_banned(sandbox.children()[0], victim));
+    asked(&test, main, SyncResume {}, false).await.unwrap();
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+}
+
+#[tokio::test]
+async fn at_maximum_an_end_needs_nobody_and_a_reversal_does_and_its_plan_says_so() {
+    let sandbox = sandbox(1).await;
+    let test = at_maximum(&sandbox).await;
+    let (main, child, victims) = (sandbox.main_guild(), sandbox.children()[0], strangers(&sandbox, 2));
+    let brief = json!({ "operation": "ban", "arguments": { "user": victims[0].to_string(), "for": "1h" } });
+    by(&test, &sandbox, sandbox.moderator(), serde_json::from_value(brief).unwrap()).await;
+    let lasting = ban(&test, &sandbox, sandbox.moderator(), victims[1]).await;
+    asked(&test, main, SyncApprove { id: None, all: true }, false).await.unwrap();
+    test.settled().await;
+    assert_eq!(banned(&sandbox, &[child], &victims).0, 2);
+    test.advance(&sandbox, "1h1s").await;
+    let end = test.punishment(victims[0], 2).await;
+    test.until_counted(end, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victims[0]));
+    let revert = || PunishmentRevert { punishments: vec![lasting], ..PunishmentRevert::default() };
+    let plan = asked(&test, main, revert(), true).await.unwrap();
+    let done = asked(&test, main, revert(), false).await.unwrap();
+    assert_eq!((plan.deliveries.held, done.deliveries), (1, plan.deliveries));
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victims[1]), "one alone does not lift it in the children");
+    asked(&test, main, SyncApprove { id: None, all: true }, false).await.unwrap();
+    test.settled().await;
+    assert!(!sandbox.is_banned(child, victims[1]));
+}
