@@ -264,7 +264,7 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), 
     if action.is_undo() {
         change.let_go(guild, user, action)?;
     }
-    taken_back_here(change, guild, user, action, by)?;
+    taken_back_here(change, guild, user, action, by, Timestamp::of_snowflake(told.entry))?;
     if action.is_undo() {
         change.note_lifted(told)?;
     }
