@@ -69,6 +69,11 @@ impl Home {
         };
     }
 
+    /// The directory stays when this is dropped, for whoever wants to know what happened in it.
+    pub fn keep(&mut self) {
+        self.directory.disable_cleanup(true);
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         self.directory.path()

@@ -188,10 +188,16 @@ impl Simulation {
             }
             Step::Kill => self.network.kill(),
             Step::Terminate => {
-                self.faults.drain(..).for_each(|fault| drop(self.network.sandbox.clear(fault)));
+                self.clear_faults();
                 self.network.terminate().await
             }
             Step::Breathe => self.breathe().await,
+        }
+    }
+
+    fn clear_faults(&mut self) {
+        for fault in self.faults.drain(..) {
+            self.network.sandbox.clear(fault);
         }
     }
 
@@ -301,9 +307,11 @@ fn one(program: &Path, plan: Plan, seed: u64, stop: &AtomicBool) -> Result<(), S
         let each = took * 1_000.0 / (step.max(1) as f64);
         println!("seed {seed}: {step} steps in {took:.1} s, {each:.1} ms each; {}", simulation.report());
         played.map_err(|failure| {
+            simulation.network.home.keep();
+            let home = simulation.network.home.path().display();
             format!(
                 "seed {seed}, step {step} ({took:.1} s): {failure}\n{}\nrepeat: cargo run -p wayhaven-e2e --bin simulation -- \
-                 --steps={step} --seeds=1 --seed={seed}",
+                 --steps={step} --seeds=1 --seed={seed}\nits store and log are left in {home}",
                 simulation.story(&failure)
             )
         })

@@ -43,7 +43,7 @@ impl Simulation {
 
     pub(super) async fn freeze(&mut self, main: Guild) -> Result<(), Failure> {
         let asked = (main, SyncFreeze::default().into());
-        self.gates(&[main], asked, |model| drop(model.frozen.insert(main))).await
+        self.gates(&[main], asked, |model| model.frozen.extend([main])).await
     }
 
     pub(super) async fn resume(&mut self, main: Guild) -> Result<(), Failure> {
@@ -80,7 +80,7 @@ impl Simulation {
         let mut lifted = Vec::new();
         let change = |model: &mut Model| lifted = model.unlink(main, child, undo);
         self.gates(&[main, child], asked, change).await?;
-        lifted.iter().for_each(|user| drop(self.touched.insert(*user, (child, true))));
+        self.touched.extend(lifted.iter().map(|user| (*user, (child, true))));
         if undo && self.dice.once_in(3) {
             self.network.kill()?;
         }
@@ -132,8 +132,10 @@ impl Simulation {
             (_, true) => people.invite_bot(id),
             _ => people.set_bot_permissions(id, self.network.bits(child)),
         };
-        // What happened there meanwhile is read from its log.
-        self.network.unread_since = unix_ms();
+        if is_out || is_gone {
+            // What happened there meanwhile is read from its log.
+            self.network.unread_since[child] = unix_ms();
+        }
         given.map_err(Failure::broken)
     }
 

@@ -31,8 +31,17 @@ pub(super) struct Place {
     pub(super) local: bool,
     /// The guilds whose ban stands and has come here.
     causes: BTreeSet<Guild>,
+    /// The mains that have brought it there since they were banned last.
+    brought: BTreeSet<Guild>,
     /// Whether the guild takes no ban of them from a main, since its staff took one back.
     excepted: bool,
+}
+
+impl Place {
+    fn lifted(&mut self) {
+        (self.banned, self.ours) = (false, false);
+        self.brought.clear();
+    }
 }
 
 /// Everything that must hold.
@@ -79,13 +88,18 @@ impl Model {
             active.push(false);
         } else {
             active.clear();
-            (0..GUILDS).for_each(|guild| drop(self.at(guild, user).causes.remove(&source)));
+            for guild in 0..GUILDS {
+                self.at(guild, user).causes.remove(&source);
+            }
         }
         // Its own word goes before what others had for it.
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
         let overrides = !ban && !by_hand && self.overrides(source, user);
         let own = self.at(source, user);
         own.banned = ban;
+        if !ban {
+            own.brought.clear();
+        }
         if !by_hand {
             own.ours = ban;
             own.excepted = !ban && (own.excepted || overrides);
@@ -127,8 +141,9 @@ impl Model {
             place.ours |= !place.banned;
             place.banned = true;
             place.causes.insert(source);
+            place.brought.insert(source);
         } else if place.ours && !place.local && place.causes.is_empty() {
-            (place.banned, place.ours) = (false, false);
+            place.lifted();
         }
     }
 
@@ -140,7 +155,7 @@ impl Model {
         if ban {
             place.excepted = false;
         } else {
-            place.ours = false;
+            place.lifted();
             place.excepted |= overrides;
         }
     }
@@ -177,13 +192,15 @@ impl Model {
         self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
         let mut lifted = Vec::new();
         for ((guild, user), place) in self.places.iter_mut().filter(|_| undo) {
-            if *guild != child || !place.causes.remove(&main) {
+            let was_cause = place.causes.remove(&main);
+            if *guild != child || !place.brought.remove(&main) {
+                place.causes.extend(was_cause.then_some(main));
                 continue;
             }
             if place.ours && !place.local && !place.excepted && place.causes.is_empty() {
-                (place.banned, place.ours) = (false, false);
+                place.lifted();
                 lifted.push(*user);
-            } else if place.banned {
+            } else if place.banned && was_cause {
                 self.lost.insert(*user);
             }
         }

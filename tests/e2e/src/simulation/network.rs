@@ -1,7 +1,7 @@
 //! The sandbox, the daemon on it, and how they are asked.
 
 use super::model::{GUILDS, Guild, MAINS, User};
-use super::store::Store;
+use super::store::{Open, Store};
 use super::{Failure, unix_ms};
 use crate::{DaemonProcess, Home};
 use std::path::Path;
@@ -30,11 +30,11 @@ pub(super) struct Network {
     pub(super) store: Store,
     pub(super) guilds: [u64; GUILDS],
     pub(super) users: Vec<u64>,
-    /// Since when the guilds' logs have to be read.
-    pub(super) unread_since: i64,
+    /// Since when each guild's log has to be read.
+    pub(super) unread_since: [i64; GUILDS],
     /// How often it was killed since everything came to rest.
     pub(super) deaths: usize,
-    home: Home,
+    pub(super) home: Home,
     daemon: Option<DaemonProcess>,
     client: Option<Client>,
 }
@@ -74,7 +74,7 @@ impl Network {
             store,
             guilds,
             users,
-            unread_since: 0,
+            unread_since: [0; GUILDS],
             deaths: 0,
             home,
             daemon: None,
@@ -100,6 +100,12 @@ impl Network {
         if guild == WITHOUT_BULK + 1 { permissions::LEAST_FOR_BOT } else { BITS }
     }
 
+    /// What is on its way.
+    pub(super) fn open(&mut self) -> Result<Open, Failure> {
+        let unread: Vec<_> = self.guilds.into_iter().zip(self.unread_since).collect();
+        self.store.open(&unread)
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.client.is_some()
     }
@@ -109,7 +115,7 @@ impl Network {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        self.unread_since = unix_ms();
+        self.unread_since = [unix_ms(); GUILDS];
         let mut daemon = self.home.start().map_err(|error| Failure::broken(error.to_string()))?;
         let client =
             daemon.ready().await.map_err(|fault| Failure::wrong(format!("it does not start: {fault}")))?;

@@ -29,7 +29,7 @@ impl Simulation {
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
         let began = Instant::now();
         self.look()?;
-        self.faults.drain(..).for_each(|fault| drop(self.network.sandbox.clear(fault)));
+        self.clear_faults();
         for child in self.crippled.clone() {
             self.give_back(child)?;
         }
@@ -45,7 +45,7 @@ impl Simulation {
         let mut cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
         loop {
             heard = heard || self.network.store.knows_local(marker.0, marker.1)?;
-            let open = self.network.store.open(self.network.unread_since)?;
+            let open = self.network.open()?;
             if heard && open.nothing() {
                 break;
             }

@@ -116,19 +116,14 @@ impl Store {
         statement.query_row(values, |row| row.get(0)).map_err(failed("the store"))
     }
 
-    /// What is on its way; logs are to be read since then.
-    pub(super) fn open(&mut self, since: i64) -> Result<Open, Failure> {
-        let now = super::unix_ms();
+    /// What is on its way; each guild's log is to be read since then.
+    pub(super) fn open(&mut self, unread_since: &[(u64, i64)]) -> Result<Open, Failure> {
         let sql = "SELECT coalesce(sum(state IN ('pending', 'sending', 'unknown')), 0), coalesce(sum(state = 'blocked'), 0),
               (SELECT count(*) FROM gateway_journal),
               (SELECT count(*) FROM guild_relationships WHERE state = 'closing'),
               (SELECT count(*) FROM direct_messages WHERE holds = 1 AND state IN ('pending', 'sending')),
-              (SELECT count(*) FROM punishments WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= ?1),
-              (SELECT count(*) FROM audit_cursors c WHERE read_at < ?2 AND
-                 (EXISTS (SELECT 1 FROM guild_settings g WHERE g.guild_id = c.guild_id AND g.is_main = 1) OR
-                  EXISTS (SELECT 1 FROM guild_relationships r WHERE r.child_guild_id = c.guild_id AND r.state IN ('active', 'closing'))))
+              (SELECT count(*) FROM punishments WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= ?1)
              FROM deliveries WHERE state IN ('pending', 'held', 'sending', 'blocked', 'unknown')";
-        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Open {
                 moving: row.get(0)?,
@@ -137,10 +132,19 @@ impl Store {
                 closing: row.get(3)?,
                 untold: row.get(4)?,
                 due: row.get(5)?,
-                unread: row.get(6)?,
+                unread: 0,
             })
         };
-        statement.query_row(params![now, since], read).map_err(failed("the store"))
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let mut open = statement.query_row([super::unix_ms()], read).map_err(failed("the store"))?;
+        drop(statement);
+        for (guild, since) in unread_since {
+            let sql = "SELECT count(*) FROM audit_cursors WHERE guild_id = ?1 AND read_at < ?2
+                 AND (EXISTS (SELECT 1 FROM guild_settings WHERE guild_id = ?1 AND is_main = 1)
+                   OR EXISTS (SELECT 1 FROM guild_relationships WHERE child_guild_id = ?1 AND state IN ('active', 'closing')))";
+            open.unread += self.count(sql, params![guild.cast_signed(), since])?;
+        }
+        Ok(open)
     }
 
     /// What must always hold, and does not.
