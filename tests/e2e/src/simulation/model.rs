@@ -193,8 +193,15 @@ impl Model {
         let mut lifted = Vec::new();
         for ((guild, user), place) in self.places.iter_mut().filter(|_| undo) {
             let was_cause = place.causes.remove(&main);
-            if *guild != child || !place.brought.remove(&main) {
+            if *guild != child {
                 place.causes.extend(was_cause.then_some(main));
+                continue;
+            }
+            if !place.brought.remove(&main) {
+                // What another main has left there, and nobody wants any more: whether it is lifted too is nobody's promise.
+                if place.banned && place.ours && place.causes.is_empty() {
+                    self.lost.insert(*user);
+                }
                 continue;
             }
             if place.ours && !place.local && !place.excepted && place.causes.is_empty() {

@@ -4,12 +4,12 @@ use super::model::{CHILDREN, GUILDS, MAINS};
 use super::store::Open;
 use super::{Failure, Simulation};
 use std::time::{Duration, Instant};
-use wayhaven_sandbox::{Discord, World};
+use wayhaven_sandbox::{Discord, World, permissions};
 use wayhaven_shared::client::Client;
 use wayhaven_shared::operations::sync::SyncRetry;
 
 /// How long everything may take to come to rest once nothing goes wrong any more.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long what is as it must be in the store may take to be so at Discord: what Discord carries out later.
 const GRACE: Duration = Duration::from_secs(3);
@@ -82,8 +82,15 @@ impl Simulation {
         Ok(())
     }
 
-    /// As an operator does when a cause is mended.
+    /// As an operator does when a cause is mended; and where an action of a guild's own is blocked, as its staff do, whom
+    /// `sync retry` does not reach.
     async fn retry(&mut self, client: &Client) -> Result<(), Failure> {
+        for id in self.network.store.own_blocked()? {
+            let Some(guild) = self.network.guilds.iter().position(|guild| *guild == id) else { continue };
+            let (people, bits) = (self.network.sandbox.people(), self.network.bits(guild));
+            let forbidden = people.set_bot_permissions(id, bits & !permissions::BAN_MEMBERS);
+            forbidden.and_then(|()| people.set_bot_permissions(id, bits)).map_err(Failure::broken)?;
+        }
         for main in MAINS {
             let envelope = self.network.envelope(main, &SyncRetry::default().into())?;
             client.run(envelope).await.map_err(unasked)?;

@@ -147,6 +147,14 @@ impl Store {
         Ok(open)
     }
 
+    /// Guilds in which an action of their own waits until something is mended.
+    pub(super) fn own_blocked(&mut self) -> Result<Vec<u64>, Failure> {
+        let sql = "SELECT DISTINCT guild_id FROM deliveries WHERE state = 'blocked' AND scope = 'origin'";
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let rows = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(failed("the store"))?;
+        rows.map(|row| row.map(i64::cast_unsigned)).collect::<Result<_, _>>().map_err(failed("the store"))
+    }
+
     /// What must always hold, and does not.
     pub(super) fn check(&mut self) -> Result<(), Failure> {
         for (name, sql) in ALWAYS {
