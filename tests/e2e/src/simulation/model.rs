@@ -169,7 +169,9 @@ impl Model {
     /// The main goes on: what was held is sent.
     pub(super) fn resume(&mut self, main: Guild) {
         self.frozen.remove(&main);
-        let freed: Vec<_> = self.held.extract_if(.., |(of, ..), _| *of == main).collect();
+        let (freed, held) = std::mem::take(&mut self.held).into_iter().partition(|((of, ..), _)| *of == main);
+        self.held = held;
+        let freed: BTreeMap<_, _> = freed;
         for ((_, child, user), ban) in freed {
             if self.is_open(main, child) {
                 self.arrive(main, child, user, ban);
@@ -182,8 +184,11 @@ impl Model {
         // Here is the place for what a backfill brings: every active ban of the main arrives.
         self.links.insert((main, child), monitor);
         // Whether what is held outlives a time in monitor mode is no promise of anybody's.
-        let held = self.held.extract_if(.., |(of, guild, _), _| monitor && (*of, *guild) == (main, child));
-        self.lost.extend(held.map(|((.., user), _)| user));
+        if monitor {
+            let held = self.held.keys().filter(|(of, guild, _)| (*of, *guild) == (main, child));
+            self.lost.extend(held.map(|(.., user)| *user));
+            self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
+        }
     }
 
     /// A link is closed. Whom an undo lifts; where another cause keeps the ban, it is not known whose it will be later.

@@ -1,7 +1,6 @@
 //! Until nothing moves any more, and whether everything is then as it must be.
 
 use super::model::{CHILDREN, GUILDS, MAINS};
-use super::store::Open;
 use super::{Failure, Simulation};
 use std::time::{Duration, Instant};
 use wayhaven_sandbox::{Discord, World, permissions};
@@ -19,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// How long audit logs may be left unread before the daemon is restarted, as an operator would: a reading that failed is
 /// tried again after a minute.
-const READING: Duration = Duration::from_secs(3);
+const READING: Duration = Duration::from_secs(6);
 
 /// How often the whole file is checked.
 const WHOLE: usize = 40;
@@ -42,6 +41,8 @@ impl Simulation {
         waited.map_err(|timeout| Failure::broken(timeout.to_string()))?;
 
         let (mut marker, mut heard, mut retried) = (self.mark()?, false, Instant::now());
+        // Each time it is given twice as long: a busy machine reads slowly too.
+        let (mut reading, mut patience) = (Instant::now(), READING);
         let mut cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
         loop {
             heard = heard || self.network.store.knows_local(marker.0, marker.1)?;
@@ -60,7 +61,8 @@ impl Simulation {
                 self.retry(&client).await?;
                 retried = Instant::now();
             }
-            if stuck_reading(&open, heard, began) {
+            if heard && open.only_reading() && reading.elapsed() > patience {
+                (reading, patience) = (Instant::now(), 2 * patience);
                 self.restarts += 1;
                 self.network.terminate().await?;
                 client = self.network.up().await?;
@@ -194,10 +196,6 @@ impl Simulation {
             self.network.users.len(),
         )
     }
-}
-
-fn stuck_reading(open: &Open, heard: bool, began: Instant) -> bool {
-    heard && open.only_reading() && began.elapsed() > READING
 }
 
 fn unasked(fault: wayhaven_shared::Fault) -> Failure {
