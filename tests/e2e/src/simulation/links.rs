@@ -48,7 +48,11 @@ impl Simulation {
 
     pub(super) async fn resume(&mut self, main: Guild) -> Result<(), Failure> {
         let asked = (main, SyncResume {}.into());
-        self.gates(&[main], asked, |model| model.resume(main)).await
+        let mut freed = Vec::new();
+        self.gates(&[main], asked, |model| freed = model.resume(main)).await?;
+        // Nobody else can know whether it has arrived.
+        self.touched.extend(freed.iter().map(|user| (*user, (main, true))));
+        Ok(())
     }
 
     pub(super) async fn link(&mut self, main: Guild, child: Guild, monitor: bool) -> Result<(), Failure> {

@@ -166,17 +166,18 @@ impl Model {
             && self.place(guild, user).causes.iter().any(|main| self.links.contains_key(&(*main, guild)))
     }
 
-    /// The main goes on: what was held is sent.
-    pub(super) fn resume(&mut self, main: Guild) {
+    /// The main goes on: what was held is sent. About whom that is.
+    pub(super) fn resume(&mut self, main: Guild) -> Vec<User> {
         self.frozen.remove(&main);
         let (freed, held) = std::mem::take(&mut self.held).into_iter().partition(|((of, ..), _)| *of == main);
         self.held = held;
-        let freed: BTreeMap<_, _> = freed;
-        for ((_, child, user), ban) in freed {
-            if self.is_open(main, child) {
-                self.arrive(main, child, user, ban);
+        let freed: BTreeMap<(Guild, Guild, User), bool> = freed;
+        for ((_, child, user), ban) in &freed {
+            if self.is_open(main, *child) {
+                self.arrive(main, *child, *user, *ban);
             }
         }
+        freed.into_keys().map(|(.., user)| user).collect()
     }
 
     /// A link is made, or changes its mode.
