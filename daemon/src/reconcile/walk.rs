@@ -257,7 +257,7 @@ impl Walk {
                     };
                     let difference = match by {
                         TakenBack::ByNobody => Difference::Gone,
-                        TakenBack::ByStaff(_) => Difference::Overridden,
+                        TakenBack::ByStaff(..) => Difference::Overridden,
                         TakenBack::Unknown => Difference::Unclear,
                     };
                     match (self.cursor.resolve, difference) {
@@ -385,7 +385,10 @@ impl Walk {
             None => TakenBack::ByNobody,
             // We did it ourselves, for a reason that the rows tell and this does not.
             Some(entry) if entry.user_id.is_some() && entry.user_id == me => TakenBack::Unknown,
-            Some(entry) => TakenBack::ByStaff(entry.user_id),
+            Some(entry) => {
+                let at = entry.id.parse().map_or(self.as_of, Timestamp::of_snowflake);
+                TakenBack::ByStaff(entry.user_id, at)
+            }
         }))
     }
 

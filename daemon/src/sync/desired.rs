@@ -8,7 +8,7 @@ use crate::store::{Change, Footing, StoreError, View};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::Difference;
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
 
 /// The measures that last, and so are compared.
 pub const LASTING: [Action; 3] = [Action::Ban, Action::Mute, Action::Timeout];
@@ -33,8 +33,8 @@ pub struct Wanted {
 pub enum TakenBack {
     /// Nobody, by the guild's audit log.
     ByNobody,
-    /// The guild's own staff, or another bot of theirs.
-    ByStaff(Option<UserId>),
+    /// The guild's own staff, or another bot of theirs, and when.
+    ByStaff(Option<UserId>, Timestamp),
     /// The log does not say, or cannot be read.
     Unknown,
 }
@@ -122,8 +122,8 @@ pub fn bring_about(
             (difference, Some(id))
         }
         (Difference::Gone, Footing::Applied(id, _)) => match (taken_back, measure.undo()) {
-            (TakenBack::ByStaff(by), Some(undo)) => {
-                overrides::taken_back_here(change, guild, user, undo, by)?;
+            (TakenBack::ByStaff(by, at), Some(undo)) => {
+                overrides::taken_back_here(change, guild, user, undo, by, at)?;
                 (Difference::Overridden, None)
             }
             (TakenBack::Unknown, _) => (Difference::Unclear, None),

@@ -14,7 +14,7 @@ pub const AGAIN_AT_MOST: u32 = 3;
 /// A day, in milliseconds.
 const WINDOW: i64 = 86_400_000;
 
-/// A guild's own staff have done something there, or have it done. Where that takes back what a main had delivered, the
+/// A guild's own staff have done something there at that time, or have it done. Where that takes back what a main had delivered, the
 /// main's security level decides, and the network learns of it either way.
 ///
 /// # Errors
@@ -25,6 +25,7 @@ pub fn taken_back_here(
     user: UserId,
     action: Action,
     by: Option<UserId>,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     if !action.is_undo() || !change.topology_here()?.is_child(guild) {
         return Ok(());
@@ -34,7 +35,7 @@ pub fn taken_back_here(
         // It was agreed that the guild does not apply it.
         return Ok(());
     }
-    let overridden = change.overridden(guild, user, measure, change.now())?;
+    let overridden = change.overridden(guild, user, measure, at)?;
     let Some(first) = overridden.first() else { return Ok(()) };
     // Where several mains have delivered it, one that does not give way decides.
     let mut strict = None;
@@ -79,7 +80,9 @@ pub fn taken_back_here(
 /// Where the store fails.
 pub fn done_by_command(change: &Change<'_>, punishment: PunishmentId) -> Result<(), StoreError> {
     match change.punishment(punishment)?.filter(|one| one.origin != Origin::System) {
-        Some(one) => taken_back_here(change, one.guild_id, one.user_id, one.action, one.moderator_id),
+        Some(one) => {
+            taken_back_here(change, one.guild_id, one.user_id, one.action, one.moderator_id, change.now())
+        }
         None => Ok(()),
     }
 }

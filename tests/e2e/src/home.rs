@@ -25,7 +25,22 @@ impl Home {
     /// Where no directory can be made.
     pub fn new(program: &Path, sandbox: &Sandbox) -> io::Result<Self> {
         // Right below /tmp: a Unix socket's path is short.
-        let directory = tempfile::Builder::new().prefix("wayhaven-").tempdir()?;
+        Self::within(&std::env::temp_dir(), program, sandbox)
+    }
+
+    /// The same in memory where there is a place for it: a commit does not wait for a disk there, and nothing survives
+    /// the machine.
+    ///
+    /// # Errors
+    /// Where no directory can be made.
+    pub fn in_memory(program: &Path, sandbox: &Sandbox) -> io::Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let directory = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self::within(&directory, program, sandbox)
+    }
+
+    fn within(directory: &Path, program: &Path, sandbox: &Sandbox) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("wayhaven-").tempdir_in(directory)?;
         let environment = [
             ("WAYHAVEN_HOME", directory.path().display().to_string()),
             ("BOT_TOKEN", sandbox.token().to_owned()),
@@ -55,6 +70,11 @@ impl Home {
             Some(value) => self.environment.insert(name.to_owned(), value.to_owned()),
             None => self.environment.remove(name),
         };
+    }
+
+    /// The directory stays when this is dropped, for whoever wants to know what happened in it.
+    pub fn keep(&mut self) {
+        self.directory.disable_cleanup(true);
     }
 
     /// The directory.

@@ -4,6 +4,7 @@
 pub mod demo;
 mod home;
 pub mod process;
+pub mod simulation;
 
 pub use home::Home;
 pub use process::{DaemonProcess, Finished};

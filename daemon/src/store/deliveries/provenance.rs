@@ -193,7 +193,8 @@ impl View<'_> {
 
     /// What stands of the measure in the guild because a main's punishment of the user was delivered along a link that is
     /// active still, and nobody has taken it back: what the guild's staff override by lifting it. The newest first, one of
-    /// each main. What has ended by itself at `now` is none.
+    /// each main. What has ended by itself by `at` is none, and neither is what goes along a link that both sides agreed to
+    /// only after that: the guild's log may be read later.
     ///
     /// # Errors
     /// Where the store fails.
@@ -202,12 +203,12 @@ impl View<'_> {
         guild: GuildId,
         user: UserId,
         measure: Action,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<Overridden>, StoreError> {
         let sql = format!(
             "SELECT max(d.delivery_id) AS delivery, p.event_id, p.source_guild FROM deliveries d
               JOIN punishments p ON p.event_id = d.punishment_id AND p.status = 'active'
-              JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
+              JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active' AND r.accepted_at <= ?4
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = ?3 AND d.state = 'applied'
                AND (p.expires_at IS NULL OR p.expires_at > ?4) AND NOT {}
              GROUP BY p.source_guild ORDER BY delivery DESC",
@@ -222,7 +223,7 @@ impl View<'_> {
                 main: column(row, "source_guild")?,
             })
         };
-        let rows = statement.query_map(params![Sql(guild), Sql(user), measure, now.millis()], read)?;
+        let rows = statement.query_map(params![Sql(guild), Sql(user), measure, at.millis()], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -35,7 +35,14 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
     }
     // Our own effect comes back: it only confirms. That of a bulk ban has no actor (FACTS B5).
     let told = Echo::of_entry(guild, user, seen.action, id);
-    if by == Author::Us || entry.actor.is_none() && change.is_echo(told)? {
+    if by == Author::Us {
+        return note_echo(change, &entry);
+    }
+    if entry.actor.is_none() && change.is_echo(told)? {
+        // Once what we did is taken back nothing tells any more whose it was, and the log may be read again.
+        if topology.is_child(guild) {
+            change.note_aside(guild, id, user)?;
+        }
         return note_echo(change, &entry);
     }
     // Of guilds that belong to no network nothing is followed, and so nothing is remembered twice.
@@ -257,7 +264,7 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), 
     if action.is_undo() {
         change.let_go(guild, user, action)?;
     }
-    taken_back_here(change, guild, user, action, by)?;
+    taken_back_here(change, guild, user, action, by, Timestamp::of_snowflake(told.entry))?;
     if action.is_undo() {
         change.note_lifted(told)?;
     }

@@ -14,6 +14,7 @@ use wayhaven_shared::value::PunishmentId;
 
 mod answers;
 mod gates;
+mod restarts;
 
 /// A sandbox without limits in which the bot may ban many at once. What its entries tell of the actor is another test's.
 async fn sandbox(children: usize) -> Sandbox {

@@ -1,7 +1,8 @@
 //! A link that was closed and made anew, or closed for good: what was taken back along it, and what was left.
 
 use super::hand::until_settled;
-use crate::testing::{TestDaemon, asked, guild, sandbox, user};
+use crate::testing::{PATIENCE, TestDaemon, asked, guild, sandbox, user};
+use std::time::Duration;
 use wayhaven_sandbox::Sandbox;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reversal::PunishmentRevert;
@@ -204,4 +205,35 @@ async fn what_a_former_main_took_back_or_gave_up_keeps_no_other_main_from_taking
     test.unban(second, left).await;
     test.settled().await;
     assert!(sandbox.is_banned(child, left));
+}
+
+#[tokio::test]
+async fn what_the_staff_took_back_while_no_link_was_there_is_no_word_against_the_next_one() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    test.ban(main, victim).await;
+    test.settled().await;
+    close(&test, main, child, false).await;
+    sandbox.people().unban(child, sandbox.owner(), victim, None).unwrap();
+    // The clock shows milliseconds, and it is about which of the two was first.
+    sandbox.advance(Duration::from_millis(5));
+    test.daemon.clock().shift(5);
+    link(&test, main, child).await;
+
+    // The next session reads the child's log from where it was.
+    let home = test.home();
+    drop(test);
+    sandbox.wait_until(|discord| discord.connected_sessions() == 0, PATIENCE).await.unwrap();
+    let test = TestDaemon::start_at(&sandbox, home).await;
+    test.until_ready().await;
+    let exception = move |view: &crate::store::View<'_>| {
+        view.exception(guild(child), user(victim), Action::Ban).unwrap().is_some()
+    };
+    assert!(!test.read(exception).await, "the main had nothing to say there");
+    test.ban(main, victim).await;
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
+    sandbox.people().unban(child, sandbox.owner(), victim, None).unwrap();
+    test.until("an exception", exception).await;
 }

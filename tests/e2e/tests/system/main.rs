@@ -13,6 +13,7 @@ mod once;
 mod origins;
 mod setting;
 mod signals;
+mod simulation;
 mod startup;
 mod surfaces;
 mod terminal;

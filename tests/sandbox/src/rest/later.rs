@@ -106,6 +106,12 @@ impl World {
         self.deliver_delayed();
     }
 
+    /// Whether nothing that was answered or happened is still to be carried out or told.
+    #[must_use]
+    pub fn puts_nothing_off(&self) -> bool {
+        self.late.is_empty() && self.delayed.is_empty()
+    }
+
     /// When the next of these is due by the clock.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let events = self.delayed.iter().map(|(at, _)| *at);

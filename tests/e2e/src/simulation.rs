@@ -1,0 +1,350 @@
+//! The simulation: one network that lives for thousands of steps. A sandbox Discord, a daemon as a process, operators,
+//! moderators, staff and raids, faults of every kind, SIGKILL and SIGTERM.
+//!
+//! Every few steps what goes wrong is cleared, everything comes to rest, and Discord's bans are compared with a small
+//! picture of who must be banned where ([`model`]). After each step every request to Discord is judged by itself: none
+//! reaches a guild for a user about whom no main with an open link has decided, none lifts what somebody else did.
+//!
+//! The steps follow from the seed; the moments do not, so that a failure is only roughly repeated by it.
+
+mod acts;
+mod dice;
+mod judge;
+mod links;
+mod model;
+mod network;
+mod settle;
+mod steps;
+mod store;
+
+use dice::Dice;
+use judge::Judge;
+use model::{Guild, Model, User};
+use network::{Network, USERS};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use steps::Step;
+use wayhaven_sandbox::FaultId;
+
+/// How many steps lie between two rests, at most.
+const TOGETHER: usize = 16;
+
+/// How many steps of a failing run are told.
+const TOLD: usize = 60;
+
+fn unix_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What is wrong.
+#[derive(Clone, Debug)]
+struct Failure {
+    /// Whom it is about.
+    user: Option<User>,
+    text: String,
+}
+
+impl Failure {
+    fn wrong(text: String) -> Self {
+        Self { user: None, text }
+    }
+
+    fn about(user: User, text: String) -> Self {
+        Self { user: Some(user), text }
+    }
+
+    /// The simulation itself cannot go on.
+    fn broken(text: String) -> Self {
+        Self { user: None, text: format!("the simulation is broken: {text}") }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// One network's life.
+struct Simulation {
+    network: Network,
+    model: Model,
+    judge: Judge,
+    dice: Dice,
+    step: usize,
+    told: Vec<(usize, Step)>,
+    /// Users by their ids.
+    ids: HashMap<u64, User>,
+    /// Who takes part now.
+    pool: Vec<User>,
+    /// Who was touched since everything came to rest: by which guild, and whether by hand.
+    touched: BTreeMap<User, (Guild, bool)>,
+    faults: Vec<FaultId>,
+    /// Children that the bot lacks something in.
+    crippled: Vec<Guild>,
+    /// Whether interactions may be lost.
+    shaky: bool,
+    /// Whether Discord may carry out later what it has answered.
+    late: bool,
+    /// Whether events were lost of which only the logs tell.
+    must_begin_anew: bool,
+    settled: usize,
+    waited: Duration,
+    graces: usize,
+    restarts: usize,
+}
+
+impl Simulation {
+    async fn new(program: &Path, seed: u64) -> Result<Self, Failure> {
+        let network = Network::new(program, seed).await?;
+        let ids = network.users.iter().enumerate().map(|(user, id)| (*id, user)).collect();
+        Ok(Self {
+            network,
+            model: Model::default(),
+            judge: Judge::default(),
+            dice: Dice::new(seed),
+            step: 0,
+            told: Vec::new(),
+            ids,
+            pool: (0..USERS).collect(),
+            touched: BTreeMap::new(),
+            faults: Vec::new(),
+            crippled: Vec::new(),
+            shaky: false,
+            late: false,
+            must_begin_anew: false,
+            settled: 0,
+            waited: Duration::ZERO,
+            graces: 0,
+            restarts: 0,
+        })
+    }
+
+    /// Plays so many steps, or until it is told to stop.
+    async fn play(&mut self, steps: usize, stop: &AtomicBool) -> Result<(), Failure> {
+        for main in model::MAINS {
+            for child in model::CHILDREN {
+                self.link(main, child, false).await?;
+            }
+        }
+        let mut left = 0;
+        while self.step < steps && !stop.load(Ordering::Relaxed) {
+            if left == 0 {
+                self.settle().await?;
+                left = 1 + self.dice.below(TOGETHER);
+            }
+            left -= 1;
+            self.step += 1;
+            let mut dice = self.dice.clone();
+            let step = steps::next(&mut dice, &self.scene());
+            self.dice = dice;
+            self.told.push((self.step, step));
+            self.perform(step).await?;
+            self.look()?;
+        }
+        self.end().await
+    }
+
+    fn look(&mut self) -> Result<(), Failure> {
+        self.judge.look(&self.network, &self.ids)
+    }
+
+    async fn perform(&mut self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::Ban { guild, user, by } => self.act(guild, user, by, true).await,
+            Step::Unban { guild, user, by } => self.act(guild, user, by, false).await,
+            Step::Killed { guild, user, ban } => self.killed(guild, user, ban).await,
+            Step::Brief { main, user } => self.brief(main, user).await,
+            Step::TimePasses => self.time_passes().await,
+            Step::Raid { main, by } => self.many(main, by, true).await,
+            Step::Amnesty { main } => self.many(main, steps::By::Operator, false).await,
+            Step::Revert { main, user } => self.revert(main, user).await,
+            Step::Amend { main, user } => self.amend(main, user).await,
+            Step::Freeze { main } => self.freeze(main).await,
+            Step::Resume { main } => self.resume(main).await,
+            Step::Link { main, child, monitor } => self.link(main, child, monitor).await,
+            Step::Unlink { main, child, ending } => self.unlink(main, child, ending).await,
+            Step::Protect { guild, user } => self.protect(guild, user).await,
+            Step::Forbid { child } => self.forbid(child).await,
+            Step::RemoveBot { child } => self.remove_bot(child).await,
+            Step::Outage { child } => self.outage(child).await,
+            Step::GiveBack { child } => self.give_back(child),
+            Step::Trouble { guild, kind, times } => {
+                self.trouble(guild, kind, times);
+                Ok(())
+            }
+            Step::Mishap { guild, kind, times } => {
+                self.mishap(guild, kind, times);
+                Ok(())
+            }
+            Step::Break(kind) => {
+                self.break_gateway(kind);
+                Ok(())
+            }
+            Step::Kill => self.network.kill(),
+            Step::Terminate => {
+                self.clear_faults();
+                self.network.terminate().await
+            }
+            Step::Breathe => self.breathe().await,
+        }
+    }
+
+    fn clear_faults(&mut self) {
+        for fault in self.faults.drain(..) {
+            self.network.sandbox.clear(fault);
+        }
+    }
+
+    /// It is not known any more how a user stands: somebody else takes their part.
+    fn lose(&mut self, user: User) {
+        self.model.lost.insert(user);
+        self.replace(user);
+    }
+
+    fn retire_lost(&mut self) {
+        let gone: Vec<User> =
+            self.pool.iter().copied().filter(|user| self.model.lost.contains(user)).collect();
+        gone.into_iter().for_each(|user| self.replace(user));
+    }
+
+    /// Somebody new takes the part of a user.
+    fn replace(&mut self, user: User) {
+        let Some(place) = self.pool.iter_mut().find(|one| **one == user) else { return };
+        let (id, newcomer) = (self.network.sandbox.stranger(), self.network.users.len());
+        self.network.users.push(id);
+        self.ids.insert(id, newcomer);
+        *place = newcomer;
+    }
+
+    /// The steps that a failure may follow from: the last ones, and those that name the user.
+    fn story(&self, failure: &Failure) -> String {
+        let names = |step: &Step| match step {
+            Step::Ban { user, .. }
+            | Step::Unban { user, .. }
+            | Step::Killed { user, .. }
+            | Step::Brief { user, .. }
+            | Step::Revert { user, .. }
+            | Step::Protect { user, .. } => Some(*user) == failure.user,
+            Step::Amend { .. } | Step::Trouble { .. } | Step::Mishap { .. } | Step::Breathe => false,
+            _ => failure.user.is_some(),
+        };
+        let last = self.step.saturating_sub(2 * TOGETHER);
+        let matter = self.told.iter().filter(|(at, step)| *at > last || names(step));
+        let lines: Vec<String> = matter.map(|(at, step)| format!("  {at}: {step:?}")).collect();
+        lines[lines.len().saturating_sub(TOLD)..].join("\n")
+    }
+}
+
+/// What is to be played.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Steps of each network.
+    pub steps: usize,
+    /// How many networks.
+    pub seeds: u64,
+    /// The first one's seed.
+    pub first: u64,
+    /// How many live at once.
+    pub at_once: usize,
+    /// When no further step is begun.
+    pub until: Option<Instant>,
+}
+
+/// Plays; what came of all of them, or how the first failed. `program` is the binary that plays all parts.
+///
+/// # Errors
+/// Something is wrong: what, the steps that led there, and how to repeat them.
+pub fn play(program: &Path, plan: Plan) -> Result<(), String> {
+    let (next, stop, failed) = (AtomicU64::new(0), AtomicBool::new(false), std::sync::Mutex::new(None));
+    std::thread::scope(|scope| {
+        for _ in 0..plan.at_once.max(1) {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let turn = next.fetch_add(1, Ordering::SeqCst);
+                    if turn >= plan.seeds {
+                        break;
+                    }
+                    if let Err(why) = one(program, plan, plan.first + turn, &stop) {
+                        stop.store(true, Ordering::Relaxed);
+                        eprintln!("{why}");
+                        failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(why);
+                    }
+                }
+            });
+        }
+        if let Some(until) = plan.until {
+            let (stop, next) = (&stop, &next);
+            scope.spawn(move || {
+                while Instant::now() < until
+                    && !stop.load(Ordering::Relaxed)
+                    && next.load(Ordering::SeqCst) < plan.seeds + plan.at_once.max(1) as u64
+                {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+/// One network.
+fn one(program: &Path, plan: Plan, seed: u64, stop: &AtomicBool) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let began = Instant::now();
+    runtime.block_on(async {
+        let mut simulation =
+            Simulation::new(program, seed).await.map_err(|failure| format!("seed {seed}: {failure}"))?;
+        let played = simulation.play(plan.steps, stop).await;
+        let (step, took) = (simulation.step, began.elapsed().as_secs_f64());
+        let each = took * 1_000.0 / (step.max(1) as f64);
+        println!("seed {seed}: {step} steps in {took:.1} s, {each:.1} ms each; {}", simulation.report());
+        played.map_err(|failure| {
+            simulation.network.home.keep();
+            let home = simulation.network.home.path().display();
+            format!(
+                "seed {seed}, step {step} ({took:.1} s): {failure}\n{}\nrepeat: cargo run -p wayhaven-e2e --bin simulation -- \
+                 --steps={step} --seeds=1 --seed={seed}\nits store and log are left in {home}",
+                simulation.story(&failure)
+            )
+        })
+    })
+}
+
+/// `cargo run -p wayhaven-e2e --bin simulation -- --steps=20000 --seeds=20 [--seed=N] [--at-once=N]`.
+pub fn main() -> ExitCode {
+    let mut plan = Plan { steps: 20_000, seeds: 20, first: 1, at_once: 2, until: None };
+    for argument in std::env::args().skip(1) {
+        let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
+        let Ok(number) = value.parse::<u64>() else {
+            eprintln!("error: {argument} is none of --steps=N, --seeds=N, --seed=N and --at-once=N");
+            return ExitCode::from(2);
+        };
+        match name {
+            "--steps" => plan.steps = usize::try_from(number).unwrap_or(usize::MAX),
+            "--seeds" => plan.seeds = number,
+            "--seed" => plan.first = number,
+            "--at-once" => plan.at_once = usize::try_from(number).unwrap_or(1),
+            _ => {
+                eprintln!("error: there is no {name}: --steps=N, --seeds=N, --seed=N, --at-once=N");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let played =
+        std::env::current_exe().map_err(|error| error.to_string()).and_then(|program| play(&program, plan));
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {}", why.lines().next().unwrap_or_default());
+            ExitCode::FAILURE
+        }
+    }
+}

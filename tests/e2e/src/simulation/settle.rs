@@ -1,0 +1,203 @@
+//! Until nothing moves any more, and whether everything is then as it must be.
+
+use super::model::{CHILDREN, GUILDS, MAINS};
+use super::{Failure, Simulation};
+use std::time::{Duration, Instant};
+use wayhaven_sandbox::{Discord, World, permissions};
+use wayhaven_shared::client::Client;
+use wayhaven_shared::operations::sync::SyncRetry;
+
+/// How long everything may take to come to rest once nothing goes wrong any more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long what is as it must be in the store may take to be so at Discord: what Discord carries out later.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long an event is waited for before the store is looked at again: not everything in it tells one.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long audit logs may be left unread before the daemon is restarted, as an operator would: a reading that failed is
+/// tried again after a minute.
+const READING: Duration = Duration::from_secs(6);
+
+/// How often the whole file is checked.
+const WHOLE: usize = 40;
+
+impl Simulation {
+    /// Clears what goes wrong, waits until nothing moves, and compares.
+    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        self.look()?;
+        self.clear_faults();
+        for child in self.crippled.clone() {
+            self.give_back(child)?;
+        }
+        if std::mem::take(&mut self.must_begin_anew) && self.network.is_up() {
+            if self.dice.once_in(2) { self.network.kill()? } else { self.network.terminate().await? }
+        }
+        let mut client = self.network.up().await?;
+        let calm = |sandbox: &Discord| sandbox.read(World::puts_nothing_off);
+        let waited = self.network.sandbox.wait_until(calm, PATIENCE).await;
+        waited.map_err(|timeout| Failure::broken(timeout.to_string()))?;
+
+        let (mut marker, mut heard, mut retried) = (self.mark()?, false, Instant::now());
+        // Each time it is given twice as long: a busy machine reads slowly too.
+        let (mut reading, mut patience) = (Instant::now(), READING);
+        let mut cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
+        loop {
+            heard = heard || self.network.store.knows_local(marker.0, marker.1)?;
+            let open = self.network.open()?;
+            if heard && open.nothing() {
+                break;
+            }
+            if began.elapsed() > PATIENCE {
+                let heard = if heard { "" } else { " and it does not hear of what people do" };
+                let status = client.call(wayhaven_shared::operations::status::Status {}).await;
+                return Err(Failure::wrong(format!(
+                    "LOSS: it never comes to rest: {open:?}{heard}; {status:?}"
+                )));
+            }
+            if open.blocked > 0 && open.moving == 0 && retried.elapsed() > Duration::from_millis(100) {
+                self.retry(&client).await?;
+                retried = Instant::now();
+            }
+            if heard && open.only_reading() && reading.elapsed() > patience {
+                (reading, patience) = (Instant::now(), 2 * patience);
+                self.restarts += 1;
+                self.network.terminate().await?;
+                client = self.network.up().await?;
+                (marker, heard) = (self.mark()?, false);
+                cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
+            }
+            cursor = client.watch(Some(cursor), LOOK).await.map_err(unasked)?.cursor;
+        }
+        self.look()?;
+        self.compare().await?;
+        self.judge.rest();
+        (self.network.deaths, self.shaky, self.late) = (0, false, false);
+        self.touched.clear();
+        self.settled += 1;
+        self.waited += began.elapsed();
+        if self.settled.is_multiple_of(WHOLE) {
+            self.network.store.check()?;
+        }
+        Ok(())
+    }
+
+    /// As an operator does when a cause is mended; and where an action of a guild's own is blocked, as its staff do, whom
+    /// `sync retry` does not reach.
+    async fn retry(&mut self, client: &Client) -> Result<(), Failure> {
+        for id in self.network.store.own_blocked()? {
+            let Some(guild) = self.network.guilds.iter().position(|guild| *guild == id) else { continue };
+            let (people, bits) = (self.network.sandbox.people(), self.network.bits(guild));
+            let forbidden = people.set_bot_permissions(id, bits & !permissions::BAN_MEMBERS);
+            forbidden.and_then(|()| people.set_bot_permissions(id, bits)).map_err(Failure::broken)?;
+        }
+        for main in MAINS {
+            let envelope = self.network.envelope(main, &SyncRetry::default().into())?;
+            client.run(envelope).await.map_err(unasked)?;
+        }
+        Ok(())
+    }
+
+    /// Discord's bans are the picture's.
+    async fn compare(&mut self) -> Result<(), Failure> {
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let differences = self.differences();
+            let Some((user, told)) = differences.first().cloned() else { return Ok(()) };
+            if Instant::now() > deadline {
+                let others = differences.len() - 1;
+                let history = self.network.store.history(self.network.users[user])?;
+                let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+                return Err(Failure::about(user, format!("{told}{more}\n    {history}")));
+            }
+            self.graces += 1;
+            // Nothing would tell of what never comes.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn differences(&self) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        self.network.sandbox.read(|world| {
+            for guild in 0..GUILDS {
+                let bans = &world.guilds[&self.network.guilds[guild]].bans;
+                for (user, id) in self.network.users.iter().enumerate() {
+                    let place = self.model.place(guild, user);
+                    let is = bans.contains_key(id);
+                    let what = match (is, place.banned) {
+                        (true, false) => "is banned and must not be",
+                        (false, true) if place.local => {
+                            "is not banned any more, though its own staff want it"
+                        }
+                        (false, true) => "is not banned and must be",
+                        _ => continue,
+                    };
+                    if !self.model.lost.contains(&user) {
+                        let kind = if MAINS.contains(&guild) {
+                            "main"
+                        } else if CHILDREN.contains(&guild) {
+                            "child"
+                        } else {
+                            "guild"
+                        };
+                        found.push((user, format!("user {user} ({id}) {what} in {kind} {guild}: {place:?}")));
+                    }
+                }
+            }
+        });
+        found
+    }
+
+    /// Everything comes to rest, once more after a start, and the file is whole.
+    pub(super) async fn end(&mut self) -> Result<(), Failure> {
+        self.settle().await?;
+        self.network.terminate().await?;
+        self.settle().await?;
+        self.network.store.check()
+    }
+
+    pub(super) async fn time_passes(&mut self) -> Result<(), Failure> {
+        self.settle().await?;
+        if self.dice.once_in(2) {
+            self.network.kill()?
+        } else {
+            self.network.terminate().await?
+        }
+        self.network.store.between_lives(true)?;
+        for (main, user) in self.model.time_passes() {
+            self.judge.decided(main, user, false);
+            self.touched.insert(user, (main, true));
+        }
+        self.retire_lost();
+        Ok(())
+    }
+
+    /// Time for what is on its way.
+    pub(super) async fn breathe(&mut self) -> Result<(), Failure> {
+        if let Ok(client) = self.network.up().await {
+            let cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
+            client.watch(Some(cursor), Duration::from_millis(20)).await.map_err(unasked)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn report(&self) -> String {
+        let banned: Vec<usize> = (0..GUILDS).map(|guild| self.model.banned(guild)).collect();
+        format!(
+            "{} requests, came to rest {} times in {:.0} ms each, {} restarts for a log, {} late, {} users lost of {}, banned {banned:?}",
+            self.judge.effects,
+            self.settled,
+            self.waited.as_secs_f64() * 1_000.0 / (self.settled.max(1) as f64),
+            self.restarts,
+            self.graces,
+            self.model.lost.len(),
+            self.network.users.len(),
+        )
+    }
+}
+
+fn unasked(fault: wayhaven_shared::Fault) -> Failure {
+    Failure::wrong(format!("it does not answer: {fault}"))
+}

@@ -1,0 +1,308 @@
+//! What may happen, and what does: the next step follows from the dice and from how things stand.
+//!
+//! Steps of what is still being built (reconcile, backfill, holds, exceptions by command, import) get a variant here, an
+//! arm in `acts.rs` or `links.rs`, and what must come of it in `model.rs`.
+
+use super::dice::Dice;
+use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, User};
+use std::collections::BTreeMap;
+
+/// Who does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// An operator on the socket.
+    Operator,
+    /// A moderator's slash command.
+    Moderator,
+    /// Somebody's own hand in Discord's client.
+    Hand,
+}
+
+/// How a link ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// `setup remove-child --keep`.
+    Keep,
+    /// `setup remove-child --undo`.
+    Undo,
+    /// `setup leave`, in the child.
+    Leave,
+}
+
+/// What goes wrong with requests for bans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    Slow,
+    Stumbles,
+    Page,
+    Limited,
+    Shared,
+    CutBefore,
+    CutAfter,
+    Reset,
+    Hang,
+    HangInside,
+    Late,
+    Outranked,
+    NoAccess,
+}
+
+/// What goes wrong with events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mishap {
+    Lost,
+    Twice,
+    Delayed,
+    EntryFirst,
+}
+
+/// What goes wrong with the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Break {
+    Drop,
+    Reset,
+    Reconnect,
+    Close,
+    Invalid,
+    Resumable,
+    Malformed,
+    UnknownEvent,
+    Storm,
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Ban {
+        guild: Guild,
+        user: User,
+        by: By,
+    },
+    Unban {
+        guild: Guild,
+        user: User,
+        by: By,
+    },
+    /// Asked for by an operator, and the daemon is killed in the middle of it.
+    Killed {
+        guild: Guild,
+        user: User,
+        ban: bool,
+    },
+    /// A ban that ends by itself.
+    Brief {
+        main: Guild,
+        user: User,
+    },
+    /// The time of all of them is over; the daemon is down meanwhile.
+    TimePasses,
+    /// Thirty bans in a row.
+    Raid {
+        main: Guild,
+        by: By,
+    },
+    /// And thirty unbans.
+    Amnesty {
+        main: Guild,
+    },
+    /// The newest ban of a main is taken back by its number.
+    Revert {
+        main: Guild,
+        user: User,
+    },
+    Amend {
+        main: Guild,
+        user: User,
+    },
+    Freeze {
+        main: Guild,
+    },
+    Resume {
+        main: Guild,
+    },
+    Link {
+        main: Guild,
+        child: Guild,
+        monitor: bool,
+    },
+    Unlink {
+        main: Guild,
+        child: Guild,
+        ending: Ending,
+    },
+    Protect {
+        guild: Guild,
+        user: User,
+    },
+    /// The bot may not ban in a child any more, or its log is hidden.
+    Forbid {
+        child: Guild,
+    },
+    RemoveBot {
+        child: Guild,
+    },
+    Outage {
+        child: Guild,
+    },
+    /// What was taken from the bot is given back.
+    GiveBack {
+        child: Guild,
+    },
+    Trouble {
+        guild: Option<Guild>,
+        kind: Trouble,
+        times: u32,
+    },
+    Mishap {
+        guild: Guild,
+        kind: Mishap,
+        times: u32,
+    },
+    Break(Break),
+    Kill,
+    Terminate,
+    /// Time for what is on its way.
+    Breathe,
+}
+
+const TROUBLES: [Trouble; 13] = [
+    Trouble::Slow,
+    Trouble::Stumbles,
+    Trouble::Page,
+    Trouble::Limited,
+    Trouble::Shared,
+    Trouble::CutBefore,
+    Trouble::CutAfter,
+    Trouble::Reset,
+    Trouble::Hang,
+    Trouble::HangInside,
+    Trouble::Late,
+    Trouble::Outranked,
+    Trouble::NoAccess,
+];
+const MISHAPS: [Mishap; 4] = [Mishap::Lost, Mishap::Twice, Mishap::Delayed, Mishap::EntryFirst];
+const BREAKS: [Break; 9] = [
+    Break::Drop,
+    Break::Reset,
+    Break::Reconnect,
+    Break::Close,
+    Break::Invalid,
+    Break::Resumable,
+    Break::Malformed,
+    Break::UnknownEvent,
+    Break::Storm,
+];
+const BY: [By; 5] = [By::Operator, By::Operator, By::Operator, By::Moderator, By::Hand];
+
+/// How things stand for who draws the next step.
+pub(super) struct Scene<'a> {
+    pub(super) model: &'a Model,
+    /// Who was touched since everything came to rest last: by which guild, and whether by hand.
+    pub(super) touched: &'a BTreeMap<User, (Guild, bool)>,
+    /// Who takes part.
+    pub(super) pool: &'a [User],
+    /// Children that the bot lacks something in.
+    pub(super) crippled: &'a [Guild],
+    /// Whether Discord may carry out later what it has answered.
+    pub(super) late: bool,
+}
+
+impl Scene<'_> {
+    /// Somebody whom that guild may decide about, so that it is clear what must come of it.
+    fn somebody(&self, dice: &mut Dice, guild: Guild, by: By) -> Option<User> {
+        // A few that come again and again have the longest stories.
+        let most = if dice.once_in(2) { 8 } else { self.pool.len() };
+        let user = (0..12).map(|_| self.pool[dice.below(most)]).find(|user| self.may_touch(guild, *user, by));
+        user.filter(|_| !self.crippled.contains(&guild))
+    }
+
+    pub(super) fn may_touch(&self, guild: Guild, user: User, by: By) -> bool {
+        let free = match self.touched.get(&user) {
+            None => true,
+            Some((source, by_hand)) => *source == guild && !by_hand && by != By::Hand && !self.late,
+        };
+        free && !self.model.lost.contains(&user)
+    }
+}
+
+/// The next step.
+pub(super) fn next(dice: &mut Dice, scene: &Scene<'_>) -> Step {
+    loop {
+        if let Some(step) = draw(dice, scene) {
+            return step;
+        }
+    }
+}
+
+fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
+    let model = scene.model;
+    let (main, child) = (dice.of(MAINS), dice.of(CHILDREN));
+    // Mains decide most.
+    let guild = if dice.below(5) < 3 { main } else { dice.of(0..GUILDS) };
+    let by = dice.pick(&BY)?;
+    Some(match dice.below(1_000) {
+        0..360 => {
+            let user = scene.somebody(dice, guild, by)?;
+            let ban = if by == By::Hand { !model.place(guild, user).banned } else { dice.below(5) < 3 };
+            act(guild, user, by, ban)
+        }
+        360..500 => {
+            // A child's own staff against what a main has done there.
+            let user = scene.somebody(dice, child, By::Hand)?;
+            act(child, user, By::Hand, !model.place(child, user).banned)
+        }
+        500..510 => {
+            Step::Killed { guild, user: scene.somebody(dice, guild, By::Operator)?, ban: dice.below(5) < 3 }
+        }
+        510..550 => Step::Brief { main, user: scene.somebody(dice, main, By::Operator)? },
+        550..554 => Some(Step::TimePasses).filter(|_| model.has_brief())?,
+        554..559 => Step::Raid { main, by },
+        559..563 => Step::Amnesty { main },
+        563..593 => {
+            let user = scene.somebody(dice, main, By::Operator)?;
+            Some(Step::Revert { main, user }).filter(|_| model.active(main, user) > 0)?
+        }
+        593..603 => {
+            let user = scene.somebody(dice, main, By::Operator)?;
+            Some(Step::Amend { main, user }).filter(|_| model.active(main, user) > 0)?
+        }
+        603..623 if model.frozen.contains(&main) => Step::Resume { main },
+        603..610 => Step::Freeze { main },
+        623..650 => Step::Link { main, child, monitor: dice.once_in(5) },
+        650..666 if model.links.contains_key(&(main, child)) => {
+            let undoable = model.is_open(main, child) && !scene.crippled.contains(&child);
+            let ending = [Ending::Keep, Ending::Leave, Ending::Undo];
+            Step::Unlink { main, child, ending: dice.pick(&ending[..if undoable { 3 } else { 2 }])? }
+        }
+        666..672 => {
+            let user = dice.pick(scene.pool)?;
+            let fresh =
+                (0..GUILDS).all(|guild| !model.place(guild, user).banned && model.active(guild, user) == 0);
+            let free = fresh && !scene.touched.contains_key(&user) && scene.may_touch(main, user, by);
+            Some(Step::Protect { guild: if dice.once_in(2) { main } else { child }, user })
+                .filter(|_| free)?
+        }
+        672..690 if scene.crippled.contains(&child) => Step::GiveBack { child },
+        672..676 => Step::Forbid { child },
+        676..680 => Step::RemoveBot { child },
+        680..683 => Step::Outage { child },
+        690..740 => {
+            let guild = Some(dice.of(0..UNLINKED)).filter(|_| dice.below(4) > 0);
+            let times = u32::try_from(1 + dice.below(2)).unwrap_or(1);
+            Step::Trouble { guild, kind: dice.pick(&TROUBLES)?, times }
+        }
+        740..765 => {
+            let times = u32::try_from(1 + dice.below(3)).unwrap_or(1);
+            Step::Mishap { guild: dice.of(0..UNLINKED), kind: dice.pick(&MISHAPS)?, times }
+        }
+        765..773 => Step::Break(dice.pick(&BREAKS)?),
+        773..778 => Step::Kill,
+        778..780 => Step::Terminate,
+        780..800 => Step::Breathe,
+        _ => return None,
+    })
+}
+
+fn act(guild: Guild, user: User, by: By, ban: bool) -> Step {
+    if ban { Step::Ban { guild, user, by } } else { Step::Unban { guild, user, by } }
+}
