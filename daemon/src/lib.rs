@@ -12,6 +12,7 @@ pub mod doctor;
 mod failpoint;
 pub mod handlers;
 pub mod invocation;
+pub mod lists;
 pub mod log;
 pub mod network;
 pub mod notices;
