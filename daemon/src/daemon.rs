@@ -5,6 +5,7 @@ use crate::direct::Pace;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
+use crate::lists::staging::Uploads;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sync::Engine;
@@ -53,6 +54,7 @@ pub struct Daemon {
     application: OnceLock<String>,
     questions: Questions,
     pace: Pace,
+    uploads: Uploads,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -62,6 +64,7 @@ impl Daemon {
     pub fn new(settings: Settings, parts: Parts) -> Self {
         let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
         parts.directory.accounts().listen_to(settings.network.bots.clone());
+        let uploads = Uploads::at(parts.layout.state.join("uploads"));
         Self {
             parts,
             settings: RwLock::new(Arc::new(settings)),
@@ -70,6 +73,7 @@ impl Daemon {
             application: OnceLock::new(),
             questions: Questions::default(),
             pace: Pace::default(),
+            uploads,
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -119,6 +123,11 @@ impl Daemon {
     /// How many direct messages begin.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Files on their way in or out.
+    pub fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// What takes in events.

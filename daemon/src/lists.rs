@@ -6,7 +6,11 @@
 
 mod cells;
 mod elements;
+pub mod import;
+pub mod plan;
+pub mod running;
 mod source;
+pub mod staging;
 mod understand;
 mod write;
 

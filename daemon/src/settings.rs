@@ -73,6 +73,8 @@ pub struct NetworkSettings {
     pub mains: Vec<GuildId>,
     /// The other bots whose word counts in a main, each once.
     pub bots: Vec<UserId>,
+    /// The most users that one import takes.
+    pub import_cap: u32,
 }
 
 /// What holds for every punishment.

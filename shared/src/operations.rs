@@ -69,6 +69,8 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
+            SyncImport => Imported, "sync import", Admin, CommandLine, Severe;
+            SyncExport => Exported, "sync export", Admin, CommandLine, Mild;
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
@@ -117,8 +119,8 @@ use setup::{
 };
 use status::{DaemonStatus, Status};
 use sync::{
-    Deliveries, DeliveriesRetried, FreezeChanged, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
-    SyncState, SyncStatus,
+    Deliveries, DeliveriesRetried, Exported, FreezeChanged, Imported, SyncDeliveries, SyncExport, SyncFreeze,
+    SyncImport, SyncResume, SyncRetry, SyncState, SyncStatus,
 };
 use timeout::{Timeout, Untimeout};
 use warn::Warn;

@@ -5,6 +5,7 @@
 
 mod days;
 mod evidence;
+mod file;
 mod identifier;
 mod span;
 mod text;
@@ -13,6 +14,7 @@ mod warnings;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
+pub use file::{Chunk, FileName, UploadId};
 pub use identifier::{ChannelId, DeliveryId, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, UserId};
 pub use span::Span;
 pub use text::Untrusted;

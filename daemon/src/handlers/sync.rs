@@ -1,5 +1,8 @@
 //! `sync`: what is on its way, and what stops it.
 
+mod export;
+mod import;
+
 use super::setup::main_guild;
 use super::{Handle, PAGE};
 use crate::discord::directory::Presence;

@@ -35,6 +35,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
             json!({ "channel": sandbox.log_channel(sandbox.main_guild()).to_string() })
         }
         "protect add" | "protect remove" => json!({ "user": victim.to_string() }),
+        "sync import" => json!({ "file": "bans.csv" }),
         "config muterole" => json!({ "unset": true }),
         "config staffrole" => {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })

@@ -73,6 +73,7 @@ async fn ask(
         channel: None,
         dry_run: false,
         confirm: None,
+        upload: None,
         because: Some(because),
         request,
     };

@@ -87,6 +87,7 @@ keys! {
     TEST_GUILD = "discord.test_guild", ["TEST_GUILD_ID"], "none", "A guild for trying things out";
     MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
     BOTS = "network.bots", [], "none", "Other bots whose punishments in a main count like a person's";
+    IMPORT_CAP = "network.import_cap", [], "100000", "The most users that one sync import takes, 1 to 1000000";
     DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
         "Whether users are told of a ban, kick or warning by direct message before it, true or false";
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";
