@@ -5,6 +5,7 @@ use crate::direct::Pace;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
+use crate::jobs::Registry;
 use crate::lists::staging::Uploads;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -55,6 +56,7 @@ pub struct Daemon {
     questions: Questions,
     pace: Pace,
     uploads: Uploads,
+    jobs: Registry,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -74,6 +76,7 @@ impl Daemon {
             questions: Questions::default(),
             pace: Pace::default(),
             uploads,
+            jobs: Registry::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -128,6 +131,11 @@ impl Daemon {
     /// Files on their way in or out.
     pub fn uploads(&self) -> &Uploads {
         &self.uploads
+    }
+
+    /// The jobs that go on.
+    pub fn jobs(&self) -> &Registry {
+        &self.jobs
     }
 
     /// What takes in events.

@@ -4,6 +4,7 @@
 mod audit;
 mod config;
 mod daemon;
+mod job;
 mod paths;
 mod protect;
 pub(crate) mod punishment;

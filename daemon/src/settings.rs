@@ -75,6 +75,10 @@ pub struct NetworkSettings {
     pub bots: Vec<UserId>,
     /// The most users that one import takes.
     pub import_cap: u32,
+    /// How many bans of non-members a backfill sends to one guild within 24 hours: moderators need some too (FACTS C2).
+    pub nonmember_bans_per_day: u64,
+    /// How often each child is compared with what its mains have decided.
+    pub reconcile_every: Duration,
 }
 
 /// What holds for every punishment.

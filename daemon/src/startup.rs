@@ -12,6 +12,7 @@ use crate::doctor;
 use crate::lists::{running, staging};
 use crate::log::{self, Log};
 use crate::notices;
+use crate::reconcile;
 use crate::reload::Reload;
 use crate::schedule;
 use crate::settings::Settings;
@@ -124,6 +125,7 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     tokio::spawn(notices::keep(Arc::clone(&daemon), notices::PAUSE));
     tokio::spawn(schedule::keep(Arc::clone(&daemon), schedule::PAUSE));
     tokio::spawn(doctor::keep(Arc::clone(&daemon)));
+    tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
     signals.until_asked(&daemon, reload).await;

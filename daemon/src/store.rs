@@ -18,7 +18,7 @@ mod freeze;
 mod gap;
 mod guilds;
 mod identifies;
-mod imports;
+mod jobs;
 mod journal;
 mod links;
 mod lists;
@@ -38,8 +38,8 @@ pub use alerts::Severity;
 pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DeliveryFilter, Echo, First, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden, Queued,
-    RetryFilter, Scope, Settlement, Stand, Unfinished, WHEN_THEY_JOIN,
+    Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
+    Queued, RetryFilter, Scope, Settlement, Stand, Stretch, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::Exception;
@@ -47,7 +47,7 @@ pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
 pub use identifies::Identified;
-pub use imports::StoredImport;
+pub use jobs::NewJob;
 pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};

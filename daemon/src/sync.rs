@@ -9,6 +9,7 @@
 pub mod attempt;
 mod batch;
 pub mod closing;
+pub mod desired;
 pub mod engine;
 pub mod gap;
 pub mod holders;

@@ -12,7 +12,7 @@ use crate::network::LinkState;
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, Terms, View};
-use crate::{control, notices, pipeline, schedule, store};
+use crate::{control, notices, pipeline, reconcile, schedule, store};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -138,6 +138,7 @@ impl TestDaemon {
         // Sooner than in earnest: no test is about how long it takes.
         tokio::spawn(notices::keep(Arc::clone(&daemon), Duration::from_millis(100)));
         tokio::spawn(schedule::keep(Arc::clone(&daemon), Duration::from_millis(20)));
+        tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
         Self { daemon, home }
     }
 

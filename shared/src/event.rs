@@ -1,5 +1,6 @@
 //! What `watch` streams: everything that changes, in the order in which it was committed.
 
+use crate::operations::job::Job;
 use crate::operations::punishment::{Delivery, Punishment};
 use crate::operations::setup::Link;
 use crate::operations::status::Connection;
@@ -73,6 +74,11 @@ pub enum Change {
         guild_id: GuildId,
         /// The names of what stops deliveries there; empty where nothing does any more.
         ills: Vec<String>,
+    },
+    /// A job began, has come further, or ended.
+    Job {
+        /// As it is now.
+        job: Box<Job>,
     },
     /// What a child's staff did in their own guild, or another bot in a main, and what stays there.
     Contained {

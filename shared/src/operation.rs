@@ -110,6 +110,11 @@ pub trait Reported {
         None
     }
 
+    /// The jobs that the reply has begun and that go on: `--wait` waits for them too.
+    fn jobs(&self) -> Vec<crate::value::JobId> {
+        Vec::new()
+    }
+
     /// What the reply found wrong with what it looked at: the operation was done, and the command line still ends with
     /// that fault's exit code.
     fn verdict(&self) -> Option<Fault> {

@@ -9,12 +9,14 @@ pub mod ban;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+pub mod job;
 pub mod kick;
 pub mod mute;
 pub mod paths;
 pub mod protect;
 pub mod punished;
 pub mod punishment;
+pub mod reconcile;
 pub mod reversal;
 pub mod setup;
 pub mod status;
@@ -69,8 +71,12 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
-            SyncImport => Imported, "sync import", Admin, CommandLine, Severe;
+            SyncImport => Job, "sync import", Admin, CommandLine, Severe;
             SyncExport => Exported, "sync export", Admin, CommandLine, Mild;
+            SyncReconcile => Reconciling, "sync reconcile", Admin, Everywhere, Moderate;
+            JobList => Jobs, "job list", Admin, Everywhere, Read;
+            JobShow => Job, "job show", Admin, Everywhere, Read;
+            JobCancel => JobCancelled, "job cancel", Admin, Everywhere, Moderate;
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
@@ -91,6 +97,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("audit", "Who asked for what, and what came of it"),
     ("config", "What a guild has set"),
     ("daemon", "The daemon itself"),
+    ("job", "What takes its time in the background"),
     ("protect", "Users and roles that nobody may punish"),
     ("punishment", "What was decided, and what became of it"),
     ("setup", "Mains, children and the links between them"),
@@ -104,12 +111,14 @@ use config::{
     ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
+use job::{Job, JobCancel, JobCancelled, JobList, JobShow, Jobs};
 use kick::Kick;
 use mute::{Mute, Unmute};
 use paths::{PathList, Paths};
 use protect::{ProtectAdd, ProtectList, ProtectRemove, ProtectionChanged, Protections};
 use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
+use reconcile::{Reconciling, SyncReconcile};
 use reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
 use setup::{
     ConnectionTested, Dashboard, Diagnosis, GuildDesignated, LinkChanged, LockChanged, SecurityChanged,
@@ -119,7 +128,7 @@ use setup::{
 };
 use status::{DaemonStatus, Status};
 use sync::{
-    Deliveries, DeliveriesRetried, Exported, FreezeChanged, Imported, SyncDeliveries, SyncExport, SyncFreeze,
+    Deliveries, DeliveriesRetried, Exported, FreezeChanged, SyncDeliveries, SyncExport, SyncFreeze,
     SyncImport, SyncResume, SyncRetry, SyncState, SyncStatus,
 };
 use timeout::{Timeout, Untimeout};
@@ -210,6 +219,12 @@ macro_rules! define {
             fn pending(&self) -> Option<crate::value::PunishmentId> {
                 match self {
                     $(Self::$operation(reply) => reply.pending(),)*
+                }
+            }
+
+            fn jobs(&self) -> Vec<crate::value::JobId> {
+                match self {
+                    $(Self::$operation(reply) => reply.jobs(),)*
                 }
             }
 

@@ -15,7 +15,9 @@ mod warnings;
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use file::{Chunk, FileName, UploadId};
-pub use identifier::{ChannelId, DeliveryId, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, UserId};
+pub use identifier::{
+    ChannelId, DeliveryId, GuildId, JobId, LinkId, ProtectionId, PunishmentId, RoleId, UserId,
+};
 pub use span::Span;
 pub use text::Untrusted;
 pub use timestamp::Timestamp;

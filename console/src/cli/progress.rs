@@ -28,8 +28,14 @@ impl Ticker {
             return;
         }
         let progress = Progress { done: counts.total() - counts.open(), total: counts.total() };
+        self.tell(progress, &counts.words(), output);
+    }
+
+    /// Shows how far it is, where that says something new.
+    pub(crate) fn tell(&mut self, progress: Progress, words: &str, output: &mut Output<'_>) {
         let tenth = (progress.done * 10).checked_div(progress.total).unwrap_or(10);
-        let words = format!("{}/{} {}", progress.done, progress.total, counts.words());
+        let words = format!("{}/{} {words}", progress.done, progress.total);
+        let words = words.trim_end();
         if self.rewrites {
             self.shown = Some(tenth);
             output.aside(&format!("\r\x1b[K{} {words}", self.signs.bar(progress, BAR)));

@@ -113,16 +113,32 @@ async fn answer(
             return Ok(0);
         }
     }
+    let begun = reply.jobs();
+    if let (Some(span), Some(cursor), false) = (wait, cursor.clone(), begun.is_empty()) {
+        let mut ticker = ticker(globals, surroundings);
+        let (jobs, ended) =
+            wait::jobs::follow(&client, cursor, begun, span.into(), &mut ticker, output).await;
+        wait::jobs::replace(&mut outcome.data, &jobs);
+        let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
+        output.reply(&outcome, Some(&reply.report()));
+        let fault = wait::jobs::unfinished(&ended, &jobs).or_else(|| reply.verdict());
+        return Ok(fault.map_or(0, |fault| output.fault(&fault)));
+    }
     let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
         output.reply(&outcome, Some(&reply.report()));
         return Ok(reply.verdict().map_or(0, |fault| output.fault(&fault)));
     };
-    let mut ticker = Ticker::new(
-        surroundings.error_terminal && !surroundings.dumb,
-        Signs { ascii: globals.ascii || surroundings.dumb },
-    );
+    let mut ticker = ticker(globals, surroundings);
     let waited = wait::follow(&client, cursor, id, span.into(), &mut ticker, output).await;
     Ok(settled(&mut outcome, reply, &waited, id, output))
+}
+
+/// What shows how far a wait is, as the terminal allows.
+fn ticker(globals: &Globals, surroundings: &Surroundings) -> Ticker {
+    Ticker::new(
+        surroundings.error_terminal && !surroundings.dumb,
+        Signs { ascii: globals.ascii || surroundings.dumb },
+    )
 }
 
 /// Prints the reply with what became of it, and says how it ended.

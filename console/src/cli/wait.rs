@@ -3,6 +3,8 @@
 //! The cursor is taken before the request is sent, so that no event is missed; the state is read once, kept
 //! current by events, and read again at the end, because what is printed shall be what the store says.
 
+pub(crate) mod jobs;
+
 use super::output::Output;
 use super::progress::Ticker;
 use shared::client::Client;

@@ -139,7 +139,13 @@ impl Model {
                 let name = self.guild_name(guild_id);
                 return Consequence::Tell(Tone::Good, format!("nothing stops deliveries to {name} any more"));
             }
-            Change::Examined { .. } | Change::Other => {}
+            Change::Job { job } if !job.is_running() => {
+                let name = self.guild_name(job.guild_id);
+                let text =
+                    format!("job {}: the {} of {name} is {}", job.id, job.kind.word(), job.state.word());
+                return Consequence::Tell(job.state.tone(), text);
+            }
+            Change::Examined { .. } | Change::Job { .. } | Change::Other => {}
         }
         Consequence::Nothing
     }

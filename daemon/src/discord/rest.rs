@@ -10,6 +10,7 @@ mod buttons;
 mod calls;
 mod direct;
 mod fault;
+mod lists;
 
 pub use audit_logs::LogOf;
 pub use bans::ListedBan;
@@ -19,6 +20,7 @@ pub use calls::{
 };
 pub use direct::DirectChannel;
 pub use fault::{BUDGET_SPENT, Outcome, RestError};
+pub use lists::{LIST_PAGE, ListedMember, TOO_MANY_BAN_LISTS};
 
 use crate::discord::budget::{Budget, Priority, Slot};
 use crate::discord::refusals::Refusals;

@@ -13,8 +13,8 @@ use wayhaven_shared::operation::{Authority, Definition, Surfaces};
 use wayhaven_shared::operations::setup::AllowedActions;
 use wayhaven_shared::operations::{GROUPS, OPERATIONS};
 use wayhaven_shared::value::{
-    ChannelId, DeleteDays, DeliveryId, Evidence, GuildId, LinkId, PageSize, ProtectionId, PunishmentId,
-    RoleId, Span, Untrusted, UserId, WarningSteps, WindowDays,
+    ChannelId, DeleteDays, DeliveryId, Evidence, GuildId, JobId, LinkId, PageSize, ProtectionId,
+    PunishmentId, RoleId, Span, Untrusted, UserId, WarningSteps, WindowDays,
 };
 use wayhaven_shared::{Effect, grammar};
 
@@ -312,7 +312,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         .filter(|value| !value.is_hide_set())
         .map(|value| Choice { name: value.get_name().to_owned(), value: value.get_name().to_owned() })
         .collect();
-    let known: [(TypeId, Shape); 18] = [
+    let known: [(TypeId, Shape); 19] = [
         (TypeId::of::<bool>(), Shape::Kind(OptionKind::Boolean)),
         (TypeId::of::<UserId>(), Shape::Kind(OptionKind::User)),
         (TypeId::of::<RoleId>(), Shape::Kind(OptionKind::Role)),
@@ -323,6 +323,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         (TypeId::of::<DeliveryId>(), Shape::Text(1, 20)),
         (TypeId::of::<LinkId>(), Shape::Text(1, 20)),
         (TypeId::of::<ProtectionId>(), Shape::Text(1, 20)),
+        (TypeId::of::<JobId>(), Shape::Text(1, 20)),
         (TypeId::of::<AllowedActions>(), Shape::Text(1, 100)),
         (TypeId::of::<Span>(), Shape::Text(2, 40)),
         (TypeId::of::<WarningSteps>(), Shape::Text(3, WarningSteps::LONGEST)),

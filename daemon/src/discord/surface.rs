@@ -2,6 +2,7 @@
 //! say.
 
 mod confirm;
+mod jobs;
 mod questions;
 
 pub use questions::Questions;
@@ -156,6 +157,10 @@ impl Answer {
     async fn tell(&self, outcome: Result<Reply, Fault>) {
         match outcome {
             Err(fault) => self.give(embed::fault_message(&fault)).await,
+            Ok(reply) if !reply.jobs().is_empty() => {
+                self.show(embed::message(&reply.report())).await;
+                jobs::follow(self, reply.jobs()).await;
+            }
             Ok(reply) => match reply.pending() {
                 None => self.give(embed::message(&reply.report())).await,
                 Some(punishment) => {

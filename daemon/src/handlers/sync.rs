@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod reconcile;
 
 use super::setup::main_guild;
 use super::{Handle, PAGE};

@@ -90,6 +90,7 @@ mod tests {
             not_before: None,
             because: None,
             instead_of: None,
+            trickle: false,
             alone: false,
         }
     }

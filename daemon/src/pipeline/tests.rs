@@ -28,6 +28,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "setup accept" | "setup decline" | "setup leave" => {
             json!({ "main": sandbox.main_guild().to_string() })
         }
+        "job show" | "job cancel" => json!({ "id": "1" }),
         "setup mode" => json!({ "child": sandbox.children()[0].to_string(), "mode": "monitor" }),
         "setup actions" => json!({ "child": sandbox.children()[0].to_string(), "actions": "none" }),
         "setup security-level" => json!({ "level": "high" }),

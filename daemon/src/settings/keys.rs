@@ -88,6 +88,10 @@ keys! {
     MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
     BOTS = "network.bots", [], "none", "Other bots whose punishments in a main count like a person's";
     IMPORT_CAP = "network.import_cap", [], "100000", "The most users that one sync import takes, 1 to 1000000";
+    NONMEMBER_BANS = "network.nonmember_bans_per_day", [], "900",
+        "Bans of non-members that a backfill sends to one guild a day at most, 1 to 100000";
+    RECONCILE_EVERY = "network.reconcile_every", [], "1d",
+        "How often each child is compared with what its mains have decided, 1h to 30d";
     DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
         "Whether users are told of a ban, kick or warning by direct message before it, true or false";
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";

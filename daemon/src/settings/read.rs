@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, Span, UserId};
 
 /// What is shown for a secret that is there.
 pub(super) const SET: &str = "set";
@@ -22,6 +22,11 @@ pub(super) const SET: &str = "set";
 const REQUESTS: std::ops::RangeInclusive<u32> = 1..=100_000;
 /// How many users an import may take: each is remembered while it is read.
 const USERS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+/// How many bans of non-members a day.
+const BANS: std::ops::RangeInclusive<u64> = 1..=100_000;
+/// How often children are compared.
+const EVERY: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(3_600)..=Duration::from_secs(30 * 86_400);
 /// How long a request may take, in seconds.
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=120;
 
@@ -40,6 +45,8 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
             mains: reader.many(&keys::MAINS, main.into_iter().collect())?,
             bots: reader.many(&keys::BOTS, Vec::new())?,
             import_cap: reader.import_cap()?,
+            nonmember_bans_per_day: reader.nonmember_bans()?,
+            reconcile_every: reader.reconcile_every()?,
         },
         moderation: ModerationSettings {
             direct_messages: reader.flag(&keys::DIRECT_MESSAGES)?.unwrap_or(true),
@@ -224,6 +231,24 @@ impl Reader {
                 .ok_or_else(|| format!("it must be a whole number from {} to {}", USERS.start(), USERS.end()))
         })?;
         Ok(cap.map_or(100_000, |(number, _)| number))
+    }
+
+    fn nonmember_bans(&mut self) -> Result<u64, Fault> {
+        let bans = self.one(&keys::NONMEMBER_BANS, |text| {
+            text.parse()
+                .ok()
+                .filter(|number| BANS.contains(number))
+                .ok_or_else(|| format!("it must be a whole number from {} to {}", BANS.start(), BANS.end()))
+        })?;
+        Ok(bans.map_or(900, |(number, _)| number))
+    }
+
+    fn reconcile_every(&mut self) -> Result<Duration, Fault> {
+        let every = self.one(&keys::RECONCILE_EVERY, |text| {
+            let span = text.parse::<Span>().ok().map(Duration::from);
+            span.filter(|span| EVERY.contains(span)).ok_or_else(|| "it must be from 1h to 30d".to_owned())
+        })?;
+        Ok(every.map_or(Duration::from_secs(86_400), |(span, _)| span))
     }
 
     /// The token or the file to read it from, whichever was set in the stronger place.

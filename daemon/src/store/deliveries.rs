@@ -3,6 +3,7 @@
 
 mod again;
 mod anew;
+mod desired;
 mod echo;
 mod former;
 mod insert;
@@ -13,6 +14,7 @@ mod settle;
 
 pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use anew::Stand;
+pub use desired::{DISCARDED, Footing, Stretch};
 pub use echo::Echo;
 pub use insert::First;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
@@ -75,6 +77,8 @@ pub struct Queued {
     pub state: DeliveryState,
     /// Not before then.
     pub not_before: Option<Timestamp>,
+    /// Whether nobody waits for it: a ban of a backfill.
+    pub trickle: bool,
     /// Whether a bulk ban came back without it: it goes alone, and Discord is asked first. Not stored.
     pub alone: bool,
     /// The punishment that led to its own: nobody waits for what follows by itself, or by the hundred.
@@ -124,7 +128,7 @@ const COLUMNS: &str =
 const QUEUED: &str =
     "d.delivery_id, d.punishment_id, p.source_guild, d.guild_id, d.link_id, d.action, d.target_user,
     iif(d.action = p.action, p.reason, 'the link to the network is closed, and what it did is taken back') AS reason,
-    p.delete_seconds, p.expires_at, p.because, d.attempts, d.state, d.not_before
+    p.delete_seconds, p.expires_at, p.because, d.attempts, d.state, d.not_before, d.trickle
     FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id";
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
@@ -158,6 +162,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         attempts: row.get("attempts")?,
         state: word(row, "state", DeliveryState::from_word)?,
         not_before: optional(row, "not_before")?,
+        trickle: row.get("trickle")?,
         alone: false,
         because: optional(row, "because")?,
         instead_of: None,

@@ -4,8 +4,8 @@ use super::StoreError;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Type, Value};
 use wayhaven_shared::value::{
-    ChannelId, DeliveryId, Evidence, GuildId, LinkId, ProtectionId, PunishmentId, RoleId, Span, Timestamp,
-    Untrusted, UserId, WarningStep, WarningSteps,
+    ChannelId, DeliveryId, Evidence, GuildId, JobId, LinkId, ProtectionId, PunishmentId, RoleId, Span,
+    Timestamp, Untrusted, UserId, WarningStep, WarningSteps,
 };
 
 /// A value that a column can hold. The ids' bound (below 2^63) is what makes the conversion exact.
@@ -32,7 +32,17 @@ macro_rules! identifiers_in_columns {
         }
     )*};
 }
-identifiers_in_columns!(UserId, GuildId, RoleId, ChannelId, PunishmentId, DeliveryId, LinkId, ProtectionId);
+identifiers_in_columns!(
+    UserId,
+    GuildId,
+    RoleId,
+    ChannelId,
+    PunishmentId,
+    DeliveryId,
+    LinkId,
+    ProtectionId,
+    JobId
+);
 
 /// A type that is read from a column through a raw one.
 pub(super) trait Column: Sized {

@@ -268,13 +268,17 @@ pub fn absent(action: Action) -> &'static str {
     }
 }
 
-fn priority(at_origin: bool) -> Priority {
-    if at_origin { Priority::Interactive } else { Priority::Enforcement }
+fn priority(at_origin: bool, trickle: bool) -> Priority {
+    match (at_origin, trickle) {
+        (true, _) => Priority::Interactive,
+        (false, false) => Priority::Enforcement,
+        (false, true) => Priority::Backfill,
+    }
 }
 
 /// What follows another punishment comes by itself, or by the hundred: nobody waits for it.
 fn priority_of(delivery: &Queued) -> Priority {
-    priority(delivery.scope == Scope::Origin && delivery.because.is_none())
+    priority(delivery.scope == Scope::Origin && delivery.because.is_none(), delivery.trickle)
 }
 
 /// The reason again, where it was too long if encoded bytes are counted.

@@ -17,6 +17,8 @@ pub(super) struct Kind {
     guild: GuildId,
     /// Whether the guild decided it itself: it goes before what others have decided.
     origin: bool,
+    /// Whether nobody waits for it.
+    trickle: bool,
     reason: Option<Arc<Untrusted>>,
     delete_seconds: u32,
 }
@@ -27,6 +29,7 @@ impl Kind {
         (delivery.action == Action::Ban && !delivery.alone).then(|| Self {
             guild: delivery.guild,
             origin: delivery.scope == Scope::Origin,
+            trickle: delivery.trickle,
             reason: delivery.reason.clone(),
             delete_seconds: delivery.delete_seconds,
         })
@@ -59,6 +62,11 @@ impl Batch {
     /// Whether the guild decided it itself.
     pub fn is_of_origin(&self) -> bool {
         self.kind.origin
+    }
+
+    /// Whether nobody waits for it.
+    pub fn trickles(&self) -> bool {
+        self.kind.trickle
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

@@ -30,6 +30,7 @@ enum Message {
     Finished(Box<Finished>),
     Mended(GuildId),
     Retry(HashMap<GuildId, HashSet<DeliveryId>>),
+    Hurry(GuildId, HashSet<DeliveryId>),
     Landed(GuildId, oneshot::Sender<()>),
     Drain(oneshot::Sender<()>),
     Abandon(oneshot::Sender<()>),
@@ -161,6 +162,11 @@ impl Engine {
         let _ = self.messages.send(Message::Retry(wanted));
     }
 
+    /// Sends these before others of the guild: they concern somebody who is there now.
+    pub fn hurry(&self, guild: GuildId, deliveries: impl IntoIterator<Item = DeliveryId>) {
+        let _ = self.messages.send(Message::Hurry(guild, deliveries.into_iter().collect()));
+    }
+
     /// Waits until what is on its way to the guild now has come back, and what became of it was handed to the store.
     pub async fn landed(&self, guild: GuildId) {
         let (done, landed) = oneshot::channel();
@@ -252,6 +258,12 @@ impl Lanes {
                         lane.retry(&deliveries);
                         self.advance(guild);
                     }
+                }
+            }
+            Message::Hurry(guild, deliveries) => {
+                if let Some(lane) = self.lanes.get_mut(&guild) {
+                    lane.hurry(&deliveries);
+                    self.advance(guild);
                 }
             }
             Message::Landed(guild, done) => {

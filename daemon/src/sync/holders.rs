@@ -102,11 +102,12 @@ impl Holders {
             match self.tools.rest.members_after(guild, after).await {
                 Ok(page) => {
                     failures = 0;
-                    let Some((last, _)) = page.last() else { break };
-                    after = Some(*last);
+                    let Some(last) = page.last() else { break };
+                    after = Some(last.user);
                     let topology = self.tools.store.topology();
                     let holders = page
                         .into_iter()
+                        .map(|listed| (listed.user, listed.roles))
                         .filter(|(_, roles)| topology.protection().by_roles(guild, roles).is_some());
                     found.extend(holders);
                 }

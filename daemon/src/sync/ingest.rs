@@ -15,6 +15,7 @@ pub mod entry;
 
 use super::Engine;
 use super::attempt::Tools;
+use super::desired::{LASTING, bring_all_about};
 use super::gap::Gaps;
 use super::holders::Holders;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
@@ -28,7 +29,7 @@ use futures::future::BoxFuture;
 use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, RoleId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, RoleId, UserId};
 
 /// How often it is tried to take in that somebody joined, where the store fails: for about a quarter of an hour.
 const JOIN_TRIES: u32 = 13;
@@ -52,6 +53,8 @@ pub enum Follow {
     Await(Awaited),
     /// The bot may do again what it could not do in the guild.
     Mended(GuildId),
+    /// Somebody is there now whom these concern.
+    Hurry(GuildId, Vec<DeliveryId>),
 }
 
 /// An event on its way into the store.
@@ -144,6 +147,7 @@ impl Ingest {
                     Follow::Nothing => {}
                     Follow::Await(awaited) => self.resolve_later(awaited),
                     Follow::Mended(guild) => self.engine.mended(guild),
+                    Follow::Hurry(guild, deliveries) => self.engine.hurry(guild, deliveries),
                 }
                 if let (Some(guild), Some(entry)) = (committed.guild, committed.entry) {
                     self.gaps.came(guild, entry);
@@ -233,7 +237,12 @@ impl Ingest {
             if change.may_be_held_to(guild, user)? {
                 change.joined(guild, user)?;
             }
-            Ok(Follow::Nothing)
+            // Whoever is banned by decision, and was not there so far, is banned at the door.
+            if !change.is_wanted_anywhere(user)? {
+                return Ok(Follow::Nothing);
+            }
+            let begun = bring_all_about(change, guild, user, &LASTING)?;
+            Ok(if begun.is_empty() { Follow::Nothing } else { Follow::Hurry(guild, begun) })
         };
         let store = self.tools.store.clone();
         let committed = store.submit(work).await?;

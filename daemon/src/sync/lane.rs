@@ -227,6 +227,21 @@ impl Lane {
         now.into_iter().rev().for_each(|delivery| self.queue.push_front(delivery));
     }
 
+    /// Lets these go before all others: they wait for nobody's budget of bans of non-members.
+    pub(super) fn hurry(&mut self, wanted: &HashSet<DeliveryId>) {
+        let hit = |one: &Queued| wanted.contains(&one.id);
+        let (mut first, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.queue).into_iter().partition(hit);
+        let (deferred, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.deferred).into_iter().partition(hit);
+        (self.queue, self.deferred) = (later.into(), waiting.into());
+        first.extend(deferred);
+        first.sort_by_key(|one| one.id);
+        for mut one in first.into_iter().rev() {
+            one.trickle = false;
+            self.queue.push_front(one);
+        }
+    }
+
     /// Whether there is nothing to remember.
     pub(super) fn is_idle(&self) -> bool {
         self.sending.is_none()

@@ -112,6 +112,7 @@ pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> 
                 attempts: 0,
                 state: DeliveryState::Pending,
                 not_before: None,
+                trickle: false,
                 alone: false,
                 because: new.because,
                 instead_of: None,

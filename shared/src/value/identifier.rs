@@ -88,6 +88,8 @@ identifiers! {
     LinkId, "link", [];
     /// A line of a guild's list of protected users and roles in the store.
     ProtectionId, "protection", [];
+    /// A job in the store.
+    JobId, "job", [];
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use crate::discord::routes::Route;
 use reqwest::Method;
 use wayhaven_shared::value::{GuildId, UserId};
 
+/// How many pages of an audit log are read for one user.
+const PAGES: usize = 20;
+
 /// Which entries of an audit log are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogOf {
@@ -77,6 +80,39 @@ impl Rest {
         let route = Self::audit_log_route(guild);
         let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
         read(self.send(Some(slot), call).await?["audit_log_entries"].take())
+    }
+
+    /// What of one kind was done to one user since then, by a guild's audit log, oldest first. Nothing where the log is too
+    /// long to tell: Discord may not let itself be asked for a target (FACTS A4).
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn audit_log_about(
+        &self,
+        guild: GuildId,
+        kind: u64,
+        about: UserId,
+        after: u64,
+    ) -> Result<Option<Vec<AuditLogEntry>>, RestError> {
+        let (mut after, mut found) = (after, Vec::new());
+        let target = about.to_string();
+        for _ in 0..PAGES {
+            let path = format!(
+                "/guilds/{guild}/audit-logs?target_id={about}&action_type={kind}&after={after}&limit={AUDIT_PAGE}"
+            );
+            let mut value = self.read(Priority::Backfill, Self::audit_log_route(guild), &path).await?;
+            let page: Vec<AuditLogEntry> = read(value["audit_log_entries"].take())?;
+            let (count, last) = (page.len(), page.iter().filter_map(|entry| entry.id.parse().ok()).max());
+            found.extend(page.into_iter().filter(|entry| entry.target_id.as_ref() == Some(&target)));
+            match last {
+                Some(last) if count >= AUDIT_PAGE => after = last,
+                _ => {
+                    found.sort_by_key(|entry| entry.id.parse::<u64>().unwrap_or(0));
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The route of everything that reads a guild's audit log.

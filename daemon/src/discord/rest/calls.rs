@@ -195,32 +195,6 @@ impl Rest {
         }
     }
 
-    /// A page of a guild's members with their roles: those of the least ids behind `after`, in order, none behind the
-    /// last. It needs the members intent.
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn members_after(
-        &self,
-        guild: GuildId,
-        after: Option<UserId>,
-    ) -> Result<Vec<(UserId, Vec<RoleId>)>, RestError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            user: ListedUser,
-            roles: Vec<RoleId>,
-        }
-        #[derive(Deserialize)]
-        struct ListedUser {
-            id: UserId,
-        }
-        let route = Route { template: "GET /guilds/{guild}/members", major: guild.get() };
-        let after = after.map_or(0, UserId::get);
-        let path = format!("/guilds/{guild}/members?limit=1000&after={after}");
-        let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
-        Ok(page.into_iter().map(|listed| (listed.user.id, listed.roles)).collect())
-    }
-
     /// A channel; nothing for one that the bot does not see.
     ///
     /// # Errors

@@ -3,18 +3,15 @@
 use crate::handlers::Handle;
 use crate::handlers::setup::main_guild;
 use crate::invocation::Context;
-use crate::lists::import::{Import, preview};
+use crate::lists::import::Import;
 use crate::lists::running;
-use std::time::Duration;
-use wayhaven_shared::operations::sync::{Imported, SyncImport};
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::Job;
+use wayhaven_shared::operations::sync::SyncImport;
 use wayhaven_shared::value::Untrusted;
-use wayhaven_shared::{Fault, FaultKind};
-
-/// How long whoever asks is kept waiting: a client gives up after a minute.
-const PATIENCE: Duration = Duration::from_secs(45);
 
 impl Handle for SyncImport {
-    async fn handle(self, cx: &Context) -> Result<Imported, Fault> {
+    async fn handle(self, cx: &Context) -> Result<Job, Fault> {
         let main = main_guild(cx).await?;
         if self.apply && cx.is_member() {
             return Err(Fault::denied(
@@ -34,18 +31,7 @@ impl Handle for SyncImport {
             most: cx.daemon.settings().network.import_cap,
             apply: self.apply,
         };
-        if cx.invocation.dry_run {
-            return preview(&cx.daemon, &import, cx.daemon.uploads().open(file)?).await;
-        }
-        let ended = running::begin(&cx.daemon, import, file).await?;
-        match tokio::time::timeout(PATIENCE, ended).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => {
-                Err(Fault::unavailable("the daemon is stopping").hint("the import goes on at its next start"))
-            }
-            Err(_) => Err(Fault::new(FaultKind::Pending, "the import goes on").hint(
-                "punishment list shows what it has done so far; asked for again, it says that it goes on",
-            )),
-        }
+        let asked_by = cx.invocation.actor.audit_name();
+        running::begin(&cx.daemon, import, file, asked_by, cx.invocation.dry_run).await
     }
 }

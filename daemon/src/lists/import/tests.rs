@@ -8,6 +8,7 @@ use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, san
 use std::io::Write;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
+use wayhaven_shared::operations::job::JobResult;
 use wayhaven_shared::operations::protect::ProtectAdd;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::sync::{Exported, ListFormat, ListSource, SyncExport, SyncImport};
@@ -36,9 +37,13 @@ async fn import(test: &TestDaemon, of: u64, list: &str, dry_run: bool) -> Result
     let invocation = by_operator(Role::Owner, Some(of), request());
     let confirm = Some(grammar::confirmation(&invocation.request));
     let reply = test.ask(Invocation { upload, dry_run, confirm, ..invocation }).await?;
-    match reply {
-        Reply::SyncImport(imported) => Ok(imported),
-        other => panic!("{other:?}"),
+    let Reply::SyncImport(begun) = reply else { panic!("{reply:?}") };
+    let id = begun.id;
+    test.until("the import is over", move |view| !view.job(id).unwrap().unwrap().is_running()).await;
+    let job = test.read(move |view| view.job(id).unwrap().unwrap()).await;
+    match job.result {
+        Some(JobResult::Imported(imported)) => Ok(imported),
+        other => panic!("{other:?} {:?}", job.note),
     }
 }
 
@@ -135,8 +140,9 @@ async fn what_cannot_be_imported_is_refused_and_nothing_of_it_is_left() {
 
     test.settled().await;
     assert_eq!(sandbox.effect_count(), effects);
-    let left =
-        test.read(|view| (view.imports().unwrap(), view.punishments(None, None, None, 5).unwrap())).await;
+    let left = test
+        .read(|view| (view.jobs(None, true, 5).unwrap(), view.punishments(None, None, None, 5).unwrap()))
+        .await;
     assert!(left.0.is_empty() && left.1.is_empty(), "{left:?}");
     let files =
         |name: &str| std::fs::read_dir(test.daemon.layout().state.join(name)).map_or(0, Iterator::count);

@@ -34,7 +34,7 @@ pub async fn attempt_together(tools: &Tools, batch: &Batch) -> (Vec<Tried>, Next
         tried.extend(refused.into_iter().map(not_sent));
         return (tried, Next::Forward);
     }
-    let late = tools.rest.slot_late(priority(batch.is_of_origin()), || {
+    let late = tools.rest.slot_late(priority(batch.is_of_origin(), batch.trickles()), || {
         let leaving = batch.seal();
         (route_of(&leaving), leaving)
     });
@@ -126,7 +126,7 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
             return judge(tools, granted, answer, tried);
         }
         let route = Rest::bulk_ban_route(guild);
-        slot = match tools.rest.slot_now(priority(at_origin), route).await {
+        slot = match tools.rest.slot_now(priority(at_origin, first.trickle), route).await {
             Ok(Some(slot)) => slot,
             refused => {
                 tried.extend(with_the_lane(granted, |_| None));

@@ -30,7 +30,9 @@ pub(super) fn choose(
 ) -> Choice {
     let groups = if together { groups(queue, probe) } else { HashMap::new() };
     let (mut users, mut wake) = (HashSet::new(), None::<Instant>);
-    for (place, next) in queue.iter().enumerate() {
+    // What nobody waits for goes behind everything else.
+    let live = queue.iter().enumerate().filter(|(_, one)| !one.trickle);
+    for (place, next) in live.chain(queue.iter().enumerate().filter(|(_, one)| one.trickle)) {
         // Another user's may go another route; of one user the order stays, whichever mains they come from.
         if !users.insert(next.user) {
             continue;

@@ -24,6 +24,7 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         attempts: 0,
         state: DeliveryState::Pending,
         not_before: None,
+        trickle: false,
         alone: false,
         because: None,
         instead_of: None,

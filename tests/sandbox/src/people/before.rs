@@ -15,6 +15,18 @@ impl People {
         self.act(|world| world.had_banned(guild, user, reason))
     }
 
+    /// A ban that is there no more, and nobody knows since when.
+    ///
+    /// # Errors
+    /// No such guild.
+    pub fn had_lifted(&self, guild: u64, user: u64) -> Done {
+        self.act(|world| {
+            let found = world.guilds.get_mut(&guild).ok_or_else(|| Refusal::unknown(10004))?;
+            found.bans.remove(&user);
+            Ok(())
+        })
+    }
+
     /// Somebody who was a member before; nothing where they are one.
     ///
     /// # Errors

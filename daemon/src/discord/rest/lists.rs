@@ -1,0 +1,78 @@
+//! Reading guilds' lists: members and bans, page by page in the order of ids.
+
+use super::calls::read;
+use super::{Rest, RestError};
+use crate::discord::budget::Priority;
+use crate::discord::routes::Route;
+use serde::Deserialize;
+use wayhaven_shared::value::{GuildId, RoleId, Timestamp, UserId};
+
+/// The most members, or bans, that Discord gives at once (FACTS A3, A4).
+pub const LIST_PAGE: usize = 1_000;
+
+/// Discord has refused a ban list because it was read too often: for hours (FACTS A9).
+pub const TOO_MANY_BAN_LISTS: u64 = 30_037;
+
+/// A member as a page of them tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedMember {
+    /// Who.
+    pub user: UserId,
+    /// Their roles.
+    pub roles: Vec<RoleId>,
+    /// Until when they are timed out, or were.
+    pub timed_out_until: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: UserId,
+}
+
+impl Rest {
+    /// A page of a guild's members: those of the least ids behind `after`, in order, none behind the last. It needs the
+    /// members intent.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn members_after(
+        &self,
+        guild: GuildId,
+        after: Option<UserId>,
+    ) -> Result<Vec<ListedMember>, RestError> {
+        #[derive(Deserialize)]
+        struct Listed {
+            user: Named,
+            roles: Vec<RoleId>,
+            #[serde(default)]
+            communication_disabled_until: Option<Timestamp>,
+        }
+        let route = Route { template: "GET /guilds/{guild}/members", major: guild.get() };
+        let after = after.map_or(0, UserId::get);
+        let path = format!("/guilds/{guild}/members?limit={LIST_PAGE}&after={after}");
+        let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
+        let listed = |one: Listed| ListedMember {
+            user: one.user.id,
+            roles: one.roles,
+            timed_out_until: one.communication_disabled_until,
+        };
+        Ok(page.into_iter().map(listed).collect())
+    }
+
+    /// A page of whom a guild has banned: those of the least ids behind `after`, in order, none behind the last. Discord may
+    /// give one page a minute (FACTS C2).
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn bans_after(&self, guild: GuildId, after: Option<UserId>) -> Result<Vec<UserId>, RestError> {
+        #[derive(Deserialize)]
+        struct Listed {
+            user: Named,
+        }
+        let route = Route { template: "GET /guilds/{guild}/bans", major: guild.get() };
+        let after = after.map_or(0, UserId::get);
+        let path = format!("/guilds/{guild}/bans?limit={LIST_PAGE}&after={after}");
+        let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
+        Ok(page.into_iter().map(|one| one.user.id).collect())
+    }
+}

@@ -1,0 +1,230 @@
+//! What takes longer than a caller waits: it goes on by itself, tells how far it is, can be ended, and where its kind can
+//! goes on after a restart.
+//!
+//! A job is a row, and what it does is done in steps that are transactions of their own: a kill at any moment costs the
+//! step that was not committed. Where it goes on is its cursor, stored with the step that came before.
+
+use crate::daemon::Daemon;
+use crate::store::NewJob;
+use futures::FutureExt;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wayhaven_shared::operations::job::{Job, JobResult, JobState};
+use wayhaven_shared::value::{JobId, Untrusted};
+use wayhaven_shared::{Fault, FaultKind};
+
+/// How long a caller is kept waiting for the whole answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a job tells how far it is, at most.
+const BETWEEN_TELLS: Duration = Duration::from_millis(500);
+
+/// The jobs that go on, and how each is told to end.
+#[derive(Default)]
+pub struct Registry(Mutex<HashMap<JobId, watch::Sender<bool>>>);
+
+impl Registry {
+    fn running(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<bool>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a job goes on here.
+    pub fn has(&self, id: JobId) -> bool {
+        self.running().contains_key(&id)
+    }
+
+    /// Tells a job to end; whether it goes on here.
+    pub fn cancel(&self, id: JobId) -> bool {
+        self.running().get(&id).is_some_and(|cancelled| {
+            cancelled.send_replace(true);
+            true
+        })
+    }
+}
+
+/// Why a job's work ends before it is done.
+#[derive(Debug)]
+pub enum Stop {
+    /// It was cancelled.
+    Cancelled,
+    /// It cannot go on.
+    Failed(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+/// A job's own hand on itself.
+pub struct Running {
+    /// The daemon.
+    pub daemon: Arc<Daemon>,
+    /// Its number.
+    pub id: JobId,
+    cancelled: watch::Receiver<bool>,
+    told: Option<Instant>,
+    noted: Option<String>,
+}
+
+impl Running {
+    /// Ends the work here where the job was cancelled.
+    ///
+    /// # Errors
+    /// [`Stop::Cancelled`].
+    pub fn check(&self) -> Result<(), Stop> {
+        if *self.cancelled.borrow() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    /// Does something that takes its time, unless the job is cancelled meanwhile.
+    ///
+    /// # Errors
+    /// [`Stop::Cancelled`].
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
+        let mut cancelled = self.cancelled.clone();
+        tokio::select! {
+            biased;
+            // The sender lives in the registry as long as the job.
+            _ = cancelled.wait_for(|cancelled| *cancelled) => Err(Stop::Cancelled),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Tells what it waits for.
+    pub async fn wait_for(&mut self, note: String) {
+        self.note(Some(note)).await;
+    }
+
+    /// Tells that it waits no more.
+    pub async fn go_on(&mut self) {
+        self.note(None).await;
+    }
+
+    async fn note(&mut self, note: Option<String>) {
+        if self.noted == note {
+            return;
+        }
+        self.noted.clone_from(&note);
+        let id = self.id;
+        let work = move |change: &crate::store::Change<'_>| Ok(change.note_job(id, note.as_deref())?);
+        self.daemon.store().write_later("what a job waits for", work).await;
+    }
+
+    /// Tells how far it is, unless it has just done so.
+    pub async fn tell(&mut self, done: u64, total: Option<u64>, so_far: Option<JobResult>) {
+        if self.told.is_some_and(|told| told.elapsed() < BETWEEN_TELLS) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let id = self.id;
+        let work = move |change: &crate::store::Change<'_>| {
+            Ok(change.job_progress(id, done, total, so_far.as_ref())?)
+        };
+        self.daemon.store().write_later("a job's progress", work).await;
+    }
+}
+
+/// Begins a job, and answers with what came of it where that does not take long, or with how it stands.
+///
+/// # Errors
+/// Where one of its kind goes on in that guild already, or the store fails.
+pub async fn begin<W, F>(daemon: &Arc<Daemon>, new: NewJob, work: W) -> Result<Job, Fault>
+where
+    W: FnOnce(Running, Value) -> F + Send + 'static,
+    F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
+{
+    let cursor = new.cursor.clone();
+    let begin = move |change: &crate::store::Change<'_>| {
+        if let Some(job) = change.running_job(new.kind, new.guild)? {
+            let message = format!("job {} does that in guild {} already", job.id, new.guild);
+            let hint = format!("job show {0} tells how far it is, job cancel {0} ends it", job.id);
+            return Err(Fault::conflict(message).hint(hint));
+        }
+        Ok(change.begin_job(&new)?)
+    };
+    let id = daemon.store().write(begin).await?;
+    let ended = go_on(daemon, id, cursor, work);
+    // Whoever waits longer is told where to look.
+    let _ = tokio::time::timeout(PATIENCE, ended).await;
+    let job = daemon.store().read(move |view| Ok(view.job(id)?)).await?;
+    job.ok_or_else(|| Fault::not_found(format!("job {id} is not there any more")))
+}
+
+/// Lets a job that is stored as running go on; the future is ready when it is over.
+pub fn go_on<W, F>(
+    daemon: &Arc<Daemon>,
+    id: JobId,
+    cursor: Value,
+    work: W,
+) -> impl Future<Output = ()> + use<W, F>
+where
+    W: FnOnce(Running, Value) -> F + Send + 'static,
+    F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
+{
+    let (cancel, cancelled) = watch::channel(false);
+    daemon.jobs().running().insert(id, cancel);
+    let running = Running { daemon: Arc::clone(daemon), id, cancelled, told: None, noted: None };
+    let daemon = Arc::clone(daemon);
+    let task = tokio::spawn(async move {
+        let mut stopping = daemon.stopping();
+        // A panic costs this job; its hook has logged where and why.
+        let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
+        tokio::select! {
+            ended = working => {
+                let ended = ended.unwrap_or_else(|_| Err(Stop::Failed(Fault::internal("a defect of Wayhaven"))));
+                end(&daemon, id, ended).await;
+            }
+            // It stays as it is, and the next start decides.
+            () = stopping.raised() => {}
+        }
+        daemon.jobs().running().remove(&id);
+    });
+    async move {
+        let _ = task.await;
+    }
+}
+
+async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) {
+    let (state, note, result) = match ended {
+        Ok(result) => (JobState::Done, None, Some(result)),
+        Err(Stop::Cancelled) => (JobState::Cancelled, None, None),
+        Err(Stop::Failed(fault)) => {
+            tracing::warn!(job = %id, "a job could not go on: {fault}");
+            (JobState::Failed, Some(Untrusted::clipped(&fault.message)), None)
+        }
+    };
+    let work = move |change: &crate::store::Change<'_>| {
+        Ok(change.end_job(id, state, note.as_ref(), result.as_ref()).map(drop)?)
+    };
+    if let Err(fault) = daemon.store().write(work).await {
+        tracing::error!(job = %id, "that a job is over is not stored: {fault}");
+    }
+}
+
+/// A job that somebody names, if it concerns the guild in which they ask.
+///
+/// # Errors
+/// Where there is none, or none of that guild's.
+pub async fn named(
+    daemon: &Arc<Daemon>,
+    id: JobId,
+    scope: Option<wayhaven_shared::value::GuildId>,
+) -> Result<Job, Fault> {
+    let job = daemon.store().read(move |view| Ok(view.job(id)?)).await?;
+    let concerns =
+        |job: &Job| scope.is_none_or(|scope| job.guild_id == scope || job.main_guild_id == Some(scope));
+    job.filter(concerns).ok_or_else(|| {
+        Fault::new(FaultKind::NotFound, format!("there is no job {id} here"))
+            .hint("job list shows those there are")
+    })
+}
+
+#[cfg(test)]
+mod tests;

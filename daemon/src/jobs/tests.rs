@@ -1,0 +1,96 @@
+//! Jobs that end, are ended, and are left by a daemon that stops.
+
+use super::*;
+use crate::testing::{TestDaemon, asked, guild, sandbox};
+use wayhaven_shared::FaultKind;
+use wayhaven_shared::operations::job::{JobCancel, JobKind, JobList, JobShow};
+use wayhaven_shared::operations::reconcile::Reconciled;
+
+fn new(of: u64) -> NewJob {
+    NewJob {
+        kind: JobKind::Reconcile,
+        guild: guild(of),
+        main: None,
+        asked_by: "somebody".into(),
+        dry_run: true,
+        cursor: serde_json::json!({ "at": 7 }),
+    }
+}
+
+async fn for_ever(running: Running, _: Value) -> Result<JobResult, Stop> {
+    running.unless_cancelled(std::future::pending()).await
+}
+
+#[tokio::test]
+async fn a_job_that_is_quick_answers_with_what_it_found_and_has_its_cursor() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let child = sandbox.children()[0];
+    let work = move |_, cursor: Value| async move {
+        assert_eq!(cursor["at"], 7);
+        Ok(JobResult::Reconciled(Reconciled::new(guild(child), false)))
+    };
+    let job = begin(&test.daemon, new(child), work).await.unwrap();
+    assert_eq!(job.state, JobState::Done);
+    assert!(job.result.is_some());
+    let told = test.told().await;
+    let told: Vec<JobState> = told
+        .into_iter()
+        .filter_map(|change| match change {
+            wayhaven_shared::event::Change::Job { job } => Some(job.state),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [JobState::Running, JobState::Done]);
+}
+
+#[tokio::test]
+async fn a_job_that_goes_on_is_shown_ended_by_its_number_and_begun_once_only() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let job = begin(&test.daemon, new(child), for_ever).await.unwrap();
+    assert_eq!(job.state, JobState::Running, "nobody is kept waiting");
+    let fault = begin(&test.daemon, new(child), for_ever).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Conflict);
+    assert!(fault.message.contains(&format!("job {}", job.id)), "{}", fault.message);
+
+    let list = asked(&test, child, JobList { running: true, limit: None }, false).await.unwrap();
+    assert_eq!(list.jobs.iter().map(|one| one.id).collect::<Vec<_>>(), [job.id]);
+    // It is not every guild's business.
+    let fault = asked(&test, other, JobShow { id: job.id }, false).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+    assert!(asked(&test, main, JobList::default(), false).await.unwrap().jobs.is_empty());
+
+    let would = asked(&test, child, JobCancel { id: job.id }, true).await.unwrap();
+    assert!(would.dry_run && !would.already);
+    assert!(asked(&test, child, JobShow { id: job.id }, false).await.unwrap().is_running());
+    asked(&test, child, JobCancel { id: job.id }, false).await.unwrap();
+    let id = job.id;
+    test.until("its end", move |view| view.job(id).unwrap().unwrap().state == JobState::Cancelled).await;
+    let again = asked(&test, child, JobCancel { id: job.id }, false).await.unwrap();
+    assert!(again.already);
+}
+
+#[tokio::test]
+async fn a_panic_costs_the_job_and_a_plan_that_a_stop_has_cut_is_called_interrupted_by_the_next_start() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (child, other) = (sandbox.children()[0], sandbox.children()[1]);
+    async fn panics(_: Running, _: Value) -> Result<JobResult, Stop> {
+        panic!("on purpose")
+    }
+    let job = begin(&test.daemon, new(child), panics).await.unwrap();
+    assert_eq!(job.state, JobState::Failed);
+    assert!(job.note.unwrap().raw().contains("defect"));
+
+    let left = begin(&test.daemon, new(other), for_ever).await.unwrap();
+    let home = test.home();
+    drop(test);
+    let next = TestDaemon::start_at(&sandbox, home).await;
+    let id = left.id;
+    next.until("the next start has seen it", move |view| {
+        view.job(id).unwrap().unwrap().state == JobState::Interrupted
+    })
+    .await;
+}

@@ -1,0 +1,119 @@
+//! What guilds' mains have decided, compared with what Discord says: on request, by itself now and then, and where a child
+//! is new.
+//!
+//! A comparison is a job of one guild. It walks through the guild's members and through its ban list page by page, in the
+//! order of user ids, and reads of our own store what lies in the same stretch: as much memory as a page takes, however
+//! long the lists are. What differs becomes deliveries, a stretch in a transaction with the place where the walk goes on, and
+//! these pass the same gates as any other: nothing here sends anything to a guild.
+
+mod keeper;
+mod pages;
+mod throttle;
+mod walk;
+
+pub use keeper::{keep, soon};
+
+use crate::daemon::Daemon;
+use crate::jobs::{self, Running, Stop};
+use crate::store::NewJob;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use walk::Walk;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
+use wayhaven_shared::operations::reconcile::Reconciled;
+use wayhaven_shared::value::{GuildId, UserId};
+
+/// How much a comparison does about what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolve {
+    /// Nothing: it shows it.
+    Show,
+    /// What is safe to do unasked: what is missing, or gone although nobody took it back.
+    ByItself,
+    /// All of it: somebody has seen the plan.
+    All,
+}
+
+/// Where a walk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Among the guild's members.
+    #[default]
+    Members,
+    /// In its ban list.
+    Bans,
+}
+
+/// What a job of this kind is stored with: what it is to do, how far it has come, and what it has found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// How much it does.
+    pub resolve: Resolve,
+    /// Of which main; of all without one.
+    #[serde(default)]
+    pub main: Option<GuildId>,
+    /// Where it is.
+    #[serde(default)]
+    pub stage: Stage,
+    /// Behind whom it goes on.
+    #[serde(default)]
+    pub after: Option<UserId>,
+    /// How many bans of members were begun, which the ban list will show on their way, or done.
+    #[serde(default)]
+    pub begun: u64,
+    /// What was found so far.
+    #[serde(default)]
+    pub found: Option<Reconciled>,
+}
+
+impl Cursor {
+    /// From the beginning.
+    pub fn new(resolve: Resolve, main: Option<GuildId>) -> Self {
+        Self { resolve, main, stage: Stage::Members, after: None, begun: 0, found: None }
+    }
+
+    /// As it is stored.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// A job that compares a guild.
+pub fn new_job(kind: JobKind, guild: GuildId, asked_by: String, cursor: &Cursor) -> NewJob {
+    NewJob {
+        kind,
+        guild,
+        main: cursor.main,
+        asked_by,
+        dry_run: cursor.resolve == Resolve::Show,
+        cursor: cursor.to_json(),
+    }
+}
+
+/// Begins to compare a guild; answers with what was found where that does not take long.
+///
+/// # Errors
+/// Where one goes on there already, or the store fails.
+pub async fn begin(
+    daemon: &Arc<Daemon>,
+    guild: GuildId,
+    asked_by: String,
+    cursor: Cursor,
+) -> Result<Job, Fault> {
+    let new = new_job(JobKind::Reconcile, guild, asked_by, &cursor);
+    jobs::begin(daemon, new, move |running, cursor| work(running, guild, cursor)).await
+}
+
+async fn work(running: Running, guild: GuildId, cursor: Value) -> Result<JobResult, Stop> {
+    let cursor: Cursor = serde_json::from_value(cursor).map_err(|error| {
+        Fault::internal(format!("where the comparison goes on is not understood: {error}"))
+    })?;
+    Walk::new(running, guild, cursor).run().await.map(JobResult::Reconciled)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Who begins comparisons without being asked: jobs that a restart has left, backfills of new children, guilds of which
+//! something says that they may differ, and each child once in a while.
+
+use super::{Cursor, Resolve, begin, work};
+use crate::daemon::Daemon;
+use crate::discord::directory::Presence;
+use crate::jobs;
+use crate::store::{Change, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::{Job, JobKind, JobState};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted};
+
+/// How often it is looked for what is due, at least.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// How long events gather before it is looked at what they made due.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long nothing is tried where the store fails.
+const STORE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a guild whose comparison could not be done is left alone.
+const AFTER_FAILURE: Duration = Duration::from_secs(3_600);
+
+/// Something says that the guild may differ from what its mains have decided: it is compared soon.
+pub async fn soon(store: &Store, guild: GuildId) {
+    store.write_later("a comparison that is due", move |change| Ok(change.reconcile_soon(guild)?)).await;
+}
+
+/// Begins what is due until the daemon stops.
+pub async fn keep(daemon: Arc<Daemon>) {
+    let mut stopping = daemon.stopping();
+    tokio::select! {
+        () = go_on(&daemon) => {}
+        () = stopping.raised() => {}
+    }
+}
+
+async fn go_on(daemon: &Arc<Daemon>) {
+    let mut sequence = daemon.store().sequence();
+    let mut touched = daemon.directory().touched();
+    let mut patience = Patience::default();
+    loop {
+        sequence.mark_unchanged();
+        touched.mark_unchanged();
+        if let Err(fault) = round(daemon, &mut patience).await {
+            tracing::warn!("comparisons wait: {fault}");
+            tokio::time::sleep(STORE_WAIT).await;
+        }
+        tokio::select! {
+            // The store, and with it the sender, lives as long as the daemon.
+            _ = sequence.changed() => {}
+            _ = touched.changed() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whose comparison failed of late.
+#[derive(Default)]
+struct Patience(std::collections::HashMap<GuildId, Instant>);
+
+impl Patience {
+    fn has(&mut self, guild: GuildId) -> bool {
+        self.0.retain(|_, since| since.elapsed() < AFTER_FAILURE);
+        self.0.contains_key(&guild)
+    }
+}
+
+async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Fault> {
+    let jobs = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
+    let mut by_itself = false;
+    for job in jobs {
+        by_itself |= job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF;
+        if !daemon.jobs().has(job.id) {
+            take_up(daemon, job).await?;
+        }
+    }
+    if by_itself || !daemon.is_ready() {
+        return Ok(());
+    }
+    if let Some(guild) = due(daemon, patience).await? {
+        let cursor = Cursor::new(Resolve::ByItself, None);
+        match begin(daemon, guild, BY_ITSELF.to_owned(), cursor).await {
+            Ok(job) if job.state == JobState::Failed => drop(patience.0.insert(guild, Instant::now())),
+            // One that somebody asked for goes on there.
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::debug!(%guild, "not compared now: {fault}");
+                patience.0.insert(guild, Instant::now());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who asks where nobody does.
+const BY_ITSELF: &str = "wayhaven";
+
+/// Goes on with a job that nobody works at: a restart has left it, or it was stored with what made it necessary.
+async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
+    if !matches!(job.kind, JobKind::Reconcile | JobKind::Backfill) {
+        return Ok(());
+    }
+    let (id, guild) = (job.id, job.guild_id);
+    let over = |state: JobState, why: &'static str| {
+        let note = Untrusted::clipped(why);
+        daemon.store().write(move |change| Ok(change.end_job(id, state, Some(&note), None).map(drop)?))
+    };
+    if job.dry_run {
+        return over(JobState::Interrupted, "the daemon ended before it did: ask for the plan again").await;
+    }
+    if !daemon.store().topology().is_child(guild) {
+        return over(JobState::Cancelled, "the guild is no child any more").await;
+    }
+    // Where the bot is not, nothing can be asked; it goes on when it is there again.
+    if daemon.directory().presence(guild) != Some(Presence::Here) {
+        return Ok(());
+    }
+    let cursor = daemon.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
+    drop(jobs::go_on(daemon, id, cursor, move |running, cursor| work(running, guild, cursor)));
+    Ok(())
+}
+
+/// The guild that is to be compared next by itself, if one is due.
+async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<GuildId>, Fault> {
+    let topology = daemon.store().topology();
+    let mut known: std::collections::HashMap<GuildId, (Timestamp, bool)> = daemon
+        .store()
+        .read(|view| Ok(view.reconciled()?))
+        .await?
+        .into_iter()
+        .map(|(guild, at, due)| (guild, (at, due)))
+        .collect();
+    let every = i64::try_from(daemon.settings().network.reconcile_every.as_millis()).unwrap_or(i64::MAX);
+    let now = daemon.clock().now();
+    let mut new = Vec::new();
+    let mut next: Option<(bool, i64, GuildId)> = None;
+    for guild in topology.children() {
+        let Some((at, soon)) = known.remove(&guild) else {
+            new.push(guild);
+            continue;
+        };
+        let late = now.millis().saturating_sub(at.millis()).saturating_sub(every);
+        let is_due = soon || late >= 0;
+        if !is_due || patience.has(guild) || daemon.directory().presence(guild) != Some(Presence::Here) {
+            continue;
+        }
+        next = next.max(Some((soon, late, guild)));
+    }
+    if !new.is_empty() {
+        let first = move |change: &Change<'_>| {
+            for guild in new {
+                // Spread, so that not all of them are due at once ever after.
+                let share = i64::try_from(guild.get() >> 22).unwrap_or(0) % 1_000;
+                change
+                    .reconciled_first(guild, Timestamp::from_millis(now.millis() - every / 1_000 * share))?;
+            }
+            Ok(())
+        };
+        daemon.store().write(first).await?;
+    }
+    Ok(next.map(|(_, _, guild)| guild))
+}

@@ -1,0 +1,169 @@
+//! What is decided for somebody in a child, compared with how they stand there, and what is done about it: of one user, one
+//! measure, one main. Comparisons of whole guilds, backfills, those who join and exceptions that end all come here, so that
+//! each of them respects the same walls.
+
+use super::overrides;
+use crate::network::{LinkRow, LinkState, Topology, authorise_for};
+use crate::store::{Change, Footing, StoreError, View};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::reconcile::Difference;
+use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
+
+/// The measures that last, and so are compared.
+pub const LASTING: [Action; 3] = [Action::Ban, Action::Mute, Action::Timeout];
+
+/// Something decided for somebody in a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The child.
+    pub guild: GuildId,
+    /// Who.
+    pub user: UserId,
+    /// What.
+    pub measure: Action,
+    /// Who decided it.
+    pub main: GuildId,
+    /// The decision.
+    pub punishment: PunishmentId,
+}
+
+/// Who took back what is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenBack {
+    /// Nobody, by the guild's audit log.
+    ByNobody,
+    /// The guild's own staff, or another bot of theirs.
+    ByStaff(Option<UserId>),
+    /// The log does not say, or cannot be read.
+    Unknown,
+}
+
+/// Along which links a measure is wanted in a child: those that would let it through.
+pub fn open_links(topology: &Topology, child: GuildId, measure: Action) -> Vec<LinkRow> {
+    let links = topology.mains().filter_map(|main| topology.link(main, child));
+    let lets = |link: &&LinkRow| {
+        link.state == LinkState::Active && link.mode == Mode::Active && link.actions.contains(&measure)
+    };
+    links.filter(lets).cloned().collect()
+}
+
+/// How it stands by our own rows and by what Discord says: whether it is `there`, where that is known. What is gone is
+/// [`Difference::Gone`], whoever took it back.
+///
+/// # Errors
+/// Where the store fails.
+pub fn compare(
+    view: &View<'_>,
+    topology: &Topology,
+    wanted: &Wanted,
+    there: Option<bool>,
+) -> Result<Difference, StoreError> {
+    let Wanted { guild, user, measure, main, punishment } = *wanted;
+    let footing = view.footing(punishment, guild, measure)?;
+    let refused = authorise_for(topology, main, guild, measure, user).err();
+    Ok(match footing {
+        Footing::Open(_) => Difference::OnItsWay,
+        _ if refused.is_some_and(|refusal| refusal.state() != DeliveryState::Held) => Difference::LeftOut,
+        Footing::LeftOut => Difference::LeftOut,
+        Footing::Refused => Difference::Failed,
+        Footing::Applied(..) if there == Some(false) => Difference::Gone,
+        Footing::Applied(..) => Difference::InOrder,
+        Footing::None if there == Some(true) => Difference::Found,
+        Footing::None | Footing::Stopped(_) => Difference::Missing,
+    })
+}
+
+/// Does what is to be done about a difference, inside the transaction that finds it. Returns the difference as it was found
+/// now, and the delivery that was begun for it. `trickle` says that nobody waits for it.
+///
+/// # Errors
+/// Where the store fails.
+pub fn bring_about(
+    change: &Change<'_>,
+    wanted: &Wanted,
+    there: Option<bool>,
+    taken_back: TakenBack,
+    trickle: bool,
+) -> Result<(Difference, Option<DeliveryId>), StoreError> {
+    let Wanted { guild, user, measure, main, punishment } = *wanted;
+    let topology = change.topology_here()?;
+    let Some(link) = topology.link(main, guild).filter(|link| link.state == LinkState::Active) else {
+        return Ok((Difference::LeftOut, None));
+    };
+    // What was decided may have ended since it was read.
+    if change.decided_for(main, measure, user, change.now())? != Some(punishment) {
+        return Ok((Difference::InOrder, None));
+    }
+    let difference = compare(change, &topology, wanted, there)?;
+    let footing = change.footing(punishment, guild, measure)?;
+    let start = match authorise_for(&topology, main, guild, measure, user) {
+        Ok(_) => (DeliveryState::Pending, None),
+        Err(refusal) => (refusal.state(), Some(refusal.to_string())),
+    };
+    let (state, reason) = (start.0, start.1.as_deref());
+    Ok(match (difference, footing) {
+        (Difference::Missing, Footing::None) => {
+            let Some(decision) = change.punishment(punishment)? else { return Ok((difference, None)) };
+            let id = change.deliver_late(&decision, guild, link.id, (state, reason), trickle)?;
+            (difference, Some(id))
+        }
+        (Difference::Found, _) => {
+            if let Some(decision) = change.punishment(punishment)? {
+                change.find_there(&decision, guild, link.id)?;
+            }
+            (difference, None)
+        }
+        (Difference::Missing, Footing::Stopped(id)) => {
+            // It comes behind what took it back along its link.
+            change.note_handed_over(id)?;
+            change.set_trickle(id, trickle)?;
+            change.apply_again(id, state, reason)?;
+            (difference, Some(id))
+        }
+        (Difference::Gone, Footing::Applied(id, _)) => match (taken_back, measure.undo()) {
+            (TakenBack::ByStaff(by), Some(undo)) => {
+                overrides::taken_back_here(change, guild, user, undo, by)?;
+                (Difference::Overridden, None)
+            }
+            (TakenBack::Unknown, _) => (Difference::Unclear, None),
+            _ => {
+                change.note_handed_over(id)?;
+                change.set_trickle(id, trickle)?;
+                change.apply_again(id, state, reason)?;
+                (difference, Some(id))
+            }
+        },
+        (difference, _) => (difference, None),
+    })
+}
+
+/// What every main wants for the user in the child, of these measures, is brought about where nothing was delivered yet: they
+/// join, or an exception has ended. Returns the deliveries that were begun, or that wait and may go at once.
+///
+/// # Errors
+/// Where the store fails.
+pub fn bring_all_about(
+    change: &Change<'_>,
+    guild: GuildId,
+    user: UserId,
+    measures: &[Action],
+) -> Result<Vec<DeliveryId>, StoreError> {
+    let topology = change.topology_here()?;
+    let mut begun = Vec::new();
+    for &measure in measures {
+        for link in open_links(&topology, guild, measure) {
+            let Some(punishment) = change.decided_for(link.main, measure, user, change.now())? else {
+                continue;
+            };
+            let wanted = Wanted { guild, user, measure, main: link.main, punishment };
+            let (_, id) = bring_about(change, &wanted, None, TakenBack::Unknown, false)?;
+            begun.extend(id);
+            if let (None, Footing::Open(open)) = (id, change.footing(punishment, guild, measure)?) {
+                change.set_trickle(open, false)?;
+                begun.push(open);
+            }
+        }
+    }
+    Ok(begun)
+}

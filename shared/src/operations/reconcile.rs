@@ -1,0 +1,269 @@
+//! `sync reconcile`: what a guild's mains have decided, compared with what Discord says of the guild.
+
+use super::action::Action;
+use super::job::Job;
+use crate::fault::Fault;
+use crate::operation::Reported;
+use crate::report::{Cell, Report, Table, Tone};
+use crate::value::{GuildId, JobId, PunishmentId, UserId};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// Compare children with what their mains have decided, and mend what differs
+///
+/// Without --apply it shows what would be done. In a main it looks at its children, in a child at that guild.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncReconcile {
+    /// Only this child
+    #[arg(value_name = "GUILD-ID")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<GuildId>,
+    /// Do it: also where nobody can tell who took a ban back
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apply: bool,
+}
+
+/// How a user stands in a guild against what a main has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// As decided.
+    InOrder,
+    /// On its way already: pending, held, blocked or unknown.
+    OnItsWay,
+    /// Decided, and never delivered there.
+    Missing,
+    /// Delivered there, and gone although nobody there took it back.
+    Gone,
+    /// Delivered there, and gone; who took it back cannot be read.
+    Unclear,
+    /// Delivered there, and taken back by the guild's own staff: the main's security level decides.
+    Overridden,
+    /// There already before it was delivered: it is noted, and nothing is sent.
+    Found,
+    /// Ours, and decided no more.
+    Surplus,
+    /// Not delivered by a decision: an exception, a protected user, discarded.
+    LeftOut,
+    /// Discord has refused it for good.
+    Failed,
+    /// Somebody else's in that guild: none of our business.
+    Theirs,
+}
+
+impl Difference {
+    /// Every difference, those that want something done first.
+    pub const ALL: [Self; 11] = [
+        Self::Missing,
+        Self::Gone,
+        Self::Overridden,
+        Self::Unclear,
+        Self::Surplus,
+        Self::Found,
+        Self::Failed,
+        Self::OnItsWay,
+        Self::LeftOut,
+        Self::InOrder,
+        Self::Theirs,
+    ];
+
+    /// The words for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::InOrder => "as decided",
+            Self::OnItsWay => "on its way",
+            Self::Missing => "missing",
+            Self::Gone => "gone, and nobody took it back",
+            Self::Unclear => "gone, and nobody can tell who took it back",
+            Self::Overridden => "taken back by the guild's staff",
+            Self::Found => "there before it was delivered",
+            Self::Surplus => "ours, and decided no more",
+            Self::LeftOut => "left out: an exception, protected, or discarded",
+            Self::Failed => "refused by Discord",
+            Self::Theirs => "the guild's own",
+        }
+    }
+
+    /// Whether applying the plan does something about it.
+    pub fn is_mended(self) -> bool {
+        matches!(
+            self,
+            Self::Missing | Self::Gone | Self::Overridden | Self::Unclear | Self::Surplus | Self::Found
+        )
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::InOrder => Tone::Good,
+            Self::OnItsWay | Self::Missing | Self::Gone | Self::Surplus => Tone::Waiting,
+            Self::Unclear | Self::Overridden => Tone::Warning,
+            Self::Failed => Tone::Bad,
+            Self::Found | Self::LeftOut | Self::Theirs => Tone::Quiet,
+        }
+    }
+}
+
+/// How many have one difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Which.
+    pub difference: Difference,
+    /// How many users, of each main and measure.
+    pub count: u64,
+}
+
+/// One user who stands otherwise than decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differing {
+    /// Who.
+    pub user_id: UserId,
+    /// `ban`, `mute` or `timeout`.
+    pub measure: Action,
+    /// Whose decision it is.
+    pub main_guild_id: GuildId,
+    /// The decision.
+    pub punishment_id: PunishmentId,
+    /// How they stand.
+    pub difference: Difference,
+}
+
+/// What was found in a guild, and whether it was mended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// How many of each, none of those that nobody has.
+    pub counts: Vec<Counted>,
+    /// The first that stand otherwise than decided.
+    pub differing: Vec<Differing>,
+    /// Whether what differs is mended, and not only shown.
+    pub applied: bool,
+}
+
+/// How many of those that differ are named.
+pub const NAMED: usize = 20;
+
+impl Reconciled {
+    /// Nothing found yet.
+    pub fn new(guild_id: GuildId, applied: bool) -> Self {
+        Self { guild_id, counts: Vec::new(), differing: Vec::new(), applied }
+    }
+
+    /// How many have this difference.
+    pub fn count(&self, of: Difference) -> u64 {
+        self.counts.iter().find(|counted| counted.difference == of).map_or(0, |counted| counted.count)
+    }
+
+    /// Counts so many more of this difference.
+    pub fn add(&mut self, of: Difference, more: u64) {
+        if more == 0 {
+            return;
+        }
+        match self.counts.iter_mut().find(|counted| counted.difference == of) {
+            Some(counted) => counted.count += more,
+            None => self.counts.push(Counted { difference: of, count: more }),
+        }
+    }
+
+    /// Counts one that stands so, and names it where it is among the first that want something done.
+    pub fn note(&mut self, one: Differing) {
+        self.add(one.difference, 1);
+        let told = one.difference.is_mended() || one.difference == Difference::Failed;
+        if told && self.differing.len() < NAMED {
+            self.differing.push(one);
+        }
+    }
+
+    /// How many the plan would mend, or has.
+    pub fn mended(&self) -> u64 {
+        self.counts.iter().filter(|one| one.difference.is_mended()).map(|one| one.count).sum()
+    }
+}
+
+impl Reported for Reconciled {
+    fn report(&self) -> Report {
+        let (mended, guild) = (self.mended(), self.guild_id);
+        let (title, tone) = match (mended, self.applied) {
+            (0, _) => (format!("guild {guild} is as decided"), Tone::Good),
+            (_, false) => {
+                (format!("nothing was changed: in guild {guild} {mended} would be mended"), Tone::Plain)
+            }
+            (_, true) => (format!("in guild {guild} {mended} are mended"), Tone::Good),
+        };
+        let mut report = Report::new(title, tone);
+        for difference in Difference::ALL {
+            let count = self.count(difference);
+            if count > 0 {
+                let cell = Cell::toned(count.to_string(), difference.tone());
+                report = report.field(difference.words(), cell);
+            }
+        }
+        if !self.differing.is_empty() {
+            let mut table = Table::new(["user", "measure", "how it stands", "main", "punishment"], "");
+            table.title = Some(match self.differing.len() {
+                NAMED => format!("The first {NAMED} that differ"),
+                _ => "What differs".to_owned(),
+            });
+            for one in &self.differing {
+                table.push([
+                    one.user_id.to_string().into(),
+                    one.measure.word().into(),
+                    Cell::toned(one.difference.words(), one.difference.tone()),
+                    one.main_guild_id.to_string().into(),
+                    one.punishment_id.to_string().into(),
+                ]);
+            }
+            report = report.table(table);
+        }
+        if mended > 0 && !self.applied {
+            report = report.hint("--apply mends it");
+        }
+        report
+    }
+}
+
+/// The comparisons that were begun, one of each guild.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reconciling {
+    /// One job per guild; those that are over within two seconds with what they found.
+    pub jobs: Vec<Job>,
+}
+
+impl Reported for Reconciling {
+    fn report(&self) -> Report {
+        if let [job] = self.jobs.as_slice() {
+            return job.report();
+        }
+        let running = self.jobs.iter().filter(|job| job.is_running()).count();
+        let title = match (self.jobs.len(), running) {
+            (0, _) => "there is no child to look at".to_owned(),
+            (all, 0) => format!("{all} guilds were looked at"),
+            (all, running) => format!("{all} guilds are looked at, {running} still"),
+        };
+        let tone = if running > 0 { Tone::Waiting } else { Tone::Plain };
+        let mut table = Table::new(["guild", "job", "state", "to mend", "note"], "no child");
+        for job in &self.jobs {
+            let found = job.result.as_ref().and_then(|result| match result {
+                super::job::JobResult::Reconciled(found) => Some(found.mended().to_string()),
+                super::job::JobResult::Imported(_) => None,
+            });
+            table.push([
+                job.guild_id.to_string().into(),
+                job.id.to_string().into(),
+                Cell::toned(job.state.word(), job.state.tone()),
+                found.unwrap_or_else(|| "—".to_owned()).into(),
+                Cell::from(job.note.as_ref()),
+            ]);
+        }
+        Report::new(title, tone).table(table).hint("job show tells what one of them has found")
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        self.jobs.iter().filter(|job| job.is_running()).map(|job| job.id).collect()
+    }
+
+    fn verdict(&self) -> Option<Fault> {
+        self.jobs.iter().find_map(Reported::verdict)
+    }
+}
