@@ -5,6 +5,7 @@
 //! and refuse. The screens know the few operations they are made of, and no other.
 
 mod cli;
+mod files;
 mod render;
 #[cfg(test)]
 mod scripted_daemon;

@@ -6,7 +6,7 @@ use shared::Fault;
 use shared::control::{Control, Envelope, Hello, Outcome, PROTOCOL, Role, Welcome, codec};
 use shared::event::{Change, Cursor, Event, Watched};
 use shared::paths::{Environment, Layout};
-use shared::value::Timestamp;
+use shared::value::{Chunk, Timestamp, UploadId};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tarpc::context::Context;
@@ -34,6 +34,7 @@ struct State {
     answer: Mutex<Answer>,
     requests: Mutex<Vec<Envelope>>,
     events: Mutex<Vec<Event>>,
+    uploaded: Mutex<Vec<u8>>,
     changed: Notify,
 }
 
@@ -48,6 +49,7 @@ impl ScriptedDaemon {
             answer: Mutex::new(Box::new(answer)),
             requests: Mutex::default(),
             events: Mutex::default(),
+            uploaded: Mutex::default(),
             changed: Notify::new(),
         });
         let connections = Arc::new(Mutex::new(Vec::new()));
@@ -136,6 +138,26 @@ impl Control for Server {
         }
         let sequence = events.last().map_or(cursor.sequence, |event| event.sequence);
         Ok(Watched { events, cursor: Cursor { sequence, ..cursor }, gap: false })
+    }
+
+    async fn upload(
+        self,
+        _: Context,
+        id: Option<UploadId>,
+        offset: u64,
+        chunk: Chunk,
+    ) -> Result<UploadId, Fault> {
+        let mut uploaded = self.0.uploaded.lock().unwrap();
+        assert_eq!(offset, uploaded.len() as u64);
+        assert_eq!(id.is_none(), offset == 0);
+        uploaded.extend_from_slice(chunk.bytes());
+        Ok(UploadId::new([7; 16]))
+    }
+
+    async fn download(self, _: Context, _: UploadId, offset: u64) -> Result<Chunk, Fault> {
+        let uploaded = self.0.uploaded.lock().unwrap();
+        let rest = uploaded.iter().skip(usize::try_from(offset).unwrap()).take(Chunk::LARGEST);
+        Ok(Chunk::new(rest.copied().collect()).unwrap())
     }
 }
 

@@ -2,11 +2,13 @@
 
 use crate::daemon::Daemon;
 use crate::invocation::{Actor, Invocation, Surface};
+use crate::lists::staging::Holder;
 use crate::pipeline::{self, Unread};
 use futures::StreamExt;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tarpc::context::Context;
@@ -21,7 +23,7 @@ use wayhaven_shared::control::{
 use wayhaven_shared::event::{Cursor, Watched};
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::{OPERATIONS, Request};
-use wayhaven_shared::value::{GuildId, Untrusted};
+use wayhaven_shared::value::{Chunk, GuildId, Untrusted, UploadId};
 use wayhaven_shared::{Fault, grammar};
 
 /// Connections at once: each costs a few kilobytes, and nobody needs more.
@@ -92,7 +94,10 @@ async fn connection(daemon: Arc<Daemon>, stream: UnixStream) {
     let mut closing = daemon.closing();
     let (running, _) = watch::channel(0_usize);
     let surface = Arc::new(OnceLock::new());
-    let peer = Peer { daemon, uid, role: role(uid), surface: Arc::clone(&surface) };
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let holder = Holder::Connection(NUMBERS.fetch_add(1, Ordering::Relaxed));
+    let _files = Files { daemon: Arc::clone(&daemon), holder };
+    let peer = Peer { daemon, holder, uid, role: role(uid), surface: Arc::clone(&surface) };
     let transport = tarpc::serde_transport::new(Framed::new(stream, codec()), Json::default());
     let requests = BaseChannel::with_defaults(transport).execute(peer.serve()).for_each(|handler| {
         let running = running.clone();
@@ -131,9 +136,22 @@ fn role(uid: u32) -> Option<Role> {
     (uid == 0 || uid == own).then_some(Role::Owner)
 }
 
+/// The files that a connection has sent: they go with it.
+struct Files {
+    daemon: Arc<Daemon>,
+    holder: Holder,
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.daemon.uploads().forget_all(self.holder);
+    }
+}
+
 #[derive(Clone)]
 struct Peer {
     daemon: Arc<Daemon>,
+    holder: Holder,
     uid: u32,
     role: Option<Role>,
     surface: Arc<OnceLock<Surface>>,
@@ -206,6 +224,7 @@ impl Control for Peer {
             dry_run: envelope.dry_run,
             confirm: envelope.confirm,
             because: None,
+            upload: envelope.upload,
             request,
         };
         let reply = pipeline::run(self.daemon, invocation).await?;
@@ -240,6 +259,32 @@ impl Control for Peer {
         let (events, gap) = store.read(move |view| Ok(view.events_after(after, WATCH_PAGE)?)).await?;
         let last = events.last().map_or(after, |event| event.sequence);
         Ok(Watched { events, cursor: here(last), gap })
+    }
+
+    async fn upload(
+        self,
+        _: Context,
+        id: Option<UploadId>,
+        offset: u64,
+        chunk: Chunk,
+    ) -> Result<UploadId, Fault> {
+        let (role, _) = self.admitted()?;
+        if role == Role::Observer {
+            return Err(Fault::denied("observers send no files"));
+        }
+        let (uploads, holder) = (self.daemon.uploads().clone(), self.holder);
+        let keep = move || {
+            let id = id.map_or_else(|| uploads.begin(holder), Ok)?;
+            uploads.append(holder, id, offset, chunk.bytes()).map(|()| id)
+        };
+        tokio::task::spawn_blocking(keep).await.map_err(|_| Fault::internal("keeping the file failed"))?
+    }
+
+    async fn download(self, _: Context, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
+        self.admitted()?;
+        let uploads = self.daemon.uploads().clone();
+        let part = tokio::task::spawn_blocking(move || uploads.part(id, offset));
+        part.await.map_err(|_| Fault::internal("reading the file failed"))?
     }
 }
 

@@ -6,6 +6,7 @@ use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
 use crate::jobs::Registry;
+use crate::lists::staging::Uploads;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sync::Engine;
@@ -54,6 +55,7 @@ pub struct Daemon {
     application: OnceLock<String>,
     questions: Questions,
     pace: Pace,
+    uploads: Uploads,
     jobs: Registry,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
@@ -64,6 +66,7 @@ impl Daemon {
     pub fn new(settings: Settings, parts: Parts) -> Self {
         let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
         parts.directory.accounts().listen_to(settings.network.bots.clone());
+        let uploads = Uploads::at(parts.layout.state.join("uploads"));
         Self {
             parts,
             settings: RwLock::new(Arc::new(settings)),
@@ -72,6 +75,7 @@ impl Daemon {
             application: OnceLock::new(),
             questions: Questions::default(),
             pace: Pace::default(),
+            uploads,
             jobs: Registry::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
@@ -123,6 +127,11 @@ impl Daemon {
     /// How many direct messages begin.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Files on their way in or out.
+    pub fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// The jobs that go on.

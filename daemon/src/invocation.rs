@@ -7,7 +7,7 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::control::{ClientSurface, Role};
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::punishment::Origin;
-use wayhaven_shared::value::{ChannelId, GuildId, PunishmentId, RoleId, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, PunishmentId, RoleId, UploadId, UserId};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -113,6 +113,8 @@ pub struct Invocation {
     pub confirm: Option<String>,
     /// The punishment that led to it: only the daemon itself says so.
     pub because: Option<PunishmentId>,
+    /// The file that came with it.
+    pub upload: Option<UploadId>,
     /// What is asked for.
     pub request: Request,
 }

@@ -13,6 +13,7 @@ mod failpoint;
 pub mod handlers;
 pub mod invocation;
 pub mod jobs;
+pub mod lists;
 pub mod log;
 pub mod network;
 pub mod notices;

@@ -74,6 +74,8 @@ pub struct NetworkSettings {
     pub mains: Vec<GuildId>,
     /// The other bots whose word counts in a main, each once.
     pub bots: Vec<UserId>,
+    /// The most users that one import takes.
+    pub import_cap: u32,
     /// How many bans of non-members a backfill sends to one guild within 24 hours: moderators need some too (FACTS C2).
     pub nonmember_bans_per_day: u64,
     /// How often each child is compared with what its mains have decided.

@@ -9,6 +9,7 @@ use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::doctor;
+use crate::lists::{running, staging};
 use crate::log::{self, Log};
 use crate::notices;
 use crate::reconcile;
@@ -177,6 +178,11 @@ pub(crate) async fn start(
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
     let parts = Parts { layout, clock, store, rest, directory, engine, ingest };
     let daemon = Arc::new(Daemon::new(settings, parts));
+    if let Err(error) = daemon.uploads().clear() {
+        tracing::warn!("files that another life has left are not removed: {error}");
+    }
+    running::resume(&daemon).await?;
+    tokio::spawn(staging::keep(daemon.uploads().clone()));
     // With the engine, since deliveries wait for it. It ends once what is on its way has come as far as it will.
     tokio::spawn(direct::keep(Arc::clone(&daemon)));
     Ok((daemon, listener))

@@ -22,6 +22,7 @@ mod identifies;
 mod jobs;
 mod journal;
 mod links;
+mod lists;
 mod locks;
 mod meta;
 mod migrations;

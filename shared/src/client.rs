@@ -5,8 +5,9 @@ use crate::control::{
 };
 use crate::event::{Cursor, Watched};
 use crate::operations::Request;
+use crate::value::{Chunk, UploadId};
 use crate::{Fault, FaultKind, Operation};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tarpc::client::RpcError;
@@ -71,6 +72,51 @@ impl Client {
         let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).min(LONGEST_WATCH);
         let patience = PATIENCE + Duration::from_millis(wait);
         self.rpc.watch(patient(patience), cursor, wait).await.map_err(rpc_fault)?
+    }
+
+    /// Sends a file for a request to come, a part at a time; nothing where it is empty.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or the daemon does not take it.
+    pub async fn upload(&self, file: impl Read + Send + 'static) -> Result<Option<UploadId>, Fault> {
+        let (mut file, mut id, mut offset) = (Box::new(file), None, 0);
+        loop {
+            // Standard input may wait for a person, and the connection does not wait with it.
+            let read = tokio::task::spawn_blocking(move || {
+                let mut bytes = Vec::new();
+                let read = file.by_ref().take(Chunk::LARGEST as u64).read_to_end(&mut bytes);
+                (file, read.map(|_| bytes))
+            });
+            let (back, read) = read.await.map_err(|_| Fault::internal("reading the file was given up"))?;
+            let bytes =
+                read.map_err(|error| Fault::unavailable(format!("the file could not be read: {error}")))?;
+            if bytes.is_empty() {
+                return Ok(id);
+            }
+            file = back;
+            let read = bytes.len() as u64;
+            let chunk = Chunk::new(bytes).map_err(|error| Fault::internal(error.to_string()))?;
+            let sent = self.rpc.upload(patient(PATIENCE), id, offset, chunk).await;
+            id = Some(sent.map_err(rpc_fault)??);
+            offset += read;
+        }
+    }
+
+    /// Brings a file that a reply has named, a part at a time; how many bytes it had.
+    ///
+    /// # Errors
+    /// Where the daemon has it no more, or it cannot be written.
+    pub async fn download<W: Write + ?Sized>(&self, id: UploadId, into: &mut W) -> Result<u64, Fault> {
+        let mut offset = 0;
+        loop {
+            let chunk = self.rpc.download(patient(PATIENCE), id, offset).await.map_err(rpc_fault)??;
+            if chunk.bytes().is_empty() {
+                return Ok(offset);
+            }
+            into.write_all(chunk.bytes())
+                .map_err(|error| Fault::unavailable(format!("the file could not be written: {error}")))?;
+            offset += chunk.bytes().len() as u64;
+        }
     }
 }
 

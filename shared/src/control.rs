@@ -1,4 +1,4 @@
-//! The control protocol: a tarpc service of three calls over a Unix socket, length-delimited JSON frames.
+//! The control protocol: a tarpc service of five calls over a Unix socket, length-delimited JSON frames.
 //!
 //! A request and its reply travel as JSON values, so that a client one version off still works: an operation
 //! the daemon does not know is a fault for that call and not a broken connection.
@@ -9,7 +9,7 @@
 use crate::Fault;
 use crate::event::{Cursor, Watched};
 use crate::operations::Request;
-use crate::value::GuildId;
+use crate::value::{Chunk, GuildId, UploadId};
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
@@ -99,6 +99,9 @@ pub struct Envelope {
     /// What the person typed to confirm a severe operation.
     #[serde(default)]
     pub confirm: Option<String>,
+    /// The file that goes with it, where one was sent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadId>,
 }
 
 impl Envelope {
@@ -106,7 +109,7 @@ impl Envelope {
     pub fn new(request: &Request) -> Self {
         // A request is plain data: encoding it cannot fail, and null would be refused by the daemon.
         let request = serde_json::to_value(request).unwrap_or_default();
-        Self { request, guild: None, dry_run: false, confirm: None }
+        Self { request, guild: None, dry_run: false, confirm: None, upload: None }
     }
 }
 
@@ -134,4 +137,9 @@ pub trait Control {
     async fn run(envelope: Envelope) -> Result<Outcome, Fault>;
     /// The events after the cursor, or after now without one; waits that many milliseconds for the first.
     async fn watch(cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault>;
+    /// A part of a file for a request to come: without an id it is the first. `offset` is where in the file it stands,
+    /// which is behind what came before.
+    async fn upload(id: Option<UploadId>, offset: u64, chunk: Chunk) -> Result<UploadId, Fault>;
+    /// A part of a file that a reply has named; an empty one at its end, which also lets go of it.
+    async fn download(id: UploadId, offset: u64) -> Result<Chunk, Fault>;
 }

@@ -73,6 +73,8 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
+            SyncImport => Job, "sync import", Admin, CommandLine, Severe;
+            SyncExport => Exported, "sync export", Admin, CommandLine, Mild;
             SyncReconcile => Reconciling, "sync reconcile", Admin, Everywhere, Moderate;
             JobList => Jobs, "job list", Admin, Everywhere, Read;
             JobShow => Job, "job show", Admin, Everywhere, Read;
@@ -137,8 +139,8 @@ use setup::{
 };
 use status::{DaemonStatus, Status};
 use sync::{
-    Deliveries, DeliveriesRetried, FreezeChanged, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
-    SyncState, SyncStatus,
+    Deliveries, DeliveriesRetried, Exported, FreezeChanged, SyncDeliveries, SyncExport, SyncFreeze,
+    SyncImport, SyncResume, SyncRetry, SyncState, SyncStatus,
 };
 use timeout::{Timeout, Untimeout};
 use warn::Warn;

@@ -5,6 +5,7 @@
 
 mod days;
 mod evidence;
+mod file;
 mod identifier;
 mod span;
 mod text;
@@ -14,6 +15,7 @@ mod warnings;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
+pub use file::{Chunk, FileName, UploadId};
 pub use identifier::{
     ChannelId, DeliveryId, ExceptionId, GuildId, HoldId, JobId, LinkId, ProtectionId, PunishmentId, RoleId,
     UserId,

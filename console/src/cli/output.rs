@@ -86,6 +86,11 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Standard output itself, for a list that somebody asked for.
+    pub(crate) fn list(&mut self) -> &mut (dyn Write + 'a) {
+        &mut *self.out
+    }
+
     /// Text on standard error. Nobody can be told when that fails.
     pub(crate) fn aside(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());

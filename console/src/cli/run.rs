@@ -4,6 +4,7 @@ use super::Globals;
 use super::output::{Output, Surroundings};
 use super::progress::Ticker;
 use super::wait::{self, Waited};
+use crate::files::{self, Target};
 use crate::render::signs::Signs;
 use shared::client::{Client, shape_fault};
 use shared::control::{ClientSurface, Envelope, Outcome};
@@ -38,6 +39,8 @@ pub(super) fn in_runtime(
             _ = tokio::signal::ctrl_c() => None,
         }
     });
+    // What still waits to be read, from a terminal or a pipe, is not waited for.
+    runtime.shutdown_background();
     match code {
         Some(code) => output.finish(code),
         None => {
@@ -76,7 +79,7 @@ async fn answer(
         }
         Err(fault) => return Err(fault),
     };
-    let envelope = Envelope {
+    let mut envelope = Envelope {
         guild: globals.guild,
         dry_run: globals.dry_run && request.definition().effect.changes(),
         confirm,
@@ -87,10 +90,29 @@ async fn answer(
         Some(_) => Some(client.watch(None, Duration::ZERO).await?.cursor),
         None => None,
     };
-    let mut outcome = client.run(envelope).await?;
+    files::send(&client, &request, &mut envelope).await?;
+    let target = Target::of(&request, envelope.dry_run)?;
+    let is_standard = target.as_ref().is_some_and(Target::is_standard);
+    if is_standard && output.is_json() {
+        return Err(Fault::usage("the list and the answer cannot both go to standard output")
+            .hint("--output names a file for the list"));
+    }
+    let mut outcome = match client.run(envelope).await {
+        Ok(outcome) => outcome,
+        Err(fault) => {
+            target.into_iter().for_each(Target::give_up);
+            return Err(fault);
+        }
+    };
     let Ok(reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
         return Ok(unread(outcome, output));
     };
+    if let Some(target) = target {
+        target.receive(&client, files::list_of(&reply), output.list()).await?;
+        if is_standard {
+            return Ok(0);
+        }
+    }
     let begun = reply.jobs();
     if let (Some(span), Some(cursor), false) = (wait, cursor.clone(), begun.is_empty()) {
         let mut ticker = ticker(globals, surroundings);

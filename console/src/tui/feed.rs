@@ -5,6 +5,7 @@
 //! connection, so that the next one goes on where this one ended.
 
 use super::input::{News, Snapshot, Ticket};
+use crate::files;
 use shared::client::Client;
 use shared::control::{ClientSurface, Envelope, Outcome};
 use shared::event::Cursor;
@@ -162,7 +163,7 @@ async fn watch(
 fn ask(client: &Client, ticket: Ticket, envelope: Envelope, news: &mpsc::Sender<News>) {
     let (client, news) = (client.clone(), news.clone());
     tokio::spawn(async move {
-        let result: Result<Outcome, Fault> = client.run(envelope).await;
+        let result: Result<Outcome, Fault> = files::run(&client, envelope).await;
         // Nobody left to tell: the console is gone.
         let _ = news.send(News::Answered(ticket, result)).await;
     });

@@ -72,7 +72,8 @@ async fn what_is_unknown_or_odd_is_a_fault_and_the_connection_lives() {
         (json!(null), FaultKind::NotFound),
     ];
     for (request, kind) in odd {
-        let envelope = Envelope { request: request.clone(), guild: None, dry_run: false, confirm: None };
+        let envelope =
+            Envelope { request: request.clone(), guild: None, dry_run: false, confirm: None, upload: None };
         let fault: Fault = client.run(envelope).await.unwrap_err();
         assert_eq!(fault.kind, kind, "{request}: {fault}");
     }

@@ -4,6 +4,7 @@
 //! is ours. Every request that changes something in a guild shows a [`Permit`](crate::network::Permit) and reads its guild from it.
 
 mod audit_logs;
+mod bans;
 mod bulk;
 mod buttons;
 mod calls;
@@ -12,6 +13,7 @@ mod fault;
 mod lists;
 
 pub use audit_logs::LogOf;
+pub use bans::ListedBan;
 pub use bulk::MOST_AT_ONCE;
 pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,

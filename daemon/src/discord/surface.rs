@@ -121,6 +121,7 @@ fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
         // A severe operation is confirmed by a button on its preview.
         confirm: None,
         because: None,
+        upload: None,
         request,
     })
 }

@@ -1,5 +1,7 @@
 //! `sync`: what is on its way, and what stops it.
 
+mod export;
+mod import;
 mod reconcile;
 
 use super::setup::main_guild;

@@ -39,6 +39,7 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "protect add" | "protect remove" | "sync exception add" | "sync exception remove" => {
             json!({ "user": victim.to_string() })
         }
+        "sync import" => json!({ "file": "bans.csv" }),
         "config muterole" => json!({ "unset": true }),
         "config staffrole" => {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })

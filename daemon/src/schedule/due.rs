@@ -85,6 +85,7 @@ async fn ask(
         dry_run: false,
         confirm: None,
         because,
+        upload: None,
         request,
     };
     pipeline::run(Arc::clone(daemon), invocation).await.map(drop)

@@ -87,6 +87,7 @@ keys! {
     TEST_GUILD = "discord.test_guild", ["TEST_GUILD_ID"], "none", "A guild for trying things out";
     MAINS = "network.mains", [], "none", "The guilds that may become mains; MAIN_GUILD_ID adds one";
     BOTS = "network.bots", [], "none", "Other bots whose punishments in a main count like a person's";
+    IMPORT_CAP = "network.import_cap", [], "100000", "The most users that one sync import takes, 1 to 1000000";
     NONMEMBER_BANS = "network.nonmember_bans_per_day", [], "900",
         "Bans of non-members that a backfill sends to one guild a day at most, 1 to 100000";
     RECONCILE_EVERY = "network.reconcile_every", [], "1d",

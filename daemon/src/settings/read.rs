@@ -21,6 +21,8 @@ pub(super) const SET: &str = "set";
 
 /// What the budget may be, a second.
 const REQUESTS: std::ops::RangeInclusive<u32> = 1..=100_000;
+/// How many users an import may take: each is remembered while it is read.
+const USERS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
 /// How many bans of non-members a day.
 const BANS: std::ops::RangeInclusive<u64> = 1..=100_000;
 /// How often children are compared.
@@ -43,6 +45,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
             main_guild: main.as_ref().map(|(guild, _)| *guild),
             mains: reader.many(&keys::MAINS, main.into_iter().collect())?,
             bots: reader.many(&keys::BOTS, Vec::new())?,
+            import_cap: reader.import_cap()?,
             nonmember_bans_per_day: reader.nonmember_bans()?,
             reconcile_every: reader.reconcile_every()?,
             budgets: reader.budgets()?,
@@ -247,6 +250,16 @@ impl Reader {
             application_id: self.id::<UserId>(&keys::APPLICATION_ID)?.map(UserId::get),
             test_guild: self.id(&keys::TEST_GUILD)?,
         })
+    }
+
+    fn import_cap(&mut self) -> Result<u32, Fault> {
+        let cap = self.one(&keys::IMPORT_CAP, |text| {
+            text.parse()
+                .ok()
+                .filter(|number| USERS.contains(number))
+                .ok_or_else(|| format!("it must be a whole number from {} to {}", USERS.start(), USERS.end()))
+        })?;
+        Ok(cap.map_or(100_000, |(number, _)| number))
     }
 
     fn nonmember_bans(&mut self) -> Result<u64, Fault> {

@@ -1,6 +1,6 @@
 //! What a punishment would be delivered where: a pure function of the links.
 
-use crate::network::{LinkState, Topology, authorise_for};
+use crate::network::{LinkState, Refusal, Topology, authorise, authorise_for};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::{GuildId, HoldId, LinkId, UserId};
 
@@ -43,10 +43,19 @@ pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) 
     topology.links(source).iter().filter(|link| link.state == LinkState::Active).map(step).collect()
 }
 
+/// How many children such a punishment reaches, whomever it is for: those that a freeze keeps it from count too.
+pub fn reached(topology: &Topology, source: GuildId, action: Action) -> usize {
+    let reaches = |link: &&crate::network::LinkRow| {
+        let permit = authorise(topology, source, link.child, action);
+        link.state == LinkState::Active && matches!(permit, Ok(_) | Err(Refusal::Frozen))
+    };
+    topology.links(source).iter().filter(reaches).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Excepted, Freeze, LinkRow, authorise};
+    use crate::network::{Excepted, Freeze, LinkRow};
     use proptest::prelude::*;
     use wayhaven_shared::operations::setup::Mode;
 

@@ -34,6 +34,7 @@ pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invo
         dry_run: false,
         confirm: None,
         because: None,
+        upload: None,
         request,
     }
 }
@@ -48,6 +49,7 @@ pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -
         dry_run: false,
         confirm: None,
         because: None,
+        upload: None,
         request,
     }
 }

@@ -150,6 +150,7 @@ impl Hold {
             (None, Some(Origin::Operator)) => "operators".to_owned(),
             (None, Some(Origin::System)) => "Wayhaven".to_owned(),
             (None, Some(Origin::Guild | Origin::Command)) => "unknown".to_owned(),
+            (None, Some(Origin::Import)) => "an import".to_owned(),
             (None, None) => "several".to_owned(),
         }
     }

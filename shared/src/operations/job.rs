@@ -1,6 +1,7 @@
 //! `job list`, `show`, `cancel`: what takes longer than a caller waits.
 
 use super::reconcile::Reconciled;
+use super::sync::Imported;
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
@@ -45,17 +46,20 @@ pub enum JobKind {
     Reconcile,
     /// Delivers to a new child what its main had decided before.
     Backfill,
+    /// Takes over a list of bans.
+    Import,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Reconcile, Self::Backfill];
+    pub const ALL: [Self; 3] = [Self::Reconcile, Self::Backfill, Self::Import];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Reconcile => "reconcile",
             Self::Backfill => "backfill",
+            Self::Import => "import",
         }
     }
 
@@ -118,12 +122,15 @@ impl JobState {
 pub enum JobResult {
     /// Of a reconcile or a backfill.
     Reconciled(Reconciled),
+    /// Of an import.
+    Imported(Imported),
 }
 
 impl JobResult {
     fn report(&self) -> Report {
         match self {
             Self::Reconciled(reconciled) => reconciled.report(),
+            Self::Imported(imported) => imported.report(),
         }
     }
 }
@@ -146,7 +153,7 @@ pub struct Job {
     pub asked_by: String,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
-    /// How much is done, in units of its kind: users for a reconcile and a backfill.
+    /// How much is done, in units of its kind: users for a reconcile and a backfill, rows for an import.
     pub done: u64,
     /// How much there is, where that is known.
     #[serde(default)]

@@ -48,6 +48,8 @@ pub enum Origin {
     Operator,
     /// The daemon itself.
     System,
+    /// A list that somebody imported.
+    Import,
 }
 
 impl Origin {
@@ -58,12 +60,15 @@ impl Origin {
             Self::Guild => "guild",
             Self::Operator => "operator",
             Self::System => "system",
+            Self::Import => "import",
         }
     }
 
     /// The origin with this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Command, Self::Guild, Self::Operator, Self::System].into_iter().find(|o| o.word() == word)
+        [Self::Command, Self::Guild, Self::Operator, Self::System, Self::Import]
+            .into_iter()
+            .find(|origin| origin.word() == word)
     }
 }
 

@@ -244,8 +244,9 @@ impl Reported for Reconciling {
         let tone = if running > 0 { Tone::Waiting } else { Tone::Plain };
         let mut table = Table::new(["guild", "job", "state", "to mend", "note"], "no child");
         for job in &self.jobs {
-            let found = job.result.as_ref().map(|result| match result {
-                super::job::JobResult::Reconciled(found) => found.mended().to_string(),
+            let found = job.result.as_ref().and_then(|result| match result {
+                super::job::JobResult::Reconciled(found) => Some(found.mended().to_string()),
+                super::job::JobResult::Imported(_) => None,
             });
             table.push([
                 job.guild_id.to_string().into(),

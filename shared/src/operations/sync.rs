@@ -1,4 +1,10 @@
-//! `sync status`, `deliveries`, `retry`, `freeze`, `resume`: what is on its way, and what stops it.
+//! `sync status`, `deliveries`, `retry`, `freeze`, `resume`, `import`, `export`: what is on its way, and what stops it.
+
+mod export;
+mod import;
+
+pub use export::{Exported, ListFormat, ListSource, SyncExport};
+pub use import::{Example, Fate, Imported, Rows, SyncImport};
 
 use super::punishment::{Delivery, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;

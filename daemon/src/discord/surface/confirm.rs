@@ -134,6 +134,7 @@ async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Reque
         dry_run: false,
         confirm: Some(grammar::confirmation(&request)),
         because: None,
+        upload: None,
         request,
     });
     let answer = Answer { daemon: Arc::clone(&daemon), interaction, operation: name.to_owned(), asked };

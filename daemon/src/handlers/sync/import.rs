@@ -1,0 +1,37 @@
+//! `sync import`.
+
+use crate::handlers::Handle;
+use crate::handlers::setup::main_guild;
+use crate::invocation::Context;
+use crate::lists::import::Import;
+use crate::lists::running;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::Job;
+use wayhaven_shared::operations::sync::SyncImport;
+use wayhaven_shared::value::Untrusted;
+
+impl Handle for SyncImport {
+    async fn handle(self, cx: &Context) -> Result<Job, Fault> {
+        let main = main_guild(cx).await?;
+        if self.apply && cx.is_member() {
+            return Err(Fault::denied(
+                "apply is for operators: an import is seen before it goes to the children",
+            )
+            .hint("leave it out: sync holds shows what is held, sync approve sends it")
+            .hint("or an operator does it on the command line"));
+        }
+        let file = cx.invocation.upload.ok_or_else(|| {
+            Fault::usage("no file came with the request")
+                .hint("wayhaven sync import FILE reads it and sends it")
+        })?;
+        let import = Import {
+            main,
+            moderator: cx.invocation.actor.user(),
+            name: Untrusted::clipped(&self.file.shown()),
+            most: cx.daemon.settings().network.import_cap,
+            apply: self.apply,
+        };
+        let asked_by = cx.invocation.actor.audit_name();
+        running::begin(&cx.daemon, import, file, asked_by, cx.invocation.dry_run).await
+    }
+}

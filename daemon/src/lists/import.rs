@@ -1,0 +1,260 @@
+//! An import: a list is judged row by row, and what is new becomes bans of a main.
+//!
+//! It is done in chunks, each a transaction that also stores how far it has come: whatever ends the daemon in between, it
+//! goes on behind the last row that was committed, and none is taken twice.
+
+use super::plan::Plan;
+use super::{Kind, Line, ListReader, Row};
+use crate::daemon::Daemon;
+use crate::store::{Change, NewPunishment, View};
+use crate::sync::record::{AtOrigin, record};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fs::File;
+use std::sync::Arc;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::{Action, Origin};
+use wayhaven_shared::operations::sync::{Fate, Imported, Rows};
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+
+/// The most rows that one transaction takes, and about how many deliveries it stores.
+const CHUNK: usize = 500;
+const DELIVERIES: usize = 2_000;
+
+/// How many requests may be under way before the next rows are taken: what is decided waits in the file, not in memory.
+const UNDER_WAY: u64 = 2_000;
+
+/// What is imported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Import {
+    /// The main.
+    pub main: GuildId,
+    /// Who asked for it, where it was a member.
+    pub moderator: Option<UserId>,
+    /// The file's name.
+    pub name: Untrusted,
+    /// The most users that are taken.
+    pub most: u32,
+    /// Whether the children get it without an approval.
+    pub apply: bool,
+}
+
+/// How far an import has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Rows of the file that were worked.
+    pub lines: u64,
+    /// Those rows by what became of them; empty before the first.
+    pub rows: Vec<Rows>,
+    /// Bans of the main's own that were taken over.
+    pub adopted: u64,
+}
+
+/// A list with what its rows are judged by: it travels between threads that read, and the one that writes.
+struct Judging {
+    reader: ListReader<File>,
+    plan: Plan,
+}
+
+impl Judging {
+    fn open(import: &Import, file: File) -> Result<Self, Fault> {
+        Ok(Self { reader: ListReader::open(file)?, plan: Plan::new(import.main, import.most) })
+    }
+}
+
+/// What an import would do.
+///
+/// # Errors
+/// Where the file is no list, or the guild no main.
+pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Result<Imported, Fault> {
+    let (plan, kind, _) = judge_all(daemon, import, file, |_| ()).await?;
+    let progress = Progress { rows: plan.rows().to_vec(), ..Progress::default() };
+    Ok(imported(daemon, import, kind, progress, true))
+}
+
+/// Judges every row against the store as it is, a few at a time; what `look` makes of the new ones.
+async fn judge_all<T: Send + 'static>(
+    daemon: &Arc<Daemon>,
+    import: &Import,
+    file: File,
+    look: impl Fn(&Row) -> T + Copy + Send + 'static,
+) -> Result<(Plan, Kind, Vec<T>), Fault> {
+    let (store, import) = (daemon.store(), import.clone());
+    let (mut judging, mut found, mut ended) = (None, Vec::new(), false);
+    let mut file = Some(file);
+    while !ended {
+        let topology = store.topology();
+        let (import, first) = (import.clone(), file.take());
+        // Reading the file is on that thread too: it may block there.
+        let some = move |view: &View<'_>| {
+            let mut judging = match (judging, first) {
+                (Some(judging), _) => judging,
+                (None, Some(file)) => Judging::open(&import, file)?,
+                (None, None) => return Err(Fault::internal("an import without a file")),
+            };
+            let mut count = 0;
+            for line in judging.reader.by_ref().take(CHUNK) {
+                count += 1;
+                found.extend(judging.plan.judge(view, &topology, line?)?.as_ref().map(look));
+            }
+            Ok((judging, found, count < CHUNK))
+        };
+        let (back, so_far, is_end) = store.read(some).await?;
+        (judging, found, ended) = (Some(back), so_far, is_end);
+    }
+    let judging = judging.ok_or_else(|| Fault::internal("an import without a file"))?;
+    Ok((judging.plan, judging.reader.kind(), found))
+}
+
+/// Carries an import out, from where it was. `save` stores how far it has come, in the transaction that did it.
+///
+/// # Errors
+/// Where the file is no list, Discord does not show the main's bans, or the store fails. What was committed stands.
+pub async fn run(
+    daemon: &Arc<Daemon>,
+    import: &Import,
+    open: impl Fn() -> Result<File, Fault>,
+    mut progress: Progress,
+    save: impl Fn(&Change<'_>, &Progress) -> Result<(), Fault> + Clone + Send + 'static,
+) -> Result<Imported, Fault> {
+    let (_, kind, mut new) = judge_all(daemon, import, open()?, |row| row.user).await?;
+    new.sort_unstable();
+    let banned = Arc::new(banned_there(daemon, import.main, &new).await?);
+    drop(new);
+    let store = daemon.store();
+    let mut judging = {
+        let (import, file, progress) = (import.clone(), open()?, progress.clone());
+        let opened = tokio::task::spawn_blocking(move || skip(&import, file, &progress));
+        opened.await.map_err(|_| Fault::internal("reading the list failed"))??
+    };
+    loop {
+        until_there_is_room(daemon).await;
+        let children = store.topology().links(import.main).len();
+        let count = (DELIVERIES / (children + 1)).clamp(1, CHUNK);
+        let read = tokio::task::spawn_blocking(move || {
+            let lines: Result<Vec<Line>, Fault> = judging.reader.by_ref().take(count).collect();
+            lines.map(|lines| (judging, lines))
+        });
+        let (mut back, lines) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
+        if lines.is_empty() {
+            return Ok(imported(daemon, import, kind, progress, false));
+        }
+        let (import, banned, save) = (import.clone(), Arc::clone(&banned), save.clone());
+        let work = move |change: &Change<'_>| {
+            progress.lines += lines.len() as u64;
+            take(change, &import, &mut back.plan, lines, &banned, &mut progress)?;
+            progress.rows = back.plan.rows().to_vec();
+            save(change, &progress)?;
+            Ok((back, progress))
+        };
+        (judging, progress) = store.write(work).await?;
+    }
+}
+
+/// Goes to where an import was: what was worked is read and remembered, and not judged again.
+fn skip(import: &Import, file: File, progress: &Progress) -> Result<Judging, Fault> {
+    let mut judging = Judging::open(import, file)?;
+    let lines = usize::try_from(progress.lines).unwrap_or(usize::MAX);
+    for line in judging.reader.by_ref().take(lines) {
+        judging.plan.pass(&line?);
+    }
+    if !progress.rows.is_empty() {
+        judging.plan.resume(progress.rows.clone());
+    }
+    Ok(judging)
+}
+
+/// Takes some rows in one transaction.
+fn take(
+    change: &Change<'_>,
+    import: &Import,
+    plan: &mut Plan,
+    lines: Vec<Line>,
+    banned: &HashSet<UserId>,
+    progress: &mut Progress,
+) -> Result<(), Fault> {
+    let topology = change.topology_here()?;
+    if !topology.is_main(import.main) {
+        return Err(Fault::conflict(format!(
+            "guild {} is no main any more: the import ended there",
+            import.main
+        ))
+        .hint("what was imported before stays; setup main-guild makes it one again"));
+    }
+    for line in lines {
+        let Some(row) = plan.judge(change, &topology, line)? else { continue };
+        let is_banned = banned.contains(&row.user);
+        progress.adopted += u64::from(is_banned);
+        // What the guild did by itself is taken over as it is; anything else is done there like a command.
+        let at_origin = if is_banned { AtOrigin::Done } else { AtOrigin::ToDo };
+        let new = NewPunishment {
+            reason: row.reason,
+            moderator: import.moderator,
+            expires_at: row.until,
+            ..NewPunishment::new(import.main, row.user, Action::Ban, Origin::Import)
+        };
+        record(change, &new, at_origin)?;
+    }
+    Ok(())
+}
+
+/// Those of these users, in the order of their ids, whom the guild has banned at Discord. Its list is read a page at a time,
+/// from the first of them to the last.
+async fn banned_there(
+    daemon: &Arc<Daemon>,
+    guild: GuildId,
+    users: &[UserId],
+) -> Result<HashSet<UserId>, Fault> {
+    let mut banned = HashSet::new();
+    let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(banned) };
+    let mut after = UserId::new(first.get() - 1);
+    loop {
+        let page = daemon.rest().ban_list_after(guild, after).await?;
+        banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
+        match page.last() {
+            Some(ban) if ban.user < *last => after = Some(ban.user),
+            _ => return Ok(banned),
+        }
+    }
+}
+
+/// Waits until few requests are under way.
+async fn until_there_is_room(daemon: &Arc<Daemon>) {
+    let store = daemon.store();
+    let mut changes = store.sequence();
+    loop {
+        changes.mark_unchanged();
+        match store.read(|view| Ok(view.under_way()?)).await {
+            Ok(count) if count >= UNDER_WAY => {}
+            // Where the store cannot be read, the next write says so.
+            _ => return,
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn imported(
+    daemon: &Arc<Daemon>,
+    import: &Import,
+    kind: Kind,
+    progress: Progress,
+    dry_run: bool,
+) -> Imported {
+    let steps = crate::sync::plan::reached(&daemon.store().topology(), import.main, Action::Ban);
+    let shown = |rows: &Rows| rows.count > 0 || rows.fate == Fate::New;
+    Imported {
+        main_guild_id: import.main,
+        file: import.name.clone(),
+        format: kind.word().into(),
+        rows: progress.rows.into_iter().filter(shown).collect(),
+        adopted: progress.adopted,
+        apply: import.apply,
+        children: steps as u64,
+        dry_run,
+    }
+}
+
+#[cfg(test)]
+mod tests;

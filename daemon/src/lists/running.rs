@@ -1,0 +1,167 @@
+//! Imports as jobs: begun by a request, and taken up again at a start.
+
+use super::import::{self, Import, Progress};
+use crate::daemon::Daemon;
+use crate::jobs::{self, Running, Stop};
+use crate::store::{Change, NewJob};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
+use wayhaven_shared::value::{Untrusted, UploadId};
+
+/// What a job of this kind is stored with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    /// What is imported.
+    import: Import,
+    /// The file, by the name it has in the state directory.
+    file: UploadId,
+    /// How far it has come.
+    #[serde(default)]
+    progress: Progress,
+}
+
+impl Cursor {
+    fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Begins an import of a file that was sent, or only looks at what it would do.
+///
+/// # Errors
+/// Where one goes on in that main, or the file is no list.
+pub async fn begin(
+    daemon: &Arc<Daemon>,
+    import: Import,
+    file: UploadId,
+    asked_by: String,
+    dry_run: bool,
+) -> Result<Job, Fault> {
+    let cursor = Cursor { import, file, progress: Progress::default() };
+    let main = cursor.import.main;
+    let new = NewJob {
+        kind: JobKind::Import,
+        guild: main,
+        main: Some(main),
+        asked_by,
+        dry_run,
+        cursor: cursor.to_json(),
+    };
+    // Whoever still waits hears the whole fault, with its way out; a job keeps its words only.
+    let refused: Arc<Mutex<Option<Fault>>> = Arc::default();
+    let heard = Arc::clone(&refused);
+    let hear = move |outcome: Result<JobResult, Stop>| {
+        if let Err(Stop::Failed(fault)) = &outcome {
+            *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.clone());
+        }
+        outcome
+    };
+    let begun = if dry_run {
+        let file = daemon.uploads().open(file)?;
+        let plan = move |running: Running, _| async move {
+            let plan = import::preview(&running.daemon, &cursor.import, file);
+            let planned = running.unless_cancelled(plan).await.and_then(|plan| Ok(plan?));
+            hear(planned.map(JobResult::Imported))
+        };
+        jobs::begin(daemon, new, plan).await
+    } else {
+        let path = path(daemon, file);
+        make_directory(daemon)?;
+        daemon.uploads().take(file, &path)?;
+        let begun =
+            jobs::begin(daemon, new, move |running, cursor| async move { hear(work(running, cursor).await) });
+        let begun = begun.await;
+        if begun.is_err() {
+            remove(&path);
+        }
+        begun
+    };
+    let job = begun?;
+    let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match refused.filter(|_| job.state == JobState::Failed) {
+        Some(fault) => Err(fault),
+        None => Ok(job),
+    }
+}
+
+/// At the start: imports that were not over go on, and files that belong to none are removed.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
+    let running = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
+    let mut known = HashSet::new();
+    for job in running.into_iter().filter(|job| job.kind == JobKind::Import) {
+        let id = job.id;
+        if job.dry_run {
+            let note = Untrusted::clipped("the daemon ended before it did: ask for the plan again");
+            let end = move |change: &Change<'_>| {
+                Ok(change.end_job(id, JobState::Interrupted, Some(&note), None).map(drop)?)
+            };
+            daemon.store().write(end).await?;
+            continue;
+        }
+        let cursor = daemon.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
+        if let Ok(Cursor { file, .. }) = serde_json::from_value(cursor.clone()) {
+            known.insert(path(daemon, file));
+        }
+        drop(jobs::go_on(daemon, id, cursor, work));
+    }
+    let files = std::fs::read_dir(directory(daemon)).into_iter().flatten().flatten();
+    files.map(|file| file.path()).filter(|path| !known.contains(path)).for_each(|path| remove(&path));
+    Ok(())
+}
+
+/// The job: it is over with its file.
+async fn work(running: Running, cursor: Value) -> Result<JobResult, Stop> {
+    let Cursor { import, file, progress } = serde_json::from_value(cursor)
+        .map_err(|error| Fault::internal(format!("where the import goes on is not understood: {error}")))?;
+    let (daemon, id, path) = (Arc::clone(&running.daemon), running.id, path(&running.daemon, file));
+    let open = || {
+        File::open(&path)
+            .map_err(|error| Fault::unavailable(format!("the list is not there any more: {error}")))
+    };
+    let described = import.clone();
+    let save = move |change: &Change<'_>, progress: &Progress| {
+        let cursor = Cursor { import: described.clone(), file, progress: progress.clone() };
+        change.save_job_cursor(id, &cursor.to_json())?;
+        Ok(change.job_progress(id, progress.lines, None, None)?)
+    };
+    let imported = running.unless_cancelled(import::run(&daemon, &import, open, progress, save)).await;
+    let outcome = imported.and_then(|imported| Ok(imported?));
+    remove(&path);
+    outcome.map(JobResult::Imported)
+}
+
+fn make_directory(daemon: &Daemon) -> Result<(), Fault> {
+    let directory = directory(daemon);
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(|error| {
+        Fault::unavailable(format!("{} cannot be made: {error}", directory.display()))
+            .hint("the daemon's user must own the state directory")
+    })
+}
+
+fn directory(daemon: &Daemon) -> PathBuf {
+    daemon.layout().state.join("imports")
+}
+
+fn path(daemon: &Daemon, file: UploadId) -> PathBuf {
+    directory(daemon).join(file.to_string())
+}
+
+fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("a list that nobody needs any more is not removed: {error}");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,341 @@
+//! Files on their way in or out: kept in the state directory for the request that uses them, and no longer than an hour.
+//!
+//! Nothing of them is executed or opened by name: each has a random id, and lies in a directory of its own that only the
+//! daemon's user reads. What lies there at the start belongs to nobody any more.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use wayhaven_shared::Fault;
+use wayhaven_shared::value::{Chunk, UploadId};
+
+/// The most bytes a file may have: a million users with reasons.
+pub const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// How long one is kept.
+pub const KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// How many there are at once, and of one connection.
+const MOST: usize = 8;
+const MOST_OF_ONE: usize = 2;
+
+/// How often what is too old is looked for.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Whose a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A connection to the control socket, by its number: its files go with it.
+    Connection(u64),
+    /// The daemon: what it fetched, or wrote for somebody.
+    Daemon,
+}
+
+struct Kept {
+    holder: Holder,
+    size: u64,
+    since: Instant,
+}
+
+/// The files that are kept.
+#[derive(Clone)]
+pub struct Uploads(Arc<Inner>);
+
+struct Inner {
+    directory: PathBuf,
+    kept: Mutex<HashMap<UploadId, Kept>>,
+}
+
+impl Uploads {
+    /// Files kept in this directory, which is made when it is needed.
+    pub fn at(directory: PathBuf) -> Self {
+        Self(Arc::new(Inner { directory, kept: Mutex::default() }))
+    }
+
+    /// At the start: removes what another life has left.
+    ///
+    /// # Errors
+    /// Where something cannot be removed.
+    pub fn clear(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(&self.0.directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// Where there are too many, or it cannot be made.
+    pub fn begin(&self, holder: Holder) -> Result<UploadId, Fault> {
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits).map_err(|error| Fault::internal(format!("no random numbers: {error}")))?;
+        let id = UploadId::new(bits);
+        let mut kept = self.kept();
+        let of_one = kept.values().filter(|one| one.holder == holder && holder != Holder::Daemon).count();
+        if kept.len() >= MOST || of_one >= MOST_OF_ONE {
+            return Err(Fault::conflict("too many files are on their way in or out").hint(
+                "wait until another import or export has ended; what is left over goes after an hour",
+            ));
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0.directory);
+        let made = made
+            .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path(id)));
+        made.map_err(|error| self.failed(&error))?;
+        kept.insert(id, Kept { holder, size: 0, since: Instant::now() });
+        Ok(id)
+    }
+
+    /// Adds a part behind what there is. A file that could not be written, or grows too large, is removed.
+    ///
+    /// # Errors
+    /// Where it is not this holder's, `offset` is another place than its end, or it cannot be written.
+    pub fn append(&self, holder: Holder, id: UploadId, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let mut kept = self.kept();
+        let file = kept.get_mut(&id).filter(|file| file.holder == holder).ok_or_else(gone)?;
+        if file.size != offset {
+            let size = file.size;
+            return Err(Fault::usage(format!(
+                "the file has {size} bytes so far, and a part came for {offset}"
+            ))
+            .hint("send the parts one after the other"));
+        }
+        let size = file.size + bytes.len() as u64;
+        if size > LARGEST {
+            self.remove(&mut kept, id);
+            return Err(too_large());
+        }
+        let written =
+            OpenOptions::new().append(true).open(self.path(id)).and_then(|mut file| file.write_all(bytes));
+        match written {
+            Ok(()) => file.size = size,
+            Err(error) => {
+                self.remove(&mut kept, id);
+                return Err(self.failed(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// A part of a file that was written for whoever knows its id; at its end it is empty, and the file is removed.
+    ///
+    /// # Errors
+    /// Where there is no such file, or it cannot be read.
+    pub fn part(&self, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
+        let mut kept = self.kept();
+        if !kept.contains_key(&id) {
+            return Err(gone());
+        }
+        let mut bytes = Vec::new();
+        let read = File::open(self.path(id)).and_then(|mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.take(Chunk::LARGEST as u64).read_to_end(&mut bytes)
+        });
+        read.map_err(|error| self.failed(&error))?;
+        if bytes.is_empty() {
+            self.remove(&mut kept, id);
+        }
+        Chunk::new(bytes).map_err(|error| Fault::internal(error.to_string()))
+    }
+
+    /// Opens a file to be read.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    pub fn open(&self, id: UploadId) -> Result<File, Fault> {
+        match self.kept().contains_key(&id) {
+            true => File::open(self.path(id)).map_err(|error| self.failed(&error)),
+            false => Err(gone()),
+        }
+    }
+
+    /// Opens a file that the daemon has begun, to be written.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    pub fn create(&self, id: UploadId) -> Result<File, Fault> {
+        match self.kept().contains_key(&id) {
+            true => OpenOptions::new().write(true).open(self.path(id)).map_err(|error| self.failed(&error)),
+            false => Err(gone()),
+        }
+    }
+
+    /// Moves a file to where the daemon goes on keeping it.
+    ///
+    /// # Errors
+    /// Where there is no such file, or it cannot be moved.
+    pub fn take(&self, id: UploadId, to: &Path) -> Result<(), Fault> {
+        let mut kept = self.kept();
+        kept.contains_key(&id).then_some(()).ok_or_else(gone)?;
+        std::fs::rename(self.path(id), to).map_err(|error| self.failed(&error))?;
+        kept.remove(&id);
+        Ok(())
+    }
+
+    /// Removes a file, if it is still there.
+    pub fn forget(&self, id: UploadId) {
+        self.remove(&mut self.kept(), id);
+    }
+
+    /// Removes the files of a holder that is gone.
+    pub fn forget_all(&self, holder: Holder) {
+        self.forget_where(|file| file.holder == holder);
+    }
+
+    /// Removes what is kept too long.
+    pub fn sweep(&self, now: Instant) {
+        self.forget_where(|file| now.duration_since(file.since) >= KEPT);
+    }
+
+    /// How many files are kept.
+    pub fn count(&self) -> usize {
+        self.kept().len()
+    }
+
+    fn forget_where(&self, is: impl Fn(&Kept) -> bool) {
+        let mut kept = self.kept();
+        let old: Vec<_> = kept.iter().filter(|(_, file)| is(file)).map(|(id, _)| *id).collect();
+        old.into_iter().for_each(|id| self.remove(&mut kept, id));
+    }
+
+    fn remove(&self, kept: &mut HashMap<UploadId, Kept>, id: UploadId) {
+        if kept.remove(&id).is_none() {
+            return;
+        }
+        match std::fs::remove_file(self.path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("a file that nobody needs any more is not removed: {error}");
+            }
+            _ => {}
+        }
+    }
+
+    fn path(&self, id: UploadId) -> PathBuf {
+        self.0.directory.join(id.to_string())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<UploadId, Kept>> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: &io::Error) -> Fault {
+        let fault = Fault::unavailable(format!("the file cannot be kept for this request: {error}"));
+        fault.hint(format!("the daemon keeps it in {}: make room there", self.0.directory.display()))
+    }
+}
+
+/// Looks for what is kept too long, until nobody keeps anything any more.
+pub async fn keep(uploads: Uploads) {
+    let uploads = Arc::downgrade(&uploads.0);
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let Some(inner) = uploads.upgrade() else { return };
+        Uploads(inner).sweep(Instant::now());
+    }
+}
+
+fn gone() -> Fault {
+    Fault::not_found("the daemon does not have that file")
+        .hint("a file is kept for an hour, and as long as the connection that sent it: send it again")
+}
+
+/// A file beyond [`LARGEST`].
+pub fn too_large() -> Fault {
+    Fault::usage(format!("the file is larger than {} MiB", LARGEST / 1024 / 1024))
+        .hint("split it: a list is read row by row, and several are imported one after the other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use wayhaven_shared::FaultKind;
+
+    const ONE: Holder = Holder::Connection(1);
+
+    fn uploads() -> (tempfile::TempDir, Uploads) {
+        let home = tempfile::tempdir().unwrap();
+        let uploads = Uploads::at(home.path().join("uploads"));
+        (home, uploads)
+    }
+
+    fn files(uploads: &Uploads) -> usize {
+        std::fs::read_dir(&uploads.0.directory).map_or(0, Iterator::count)
+    }
+
+    #[test]
+    fn a_file_comes_in_parts_and_is_nobody_elses() {
+        let (_home, uploads) = uploads();
+        let id = uploads.begin(ONE).unwrap();
+        uploads.append(ONE, id, 0, b"ab").unwrap();
+        uploads.append(ONE, id, 2, b"cd").unwrap();
+        for (holder, offset, kind) in [
+            (ONE, 2, FaultKind::Usage),
+            (ONE, 5, FaultKind::Usage),
+            (Holder::Connection(2), 4, FaultKind::NotFound),
+            (Holder::Daemon, 4, FaultKind::NotFound),
+        ] {
+            assert_eq!(uploads.append(holder, id, offset, b"x").unwrap_err().kind, kind);
+        }
+        let mut text = String::new();
+        uploads.open(id).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abcd");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&uploads.path(id)), mode(&uploads.0.directory)), (0o600, 0o700));
+    }
+
+    #[test]
+    fn files_are_few_and_none_is_larger_than_it_may_be() {
+        let (_home, uploads) = uploads();
+        let id = uploads.begin(ONE).unwrap();
+        uploads.begin(ONE).unwrap();
+        assert_eq!(uploads.begin(ONE).unwrap_err().kind, FaultKind::Conflict);
+        for number in 2..8 {
+            uploads.begin(Holder::Connection(number)).unwrap();
+        }
+        assert_eq!(uploads.begin(Holder::Daemon).unwrap_err().kind, FaultKind::Conflict);
+        uploads.kept().get_mut(&id).unwrap().size = LARGEST - 1;
+        uploads.append(ONE, id, LARGEST - 1, b"x").unwrap();
+        let fault = uploads.append(ONE, id, LARGEST, b"x").unwrap_err();
+        assert!(fault.message.contains("64 MiB") && !fault.hints.is_empty(), "{fault}");
+        assert_eq!((uploads.open(id).unwrap_err().kind, files(&uploads)), (FaultKind::NotFound, 7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_left_of_who_is_gone_nor_after_an_hour_nor_of_another_life() {
+        let (_home, uploads) = uploads();
+        uploads.begin(ONE).unwrap();
+        let other = uploads.begin(Holder::Daemon).unwrap();
+        uploads.forget_all(ONE);
+        assert_eq!((uploads.count(), files(&uploads)), (1, 1));
+        tokio::spawn(keep(uploads.clone()));
+        tokio::time::sleep(KEPT - Duration::from_secs(1)).await;
+        uploads.open(other).unwrap();
+        tokio::time::sleep(PAUSE * 2).await;
+        assert_eq!((uploads.count(), files(&uploads)), (0, 0));
+
+        uploads.begin(ONE).unwrap();
+        let next = Uploads::at(uploads.0.directory.clone());
+        next.clear().unwrap();
+        assert_eq!(files(&next), 0);
+        next.clear().unwrap();
+    }
+
+    #[test]
+    fn what_is_brought_out_is_removed_at_its_end() {
+        let (_home, uploads) = uploads();
+        let id = uploads.begin(Holder::Daemon).unwrap();
+        let mut file = uploads.create(id).unwrap();
+        file.write_all(&vec![7; Chunk::LARGEST + 1]).unwrap();
+        assert_eq!(uploads.part(id, 0).unwrap().bytes().len(), Chunk::LARGEST);
+        assert_eq!(uploads.part(id, Chunk::LARGEST as u64).unwrap().bytes(), [7]);
+        assert!(uploads.part(id, Chunk::LARGEST as u64 + 1).unwrap().bytes().is_empty());
+        assert_eq!(uploads.part(id, 0).unwrap_err().kind, FaultKind::NotFound);
+        assert_eq!(files(&uploads), 0);
+    }
+}
