@@ -175,7 +175,8 @@ impl Change<'_> {
         note: Option<&Untrusted>,
         result: Option<&JobResult>,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE jobs SET state = ?2, note = ?3, result = coalesce(?4, result), cursor = NULL, updated_at = ?5
+        let sql = "UPDATE jobs SET state = ?2, note = ?3, result = coalesce(?4, result), cursor = NULL, updated_at = ?5,
+                done = iif(?2 = 'done', coalesce(total, done), done)
              WHERE id = ?1 AND state = 'running'";
         let result = result.and_then(|result| serde_json::to_string(result).ok());
         let values = params![Sql(id), state.word(), note.map(Untrusted::raw), result, self.now().millis()];
