@@ -9,6 +9,7 @@ use crate::store::NewJob;
 use futures::FutureExt;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,17 @@ const BETWEEN_TELLS: Duration = Duration::from_millis(500);
 pub struct Registry(Mutex<HashMap<JobId, watch::Sender<bool>>>);
 
 impl Registry {
+    /// Takes a job for oneself, unless somebody works at it.
+    fn take(&self, id: JobId, cancel: watch::Sender<bool>) -> bool {
+        match self.running().entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(cancel);
+                true
+            }
+        }
+    }
+
     fn running(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<bool>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,6 +65,8 @@ impl Registry {
 pub enum Stop {
     /// It was cancelled.
     Cancelled,
+    /// There is nothing left for it to do, for this reason: the guild left the network.
+    Over(String),
     /// It cannot go on.
     Failed(Fault),
 }
@@ -117,6 +131,12 @@ impl Running {
         self.daemon.store().write_later("what a job waits for", work).await;
     }
 
+    /// Tells how far it is, whenever it has last.
+    pub async fn tell_now(&mut self, done: u64, total: Option<u64>, so_far: Option<JobResult>) {
+        self.told = None;
+        self.tell(done, total, so_far).await;
+    }
+
     /// Tells how far it is, unless it has just done so.
     pub async fn tell(&mut self, done: u64, total: Option<u64>, so_far: Option<JobResult>) {
         if self.told.is_some_and(|told| told.elapsed() < BETWEEN_TELLS) {
@@ -169,10 +189,14 @@ where
     F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
 {
     let (cancel, cancelled) = watch::channel(false);
-    daemon.jobs().running().insert(id, cancel);
+    // Whoever began it, and whoever looks for jobs that nobody works at, may both come here.
+    let free = daemon.jobs().take(id, cancel);
     let running = Running { daemon: Arc::clone(daemon), id, cancelled, told: None, noted: None };
     let daemon = Arc::clone(daemon);
     let task = tokio::spawn(async move {
+        if !free {
+            return;
+        }
         let mut stopping = daemon.stopping();
         // A panic costs this job; its hook has logged where and why.
         let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
@@ -195,6 +219,7 @@ async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) {
     let (state, note, result) = match ended {
         Ok(result) => (JobState::Done, None, Some(result)),
         Err(Stop::Cancelled) => (JobState::Cancelled, None, None),
+        Err(Stop::Over(why)) => (JobState::Cancelled, Some(Untrusted::clipped(&why)), None),
         Err(Stop::Failed(fault)) => {
             tracing::warn!(job = %id, "a job could not go on: {fault}");
             (JobState::Failed, Some(Untrusted::clipped(&fault.message)), None)

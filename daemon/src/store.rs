@@ -38,7 +38,7 @@ pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
-    Queued, RetryFilter, Scope, Settlement, Stand, Stretch, Unfinished, WHEN_THEY_JOIN,
+    Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stretch, Traffic, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::Exception;

@@ -25,6 +25,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0012-seams.sql"),
     include_str!("migrations/0013-doctor.sql"),
     include_str!("migrations/0014-jobs.sql"),
+    include_str!("migrations/0015-backfill.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.
