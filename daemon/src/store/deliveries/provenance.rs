@@ -50,7 +50,7 @@ pub(super) fn standing() -> String {
 
 /// That what the delivery `d` did was taken back along its link since, and not applied again: when the link closed, where its
 /// punishment is still active.
-fn is_taken_back_along_its_link() -> String {
+pub(super) fn is_taken_back_along_its_link() -> String {
     format!(
         "EXISTS (SELECT 1 FROM deliveries later
           WHERE later.guild_id = d.guild_id AND later.target_user = d.target_user AND later.measure = d.measure
