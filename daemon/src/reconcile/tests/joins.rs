@@ -93,6 +93,13 @@ async fn a_raid_of_strangers_writes_nothing() {
     decided(&test, main, &[wanted]).await;
     test.link(&sandbox, Mode::Active).await;
     until_heard(&sandbox, &test).await;
+    // What is written by itself once there are links is written by then.
+    let noted = async {
+        while !test.read(|view| view.reconciled().unwrap()).await.iter().any(|(of, ..)| *of == guild(child)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noted).await.unwrap();
     let reader = data_version(&test.daemon.layout().store());
     let before = (reader(), *test.daemon.store().sequence().borrow());
     let role = sandbox.role(child, "Regular");
