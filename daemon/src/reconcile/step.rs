@@ -79,7 +79,7 @@ impl Walk {
         let mut rest = VecDeque::from(items);
         loop {
             let room = match rest.iter().any(|(_, what)| what.makes_a_delivery()) {
-                true => room(&mut self.running, self.guild, pace, self.kind).await?,
+                true => room(&mut self.running, self.guild, pace, (self.kind, self.cursor.main)).await?,
                 false => u64::MAX,
             };
             let lot = first(&mut rest, room);

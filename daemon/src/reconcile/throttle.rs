@@ -4,8 +4,11 @@
 use super::pages::reach;
 use crate::jobs::{Running, Stop};
 use crate::store::{Pace, Traffic, View};
+use crate::sync::desired::{LASTING, open_links};
 use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::operations::job::JobKind;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, Timestamp};
 
 /// How many deliveries of one guild are open at once.
@@ -46,7 +49,7 @@ pub(super) async fn room(
     running: &mut Running,
     guild: GuildId,
     pace: Pace,
-    kind: JobKind,
+    (kind, main): (JobKind, Option<GuildId>),
 ) -> Result<u64, Stop> {
     let mut changes = running.daemon.store().sequence();
     let mut waited = false;
@@ -54,9 +57,10 @@ pub(super) async fn room(
         running.check()?;
         // What goes to a guild where the bot is not would only be blocked.
         reach(running, guild, kind == JobKind::Backfill).await?;
+        refuse_unlinked(running, guild, main)?;
         changes.mark_unchanged();
         let (now_there, budget, now) = traffic(running, guild).await?;
-        let Traffic { moving, deferred, blocked, waiting, spent, oldest } = now_there;
+        let Traffic { moving, deferred, blocked, waiting, spent, oldest, .. } = now_there;
         let left = match pace {
             Pace::Budgeted if deferred > 0 => 0,
             Pace::Budgeted => budget.saturating_sub(spent + waiting),
@@ -75,7 +79,7 @@ pub(super) async fn room(
         let note = if blocked >= OPEN {
             Some(format!("{blocked} deliveries are blocked: setup doctor {guild} tells why"))
         } else if pace == Pace::Budgeted && deferred > 0 {
-            Some(format!("Discord takes no more bans of non-members there for now; {deferred} wait"))
+            Some(no_more(deferred))
         } else if let Some(oldest) = oldest.filter(|_| pace == Pace::Budgeted && spent >= budget) {
             let next = Timestamp::from_millis(oldest.millis().saturating_add(DAY));
             let left = u64::try_from(next.millis().saturating_sub(now.millis())).unwrap_or(0);
@@ -88,13 +92,62 @@ pub(super) async fn room(
             running.wait_for(note).await;
         }
         waited = true;
-        let change = async {
-            tokio::select! {
-                // The store, and with it the sender, lives as long as the daemon.
-                _ = changes.changed() => {}
-                () = tokio::time::sleep(wait) => {}
-            }
-        };
-        running.unless_cancelled(change).await?;
+        change_or(running, &mut changes, wait).await?;
     }
+}
+
+/// Waits until what was begun in the guild, and nobody else waits for, is carried out, or somebody has to mend the guild first.
+///
+/// # Errors
+/// Where the job is cancelled, or the store fails.
+pub(super) async fn carried_out(running: &mut Running, guild: GuildId) -> Result<(), Stop> {
+    let mut changes = running.daemon.store().sequence();
+    loop {
+        running.check()?;
+        changes.mark_unchanged();
+        let (Traffic { begun, deferred, .. }, ..) = traffic(running, guild).await?;
+        if begun == 0 {
+            running.go_on().await;
+            return Ok(());
+        }
+        if deferred > 0 {
+            running.wait_for(no_more(deferred)).await;
+        }
+        change_or(running, &mut changes, LOOK).await?;
+    }
+}
+
+fn no_more(deferred: u64) -> String {
+    format!("Discord takes no more bans of non-members there for now; {deferred} wait")
+}
+
+/// Ends what goes along links that let nothing through any more.
+///
+/// # Errors
+/// [`Stop::Over`].
+pub(super) fn refuse_unlinked(running: &Running, guild: GuildId, main: Option<GuildId>) -> Result<(), Stop> {
+    let topology = running.daemon.store().topology();
+    let opens = |measure: Action| {
+        let links = open_links(&topology, guild, measure);
+        links.iter().any(|link| main.is_none_or(|main| main == link.main))
+    };
+    match LASTING.into_iter().any(opens) {
+        true => Ok(()),
+        false => Err(Stop::Over("no link lets anything through to the guild any more".to_owned())),
+    }
+}
+
+async fn change_or(
+    running: &Running,
+    changes: &mut watch::Receiver<u64>,
+    at_most: Duration,
+) -> Result<(), Stop> {
+    let change = async {
+        tokio::select! {
+            // The store, and with it the sender, lives as long as the daemon.
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(at_most) => {}
+        }
+    };
+    running.unless_cancelled(change).await
 }

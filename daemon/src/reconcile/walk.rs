@@ -1,5 +1,6 @@
 //! One comparison: through the members, through the ban list, stretch by stretch.
 
+use super::throttle::{carried_out, refuse_unlinked};
 use super::{Cursor, Resolve, Stage, pages};
 use crate::discord::rest::ListedMember;
 use crate::jobs::{Running, Stop};
@@ -101,6 +102,11 @@ impl Walk {
         if self.has_links(Action::Ban) {
             self.bans().await?;
         }
+        let so_far = JobResult::Reconciled(self.found.clone());
+        self.running.tell_now(self.cursor.done, Some(self.total), Some(so_far)).await;
+        if self.kind == JobKind::Backfill {
+            carried_out(&mut self.running, self.guild).await?;
+        }
         self.end(began).await?;
         self.found
             .counts
@@ -110,8 +116,8 @@ impl Walk {
 
     /// Notes that somebody works at it. Returns when it began.
     async fn begin(&mut self) -> Result<Timestamp, Stop> {
-        if self.kind == JobKind::Backfill && !LASTING.iter().any(|measure| self.has_links(*measure)) {
-            return Err(self.over());
+        if self.kind == JobKind::Backfill {
+            refuse_unlinked(&self.running, self.guild, self.cursor.main)?;
         }
         let (id, guild) = (self.running.id, self.guild);
         let read = move |view: &View<'_>| Ok((view.job(id)?, view.running_jobs(JobKind::Backfill, guild)?));
@@ -126,8 +132,6 @@ impl Walk {
 
     /// Notes that the guild was compared, where it was with all that reaches it.
     async fn end(&mut self, began: Timestamp) -> Result<(), Stop> {
-        let so_far = JobResult::Reconciled(self.found.clone());
-        self.running.tell_now(self.cursor.done, Some(self.total), Some(so_far)).await;
         let topology = self.running.daemon.store().topology();
         let whole = LASTING.iter().all(|measure| {
             let links = open_links(&topology, self.guild, *measure);
@@ -159,10 +163,6 @@ impl Walk {
     /// nobody who is there waits for it.
     async fn is_worth_members(&mut self, bans: u64) -> Result<bool, Stop> {
         Ok(bans > FEW || (bans > 0 && bans > super::throttle::budget_left(&self.running, self.guild).await?))
-    }
-
-    fn over(&self) -> Stop {
-        Stop::Over("no link lets anything through to the guild any more".to_owned())
     }
 
     /// The links along which the measure is wanted here, as they are now.
@@ -234,9 +234,7 @@ impl Walk {
     async fn sweep(&mut self, measures: &[Action], mut stretch: Stretch, page: &Page) -> Result<(), Stop> {
         loop {
             self.running.check()?;
-            if !LASTING.iter().any(|measure| self.has_links(*measure)) {
-                return Err(self.over());
-            }
+            refuse_unlinked(&self.running, self.guild, self.cursor.main)?;
             let (chunk, end) = self.chunk(measures, stretch).await?;
             let up_to = end.or(stretch.up_to);
             self.step(chunk, Stretch { after: stretch.after, up_to }, page).await?;

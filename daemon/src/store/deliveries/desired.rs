@@ -70,6 +70,8 @@ pub struct Traffic {
     pub moving: u64,
     /// Bans of non-members that wait for hours, since Discord takes no more for now.
     pub deferred: u64,
+    /// Those of either that nobody waits for: what backfills and comparisons have begun.
+    pub begun: u64,
     /// Deliveries that are blocked since the given time.
     pub blocked: u64,
     /// Bans that count in the budget and are open.
@@ -262,6 +264,7 @@ impl View<'_> {
         let sql = format!(
             "SELECT count(*) FILTER (WHERE state NOT IN ('held', 'blocked') AND NOT {DEFERRED}) AS moving,
                     count(*) FILTER (WHERE {DEFERRED}) AS deferred,
+                    count(*) FILTER (WHERE trickle = 1 AND state NOT IN ('held', 'blocked')) AS begun,
                     count(*) FILTER (WHERE state = 'blocked' AND updated_at >= :since) AS blocked,
                     count(*) FILTER (WHERE budgeted = 1 AND state <> 'held') AS waiting
                FROM deliveries WHERE guild_id = :guild AND state IN {OPEN}"
@@ -275,6 +278,7 @@ impl View<'_> {
             Ok(Traffic {
                 moving,
                 deferred,
+                begun: count("begun")?,
                 blocked: count("blocked")?,
                 waiting: count("waiting")?,
                 ..Traffic::default()
