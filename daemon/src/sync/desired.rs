@@ -70,6 +70,7 @@ pub fn compare(
         Footing::Applied(..) if there == Some(false) => Difference::Gone,
         Footing::Applied(..) => Difference::InOrder,
         Footing::None if there == Some(true) => Difference::Found,
+        Footing::None if view.is_discarded_elsewhere(punishment)? => Difference::LeftOut,
         Footing::None | Footing::Stopped(_) => Difference::Missing,
     })
 }

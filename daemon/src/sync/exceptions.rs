@@ -89,6 +89,7 @@ fn steps(
             Err(refusal) => (refusal.state(), Some(refusal.to_string())),
         };
         let Some(stand) = view.stand(punishment.id, guild, measure)? else {
+            let (state, reason, _) = view.begins_late(punishment.id, state, reason.as_deref())?;
             steps.push(Step { what: Again::New(punishment, link.id), state, reason });
             continue;
         };

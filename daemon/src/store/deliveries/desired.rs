@@ -237,7 +237,7 @@ impl Change<'_> {
         (state, reason): (DeliveryState, Option<&str>),
         trickle: bool,
     ) -> Result<DeliveryId, StoreError> {
-        let id = self.insert_delivery(punishment, guild, Scope::Child(link), state, reason)?;
+        let (id, state) = self.insert_late(punishment, guild, Scope::Child(link), state, reason)?;
         self.set_trickle(id, trickle)?;
         if state == DeliveryState::Pending {
             self.queue(id)?;

@@ -2,10 +2,20 @@
 
 use super::edges::{effects_on, spent};
 use super::*;
+use crate::testing::PATIENCE;
 use wayhaven_shared::operations::exception::{Before, SyncExceptionAdd, SyncExceptionRemove};
+use wayhaven_shared::operations::reconcile::SyncReconcile;
 
 fn exception(whom: u64, lift: bool) -> SyncExceptionAdd {
     SyncExceptionAdd { user: user(whom), measure: None, until: None, reason: None, lift }
+}
+
+/// Has everything that differs in the child made good.
+async fn made_good(test: &TestDaemon, sandbox: &Sandbox, child: u64) {
+    let all = SyncReconcile { child: Some(guild(child)), apply: true };
+    let id = asked(test, sandbox.main_guild(), all, false).await.unwrap().jobs[0].id;
+    test.until("the comparison", move |view| !view.job(id).unwrap().unwrap().is_running()).await;
+    test.settled().await;
 }
 
 #[tokio::test]
@@ -50,4 +60,54 @@ async fn an_exception_that_lifts_does_not_wait_for_an_approval() {
     assert!(matches!(lifted.done, Some(Before::Lifted { .. })), "{lifted:?}");
     test.settled().await;
     assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn what_is_held_or_discarded_comes_to_no_child_that_is_linked_later() {
+    let sandbox = sandbox(2).await;
+    let (test, first, victim) = spent(&sandbox).await;
+    let (main, late) = (sandbox.main_guild(), sandbox.children()[1]);
+    test.propose(main, late).await;
+    let held = ban(&test, &sandbox, sandbox.moderator(), victim).await;
+    let hold = holds(&test, &sandbox).await.remove(0);
+    assert_eq!(hold.guilds, 1);
+    let link = move |change: &crate::store::Change<'_>| {
+        Ok(change.activate_link(guild(main), guild(late), Mode::Active)?)
+    };
+    test.daemon.store().write(link).await.unwrap();
+
+    made_good(&test, &sandbox, late).await;
+    assert_eq!(effects_on(&sandbox, late, victim), 0, "nobody has approved it");
+    assert_eq!(test.delivery(held, late).await.state, DeliveryState::Held);
+    let joined = holds(&test, &sandbox).await;
+    assert_eq!((joined.len(), joined[0].id, joined[0].guilds), (1, hold.id, 2), "it waits with the others");
+    discard(&test, &sandbox, hold.id).await;
+    made_good(&test, &sandbox, late).await;
+    assert_eq!(effects_on(&sandbox, late, victim) + effects_on(&sandbox, first, victim), 0);
+}
+
+#[tokio::test]
+async fn what_was_discarded_before_a_child_was_linked_meets_nobody_at_its_door() {
+    let sandbox = sandbox(2).await;
+    let (test, _, victim) = spent(&sandbox).await;
+    let (main, late) = (sandbox.main_guild(), sandbox.children()[1]);
+    test.propose(main, late).await;
+    ban(&test, &sandbox, sandbox.moderator(), victim).await;
+    let hold = holds(&test, &sandbox).await.remove(0);
+    discard(&test, &sandbox, hold.id).await;
+    let (approved, door) = (sandbox.stranger(), sandbox.stranger());
+    ban(&test, &sandbox, sandbox.admin(), approved).await;
+    ban(&test, &sandbox, sandbox.moderator(), door).await;
+    let hold = holds(&test, &sandbox).await.remove(0);
+    approve(&test, &sandbox, hold.id).await;
+    test.settled().await;
+    let link = move |change: &crate::store::Change<'_>| {
+        Ok(change.activate_link(guild(main), guild(late), Mode::Active)?)
+    };
+    test.daemon.store().write(link).await.unwrap();
+    sandbox.people().join(late, victim).unwrap();
+    sandbox.people().join(late, door).unwrap();
+    sandbox.wait_until(|sandbox| sandbox.is_banned(late, door), PATIENCE).await.unwrap();
+    made_good(&test, &sandbox, late).await;
+    assert!(sandbox.is_banned(late, approved) && !sandbox.is_banned(late, victim));
 }
