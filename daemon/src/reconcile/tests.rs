@@ -1,5 +1,7 @@
 //! Comparisons: what is found, what is done about it, and what is left alone.
 
+mod seams;
+
 use crate::store::{Change, NewPunishment};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{TestDaemon, asked, guild, sandbox, user};

@@ -38,6 +38,8 @@ pub enum Footing {
     None,
     /// It is open, or done once they join.
     Open(DeliveryId),
+    /// It is done once they join.
+    WhenTheyJoin(DeliveryId),
     /// It was done there, and is to stand.
     Applied(DeliveryId, Timestamp),
     /// It was not done for a reason that may be over, or was taken back with its link: it may be done again.
@@ -134,7 +136,7 @@ impl View<'_> {
                 _ if row.get("open")? => Footing::Open(id),
                 DeliveryState::Applied if row.get("let_go")? => Footing::LeftOut,
                 DeliveryState::Applied => Footing::Applied(id, column(row, "updated_at")?),
-                DeliveryState::Skipped if row.get("absent")? => Footing::Open(id),
+                DeliveryState::Skipped if row.get("absent")? => Footing::WhenTheyJoin(id),
                 DeliveryState::Skipped if row.get("discarded")? => Footing::LeftOut,
                 DeliveryState::Superseded if row.get("overtaken")? => Footing::LeftOut,
                 DeliveryState::Failed => Footing::Refused,
