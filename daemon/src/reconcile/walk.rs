@@ -10,7 +10,7 @@ use crate::sync::desired::{LASTING, TakenBack, Wanted, bring_about, compare, ope
 use std::collections::HashSet;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::JobResult;
-use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::reconcile::{Difference, Differing, Reconciled};
 use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
@@ -344,7 +344,7 @@ impl Walk {
                 if self.cursor.resolve == Resolve::All {
                     room(&mut self.running, guild, false).await?;
                     let again = move |change: &Change<'_>| {
-                        Ok(change.apply_again(delivery, DeliveryState::Pending, None).map(drop)?)
+                        Ok(change.make_undo_good(guild, main, (user, Action::Ban), delivery).map(drop)?)
                     };
                     self.running.daemon.store().write(again).await?;
                 }

@@ -20,3 +20,26 @@ async fn a_mute_that_waits_for_somebody_to_join_is_done_where_they_have_joined_u
     test.until_counted(id, DeliveryState::Applied, 1).await;
     assert!(sandbox.member(child, victim)["communication_disabled_until"].is_string());
 }
+
+#[tokio::test]
+async fn an_undo_that_was_kept_back_is_not_made_good_where_the_main_has_decided_anew_meanwhile() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    test.link(&sandbox, Mode::Monitor).await;
+    test.unban(main, victim).await;
+    test.settled().await;
+    test.link(&sandbox, Mode::Active).await;
+    let (of, stretch) = ((guild(child), guild(main)), crate::store::Stretch::default());
+    let kept = test.read(move |view| view.undos_kept_back(of.0, of.1, Action::Ban, stretch).unwrap()).await;
+    let [(_, undo, _)] = kept.as_slice() else { panic!("{kept:?}") };
+    let (undo, whom) = (*undo, user(victim));
+    let again = test.ban(main, victim).await;
+    test.until_counted(again, DeliveryState::Applied, 1).await;
+    let late = move |change: &Change<'_>| Ok(change.make_undo_good(of.0, of.1, (whom, Action::Ban), undo)?);
+    assert!(!test.daemon.store().write(late).await.unwrap());
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
+}

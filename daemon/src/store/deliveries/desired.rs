@@ -36,7 +36,7 @@ impl Stretch {
 pub enum Footing {
     /// Nothing was ever stored of it there.
     None,
-    /// It is open, or done once they join.
+    /// It is open.
     Open(DeliveryId),
     /// It is done once they join.
     WhenTheyJoin(DeliveryId),
@@ -262,6 +262,26 @@ impl Change<'_> {
         let sql = "UPDATE deliveries SET was_there = 1 WHERE delivery_id = ?1";
         self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         Ok(())
+    }
+
+    /// Tries an undo again that a gate has kept from the guild; whether it was done.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn make_undo_good(
+        &self,
+        guild: GuildId,
+        main: GuildId,
+        (user, measure): (UserId, Action),
+        undo: DeliveryId,
+    ) -> Result<bool, StoreError> {
+        // What was read is of before: the main may have decided anew since.
+        let one = Stretch { after: UserId::new(user.get() - 1), up_to: Some(user) };
+        let kept = self.undos_kept_back(guild, main, measure, one)?;
+        if kept.iter().all(|(_, delivery, _)| *delivery != undo) {
+            return Ok(false);
+        }
+        self.apply_again(undo, DeliveryState::Pending, None)
     }
 
     /// Says whether nobody waits for a delivery.
