@@ -1,7 +1,37 @@
 //! What happens between a comparison's steps, and what it may not show.
 
 use super::*;
-use serde_json::json;
+use crate::jobs::{self, Running, Stop};
+use crate::reconcile::{Cursor, Resolve, new_job};
+use serde_json::{Value, json};
+use wayhaven_shared::operations::job::JobKind;
+use wayhaven_shared::operations::reconcile::Differing;
+
+async fn for_ever(mut running: Running, _: Value) -> Result<JobResult, Stop> {
+    let guild = guild(1);
+    let mut found = Reconciled::new(guild, false);
+    let (punishment_id, user_id) = (PunishmentId::new(1).unwrap(), user(4_711));
+    let (measure, difference) = (Action::Ban, Difference::Missing);
+    found.note(Differing { user_id, measure, main_guild_id: guild, punishment_id, difference });
+    running.tell(1, Some(2), Some(JobResult::Reconciled(found))).await;
+    running.unless_cancelled(std::future::pending()).await
+}
+
+#[tokio::test]
+async fn a_main_is_not_shown_what_another_one_finds_in_their_child() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let cursor = Cursor::new(Resolve::Show, Some(guild(987_654)));
+    let new = new_job(JobKind::Reconcile, guild(child), "user 5 of another main".into(), &cursor);
+    let other = jobs::begin(&test.daemon, new, for_ever).await.unwrap();
+    assert!(other.result.is_some());
+    let shown = asked(&test, main, SyncReconcile { child: None, apply: false }, false).await.unwrap();
+    assert_eq!(shown.jobs.len(), 2);
+    let text = serde_json::to_string(&shown).unwrap();
+    assert!(!text.contains("4711") && !text.contains("user 5") && !text.contains("987654"), "{text}");
+    assert!(shown.jobs.iter().any(|job| job.id == other.id && job.is_running()));
+}
 
 /// Whoever joins while nobody listens is on the page of members, and on no event.
 #[tokio::test]
