@@ -60,7 +60,7 @@ async fn go_on(daemon: &Arc<Daemon>) {
     }
 }
 
-/// Whose comparison failed of late.
+/// Whose comparison could not be begun of late.
 #[derive(Default)]
 struct Patience(std::collections::HashMap<GuildId, Instant>);
 
@@ -75,10 +75,13 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     let jobs = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
     let mut by_itself = false;
     for job in jobs {
-        by_itself |= job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF;
-        if !daemon.jobs().has(job.id) {
+        let (id, waits) = (job.id, job.note.is_some());
+        let alone = job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF;
+        if !daemon.jobs().has(id) {
             take_up(daemon, job).await?;
         }
+        // One at a time; but what waits for its guild, for hours or until somebody mends it, holds up no other.
+        by_itself |= alone && !waits && daemon.jobs().has(id);
     }
     if by_itself || !daemon.is_ready() {
         return Ok(());
@@ -86,9 +89,8 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     if let Some(guild) = due(daemon, patience).await? {
         let cursor = Cursor::new(Resolve::ByItself, None);
         match begin(daemon, guild, BY_ITSELF.to_owned(), cursor).await {
-            Ok(job) if job.state == JobState::Failed => drop(patience.0.insert(guild, Instant::now())),
-            // One that somebody asked for goes on there.
             Ok(_) => {}
+            // One that somebody asked for goes on there.
             Err(fault) => {
                 tracing::debug!(%guild, "not compared now: {fault}");
                 patience.0.insert(guild, Instant::now());
@@ -129,15 +131,17 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
 /// The guild that is to be compared next by itself, if one is due.
 async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<GuildId>, Fault> {
     let topology = daemon.store().topology();
-    let mut known: std::collections::HashMap<GuildId, (Timestamp, bool)> = daemon
-        .store()
-        .read(|view| Ok(view.reconciled()?))
-        .await?
-        .into_iter()
-        .map(|(guild, at, due)| (guild, (at, due)))
-        .collect();
     let every = i64::try_from(daemon.settings().network.reconcile_every.as_millis()).unwrap_or(i64::MAX);
     let now = daemon.clock().now();
+    // What failed would fail again, and what somebody has ended is not begun anew under their hands.
+    let of_late = i64::try_from(AFTER_FAILURE.as_millis()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_millis(now.millis().saturating_sub(of_late));
+    let (reconciled, given_up) = daemon
+        .store()
+        .read(move |view| Ok((view.reconciled()?, view.given_up(JobKind::Reconcile, BY_ITSELF, since)?)))
+        .await?;
+    let mut known: std::collections::HashMap<GuildId, (Timestamp, bool)> =
+        reconciled.into_iter().map(|(guild, at, due)| (guild, (at, due))).collect();
     let mut new = Vec::new();
     let mut next: Option<(bool, i64, GuildId)> = None;
     for guild in topology.children() {
@@ -147,7 +151,11 @@ async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<Gui
         };
         let late = now.millis().saturating_sub(at.millis()).saturating_sub(every);
         let is_due = soon || late >= 0;
-        if !is_due || patience.has(guild) || daemon.directory().presence(guild) != Some(Presence::Here) {
+        if !is_due
+            || given_up.contains(&guild)
+            || patience.has(guild)
+            || daemon.directory().presence(guild) != Some(Presence::Here)
+        {
             continue;
         }
         next = next.max(Some((soon, late, guild)));

@@ -1,5 +1,6 @@
 //! Comparisons: what is found, what is done about it, and what is left alone.
 
+mod alone;
 mod seams;
 
 use crate::store::{Change, NewPunishment};

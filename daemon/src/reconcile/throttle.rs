@@ -15,6 +15,9 @@ const DAY: i64 = 86_400_000;
 /// How long at most before it is looked again at a budget that is spent: the clock may be set.
 const LOOK: Duration = Duration::from_secs(60);
 
+/// What is told while nothing has room. Without their number, which changes with every one of them.
+const ON_THEIR_WAY: &str = "as many deliveries as go at once are on their way to the guild";
+
 /// Waits until deliveries may begin in the guild, and says how many. `others` are bans of those who are no members, or not
 /// known to be.
 ///
@@ -55,7 +58,7 @@ pub(super) async fn room(running: &mut Running, guild: GuildId, others: bool) ->
             }
             None => {
                 if waited {
-                    running.wait_for(format!("{open} deliveries are on their way to the guild")).await;
+                    running.wait_for(ON_THEIR_WAY.to_owned()).await;
                 }
                 LOOK
             }

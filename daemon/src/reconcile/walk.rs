@@ -55,7 +55,27 @@ impl Walk {
     ///
     /// # Errors
     /// [`Stop`].
-    pub(super) async fn run(mut self) -> Result<Reconciled, Stop> {
+    pub(super) async fn run(self) -> Result<Reconciled, Stop> {
+        let (daemon, guild) = (std::sync::Arc::clone(&self.running.daemon), self.guild);
+        // A plan makes nothing good, and what is asked for of one main says nothing of the others.
+        let is_whole = self.cursor.resolve != Resolve::Show && self.cursor.main.is_none();
+        if is_whole && self.cursor == Cursor::new(self.cursor.resolve, None) {
+            daemon.store().write(move |change| Ok(change.reconciling(guild)?)).await?;
+        }
+        let walked = self.walk().await;
+        match &walked {
+            Ok(_) if is_whole => {
+                daemon.store().write(move |change| Ok(change.note_reconciled(guild)?)).await?
+            }
+            Err(Stop::Failed(_)) if is_whole => {
+                daemon.store().write(move |change| Ok(change.reconcile_soon(guild)?)).await?
+            }
+            _ => {}
+        }
+        walked
+    }
+
+    async fn walk(mut self) -> Result<Reconciled, Stop> {
         let bans = self.decided(&[Action::Ban]).await?;
         let others = self.decided(&[Action::Mute, Action::Timeout]).await?;
         self.total = bans + others;
@@ -70,8 +90,6 @@ impl Walk {
         if bans > 0 || self.has_links(Action::Ban) {
             self.bans().await?;
         }
-        let guild = self.guild;
-        self.running.daemon.store().write(move |change| Ok(change.note_reconciled(guild)?)).await?;
         self.found
             .counts
             .sort_by_key(|counted| Difference::ALL.iter().position(|one| *one == counted.difference));

@@ -4,6 +4,7 @@ use super::rows::{Sql, column, odd, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
+use std::collections::HashSet;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
 use wayhaven_shared::value::{GuildId, JobId, Timestamp, Untrusted};
@@ -84,6 +85,24 @@ impl View<'_> {
         let sql = format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 AND guild_id = ?2 LIMIT 1");
         let values = params![kind.word(), Sql(guild)];
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, job).optional()?)
+    }
+
+    /// Guilds in which a job of that kind and asker has failed, or was ended, since then.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn given_up(
+        &self,
+        kind: JobKind,
+        asked_by: &str,
+        since: Timestamp,
+    ) -> Result<HashSet<GuildId>, StoreError> {
+        let sql = "SELECT guild_id FROM jobs
+             WHERE state IN ('failed', 'cancelled') AND kind = ?1 AND asked_by = ?2 AND updated_at > ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement
+            .query_map(params![kind.word(), asked_by, since.millis()], |row| column(row, "guild_id"))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Where a job goes on.
@@ -193,14 +212,24 @@ impl Change<'_> {
         }
     }
 
-    /// Notes that a guild was compared with what its mains have decided.
+    /// Notes that a guild was compared with what its mains have decided. What has become due meanwhile stays so.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn note_reconciled(&self, guild: GuildId) -> Result<(), StoreError> {
         let sql = "INSERT INTO reconciled (guild_id, at, due) VALUES (?1, ?2, 0)
-             ON CONFLICT (guild_id) DO UPDATE SET at = excluded.at, due = 0";
+             ON CONFLICT (guild_id) DO UPDATE SET at = excluded.at";
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
+        Ok(())
+    }
+
+    /// Notes that a comparison begins that makes good what was due so far.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn reconciling(&self, guild: GuildId) -> Result<(), StoreError> {
+        let sql = "UPDATE reconciled SET due = 0 WHERE guild_id = ?1";
+        self.connection().prepare_cached(sql)?.execute([Sql(guild)])?;
         Ok(())
     }
 
