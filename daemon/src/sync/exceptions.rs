@@ -108,7 +108,7 @@ fn steps(
             // What Discord has refused for good it would refuse again, and what is open goes on.
             _ => false,
         };
-        if wanted {
+        if wanted && !view.is_kept_back(stand.id)? {
             steps.push(Step { what: Again::Row(stand.id), state, reason });
         }
     }

@@ -41,6 +41,19 @@ impl View<'_> {
         })
     }
 
+    /// Whether a delivery that waits for nobody is of a punishment that waits for approval elsewhere, or was discarded there: a
+    /// gate kept it from its guild while that was decided, and it comes there no sooner than to the others.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_kept_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries other ON other.punishment_id = d.punishment_id
+                JOIN holds h ON h.id = other.hold_id
+              WHERE d.delivery_id = ?1 AND d.hold_id IS NULL AND d.scope = 'child' AND other.action = d.action
+                AND h.decision IS NOT 'approved')";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    }
+
     /// Whether a punishment was discarded: it stands where it was decided, and comes nowhere by itself.
     ///
     /// # Errors
@@ -141,6 +154,7 @@ impl Change<'_> {
     ) -> Result<Option<(DeliveryState, Option<String>)>, StoreError> {
         Ok(match self.hold_of(id)? {
             Some((_, Some(Decided::Discarded))) => None,
+            None if self.is_kept_back(id)? => None,
             Some((hold, None)) if !state.is_final() => {
                 Some((DeliveryState::Held, Some(Refusal::Held(hold).to_string())))
             }

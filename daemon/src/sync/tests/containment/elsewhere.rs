@@ -111,3 +111,39 @@ async fn what_was_discarded_before_a_child_was_linked_meets_nobody_at_its_door()
     made_good(&test, &sandbox, late).await;
     assert!(sandbox.is_banned(late, approved) && !sandbox.is_banned(late, victim));
 }
+
+/// A hold is of the children that its punishment would have reached then; a gate that was shut there is no way around it.
+#[tokio::test]
+async fn what_a_gate_kept_from_one_child_does_not_come_there_while_it_is_held_or_where_it_was_discarded() {
+    for discarded in [true, false] {
+        let sandbox = sandbox(2).await;
+        let (test, first, victim) = spent(&sandbox).await;
+        let (main, late) = (sandbox.main_guild(), sandbox.children()[1]);
+        let mode = |mode| {
+            test.daemon
+                .store()
+                .write(move |change| Ok(change.activate_link(guild(main), guild(late), mode)?))
+        };
+        mode(Mode::Monitor).await.unwrap();
+        let held = ban(&test, &sandbox, sandbox.moderator(), victim).await;
+        asked(&test, late, exception(victim, false), false).await.unwrap();
+        let hold = holds(&test, &sandbox).await.remove(0);
+        assert_eq!(hold.guilds, 1);
+        if discarded {
+            discard(&test, &sandbox, hold.id).await;
+        }
+        mode(Mode::Active).await.unwrap();
+        let remove = SyncExceptionRemove { user: user(victim), measure: None };
+        let ended = asked(&test, late, remove, false).await.unwrap();
+        assert_eq!(ended.again.total(), 0);
+        sandbox.people().join(late, victim).unwrap();
+        made_good(&test, &sandbox, late).await;
+        assert_eq!(test.delivery(held, late).await.state, DeliveryState::Skipped);
+        assert_eq!(effects_on(&sandbox, late, victim), 0, "discarded: {discarded}");
+        if !discarded {
+            approve(&test, &sandbox, hold.id).await;
+            made_good(&test, &sandbox, late).await;
+            assert_eq!((effects_on(&sandbox, late, victim), effects_on(&sandbox, first, victim)), (1, 1));
+        }
+    }
+}
