@@ -152,9 +152,11 @@ fn add(
     };
     let mut waiting = Vec::new();
     for open in change.open_for(guild, user, measure)? {
-        // What a freeze holds is not the engine's: it goes there, and meets the exception before the freeze.
-        if open.state != DeliveryState::Held || !change.reopen(open.delivery)? {
-            waiting.push((guild, open.delivery));
+        match open.state {
+            DeliveryState::Held if change.stop_held(open.delivery)? => {}
+            // What a freeze holds is not the engine's: it goes there, and meets the exception before the freeze.
+            DeliveryState::Held if change.reopen(open.delivery)? => {}
+            _ => waiting.push((guild, open.delivery)),
         }
     }
     let done = if new.lift {

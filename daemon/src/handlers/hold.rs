@@ -80,22 +80,26 @@ fn find(
     let (mut found, mut left) = (Vec::new(), Vec::new());
     for hold in holds {
         // What is not sent needs nobody else's word.
-        let own = match by.filter(|_| decided == Decided::Approved && hold.kind == HoldKind::Maximum) {
-            Some(user) => view.holds_what_was_decided_by(hold.id, user)?,
-            None => false,
+        let why = match by.filter(|_| decided == Decided::Approved && hold.kind == HoldKind::Maximum) {
+            Some(user) if view.holds_what_was_decided_by(hold.id, user)? => Some(OWN),
+            Some(_) if view.holds_what_nobody_owns(hold.id)? => Some(UNKNOWN),
+            _ => None,
         };
-        match own {
-            true => left.push(LeftHold { id: hold.id, why: OWN.to_owned() }),
-            false => found.push(hold),
+        match why {
+            Some(why) => left.push(LeftHold { id: hold.id, why: why.to_owned() }),
+            None => found.push(hold),
         }
     }
     match (found.as_slice(), left.first()) {
         ([], Some(first)) => {
             let id = first.id;
-            Err(Fault::denied(format!("hold {id}: {OWN}"))
-                .hint(format!(
-                    "another administrator of this main, or an operator, asks for sync approve {id}"
-                ))
+            let who = if first.why == OWN {
+                "another administrator of this main, or an operator,"
+            } else {
+                "an operator, on the machine,"
+            };
+            Err(Fault::denied(format!("hold {id}: {}", first.why))
+                .hint(format!("{who} asks for sync approve {id}"))
                 .hint(format!("sync discard {id} takes nobody else, and never sends it")))
         }
         _ => Ok((found, left)),
@@ -104,6 +108,9 @@ fn find(
 
 /// Why somebody may not approve.
 const OWN: &str = "at security level maximum another administrator approves what you have decided";
+
+/// Why no member may approve.
+const UNKNOWN: &str = "who did by hand what it keeps back is not known, and at security level maximum nobody approves their own";
 
 /// Why there is no such hold to decide about.
 fn gone(view: &View<'_>, main: GuildId, id: HoldId) -> Result<Fault, Fault> {

@@ -35,6 +35,8 @@ impl Handle for JobCancel {
                 Ok(change.end_job(id, JobState::Cancelled, None, None).map(drop)?)
             };
             cx.daemon.store().write(end).await?;
+            // It may have been taken up in between.
+            cx.daemon.jobs().cancel(id);
         }
         Ok(JobCancelled { job, already: false, dry_run })
     }

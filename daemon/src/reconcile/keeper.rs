@@ -69,15 +69,25 @@ impl Patience {
     }
 
     /// Whether the guild is left alone for now. Where the bot may do something else than then it is worth a try at once.
-    fn has(&mut self, daemon: &Daemon, guild: GuildId) -> bool {
+    fn has(&self, daemon: &Daemon, guild: GuildId) -> bool {
         let lasts = |(since, allowed): &(Instant, Option<u64>)| {
             since.elapsed() < AFTER_FAILURE && *allowed == daemon.directory().my_permissions(guild)
         };
-        let has = self.0.get(&guild).is_some_and(lasts);
-        if !has {
-            self.0.remove(&guild);
+        self.0.get(&guild).is_some_and(lasts)
+    }
+
+    fn forget(&mut self, guild: GuildId) {
+        self.0.remove(&guild);
+    }
+
+    /// Takes in what failed, or was ended, after it had been begun.
+    fn learn(&mut self, daemon: &Daemon, given_up: HashSet<GuildId>) {
+        self.0.retain(|_, (since, _)| since.elapsed() < AFTER_FAILURE);
+        for guild in given_up {
+            if !self.0.contains_key(&guild) {
+                self.note(daemon, guild);
+            }
         }
-        has
     }
 }
 
@@ -87,12 +97,13 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     jobs.reverse();
     let (mut by_itself, mut filled) = (false, HashSet::new());
     for job in jobs {
-        // What waits, perhaps for days, holds up no other guild.
-        by_itself |= job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF && job.note.is_none();
-        let waits_its_turn = job.kind == JobKind::Backfill && !filled.insert(job.guild_id);
-        if !waits_its_turn && !daemon.jobs().has(job.id) {
+        let alone = job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF && job.note.is_none();
+        let (id, waits_its_turn) = (job.id, job.kind == JobKind::Backfill && !filled.insert(job.guild_id));
+        if !waits_its_turn && !daemon.jobs().has(id) {
             take_up(daemon, job).await?;
         }
+        // One at a time; but what waits for its guild, for hours or until somebody mends it, holds up no other.
+        by_itself |= alone && daemon.jobs().has(id);
     }
     if by_itself || !daemon.is_ready() {
         return Ok(());
@@ -101,7 +112,7 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
         let cursor = Cursor::new(Resolve::ByItself, None);
         match begin(daemon, guild, BY_ITSELF.to_owned(), cursor).await {
             Ok(job) if job.state == JobState::Failed => patience.note(daemon, guild),
-            Ok(_) => {}
+            Ok(_) => patience.forget(guild),
             // One that somebody asked for goes on there.
             Err(fault) => {
                 tracing::debug!(%guild, "not compared now: {fault}");
@@ -149,15 +160,18 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
 /// The guild that is to be compared next by itself, if one is due.
 async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<GuildId>, Fault> {
     let topology = daemon.store().topology();
-    let mut known: HashMap<GuildId, (Timestamp, bool)> = daemon
-        .store()
-        .read(|view| Ok(view.reconciled()?))
-        .await?
-        .into_iter()
-        .map(|(guild, at, due)| (guild, (at, due)))
-        .collect();
     let every = i64::try_from(daemon.settings().network.reconcile_every.as_millis()).unwrap_or(i64::MAX);
     let now = daemon.clock().now();
+    // What failed would fail again, and what somebody has ended is not begun anew under their hands.
+    let of_late = i64::try_from(AFTER_FAILURE.as_millis()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_millis(now.millis().saturating_sub(of_late));
+    let (reconciled, given_up) = daemon
+        .store()
+        .read(move |view| Ok((view.reconciled()?, view.given_up(JobKind::Reconcile, BY_ITSELF, since)?)))
+        .await?;
+    patience.learn(daemon, given_up);
+    let mut known: HashMap<GuildId, (Timestamp, bool)> =
+        reconciled.into_iter().map(|(guild, at, due)| (guild, (at, due))).collect();
     let mut new = Vec::new();
     let mut next: Option<(bool, i64, GuildId)> = None;
     for guild in topology.children() {

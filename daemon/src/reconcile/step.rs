@@ -12,7 +12,7 @@ use crate::sync::desired::{TakenBack, Wanted, bring_about, compare};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::reconcile::{Difference, Differing, Reconciled};
 use wayhaven_shared::value::{DeliveryId, Timestamp, UserId};
 
@@ -200,9 +200,10 @@ impl Walk {
                             }
                         }
                         What::Lift(delivery) => {
-                            change.set_pace(delivery, Pace::Behind)?;
-                            change.apply_again(delivery, DeliveryState::Pending, None)?;
-                            tally.count(&wanted, Difference::Surplus);
+                            let of = (wanted.user, wanted.measure);
+                            if change.make_undo_good(wanted.guild, wanted.main, of, delivery)? {
+                                tally.count(&wanted, Difference::Surplus);
+                            }
                         }
                     }
                 }

@@ -1,9 +1,11 @@
 //! Comparisons: what is found, what is done about it, and what is left alone.
 
+mod alone;
 mod backfill;
 mod budget;
 mod faults;
 mod joins;
+mod seams;
 
 use crate::store::{Change, NewPunishment};
 use crate::sync::record::{AtOrigin, record};

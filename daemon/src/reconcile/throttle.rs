@@ -20,6 +20,9 @@ const DAY: i64 = 86_400_000;
 /// How long at most before it is looked again at a budget that is spent: the clock may be set.
 const LOOK: Duration = Duration::from_secs(60);
 
+/// What is told while nothing has room. Without their number, which changes with every one of them.
+const ON_THEIR_WAY: &str = "as many deliveries as go at once are on their way to the guild";
+
 async fn traffic(running: &Running, guild: GuildId) -> Result<(Traffic, u64, Timestamp), Stop> {
     let budget = running.daemon.settings().network.nonmember_bans_per_day;
     let now = running.daemon.clock().now();
@@ -86,7 +89,7 @@ pub(super) async fn room(
             wait = Duration::from_millis(left).clamp(Duration::from_secs(1), LOOK);
             Some(format!("{budget} bans of non-members were sent within a day; the next go at {next} (UTC)"))
         } else {
-            waited.then(|| format!("{moving} deliveries are on their way to the guild"))
+            waited.then(|| ON_THEIR_WAY.to_owned())
         };
         if let Some(note) = note {
             running.wait_for(note).await;

@@ -261,28 +261,9 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn suspect_open_deliveries(&self) -> Result<(), StoreError> {
-        let sql = format!(
-            "UPDATE deliveries AS d SET sent = 1
-             WHERE d.state IN {OPEN} AND d.state <> 'held' AND d.sent = 0 AND {RELEASED}"
-        );
-        self.connection().prepare_cached(&sql)?.execute([])?;
-        let sql = format!(
-            "UPDATE deliveries SET sent = 1 WHERE delivery_id IN (
-                 SELECT older.delivery_id FROM deliveries newer JOIN deliveries older
-                     ON older.guild_id = newer.guild_id AND older.target_user = newer.target_user
-                    AND older.delivery_id < newer.delivery_id AND older.measure = newer.measure
-                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = older.measure
-                    AND NOT ({}))",
-            held::NOT_APPROVED.replace("d.", "older.")
-        );
-        self.connection().prepare_cached(&sql)?.execute([])?;
-        // And so may what ended with a link whose deliveries are being taken back.
-        let sql = format!(
-            "UPDATE deliveries SET sent = 1 WHERE sent = 0 AND state = 'skipped' AND reason = '{STOPPED}' AND action = measure
-               AND EXISTS (SELECT 1 FROM guild_relationships r WHERE r.id = deliveries.link_id
-                              AND r.state = 'closing' AND r.updated_at <= deliveries.updated_at)"
-        );
-        self.connection().prepare_cached(&sql)?.execute([])?;
+        for sql in suspects() {
+            self.connection().prepare_cached(&sql)?.execute([])?;
+        }
         Ok(())
     }
 
@@ -345,6 +326,33 @@ impl Change<'_> {
         };
         changed.into_iter().map(tell).collect()
     }
+}
+
+/// What marks at the start what may have left before the end: each looks at what is open, or closing, and not at all that was
+/// ever delivered, whichever way SQLite would go by itself.
+pub(super) fn suspects() -> [String; 3] {
+    [
+        format!(
+            "UPDATE deliveries AS d SET sent = 1
+             WHERE d.state IN {OPEN} AND d.state <> 'held' AND d.sent = 0 AND {RELEASED}"
+        ),
+        format!(
+            "UPDATE deliveries SET sent = 1 WHERE delivery_id IN (
+                 SELECT older.delivery_id FROM deliveries newer CROSS JOIN deliveries older
+                     ON older.guild_id = newer.guild_id AND older.target_user = newer.target_user
+                    AND older.delivery_id < newer.delivery_id AND older.measure = newer.measure
+                  WHERE newer.state IN {OPEN} AND older.state = 'superseded' AND older.action = older.measure
+                    AND NOT ({}))",
+            held::NOT_APPROVED.replace("d.", "older.")
+        ),
+        // And so may what ended with a link whose deliveries are being taken back.
+        format!(
+            "UPDATE deliveries SET sent = 1 WHERE sent = 0 AND state = 'skipped' AND reason = '{STOPPED}' AND action = measure
+               AND guild_id IN (SELECT child_guild_id FROM guild_relationships WHERE state = 'closing')
+               AND EXISTS (SELECT 1 FROM guild_relationships r WHERE r.id = deliveries.link_id
+                              AND r.state = 'closing' AND r.updated_at <= deliveries.updated_at)"
+        ),
+    ]
 }
 
 /// What is told of a delivery, or of what is done where it was decided.

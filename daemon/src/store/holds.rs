@@ -179,6 +179,17 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
+    /// Whether something of what a hold keeps back was done by hand, and nobody knows by whom.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn holds_what_nobody_owns(&self, hold: HoldId) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+              WHERE d.hold_id = ?1 AND d.state = 'held' AND p.origin = 'guild' AND p.moderator_id IS NULL)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(hold)], |row| row.get(0))?)
+    }
+
     /// Whether somebody has discarded a punishment for a guild: it stands where it was decided, and does not come there
     /// by itself any more, whatever looks at what should be there.
     ///

@@ -4,6 +4,7 @@ use super::rows::{Sql, column, odd, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
+use std::collections::HashSet;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
 use wayhaven_shared::value::{GuildId, JobId, Timestamp, Untrusted};
@@ -95,6 +96,25 @@ impl View<'_> {
             format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 AND guild_id = ?2 ORDER BY id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![kind.word(), Sql(guild)], job)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Guilds in which the last job of that kind is one of that asker, and has failed, or was ended, since then.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn given_up(
+        &self,
+        kind: JobKind,
+        asked_by: &str,
+        since: Timestamp,
+    ) -> Result<HashSet<GuildId>, StoreError> {
+        let sql = "SELECT guild_id FROM jobs j
+             WHERE state IN ('failed', 'cancelled') AND kind = ?1 AND asked_by = ?2 AND updated_at > ?3
+               AND id = (SELECT max(id) FROM jobs later WHERE later.guild_id = j.guild_id AND later.kind = ?1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement
+            .query_map(params![kind.word(), asked_by, since.millis()], |row| column(row, "guild_id"))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -4,6 +4,7 @@ mod chain;
 mod consent;
 mod events;
 mod insert;
+mod plans;
 mod walls;
 mod writing;
 

@@ -62,6 +62,8 @@ pub fn compare(
     let refused = authorise_for(topology, main, guild, measure, user).err();
     Ok(match footing {
         Footing::Open(_) => Difference::OnItsWay,
+        // Whether it is there is known of members alone: they have joined, and nobody has told.
+        Footing::WhenTheyJoin(_) if there.is_none() => Difference::OnItsWay,
         _ if refused.is_some_and(|refusal| refusal.state() != DeliveryState::Held) => Difference::LeftOut,
         Footing::LeftOut => Difference::LeftOut,
         Footing::Refused => Difference::Failed,
@@ -75,7 +77,9 @@ pub fn compare(
             Difference::LeftOut
         }
         Footing::None if there == Some(true) => Difference::Found,
-        Footing::None | Footing::Stopped(_) => Difference::Missing,
+        Footing::None if view.is_discarded_elsewhere(punishment)? => Difference::LeftOut,
+        Footing::WhenTheyJoin(_) if there == Some(true) => Difference::InOrder,
+        Footing::None | Footing::Stopped(_) | Footing::WhenTheyJoin(_) => Difference::Missing,
     })
 }
 
@@ -119,7 +123,7 @@ pub fn bring_about(
             }
             (difference, None)
         }
-        (Difference::Missing, Footing::Stopped(id)) => {
+        (Difference::Missing, Footing::Stopped(id) | Footing::WhenTheyJoin(id)) => {
             // It comes behind what took it back along its link.
             change.note_handed_over(id)?;
             change.set_pace(id, pace)?;
@@ -164,7 +168,9 @@ pub fn bring_all_about(
             let wanted = Wanted { guild, user, measure, main: link.main, punishment, asked: false };
             let (_, id) = bring_about(change, &wanted, None, TakenBack::Unknown, Pace::Live)?;
             begun.extend(id);
-            if let (None, Footing::Open(open)) = (id, change.footing(punishment, guild, measure)?) {
+            if let (None, Footing::Open(open) | Footing::WhenTheyJoin(open)) =
+                (id, change.footing(punishment, guild, measure)?)
+            {
                 change.set_pace(open, Pace::Live)?;
                 begun.push(open);
             }

@@ -89,6 +89,7 @@ fn steps(
             Err(refusal) => (refusal.state(), Some(refusal.to_string())),
         };
         let Some(stand) = view.stand(punishment.id, guild, measure)? else {
+            let (state, reason, _) = view.begins_late(punishment.id, state, reason.as_deref())?;
             steps.push(Step { what: Again::New(punishment, link.id), state, reason });
             continue;
         };
@@ -107,7 +108,7 @@ fn steps(
             // What Discord has refused for good it would refuse again, and what is open goes on.
             _ => false,
         };
-        if wanted {
+        if wanted && !view.is_kept_back(stand.id)? {
             steps.push(Step { what: Again::Row(stand.id), state, reason });
         }
     }

@@ -7,7 +7,7 @@ use crate::reconcile::{self, Cursor, Resolve};
 use futures::future::join_all;
 use wayhaven_shared::operations::job::{Job, JobKind};
 use wayhaven_shared::operations::reconcile::{Reconciling, SyncReconcile};
-use wayhaven_shared::value::GuildId;
+use wayhaven_shared::value::{GuildId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
 
 impl Handle for SyncReconcile {
@@ -54,14 +54,29 @@ fn meant(cx: &Context, child: Option<GuildId>) -> Result<(Vec<GuildId>, Option<G
     }
 }
 
+/// That somebody else has it compared, and nothing of what they find: other mains' users are not this one's.
+fn of_others(job: Job) -> Job {
+    let note = Untrusted::clipped("somebody else has the guild compared: ask again when that is over");
+    Job {
+        main_guild_id: None,
+        asked_by: "somebody else".to_owned(),
+        done: 0,
+        total: None,
+        note: Some(note),
+        result: None,
+        ..job
+    }
+}
+
 async fn compare(cx: &Context, guild: GuildId, cursor: Cursor, one_alone: bool) -> Result<Job, Fault> {
-    let asked_by = cx.invocation.actor.audit_name();
+    let (asked_by, main) = (cx.invocation.actor.audit_name(), cursor.main);
     match reconcile::begin(&cx.daemon, guild, asked_by, cursor).await {
         // Of many, one that is looked at already is shown as it is.
         Err(fault) if fault.kind == FaultKind::Conflict && !one_alone => {
             let running =
                 move |view: &crate::store::View<'_>| Ok(view.running_job(JobKind::Reconcile, guild)?);
-            cx.daemon.store().read(running).await?.ok_or(fault)
+            let job = cx.daemon.store().read(running).await?.ok_or(fault)?;
+            Ok(if job.main_guild_id == main { job } else { of_others(job) })
         }
         outcome => outcome,
     }

@@ -111,22 +111,6 @@ impl Change<'_> {
         Ok(opened)
     }
 
-    /// Stores a delivery and hands it to the engine, where it is to be sent at once.
-    ///
-    /// # Errors
-    /// Where the store fails, or wall 2 refuses it.
-    pub fn add_delivery(
-        &self,
-        punishment: &Punishment,
-        guild: GuildId,
-        scope: Scope,
-        state: DeliveryState,
-        reason: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let id = self.insert_delivery(punishment, guild, scope, state, reason)?;
-        if state == DeliveryState::Pending { self.queue(id) } else { Ok(()) }
-    }
-
     /// Ends what is open of a punishment, in one guild or in all, because the punishment was taken back.
     ///
     /// # Errors

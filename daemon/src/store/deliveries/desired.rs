@@ -40,8 +40,10 @@ impl Stretch {
 pub enum Footing {
     /// Nothing was ever stored of it there.
     None,
-    /// It is open, or done once they join.
+    /// It is open.
     Open(DeliveryId),
+    /// It is done once they join.
+    WhenTheyJoin(DeliveryId),
     /// It was done there, and is to stand.
     Applied(DeliveryId, Timestamp),
     /// It was not done for a reason that may be over, or was taken back with its link: it may be done again.
@@ -195,7 +197,7 @@ impl View<'_> {
                 _ if row.get("open")? => Footing::Open(id),
                 DeliveryState::Applied if row.get("let_go")? => Footing::LeftOut,
                 DeliveryState::Applied => Footing::Applied(id, column(row, "updated_at")?),
-                DeliveryState::Skipped if row.get("absent")? => Footing::Open(id),
+                DeliveryState::Skipped if row.get("absent")? => Footing::WhenTheyJoin(id),
                 DeliveryState::Skipped if row.get("discarded")? => Footing::LeftOut,
                 DeliveryState::Superseded if row.get("overtaken")? => Footing::LeftOut,
                 DeliveryState::Failed => Footing::Refused,
@@ -207,6 +209,9 @@ impl View<'_> {
         match found {
             Some(Footing::Applied(id, _)) if self.is_taken_back_along_its_link(id)? => {
                 Ok(Footing::Stopped(id))
+            }
+            Some(Footing::Stopped(id) | Footing::WhenTheyJoin(id)) if self.is_kept_back(id)? => {
+                Ok(Footing::LeftOut)
             }
             found => Ok(found.unwrap_or(Footing::None)),
         }
@@ -315,7 +320,7 @@ impl Change<'_> {
         (state, reason): (DeliveryState, Option<&str>),
         pace: Pace,
     ) -> Result<DeliveryId, StoreError> {
-        let id = self.insert_delivery(punishment, guild, Scope::Child(link), state, reason)?;
+        let (id, state) = self.insert_late(punishment, guild, Scope::Child(link), state, reason)?;
         self.set_pace(id, pace)?;
         if state == DeliveryState::Pending {
             self.queue(id)?;
@@ -338,6 +343,27 @@ impl Change<'_> {
         let sql = "UPDATE deliveries SET was_there = 1 WHERE delivery_id = ?1";
         self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         Ok(())
+    }
+
+    /// Tries an undo again that a gate has kept from the guild; whether it was done.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn make_undo_good(
+        &self,
+        guild: GuildId,
+        main: GuildId,
+        (user, measure): (UserId, Action),
+        undo: DeliveryId,
+    ) -> Result<bool, StoreError> {
+        // What was read is of before: the main may have decided anew since.
+        let one = Stretch { after: UserId::new(user.get() - 1), up_to: Some(user) };
+        let kept = self.undos_kept_back(guild, main, measure, one)?;
+        if kept.iter().all(|(_, delivery, _)| *delivery != undo) {
+            return Ok(false);
+        }
+        self.set_pace(undo, Pace::Behind)?;
+        self.apply_again(undo, DeliveryState::Pending, None)
     }
 
     /// Says how a delivery leaves.

@@ -2,10 +2,11 @@
 //! for, and where it ends they apply again.
 
 use super::provenance::{below, standing};
-use super::{OPEN, RETURNED, Scope};
-use crate::network::{Topology, authorise_for};
+use super::{OPEN, QUEUED, RETURNED, Scope, queued};
+use crate::network::{Topology, authorise_for, permit_for};
+use crate::store::holds::Decided;
 use crate::store::rows::{Sql, column, optional, word};
-use crate::store::{Change, Judged, StoreError, View};
+use crate::store::{Change, Judged, Settlement, StoreError, View};
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use wayhaven_shared::operations::exception::Before;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Punishment};
@@ -281,6 +282,26 @@ impl Change<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What waits for somebody's approval meets the gates without it: an approval that comes later finds nothing to send.
+    /// Whether it waited for that.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn stop_held(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        if self.hold_of(id)?.is_none_or(|(_, decided)| decided == Some(Decided::Approved)) {
+            return Ok(false);
+        }
+        let sql = format!("SELECT {QUEUED} WHERE d.delivery_id = ?1");
+        let delivery = self.connection().prepare_cached(&sql)?.query_row([Sql(id)], queued)?;
+        let refusal = permit_for(&*self.topology_here()?, &delivery).err();
+        if let Some(refusal) = refusal.filter(|refusal| !refusal.is_waited_for()) {
+            let (state, reason) = (refusal.state(), Some(refusal.to_string()));
+            let attempts = delivery.attempts;
+            self.settle(id, &Settlement { state, reason, attempts, wait: None, was_there: None })?;
+        }
+        Ok(true)
     }
 
     /// Ends the undos that an exception has asked for and that are still open: it has ended.

@@ -1,17 +1,79 @@
 //! Deliveries that a hold keeps back: how they go on, or never do.
 
-use super::{OPEN, QUEUED, RETURNED, queued};
+use super::{DISCARDED, OPEN, QUEUED, RETURNED, queued};
 use crate::network::Refusal;
 use crate::store::holds::Decided;
-use crate::store::rows::Sql;
-use crate::store::{Change, Settlement, StoreError};
-use rusqlite::params;
+use crate::store::rows::{Sql, column};
+use crate::store::{Change, Settlement, StoreError, View};
+use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::{DeliveryId, GuildId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, UserId};
 
 /// That the delivery `d` waits for an approval, or was refused it: nothing of it stands in its guild, or will by itself.
 pub(super) const NOT_APPROVED: &str =
     "d.hold_id IS NOT NULL AND (SELECT decision FROM holds WHERE holds.id = d.hold_id) IS NOT 'approved'";
+
+/// How a delivery begins: its state, why, and what it waits for.
+pub(super) type Begins = (DeliveryState, Option<String>, Option<HoldId>);
+
+impl View<'_> {
+    /// How a delivery of an older punishment to a child begins that has none of it yet, where the gates let it begin so.
+    /// What waits for approval elsewhere waits for the same here, and what was discarded elsewhere is discarded.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn begins_late(
+        &self,
+        punishment: PunishmentId,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<Begins, StoreError> {
+        let begins = (state, reason.map(ToOwned::to_owned), None);
+        if state.is_final() {
+            return Ok(begins);
+        }
+        Ok(match self.kept_back(punishment)? {
+            Some((hold, None)) => (DeliveryState::Held, Some(Refusal::Held(hold).to_string()), Some(hold)),
+            Some((_, Some(Decided::Discarded))) => {
+                (DeliveryState::Skipped, Some(format!("{DISCARDED} for other guilds")), None)
+            }
+            Some((_, Some(Decided::Approved))) | None => begins,
+        })
+    }
+
+    /// Whether a delivery that waits for nobody is of a punishment that waits for approval elsewhere, or was discarded there: a
+    /// gate kept it from its guild while that was decided, and it comes there no sooner than to the others.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_kept_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries other ON other.punishment_id = d.punishment_id
+                JOIN holds h ON h.id = other.hold_id
+              WHERE d.delivery_id = ?1 AND d.hold_id IS NULL AND d.scope = 'child' AND other.action = d.action
+                AND h.decision IS NOT 'approved')";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    }
+
+    /// Whether a punishment was discarded: it stands where it was decided, and comes nowhere by itself.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_discarded_elsewhere(&self, punishment: PunishmentId) -> Result<bool, StoreError> {
+        Ok(matches!(self.kept_back(punishment)?, Some((_, Some(Decided::Discarded)))))
+    }
+
+    /// The hold in which a punishment has begun somewhere, and what was decided about it. All of its deliveries that are
+    /// held wait in one.
+    fn kept_back(&self, punishment: PunishmentId) -> Result<Option<(HoldId, Option<Decided>)>, StoreError> {
+        let sql = "SELECT h.id, h.decision FROM deliveries d JOIN holds h ON h.id = d.hold_id
+             WHERE d.punishment_id = ?1 AND d.hold_id IS NOT NULL LIMIT 1";
+        let read = |row: &Row<'_>| {
+            let decision: Option<String> = row.get("decision")?;
+            Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
+        };
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(punishment)], read).optional()?)
+    }
+}
 
 impl Change<'_> {
     /// Ends what is open of a measure for the user in the guild and contradicts something that is held there, or is held
@@ -92,6 +154,7 @@ impl Change<'_> {
     ) -> Result<Option<(DeliveryState, Option<String>)>, StoreError> {
         Ok(match self.hold_of(id)? {
             Some((_, Some(Decided::Discarded))) => None,
+            None if self.is_kept_back(id)? => None,
             Some((hold, None)) if !state.is_final() => {
                 Some((DeliveryState::Held, Some(Refusal::Held(hold).to_string())))
             }

@@ -49,6 +49,40 @@ impl Change<'_> {
         self.insert_action(punishment, punishment.action, guild, scope, (state, reason))
     }
 
+    /// Stores a delivery of a punishment that was decided before, and hands it to the engine where it is to be sent at once.
+    ///
+    /// # Errors
+    /// Where the store fails, or wall 2 refuses it.
+    pub fn add_delivery(
+        &self,
+        punishment: &Punishment,
+        guild: GuildId,
+        scope: Scope,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (id, state) = self.insert_late(punishment, guild, scope, state, reason)?;
+        if state == DeliveryState::Pending { self.queue(id) } else { Ok(()) }
+    }
+
+    /// Stores a delivery of a punishment that was decided before, and how it begins. It waits for approval where the punishment
+    /// does elsewhere, and is skipped where that was discarded.
+    pub(super) fn insert_late(
+        &self,
+        punishment: &Punishment,
+        guild: GuildId,
+        scope: Scope,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<(DeliveryId, DeliveryState), StoreError> {
+        let (state, reason, hold) = match scope {
+            Scope::Origin => (state, reason.map(ToOwned::to_owned), None),
+            Scope::Child(_) => self.begins_late(punishment.id, state, reason)?,
+        };
+        let first = First { guild, scope, state, reason, hold };
+        Ok((self.insert_one(punishment, punishment.action, first)?, state))
+    }
+
     /// The same for an action that may be the undo of the punishment's.
     pub(super) fn insert_action(
         &self,
@@ -59,6 +93,15 @@ impl Change<'_> {
         (state, reason): (DeliveryState, Option<&str>),
     ) -> Result<DeliveryId, StoreError> {
         let first = First { guild, scope, state, reason: reason.map(ToOwned::to_owned), hold: None };
+        self.insert_one(punishment, action, first)
+    }
+
+    fn insert_one(
+        &self,
+        punishment: &Punishment,
+        action: Action,
+        first: First,
+    ) -> Result<DeliveryId, StoreError> {
         let made = self.insert_all(punishment, action, std::slice::from_ref(&first))?;
         made.first().copied().ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })
     }

@@ -1,6 +1,7 @@
 //! What is propagated beyond a budget is held, until somebody approves or discards it.
 
 mod edges;
+mod elsewhere;
 mod maximum;
 
 use super::hand::by_hand;

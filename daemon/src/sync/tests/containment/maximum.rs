@@ -81,6 +81,27 @@ async fn an_operator_may_always_approve_and_who_decided_may_discard_their_own() 
 }
 
 #[tokio::test]
+async fn what_nobody_knows_who_did_by_hand_is_no_members_to_approve() {
+    let sandbox = sandbox(1).await;
+    let test = at_maximum(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    sandbox.people().set_bot_permissions(main, permissions::ADMINISTRATOR).unwrap();
+    sandbox.people().set_bot_permissions(main, permissions::BAN_MEMBERS).unwrap();
+    by_hand(&sandbox, main, sandbox.moderator(), victim, Action::Ban).unwrap();
+    let id = test.punishment(victim, 1).await;
+    let hold = holds(&test, &sandbox).await.remove(0);
+    assert_eq!(hold.moderator_id, None);
+    for who in [sandbox.moderator(), sandbox.admin()] {
+        let fault = approves(&test, &sandbox, who, Some(hold.id)).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied);
+        assert!(fault.message.contains("not known"), "{fault}");
+    }
+    approve(&test, &sandbox, hold.id).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    assert!(sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
 async fn to_approve_all_leaves_what_the_approver_has_decided() {
     let sandbox = sandbox(1).await;
     let test = at_maximum(&sandbox).await;

@@ -1,0 +1,75 @@
+//! What happens between a comparison's steps, and what it may not show.
+
+use super::*;
+use crate::jobs::{self, Running, Stop};
+use crate::reconcile::{Cursor, Resolve, new_job};
+use serde_json::{Value, json};
+use wayhaven_shared::operations::job::JobKind;
+use wayhaven_shared::operations::reconcile::Differing;
+
+async fn for_ever(mut running: Running, _: Value) -> Result<JobResult, Stop> {
+    let guild = guild(1);
+    let mut found = Reconciled::new(guild, false);
+    let (punishment_id, user_id) = (PunishmentId::new(1).unwrap(), user(4_711));
+    let (measure, difference) = (Action::Ban, Difference::Missing);
+    found.note(Differing { user_id, measure, main_guild_id: guild, punishment_id, difference });
+    running.tell(1, Some(2), Some(JobResult::Reconciled(found))).await;
+    running.unless_cancelled(std::future::pending()).await
+}
+
+#[tokio::test]
+async fn a_main_is_not_shown_what_another_one_finds_in_their_child() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let cursor = Cursor::new(Resolve::Show, Some(guild(987_654)));
+    let new = new_job(JobKind::Reconcile, guild(child), "user 5 of another main".into(), &cursor);
+    let other = jobs::begin(&test.daemon, new, for_ever).await.unwrap();
+    assert!(other.result.is_some());
+    let shown = asked(&test, main, SyncReconcile { child: None, apply: false }, false).await.unwrap();
+    assert_eq!(shown.jobs.len(), 2);
+    let text = serde_json::to_string(&shown).unwrap();
+    assert!(!text.contains("4711") && !text.contains("user 5") && !text.contains("987654"), "{text}");
+    assert!(shown.jobs.iter().any(|job| job.id == other.id && job.is_running()));
+}
+
+/// Whoever joins while nobody listens is on the page of members, and on no event.
+#[tokio::test]
+async fn a_mute_that_waits_for_somebody_to_join_is_done_where_they_have_joined_unheard() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    sandbox.people().had_joined(main, victim).unwrap();
+    let request = json!({ "operation": "timeout", "arguments": { "user": victim.to_string(), "for": "1d" } });
+    let id = test.punish(main, request).await.punishment.unwrap().id;
+    test.until_counted(id, DeliveryState::Skipped, 1).await;
+    sandbox.people().had_joined(child, victim).unwrap();
+    let plan = compare(&test, main, child, false).await;
+    assert_eq!(counts(&plan), [(Difference::Missing, 1)]);
+    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    assert!(sandbox.member(child, victim)["communication_disabled_until"].is_string());
+}
+
+#[tokio::test]
+async fn an_undo_that_was_kept_back_is_not_made_good_where_the_main_has_decided_anew_meanwhile() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    test.link(&sandbox, Mode::Monitor).await;
+    test.unban(main, victim).await;
+    test.settled().await;
+    test.link(&sandbox, Mode::Active).await;
+    let (of, stretch) = ((guild(child), guild(main)), crate::store::Stretch::default());
+    let kept = test.read(move |view| view.undos_kept_back(of.0, of.1, Action::Ban, stretch).unwrap()).await;
+    let [(_, undo, _)] = kept.as_slice() else { panic!("{kept:?}") };
+    let (undo, whom) = (*undo, user(victim));
+    let again = test.ban(main, victim).await;
+    test.until_counted(again, DeliveryState::Applied, 1).await;
+    let late = move |change: &Change<'_>| Ok(change.make_undo_good(of.0, of.1, (whom, Action::Ban), undo)?);
+    assert!(!test.daemon.store().write(late).await.unwrap());
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
+}
