@@ -96,6 +96,7 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     // Oldest first: of several backfills of a guild one goes on at a time, since they would read the same lists.
     jobs.reverse();
     let (mut by_itself, mut filled) = (false, HashSet::new());
+    let compared = jobs.iter().filter(|job| job.kind == JobKind::Reconcile).map(|job| job.guild_id).collect();
     for job in jobs {
         let alone = job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF && job.note.is_none();
         let (id, waits_its_turn) = (job.id, job.kind == JobKind::Backfill && !filled.insert(job.guild_id));
@@ -108,7 +109,7 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     if by_itself || !daemon.is_ready() {
         return Ok(());
     }
-    if let Some(guild) = due(daemon, patience).await? {
+    if let Some(guild) = due(daemon, patience, &compared).await? {
         let cursor = Cursor::new(Resolve::ByItself, None);
         match begin(daemon, guild, BY_ITSELF.to_owned(), cursor).await {
             Ok(job) if job.state == JobState::Failed => patience.note(daemon, guild),
@@ -157,8 +158,12 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The guild that is to be compared next by itself, if one is due.
-async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<GuildId>, Fault> {
+/// The guild that is to be compared next by itself, if one is due. `compared` are those where a comparison goes on.
+async fn due(
+    daemon: &Arc<Daemon>,
+    patience: &mut Patience,
+    compared: &HashSet<GuildId>,
+) -> Result<Option<GuildId>, Fault> {
     let topology = daemon.store().topology();
     let every = i64::try_from(daemon.settings().network.reconcile_every.as_millis()).unwrap_or(i64::MAX);
     let now = daemon.clock().now();
@@ -183,6 +188,7 @@ async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<Gui
         // A clock that was set back does not put it off.
         let is_due = soon || late >= 0 || at.millis().saturating_sub(now.millis()) > CLOCK_SET_BACK;
         if !is_due
+            || compared.contains(&guild)
             || patience.has(daemon, guild)
             || daemon.directory().presence(guild) != Some(Presence::Here)
         {

@@ -55,9 +55,17 @@ fn list_of(of: u64) -> At {
 
 #[tokio::test]
 async fn a_plan_and_a_comparison_with_one_main_leave_due_what_is_due() {
-    let sandbox = sandbox(2).await;
+    let sandbox = sandbox(3).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let second = sandbox.children()[2];
+    let two_mains = move |change: &Change<'_>| {
+        let link = change.link(guild(main), guild(second))?.unwrap();
+        change.close_link(link.id, guild(main), guild(second))?;
+        change.make_main(guild(second))?;
+        Ok(change.activate_link(guild(second), guild(child), Mode::Active).map(drop)?)
+    };
+    test.daemon.store().write(two_mains).await.unwrap();
     let busy = busy(&test, other).await;
     soon(&test, child).await;
     compare(&test, main, child, false).await;
