@@ -124,6 +124,10 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
         return Ok(());
     }
     let cursor = daemon.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
+    if cursor.is_null() {
+        // It has ended since it was read.
+        return Ok(());
+    }
     drop(jobs::go_on(daemon, id, cursor, move |running, cursor| work(running, guild, cursor)));
     Ok(())
 }
