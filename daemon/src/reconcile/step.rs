@@ -279,10 +279,10 @@ impl Walk {
             None => TakenBack::ByNobody,
             // We did it ourselves, for a reason that the rows tell and this does not.
             Some(entry) if entry.user_id.is_some() && entry.user_id == me => TakenBack::Unknown,
-            Some(entry) => {
-                let at = entry.id.parse().map_or(self.as_of, Timestamp::of_snowflake);
-                TakenBack::ByStaff(entry.user_id, at)
-            }
+            Some(entry) => match entry.id.parse() {
+                Ok(id) => TakenBack::ByStaff(entry.user_id, id),
+                Err(_) => TakenBack::Unknown,
+            },
         }))
     }
 }

@@ -4,7 +4,7 @@
 
 use super::overrides;
 use crate::network::{LinkRow, LinkState, Topology, authorise_for};
-use crate::store::{Change, Footing, Pace, StoreError, View};
+use crate::store::{Change, Echo, Footing, Pace, StoreError, View};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::Difference;
 use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
@@ -34,8 +34,8 @@ pub struct Wanted {
 pub enum TakenBack {
     /// Nobody, by the guild's audit log.
     ByNobody,
-    /// The guild's own staff, or another bot of theirs, and when.
-    ByStaff(Option<UserId>, Timestamp),
+    /// The guild's own staff, or another bot of theirs, and the entry that tells so.
+    ByStaff(Option<UserId>, u64),
     /// The log does not say, or cannot be read.
     Unknown,
 }
@@ -131,8 +131,13 @@ pub fn bring_about(
             (difference, Some(id))
         }
         (Difference::Gone, Footing::Applied(id, _)) => match (taken_back, measure.undo()) {
-            (TakenBack::ByStaff(by, at), Some(undo)) => {
+            (TakenBack::ByStaff(by, entry), Some(undo)) => {
+                // As where it is heard when it happens.
+                change.note_local_cause(guild, user, by, undo, None)?;
+                change.let_go(guild, user, undo)?;
+                let at = Timestamp::of_snowflake(entry);
                 overrides::taken_back_here(change, guild, user, undo, by, at)?;
+                change.note_lifted(Echo::of_entry(guild, user, undo, entry))?;
                 (Difference::Overridden, None)
             }
             (TakenBack::Unknown, _) => (Difference::Unclear, None),

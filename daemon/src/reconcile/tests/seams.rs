@@ -4,6 +4,7 @@ use super::*;
 use crate::jobs::{self, Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
 use serde_json::{Value, json};
+use wayhaven_shared::operations::exception::SyncExceptionRemove;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::reconcile::Differing;
 
@@ -72,4 +73,26 @@ async fn an_undo_that_was_kept_back_is_not_made_good_where_the_main_has_decided_
     assert!(!test.daemon.store().write(late).await.unwrap());
     test.settled().await;
     assert!(sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn what_the_log_alone_told_of_an_override_is_forgotten_with_its_exception_like_what_was_heard() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 1).await;
+    let fate = wayhaven_sandbox::EventFate::Drop;
+    let deaf = sandbox.inject(Fault::Events { name: None, guild: Some(child), times: None, fate });
+    sandbox.people().unban(child, sandbox.child_moderator(child), victim, None).unwrap();
+    assert_eq!(compare(&test, main, child, true).await.count(Difference::Overridden), 1);
+    sandbox.clear(deaf);
+    assert!(!sandbox.is_banned(child, victim));
+    let remove = SyncExceptionRemove { user: user(victim), measure: None };
+    let ended = asked(&test, child, remove, false).await.unwrap();
+    assert_eq!(ended.again.total(), 1, "what the main has decided applies again");
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
+    let now = compare(&test, main, child, true).await;
+    assert_eq!(counts(&now), [(Difference::InOrder, 1)]);
 }

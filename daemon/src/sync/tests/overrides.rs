@@ -132,7 +132,7 @@ async fn what_is_applied_again_passes_the_gates() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
-    asked(&test, main, SetupSecurityLevel { level: SecurityLevel::Maximum }, false).await.unwrap();
+    asked(&test, main, SetupSecurityLevel { level: SecurityLevel::High }, false).await.unwrap();
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
     let freeze = |on: bool| {
