@@ -84,29 +84,22 @@ impl Handle for SyncDeliveries {
 
 impl Handle for SyncRetry {
     async fn handle(self, cx: &Context) -> Result<DeliveriesRetried, Fault> {
-        let main = main_guild(cx).await?;
-        if let Some(child) = self.child
-            && cx.daemon.store().topology().link(main, child).is_none()
-        {
-            return Err(Fault::not_found(format!("guild {child} is no child of guild {main}"))
-                .hint("setup dashboard lists the children"));
-        }
-        if let Some(id) = self.punishment {
-            let known = cx.daemon.store().read(move |view| Ok(view.punishment(id)?)).await?;
-            if known.is_none_or(|punishment| punishment.guild_id != main) {
-                return Err(Fault::not_found(format!("guild {main} has no punishment {id}"))
-                    .hint("punishment list shows its punishments"));
-            }
-        }
-        let dry_run = cx.invocation.dry_run;
+        let guild = cx.guild()?;
         let wanted = RetryFilter {
-            main,
+            source: guild,
             child: self.child,
             user: self.user,
             punishment: self.punishment,
             failed: self.failed,
         };
-        let waiting = cx.daemon.store().read(move |view| Ok(view.retriable(&wanted)?)).await?;
+        let mut waiting = cx.daemon.store().read(move |view| Ok(view.retriable(&wanted)?)).await?;
+        let is_main = cx.daemon.store().topology().is_main(guild);
+        // What a guild has decided for itself is its own; everything else is its mains'.
+        waiting.retain(|one| is_main || one.guild == guild);
+        if is_main || waiting.is_empty() {
+            check_retry(&self, cx, main_guild(cx).await?).await?;
+        }
+        let dry_run = cx.invocation.dry_run;
         let deliveries = waiting.iter().map(|one| one.state).collect();
         if !dry_run {
             // What is open the engine has; what has ended is opened again, and comes to it with the commit.
@@ -122,9 +115,27 @@ impl Handle for SyncRetry {
             }
             cx.daemon.engine().retry(open.into_iter().map(|one| (one.guild, one.id)));
         }
-        let frozen = cx.daemon.store().topology().freeze(main).is_some();
-        Ok(DeliveriesRetried { main_guild_id: main, deliveries, frozen, dry_run })
+        let frozen = cx.daemon.store().topology().freeze(guild).is_some();
+        Ok(DeliveriesRetried { main_guild_id: guild, deliveries, frozen, dry_run })
     }
+}
+
+/// What nothing was found for has to be there.
+async fn check_retry(retry: &SyncRetry, cx: &Context, main: GuildId) -> Result<(), Fault> {
+    if let Some(child) = retry.child
+        && cx.daemon.store().topology().link(main, child).is_none()
+    {
+        return Err(Fault::not_found(format!("guild {child} is no child of guild {main}"))
+            .hint("setup dashboard lists the children"));
+    }
+    if let Some(id) = retry.punishment {
+        let known = cx.daemon.store().read(move |view| Ok(view.punishment(id)?)).await?;
+        if known.is_none_or(|punishment| punishment.guild_id != main) {
+            return Err(Fault::not_found(format!("guild {main} has no punishment {id}"))
+                .hint("punishment list shows its punishments"));
+        }
+    }
+    Ok(())
 }
 
 impl Handle for SyncFreeze {

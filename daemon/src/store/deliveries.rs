@@ -300,6 +300,8 @@ impl Change<'_> {
                    AND NOT ((SELECT status FROM punishments WHERE event_id = later.punishment_id) IN ('reversed', 'expired')
                         AND (SELECT status FROM punishments WHERE event_id = d.punishment_id) = 'active')
                    AND NOT {APPLIED_AGAIN}
+                   -- What was skipped for this user alone has ended nothing that was held.
+                   AND NOT (d.state = 'held' AND later.state = 'skipped')
                    -- What does the same and nobody has approved takes nothing's place.
                    AND NOT (later.action = d.action AND {}))
              RETURNING {RETURNED}",

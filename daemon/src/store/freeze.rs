@@ -26,7 +26,7 @@ impl FreezeStep {
         match self.to {
             DeliveryState::Pending => {
                 change.note_released(self.delivery)?;
-                change.reopen(self.delivery).map(drop)
+                change.release(self.delivery)
             }
             state => {
                 let reason = Some(Refusal::Frozen.to_string());

@@ -44,7 +44,8 @@ pub struct SyncDeliveries {
 
 /// Try deliveries again now, whatever they wait for
 ///
-/// Without an option: every delivery of this main that is blocked, or waits after a failure.
+/// Without an option: every delivery of this guild that is blocked, or waits after a failure, and what it has decided for
+/// itself and could not do.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncRetry {
     /// Only those to this child
@@ -152,7 +153,7 @@ impl Reported for SyncState {
 /// Deliveries that are tried again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeliveriesRetried {
-    /// The main they come from.
+    /// The guild they come from: a main, or a child with what it has decided for itself.
     pub main_guild_id: GuildId,
     /// How they stood, counted.
     pub deliveries: DeliveryCounts,

@@ -6,7 +6,7 @@
 use super::APPLIED_AGAIN;
 use crate::store::rows::Sql;
 use crate::store::{Change, StoreError, View};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
@@ -47,27 +47,53 @@ impl Echo {
     }
 }
 
+/// A delivery of ours that Discord may tell of.
+struct Candidate {
+    id: i64,
+    /// The entry that is known of it.
+    echo: Option<u64>,
+    /// Whether nothing of it is to be heard any more.
+    is_over: bool,
+    /// Whether it may be the one of which Discord tells without an actor.
+    may_be: bool,
+}
+
+impl Candidate {
+    /// Whether it may have done what is told of. An entry is the effect of one delivery only; an event may come twice.
+    fn is_told_of(&self, of: Echo) -> bool {
+        let told_before = of.logged && self.echo.is_some_and(|known| known != of.entry);
+        self.may_be && !self.is_over && !told_before
+    }
+}
+
 impl View<'_> {
     /// Whether what Discord tells without an actor is the effect of an open delivery of ours, or of one that was just
-    /// applied. An entry is the effect of one delivery only; an event may come twice.
+    /// applied.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn is_echo(&self, of: Echo) -> Result<bool, StoreError> {
+        Ok(self.candidates(of)?.iter().any(|one| one.is_told_of(of)))
+    }
+
+    /// Our deliveries of the action, the newest first. Not always the newest is the last that left: what a freeze held is
+    /// older than what another main did meanwhile, and took back.
+    fn candidates(&self, of: Echo) -> Result<Vec<Candidate>, StoreError> {
         // What was lifted and is open, or was applied again, is done once more.
         let sql = format!(
-            "SELECT d.state = 'applied' AND d.updated_at < ?5
+            "SELECT d.delivery_id, d.echo,
+                    d.state = 'applied' AND d.updated_at < ?5
                     OR d.lifted IS NOT NULL AND d.lifted >= coalesce(d.echo, 0)
-                       AND (d.let_go = 1 OR d.state NOT IN ('applied', 'sending', 'unknown', 'pending')),
-                   d.echo,
-                   EXISTS (SELECT 1 FROM deliveries later WHERE later.guild_id = d.guild_id AND later.measure = d.measure
+                       AND (d.let_go = 1 OR d.state NOT IN ('applied', 'sending', 'unknown', 'pending'))
+                    OR EXISTS (SELECT 1 FROM deliveries later WHERE later.guild_id = d.guild_id AND later.measure = d.measure
                        AND later.target_user = d.target_user AND later.delivery_id > d.delivery_id
-                       AND later.action <> d.action AND later.state = 'applied' AND NOT {APPLIED_AGAIN}
-                       AND (d.echo IS NOT NULL OR later.updated_at < ?6))
+                       AND later.action <> d.action AND later.state = 'applied'
+                       AND d.state NOT IN ('sending', 'unknown', 'pending') AND NOT {APPLIED_AGAIN}
+                       AND (d.echo IS NOT NULL OR later.updated_at < ?6)),
+                    d.state IN ('applied', 'sending', 'unknown', 'pending') OR d.sent = 1
               FROM deliveries d
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = ?3 AND d.action = ?4 AND d.created_at <= ?7
-               AND (d.state IN ('applied', 'sending', 'unknown', 'pending') OR d.sent = 1)
-             ORDER BY d.delivery_id DESC LIMIT 1"
+             ORDER BY d.delivery_id DESC"
         );
         let (at, measure) = (of.at(), of.action.measure().word());
         let values = params![
@@ -79,34 +105,34 @@ impl View<'_> {
             at - CLOCKS_DIFFER,
             at + CLOCKS_DIFFER,
         ];
-        let read = |row: &Row<'_>| -> rusqlite::Result<(bool, Option<i64>, bool)> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        let read = |row: &Row<'_>| {
+            Ok(Candidate {
+                id: row.get(0)?,
+                echo: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
+                is_over: row.get(2)?,
+                may_be: row.get(3)?,
+            })
         };
-        let found = self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?;
-        Ok(found.is_some_and(|(is_over, echo, taken_back)| {
-            let known = echo.map(i64::cast_unsigned);
-            let told_before = of.logged && known.is_some_and(|known| known != of.entry);
-            !is_over && !taken_back && !told_before
-        }))
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(values, read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
 impl Change<'_> {
-    /// Notes that Discord tells of what we did: it was not so before. That is the latest delivery that there was by
-    /// then.
+    /// Notes that Discord tells of what we did: it was not so before. That is the delivery of which it was told before, or
+    /// the latest that may have done it, or else the latest that there was by then.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn note_echo(&self, of: Echo) -> Result<(), StoreError> {
-        let sql = "UPDATE deliveries SET was_there = 0, echo = max(coalesce(echo, 0), ?5)
-             WHERE delivery_id = (SELECT max(delivery_id) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2
-                                     AND measure = ?3 AND action = ?4 AND created_at <= ?6)
-               AND (was_there IS NOT 0 OR coalesce(echo, 0) < ?5)";
-        let measure = of.action.measure().word();
-        let entry = of.entry.cast_signed();
-        let latest = of.at() + CLOCKS_DIFFER;
-        let values = params![Sql(of.guild), Sql(of.user), measure, of.action.word(), entry, latest];
-        self.connection().prepare_cached(sql)?.execute(values)?;
+        let candidates = self.candidates(of)?;
+        let known = candidates.iter().find(|one| of.logged && one.echo == Some(of.entry));
+        let told_of = || candidates.iter().find(|one| one.is_told_of(of));
+        let Some(told) = known.or_else(told_of).or(candidates.first()) else { return Ok(()) };
+        let sql = "UPDATE deliveries SET was_there = 0, echo = max(coalesce(echo, 0), ?2)
+             WHERE delivery_id = ?1 AND (was_there IS NOT 0 OR coalesce(echo, 0) < ?2)";
+        self.connection().prepare_cached(sql)?.execute(params![told.id, of.entry.cast_signed()])?;
         Ok(())
     }
 

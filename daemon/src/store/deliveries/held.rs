@@ -101,6 +101,19 @@ impl Change<'_> {
         self.update_and_tell(&sql, values).map(drop)
     }
 
+    /// Opens again what was held. What something newer has taken the place of meanwhile, and was not sent itself, ends:
+    /// nothing else would open it.
+    pub(in crate::store) fn release(&self, id: DeliveryId) -> Result<(), StoreError> {
+        if self.reopen(id)? {
+            return Ok(());
+        }
+        let sql = format!(
+            "UPDATE deliveries SET state = 'superseded', reason = 'a newer punishment took its place', updated_at = ?2
+             WHERE delivery_id = ?1 AND state = 'held' RETURNING {RETURNED}"
+        );
+        self.update_and_tell(&sql, params![Sql(id), self.now().millis()]).map(drop)
+    }
+
     /// What somebody has approved goes on, through the gates. What has ended by itself meanwhile is not sent, and a freeze
     /// still holds it.
     pub(in crate::store) fn let_go_on(&self, id: DeliveryId) -> Result<(), StoreError> {

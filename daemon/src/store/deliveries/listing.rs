@@ -36,8 +36,8 @@ pub struct DeliveryFilter {
 /// Which deliveries to try again.
 #[derive(Clone, Debug)]
 pub struct RetryFilter {
-    /// Of punishments decided there.
-    pub main: GuildId,
+    /// Of punishments decided there: to its children, and its own action in itself.
+    pub source: GuildId,
     /// Only to this child.
     pub child: Option<GuildId>,
     /// Only for this user.
@@ -68,7 +68,7 @@ impl View<'_> {
     pub fn retriable(&self, filter: &RetryFilter) -> Result<Vec<Retriable>, StoreError> {
         let sql = "SELECT d.delivery_id, d.guild_id, d.state
              FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-             WHERE d.scope = 'child' AND p.source_guild = ?1
+             WHERE p.source_guild = ?1
                AND (?2 IS NULL OR d.guild_id = ?2) AND (?3 IS NULL OR d.target_user = ?3)
                AND (?4 IS NULL OR d.punishment_id = ?4)
                AND (d.state IN ('blocked', 'unknown') OR (d.state = 'pending' AND d.reason IS NOT NULL)
@@ -82,7 +82,7 @@ impl View<'_> {
              ORDER BY d.delivery_id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let values = params![
-            Sql(filter.main),
+            Sql(filter.source),
             Sql(filter.child),
             Sql(filter.user),
             Sql(filter.punishment),

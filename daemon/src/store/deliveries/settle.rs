@@ -39,7 +39,7 @@ impl Change<'_> {
             params![Sql(id), state, settlement.reason, now, attempts, not_before, sent, settlement.was_there];
         if !self.update_and_tell(&sql, values)?.is_empty() {
             if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
-                self.reopen(id)?;
+                self.release(id)?;
             }
             if settlement.state.is_final() {
                 self.ended_so(id, settlement.state)?;

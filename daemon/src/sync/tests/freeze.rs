@@ -1,12 +1,12 @@
 //! `sync freeze`, `resume` and `retry`: what an operator stops, lets go on, and pushes.
 
-use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox};
+use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
-use wayhaven_sandbox::{At, Fault, permissions};
+use wayhaven_sandbox::{At, Fault, Options, Sandbox, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::Reported;
-use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::sync::{DeliveriesRetried, FreezeChanged};
 use wayhaven_shared::operations::{Reply, Request};
@@ -157,6 +157,32 @@ async fn a_retry_tries_what_waits_what_is_blocked_and_on_request_what_has_failed
 }
 
 #[tokio::test]
+async fn a_retry_reaches_what_a_guild_could_not_do_in_itself() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, [child, other]) = (sandbox.main_guild(), sandbox.children()[..].try_into().unwrap());
+    for guild in [main, child] {
+        let victim = sandbox.stranger();
+        let at = At::route("PUT", "/guilds/{guild_id}/bans/{user_id}").guild(guild);
+        let blocking = sandbox.inject(Fault::Answer { at, status: 403, code: 60003, message: String::new() });
+        let id = test.ban(guild, victim).await;
+        let own = move |view: &crate::store::View<'_>| view.origin_of(id).unwrap().unwrap().state;
+        test.until("it is blocked", move |view| own(view) == DeliveryState::Blocked).await;
+        sandbox.clear(blocking);
+        let elsewhere = json!({ "child": other.to_string(), "user": victim.to_string() });
+        if guild == main {
+            assert_eq!(retry(&test, main, elsewhere).await.deliveries.total(), 0, "it is in the main itself");
+        }
+        let retried = retry(&test, guild, json!({})).await;
+        assert_eq!((retried.deliveries.blocked, retried.deliveries.total()), (1, 1));
+        test.until("it is done", move |view| own(view) == DeliveryState::Applied).await;
+        assert!(sandbox.is_banned(guild, victim));
+    }
+    let asked = by_member(7, child, permissions::ADMINISTRATOR, request("sync retry", json!({})));
+    assert_eq!(test.ask(asked).await.unwrap_err().kind, FaultKind::Denied, "nothing of its own waits");
+}
+
+#[tokio::test]
 async fn a_retry_does_not_bring_back_what_something_newer_took_the_place_of() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
@@ -220,11 +246,9 @@ async fn the_dashboard_tells_of_a_freeze_and_so_does_a_retry_that_it_holds() {
     assert_eq!(dashboard().await, (None, false));
 }
 
-#[tokio::test]
-async fn what_a_freeze_held_while_another_main_took_its_own_back_is_ours_to_take_back() {
-    let sandbox = sandbox(2).await;
-    let test = TestDaemon::start(&sandbox).await;
-    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+/// The first child becomes a main of its own, with the second as its child too.
+async fn second_main(sandbox: &Sandbox, test: &TestDaemon) -> (u64, u64) {
+    let main = sandbox.main_guild();
     let [other, child] = sandbox.children()[..] else { panic!("two children") };
     let second = move |change: &crate::store::Change<'_>| {
         let link = change.link(guild(main), guild(other))?;
@@ -234,6 +258,15 @@ async fn what_a_freeze_held_while_another_main_took_its_own_back_is_ours_to_take
         Ok(())
     };
     test.daemon.store().write(second).await.unwrap();
+    (other, child)
+}
+
+#[tokio::test]
+async fn what_a_freeze_held_while_another_main_took_its_own_back_is_ours_to_take_back() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let (other, child) = second_main(&sandbox, &test).await;
     freeze(&test, main, "sync freeze", json!({})).await;
     let held = test.ban(main, victim).await;
     test.until_counted(held, DeliveryState::Held, 1).await;
@@ -249,4 +282,77 @@ async fn what_a_freeze_held_while_another_main_took_its_own_back_is_ours_to_take
     let unban = test.unban(main, victim).await;
     test.until_counted(unban, DeliveryState::Applied, 1).await;
     assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn what_a_freeze_held_goes_on_where_a_newer_one_was_skipped_for_the_user_alone() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let [protects, excepts] = sandbox.children()[..] else { panic!("two children") };
+    test.ban(main, victim).await;
+    test.settled().await;
+    // One child does not apply it from now on.
+    sandbox.people().unban(excepts, sandbox.owner(), victim, None).unwrap();
+    let excepted = move |view: &crate::store::View<'_>| {
+        view.exception(guild(excepts), user(victim), Action::Ban).unwrap().is_some()
+    };
+    test.until("an exception", excepted).await;
+    freeze(&test, main, "sync freeze", json!({})).await;
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Held, 2).await;
+    let protect = request("protect add", json!({ "user": victim.to_string() }));
+    test.ask(by_operator(Role::Operator, Some(protects), protect)).await.unwrap();
+    let again = test.ban(main, victim).await;
+    test.until_counted(again, DeliveryState::Skipped, 2).await;
+    freeze(&test, main, "sync resume", json!({})).await;
+    test.settled().await;
+    assert_eq!(test.delivery(unban, protects).await.state, DeliveryState::Applied);
+    assert_eq!(test.delivery(unban, excepts).await.state, DeliveryState::Skipped, "there is nothing of ours");
+    assert!(sandbox.is_banned(main, victim) && sandbox.banned_in(&[protects, excepts], victim) == 0);
+}
+
+#[tokio::test]
+async fn what_a_freeze_held_and_left_together_is_not_taken_for_the_staffs_own() {
+    for hangs in [false, true] {
+        let bot_permissions = permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD;
+        let options = Options { children: 2, global_limit: 0, bot_permissions, ..Options::default() };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let test = TestDaemon::start(&sandbox).await;
+        let (main, victims) = (sandbox.main_guild(), [sandbox.stranger(), sandbox.stranger()]);
+        let (other, child) = second_main(&sandbox, &test).await;
+        freeze(&test, main, "sync freeze", json!({})).await;
+        let mut held = Vec::new();
+        for victim in victims {
+            held.push(test.ban(main, victim).await);
+            test.ban(other, victim).await;
+            test.settled().await;
+            test.unban(other, victim).await;
+            test.settled().await;
+        }
+        // Discord tells of it before it answers, or afterwards; its entry names nobody (FACTS B5).
+        let bulk = At::route("POST", "/guilds/{guild_id}/bulk-ban").guild(child).times(1);
+        if hangs {
+            sandbox.inject(Fault::HangAfterHeaders { at: bulk });
+        }
+        freeze(&test, main, "sync resume", json!({})).await;
+        for id in held {
+            test.until_counted(id, DeliveryState::Applied, 1).await;
+        }
+        let together = sandbox.effects_in(child).into_iter().filter(|one| one.users.len() == 2);
+        assert!(together.count() > 0, "they leave together");
+        // Whatever came of the child so far is taken in: this ban of its own staff came behind it.
+        let marker = sandbox.stranger();
+        sandbox.people().ban(child, sandbox.owner(), marker, None).unwrap();
+        let heard = move |view: &crate::store::View<'_>| {
+            view.is_done_locally(guild(child), user(marker), Action::Ban).unwrap()
+        };
+        test.until("a marker", heard).await;
+        for victim in victims {
+            let unban = test.unban(main, victim).await;
+            test.settled().await;
+            assert_eq!(test.delivery(unban, child).await.reason, None, "hangs: {hangs}");
+            assert!(!sandbox.is_banned(child, victim), "hangs: {hangs}");
+        }
+    }
 }

@@ -141,6 +141,7 @@ impl Simulation {
         self.network.ask(main, revert.into()).await?;
         self.touched.insert(user, (main, false));
         self.model.revert(main, user);
+        self.retire_lost();
         Ok(())
     }
 

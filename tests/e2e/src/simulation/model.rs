@@ -20,6 +20,9 @@ pub(super) const UNLINKED: Guild = 6;
 /// How many guilds there are.
 pub(super) const GUILDS: usize = 7;
 
+/// The number of a ban.
+type Ban = usize;
+
 /// A user in a guild.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
@@ -29,8 +32,8 @@ pub(super) struct Place {
     ours: bool,
     /// Whether the guild's own staff want it so, by hand.
     pub(super) local: bool,
-    /// The guilds whose ban stands and has come here.
-    causes: BTreeSet<Guild>,
+    /// The bans that stand and have come here, each with the guild that decided it.
+    causes: BTreeSet<(Guild, Ban)>,
     /// The mains that have brought it there since they were banned last.
     brought: BTreeSet<Guild>,
     /// Whether the guild takes no ban of them from a main, since its staff took one back.
@@ -57,9 +60,11 @@ pub(super) struct Model {
     pub(super) lost: BTreeSet<User>,
     places: BTreeMap<(Guild, User), Place>,
     /// The bans of a guild that nobody has taken back, oldest first; whether each ends by itself.
-    active: BTreeMap<(Guild, User), Vec<bool>>,
-    /// What a freeze holds for a child: whether it is a ban.
-    held: BTreeMap<(Guild, Guild, User), bool>,
+    active: BTreeMap<(Guild, User), Vec<(Ban, bool)>>,
+    /// How many bans were decided.
+    bans: Ban,
+    /// What a freeze holds for a child: a ban, or that it is taken back.
+    held: BTreeMap<(Guild, Guild, User), Option<Ban>>,
 }
 
 impl Model {
@@ -83,13 +88,14 @@ impl Model {
 
     /// A guild decides: it bans, or takes that back; by a command, or by its staff's own hand.
     pub(super) fn decide(&mut self, source: Guild, user: User, ban: bool, by_hand: bool) {
+        self.bans += 1;
+        let decided = ban.then_some(self.bans);
         let active = self.active.entry((source, user)).or_default();
-        if ban {
-            active.push(false);
-        } else {
-            active.clear();
-            for guild in 0..GUILDS {
-                self.at(guild, user).causes.remove(&source);
+        match decided {
+            Some(number) => active.push((number, false)),
+            None => {
+                active.clear();
+                self.is_no_cause(user, |(guild, _)| guild == source);
             }
         }
         // Its own word goes before what others had for it.
@@ -104,9 +110,7 @@ impl Model {
             own.ours = ban;
             own.excepted = !ban && (own.excepted || overrides);
             own.local &= ban;
-            if ban {
-                own.causes.insert(source);
-            }
+            own.causes.extend(decided.map(|number| (source, number)));
         }
         if !MAINS.contains(&source) {
             return;
@@ -122,28 +126,37 @@ impl Model {
             }
             self.held.remove(&(source, child, user));
             if self.is_open(source, child) {
-                self.arrive(source, child, user, ban);
+                self.arrive(source, child, user, decided);
             } else if self.links[&(source, child)] || (ban && self.place(child, user).excepted) {
                 // Recorded, and never sent.
             } else {
-                self.held.insert((source, child, user), ban);
+                self.held.insert((source, child, user), decided);
             }
         }
     }
 
     /// A main's decision comes to a child.
-    fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: bool) {
+    fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: Option<Ban>) {
+        let active = self.active.get(&(source, user));
+        let stands = ban.filter(|ban| active.is_some_and(|active| active.iter().any(|(one, _)| one == ban)));
         let place = self.at(child, user);
         if place.excepted {
             return;
         }
-        if ban {
+        if ban.is_some() {
             place.ours |= !place.banned;
             place.banned = true;
-            place.causes.insert(source);
+            place.causes.extend(stands.map(|number| (source, number)));
             place.brought.insert(source);
         } else if place.ours && !place.local && place.causes.is_empty() {
             place.lifted();
+        }
+    }
+
+    /// Bans that have ended are no causes any more, wherever they have come.
+    fn is_no_cause(&mut self, user: User, ended: impl Fn((Guild, Ban)) -> bool) {
+        for guild in 0..GUILDS {
+            self.at(guild, user).causes.retain(|cause| !ended(*cause));
         }
     }
 
@@ -163,7 +176,7 @@ impl Model {
     /// Whether an unban by a child takes back what a main has there.
     fn overrides(&self, guild: Guild, user: User) -> bool {
         CHILDREN.contains(&guild)
-            && self.place(guild, user).causes.iter().any(|main| self.links.contains_key(&(*main, guild)))
+            && self.place(guild, user).causes.iter().any(|(main, _)| self.links.contains_key(&(*main, guild)))
     }
 
     /// The main goes on: what was held is sent. About whom that is.
@@ -171,7 +184,7 @@ impl Model {
         self.frozen.remove(&main);
         let (freed, held) = std::mem::take(&mut self.held).into_iter().partition(|((of, ..), _)| *of == main);
         self.held = held;
-        let freed: BTreeMap<(Guild, Guild, User), bool> = freed;
+        let freed: BTreeMap<(Guild, Guild, User), Option<Ban>> = freed;
         for ((_, child, user), ban) in &freed {
             if self.is_open(main, *child) {
                 self.arrive(main, *child, *user, *ban);
@@ -197,12 +210,11 @@ impl Model {
         self.links.remove(&(main, child));
         self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
         let mut lifted = Vec::new();
-        for ((guild, user), place) in self.places.iter_mut().filter(|_| undo) {
-            let was_cause = place.causes.remove(&main);
-            if *guild != child {
-                place.causes.extend(was_cause.then_some(main));
-                continue;
-            }
+        let there = self.places.iter_mut().filter(|((guild, _), _)| undo && *guild == child);
+        for ((_, user), place) in there {
+            let causes = place.causes.len();
+            place.causes.retain(|(guild, _)| *guild != main);
+            let was_cause = place.causes.len() < causes;
             if !place.brought.remove(&main) {
                 // What another main has left there, and nobody wants any more: whether it is lifted too is nobody's promise.
                 if place.banned && place.ours && place.causes.is_empty() {
@@ -223,18 +235,22 @@ impl Model {
     /// The newest ban of a guild is to end by itself.
     pub(super) fn ends_by_itself(&mut self, source: Guild, user: User) {
         if let Some(newest) = self.active.get_mut(&(source, user)).and_then(|active| active.last_mut()) {
-            *newest = true;
+            newest.1 = true;
         }
     }
 
     /// The time of all that ends by itself has come: what was taken back by that. Only the newest ban of a guild lifts.
     pub(super) fn time_passes(&mut self) -> Vec<(Guild, User)> {
-        let mut ended = Vec::new();
+        let (mut ended, mut over) = (Vec::new(), Vec::new());
         for (place, active) in &mut self.active {
             match active.last() {
-                Some(true) => ended.push(*place),
-                _ => active.retain(|brief| !brief),
+                Some((_, true)) => ended.push(*place),
+                _ => over
+                    .extend(active.extract_if(.., |(_, brief)| *brief).map(|(number, _)| (place.1, number))),
             }
+        }
+        for (user, number) in over {
+            self.is_no_cause(user, |(_, of)| of == number);
         }
         for (source, user) in &ended {
             // Two mains at once: it hangs on the order whose undo finds the other's cause.
@@ -249,17 +265,25 @@ impl Model {
     /// The newest ban of a guild is reverted; whether none is left.
     pub(super) fn revert(&mut self, source: Guild, user: User) -> bool {
         let active = self.active.entry((source, user)).or_default();
-        active.pop();
+        let reverted = active.pop();
         let none_left = active.is_empty();
         if none_left {
             self.decide(source, user, false, false);
+        } else if let Some((number, _)) = reverted {
+            self.is_no_cause(user, |(_, of)| of == number);
+            // The older one takes its place: whether it comes to where it is not so far is nobody's promise.
+            let there = |child| self.place(child, user).banned || self.place(child, user).excepted;
+            let mut linked = CHILDREN.filter(|child| self.links.contains_key(&(source, *child)));
+            if linked.any(|child| !there(child)) {
+                self.lost.insert(user);
+            }
         }
         none_left
     }
 
     /// Whether anything ends by itself.
     pub(super) fn has_brief(&self) -> bool {
-        self.active.values().flatten().any(|brief| *brief)
+        self.active.values().flatten().any(|(_, brief)| *brief)
     }
 
     /// How many are banned in a guild, of those who are not lost.
@@ -301,6 +325,20 @@ mod tests {
         model.local(3, 0, false);
         model.decide(0, 0, true, false);
         assert!(!model.place(3, 0).banned && model.place(4, 0).banned);
+    }
+
+    #[test]
+    fn staff_override_what_has_come_to_their_guild_and_not_what_else_the_main_has_decided() {
+        let mut model = linked();
+        model.decide(0, 0, true, false);
+        model.ends_by_itself(0, 0);
+        model.link(0, 2, true);
+        model.decide(0, 0, true, false);
+        model.time_passes();
+        model.local(2, 0, false);
+        model.local(3, 0, false);
+        assert!(!model.place(2, 0).excepted, "what had come here has ended");
+        assert!(model.place(3, 0).excepted);
     }
 
     #[test]

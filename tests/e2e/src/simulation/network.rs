@@ -65,7 +65,6 @@ impl Network {
             .with("WAYHAVEN_DISCORD_REQUESTS_PER_SECOND", Some("5000"))
             .with("WAYHAVEN_DISCORD_REQUEST_TIMEOUT", Some("2"))
             .with("WAYHAVEN_NETWORK_MAINS", Some(&mains))
-            // Budgets of moderators and networks are to be lifted here, once there are any.
             .with("WAYHAVEN_MODERATION_DIRECT_MESSAGES", Some(tells));
         let layout = home.layout().map_err(|error| Failure::broken(error.to_string()))?;
         let store = Store::at(layout.store());

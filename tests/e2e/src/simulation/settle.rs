@@ -3,15 +3,15 @@
 use super::model::{CHILDREN, GUILDS, MAINS};
 use super::{Failure, Simulation};
 use std::time::{Duration, Instant};
-use wayhaven_sandbox::{Discord, World, permissions};
+use wayhaven_sandbox::{Discord, World};
 use wayhaven_shared::client::Client;
 use wayhaven_shared::operations::sync::SyncRetry;
 
 /// How long everything may take to come to rest once nothing goes wrong any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// How long what is as it must be in the store may take to be so at Discord: what Discord carries out later.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(15);
 
 /// How long an event is waited for before the store is looked at again: not everything in it tells one.
 const LOOK: Duration = Duration::from_millis(10);
@@ -84,18 +84,20 @@ impl Simulation {
         Ok(())
     }
 
-    /// As an operator does when a cause is mended; and where an action of a guild's own is blocked, as its staff do, whom
-    /// `sync retry` does not reach.
+    /// As an operator does when a cause is mended: in the mains, and where an action of a guild's own is blocked.
     async fn retry(&mut self, client: &Client) -> Result<(), Failure> {
-        for id in self.network.store.own_blocked()? {
-            let Some(guild) = self.network.guilds.iter().position(|guild| *guild == id) else { continue };
-            let (people, bits) = (self.network.sandbox.people(), self.network.bits(guild));
-            let forbidden = people.set_bot_permissions(id, bits & !permissions::BAN_MEMBERS);
-            forbidden.and_then(|()| people.set_bot_permissions(id, bits)).map_err(Failure::broken)?;
-        }
-        for main in MAINS {
-            let envelope = self.network.envelope(main, &SyncRetry::default().into())?;
-            client.run(envelope).await.map_err(unasked)?;
+        let own = self.network.store.own_blocked()?;
+        let guilds =
+            (0..GUILDS).filter(|guild| MAINS.contains(guild) || own.contains(&self.network.guilds[*guild]));
+        for guild in guilds.collect::<Vec<_>>() {
+            let envelope = self.network.envelope(guild, &SyncRetry::default().into())?;
+            match client.run(envelope).await {
+                // It went by itself meanwhile.
+                Err(fault) if !MAINS.contains(&guild) && self.network.store.own_blocked()?.is_empty() => {
+                    drop(fault)
+                }
+                answered => drop(answered.map_err(unasked)?),
+            }
         }
         Ok(())
     }
