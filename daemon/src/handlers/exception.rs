@@ -152,9 +152,12 @@ fn add(
     };
     let mut waiting = Vec::new();
     for open in change.open_for(guild, user, measure)? {
-        // What a freeze holds is not the engine's: it goes there, and meets the exception before the freeze.
-        if open.state != DeliveryState::Held || !change.reopen(open.delivery)? {
+        if open.state != DeliveryState::Held {
             waiting.push((guild, open.delivery));
+        } else {
+            // What a freeze holds is not the engine's: it goes there, and meets the exception before the freeze. What waits for
+            // approval meets it when it is approved.
+            change.reopen(open.delivery)?;
         }
     }
     let done = if new.lift {

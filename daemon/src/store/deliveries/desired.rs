@@ -147,7 +147,12 @@ impl View<'_> {
             Some(Footing::Applied(id, _)) if self.is_taken_back_along_its_link(id)? => {
                 Ok(Footing::Stopped(id))
             }
-            found => Ok(found.unwrap_or(Footing::None)),
+            Some(found) => Ok(found),
+            None => Ok(match self.kept_back_anywhere(of)? {
+                // It was discarded, and comes to no child later by itself.
+                Some((_, Some(_))) => Footing::LeftOut,
+                Some((_, None)) | None => Footing::None,
+            }),
         }
     }
 
@@ -237,7 +242,11 @@ impl Change<'_> {
         (state, reason): (DeliveryState, Option<&str>),
         trickle: bool,
     ) -> Result<DeliveryId, StoreError> {
-        let id = self.insert_delivery(punishment, guild, Scope::Child(link), state, reason)?;
+        let first = self.first_of_late(punishment, guild, Scope::Child(link), state, reason)?;
+        let state = first.state;
+        let ids = self.insert_deliveries(punishment, &[first])?;
+        let id = ids.first().copied();
+        let id = id.ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })?;
         self.set_trickle(id, trickle)?;
         if state == DeliveryState::Pending {
             self.queue(id)?;

@@ -1,19 +1,88 @@
 //! Deliveries that a hold keeps back: how they go on, or never do.
 
-use super::{OPEN, QUEUED, RETURNED, queued};
+use super::{DISCARDED, First, OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::Refusal;
 use crate::store::holds::Decided;
-use crate::store::rows::Sql;
-use crate::store::{Change, Settlement, StoreError};
-use rusqlite::params;
-use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::{DeliveryId, GuildId, UserId};
+use crate::store::rows::{Sql, column};
+use crate::store::{Change, Settlement, StoreError, View};
+use rusqlite::{OptionalExtension, Row, params};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Punishment};
+use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, UserId};
 
 /// That the delivery `d` waits for an approval, or was refused it: nothing of it stands in its guild, or will by itself.
 pub(super) const NOT_APPROVED: &str =
     "d.hold_id IS NOT NULL AND (SELECT decision FROM holds WHERE holds.id = d.hold_id) IS NOT 'approved'";
 
+impl View<'_> {
+    /// Whether the punishment waits for approval in the guild, or was refused it: it is no cause of anything there.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_kept_back(
+        &self,
+        punishment: PunishmentId,
+        guild: GuildId,
+        action: Action,
+    ) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM deliveries d
+              WHERE d.punishment_id = ?1 AND d.guild_id = ?2 AND d.action = ?3 AND {NOT_APPROVED})"
+        );
+        let values = params![Sql(punishment), Sql(guild), action.word()];
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
+    }
+}
+
+impl View<'_> {
+    /// The hold that keeps a punishment back in some child, and what was decided about it, where that is no approval.
+    pub(super) fn kept_back_anywhere(
+        &self,
+        punishment: PunishmentId,
+    ) -> Result<Option<(HoldId, Option<Decided>)>, StoreError> {
+        let sql = format!(
+            "SELECT h.id, h.decision FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+              JOIN holds h ON h.id = d.hold_id
+             WHERE d.punishment_id = ?1 AND d.action = p.action AND {NOT_APPROVED} LIMIT 1"
+        );
+        let read = |row: &Row<'_>| {
+            let decision: Option<String> = row.get("decision")?;
+            Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
+        };
+        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(punishment)], read).optional()?)
+    }
+}
+
 impl Change<'_> {
+    /// How a delivery of an older decision to one more child starts: what waits for approval waits there too, and what was
+    /// refused it does not come there either.
+    pub(super) fn first_of_late(
+        &self,
+        punishment: &Punishment,
+        guild: GuildId,
+        scope: Scope,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<First, StoreError> {
+        let as_it_is = First { guild, scope, state, reason: reason.map(ToOwned::to_owned), hold: None };
+        if state.is_final() || matches!(scope, Scope::Origin) {
+            return Ok(as_it_is);
+        }
+        Ok(match self.kept_back_anywhere(punishment.id)? {
+            None => as_it_is,
+            Some((hold, None)) => First {
+                state: DeliveryState::Held,
+                reason: Some(Refusal::Held(hold).to_string()),
+                hold: Some(hold),
+                ..as_it_is
+            },
+            Some((hold, Some(_))) => First {
+                state: DeliveryState::Skipped,
+                reason: Some(format!("{DISCARDED} with hold {hold}")),
+                ..as_it_is
+            },
+        })
+    }
+
     /// Ends what is open of a measure for the user in the guild and contradicts something that is held there, or is held
     /// for approval too. What does the same already goes on: were the newer discarded, nothing would be left of it.
     ///

@@ -10,7 +10,7 @@ use wayhaven_shared::operations::reversal::PunishmentRevert;
 use wayhaven_shared::operations::sync::{SyncFreeze, SyncResume};
 
 /// A daemon whose moderator has spent their budget of one, its only child, and somebody whom they punish beyond it.
-async fn spent(sandbox: &Sandbox) -> (TestDaemon, u64, u64) {
+pub(super) async fn spent(sandbox: &Sandbox) -> (TestDaemon, u64, u64) {
     let test = started(sandbox, 1, 100).await;
     ban(&test, sandbox, sandbox.moderator(), sandbox.stranger()).await;
     test.settled().await;
