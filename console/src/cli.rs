@@ -28,7 +28,7 @@ pub(crate) struct Globals {
     /// Show what would happen, and change nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
-    /// Wait until every delivery has settled, for that long at most
+    /// Wait until every delivery has settled and every job is over, for that long at most
     ///
     /// Without a span 60s. What still moves then goes on in the daemon, and the exit code is 8; it is 3 where some
     /// guilds did not do it.

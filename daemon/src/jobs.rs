@@ -9,6 +9,7 @@ use crate::store::NewJob;
 use futures::FutureExt;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -30,12 +31,16 @@ const BETWEEN_TELLS: Duration = Duration::from_millis(500);
 pub struct Registry(Mutex<HashMap<JobId, watch::Sender<bool>>>);
 
 impl Registry {
-    fn running(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<bool>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes a job for oneself, with what tells of its end; nothing where somebody works at it.
+    fn take(&self, id: JobId) -> Option<watch::Receiver<bool>> {
+        match self.running().entry(id) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(vacant) => Some(vacant.insert(watch::Sender::new(false)).subscribe()),
+        }
     }
 
-    fn reserve(&self, id: JobId) {
-        self.running().entry(id).or_insert_with(|| watch::Sender::new(false));
+    fn running(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<bool>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a job goes on here.
@@ -57,6 +62,8 @@ impl Registry {
 pub enum Stop {
     /// It was cancelled.
     Cancelled,
+    /// There is nothing left for it to do, for this reason: the guild left the network.
+    Over(String),
     /// It cannot go on.
     Failed(Fault),
 }
@@ -121,6 +128,12 @@ impl Running {
         self.daemon.store().write_later("what a job waits for", work).await;
     }
 
+    /// Tells how far it is, whenever it has last.
+    pub async fn tell_now(&mut self, done: u64, total: Option<u64>, so_far: Option<JobResult>) {
+        self.told = None;
+        self.tell(done, total, so_far).await;
+    }
+
     /// Tells how far it is, unless it has just done so.
     pub async fn tell(&mut self, done: u64, total: Option<u64>, so_far: Option<JobResult>) {
         if self.told.is_some_and(|told| told.elapsed() < BETWEEN_TELLS) {
@@ -145,9 +158,9 @@ where
     F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
 {
     let cursor = new.cursor.clone();
-    let reserving = Arc::clone(daemon);
-    let reserved = Arc::new(OnceLock::new());
-    let remember = Arc::clone(&reserved);
+    let taking = Arc::clone(daemon);
+    let taken = Arc::new(OnceLock::new());
+    let remember = Arc::clone(&taken);
     let begin = move |change: &crate::store::Change<'_>| {
         if let Some(job) = change.running_job(new.kind, new.guild)? {
             let message = format!("job {} does that in guild {} already", job.id, new.guild);
@@ -156,16 +169,19 @@ where
         }
         let id = change.begin_job(&new)?;
         // Before anybody sees the row: whoever takes up jobs that nobody works at leaves this one alone.
-        reserving.jobs().reserve(id);
-        let _ = remember.set(id);
+        if let Some(cancelled) = taking.jobs().take(id) {
+            let _ = remember.set((id, cancelled));
+        }
         Ok(id)
     };
-    let id = daemon.store().write(begin).await.inspect_err(|_| {
-        if let Some(id) = reserved.get() {
+    let begun = daemon.store().write(begin).await;
+    let taken = taken.get().cloned();
+    let id = begun.inspect_err(|_| {
+        if let Some((id, _)) = &taken {
             daemon.jobs().running().remove(id);
         }
     })?;
-    let ended = go_on(daemon, id, cursor, work);
+    let ended = attend(daemon, id, taken.map(|(_, cancelled)| cancelled), cursor, work);
     // Whoever waits longer is told where to look.
     let _ = tokio::time::timeout(PATIENCE, ended).await;
     let job = daemon.store().read(move |view| Ok(view.job(id)?)).await?;
@@ -183,11 +199,27 @@ where
     W: FnOnce(Running, Value) -> F + Send + 'static,
     F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
 {
-    let cancelled =
-        daemon.jobs().running().entry(id).or_insert_with(|| watch::Sender::new(false)).subscribe();
-    let running = Running { daemon: Arc::clone(daemon), id, cancelled, told: None, noted: None };
+    // Whoever began it, and whoever looks for jobs that nobody works at, may both come here.
+    let taken = daemon.jobs().take(id);
+    attend(daemon, id, taken, cursor, work)
+}
+
+/// Works at a job that was taken.
+fn attend<W, F>(
+    daemon: &Arc<Daemon>,
+    id: JobId,
+    taken: Option<watch::Receiver<bool>>,
+    cursor: Value,
+    work: W,
+) -> impl Future<Output = ()> + use<W, F>
+where
+    W: FnOnce(Running, Value) -> F + Send + 'static,
+    F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
+{
     let daemon = Arc::clone(daemon);
     let task = tokio::spawn(async move {
+        let Some(cancelled) = taken else { return };
+        let running = Running { daemon: Arc::clone(&daemon), id, cancelled, told: None, noted: None };
         let mut stopping = daemon.stopping();
         // A panic costs this job; its hook has logged where and why.
         let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
@@ -210,6 +242,7 @@ async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) {
     let (state, note, result) = match ended {
         Ok(result) => (JobState::Done, None, Some(result)),
         Err(Stop::Cancelled) => (JobState::Cancelled, None, None),
+        Err(Stop::Over(why)) => (JobState::Cancelled, Some(Untrusted::clipped(&why)), None),
         Err(Stop::Failed(fault)) => {
             tracing::warn!(job = %id, "a job could not go on: {fault}");
             (JobState::Failed, Some(Untrusted::clipped(&fault.message)), None)

@@ -6,12 +6,14 @@
 //! long the lists are. What differs becomes deliveries, a stretch in a transaction with the place where the walk goes on, and
 //! these pass the same gates as any other: nothing here sends anything to a guild.
 
+pub mod backfill;
 mod keeper;
 mod pages;
+mod step;
 mod throttle;
 mod walk;
 
-pub use keeper::{keep, soon};
+pub use keeper::keep;
 
 use crate::daemon::Daemon;
 use crate::jobs::{self, Running, Stop};
@@ -44,6 +46,8 @@ pub enum Stage {
     /// Among the guild's members.
     #[default]
     Members,
+    /// Among those who are to be muted or timed out, where nobody tells who is a member.
+    Unseen,
     /// In its ban list.
     Bans,
 }
@@ -53,6 +57,12 @@ pub enum Stage {
 pub struct Cursor {
     /// How much it does.
     pub resolve: Resolve,
+    /// Whether it also takes back what its main has taken back while a gate was shut.
+    #[serde(default)]
+    pub lifts: bool,
+    /// Whether somebody works at it, or has.
+    #[serde(default)]
+    pub begun_at_all: bool,
     /// Of which main; of all without one.
     #[serde(default)]
     pub main: Option<GuildId>,
@@ -65,6 +75,9 @@ pub struct Cursor {
     /// How many bans of members were begun, which the ban list will show on their way, or done.
     #[serde(default)]
     pub begun: u64,
+    /// How many decisions were looked at.
+    #[serde(default)]
+    pub done: u64,
     /// What was found so far.
     #[serde(default)]
     pub found: Option<Reconciled>,
@@ -73,7 +86,17 @@ pub struct Cursor {
 impl Cursor {
     /// From the beginning.
     pub fn new(resolve: Resolve, main: Option<GuildId>) -> Self {
-        Self { resolve, main, stage: Stage::Members, after: None, begun: 0, found: None }
+        Self {
+            resolve,
+            lifts: resolve == Resolve::All,
+            begun_at_all: false,
+            main,
+            stage: Stage::Members,
+            after: None,
+            begun: 0,
+            done: 0,
+            found: None,
+        }
     }
 
     /// As it is stored.
@@ -105,14 +128,14 @@ pub async fn begin(
     cursor: Cursor,
 ) -> Result<Job, Fault> {
     let new = new_job(JobKind::Reconcile, guild, asked_by, &cursor);
-    jobs::begin(daemon, new, move |running, cursor| work(running, guild, cursor)).await
+    jobs::begin(daemon, new, move |running, cursor| work(running, JobKind::Reconcile, guild, cursor)).await
 }
 
-async fn work(running: Running, guild: GuildId, cursor: Value) -> Result<JobResult, Stop> {
+async fn work(running: Running, kind: JobKind, guild: GuildId, cursor: Value) -> Result<JobResult, Stop> {
     let cursor: Cursor = serde_json::from_value(cursor).map_err(|error| {
         Fault::internal(format!("where the comparison goes on is not understood: {error}"))
     })?;
-    Walk::new(running, guild, cursor).run().await.map(JobResult::Reconciled)
+    Walk::new(running, kind, guild, cursor).run().await.map(JobResult::Reconciled)
 }
 
 #[cfg(test)]

@@ -40,7 +40,8 @@ pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
-    Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Unfinished, WHEN_THEY_JOIN,
+    Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
+    WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;

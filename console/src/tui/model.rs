@@ -2,6 +2,7 @@
 
 use super::input::Snapshot;
 use shared::event::Change;
+use shared::operations::job::Job;
 use shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState, Punishment};
 use shared::operations::setup::{Child, Network};
 use shared::operations::status::DaemonStatus;
@@ -139,11 +140,13 @@ impl Model {
                 let name = self.guild_name(guild_id);
                 return Consequence::Tell(Tone::Good, format!("nothing stops deliveries to {name} any more"));
             }
-            Change::Job { job } if !job.is_running() => {
+            Change::Job { job } => {
                 let name = self.guild_name(job.guild_id);
                 let text =
                     format!("job {}: the {} of {name} is {}", job.id, job.kind.word(), job.state.word());
-                return Consequence::Tell(job.state.tone(), text);
+                let tell = (!job.is_running()).then(|| Consequence::Tell(job.state.tone(), text));
+                self.job(*job);
+                return tell.unwrap_or(Consequence::Nothing);
             }
             Change::Exception { exception, ended } => {
                 let (name, measure) = (self.guild_name(exception.guild_id), exception.measure);
@@ -151,7 +154,7 @@ impl Model {
                 let text = format!("{what} from a {measure} of {} in {name}", exception.user_id);
                 return Consequence::Tell(Tone::Quiet, text);
             }
-            Change::Examined { .. } | Change::Job { .. } | Change::Other => {}
+            Change::Examined { .. } | Change::Other => {}
         }
         Consequence::Nothing
     }
@@ -194,6 +197,20 @@ impl Model {
                 DeliveryState::Blocked => child.reason.clone_from(&new.reason),
                 _ if child.deliveries.blocked == 0 => child.reason = None,
                 _ => {}
+            }
+        }
+    }
+
+    /// What goes on in a child, and then not any more.
+    fn job(&mut self, job: Job) {
+        let concerns = |main: GuildId| job.main_guild_id.is_none_or(|of| of == main) && !job.dry_run;
+        let networks = self.networks.iter_mut().flatten().filter(|network| concerns(network.main_guild_id));
+        let children = networks.flat_map(|network| &mut network.children);
+        for child in children.filter(|child| child.link.child_guild_id == job.guild_id) {
+            // Of several the one that was there first is shown, as in the dashboard.
+            match &child.job {
+                Some(shown) if shown.id != job.id => {}
+                _ => child.job = job.is_running().then(|| Box::new(job.clone())),
             }
         }
     }

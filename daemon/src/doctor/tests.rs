@@ -109,7 +109,11 @@ async fn a_link_that_allows_more_is_looked_at_again_and_what_no_link_allows_is_n
     sandbox.people().set_bot_permissions(sandbox.children()[0], lacks).unwrap();
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let actions = |actions: &str| SetupActions { child: guild(child), actions: actions.parse().unwrap() };
+    let actions = |actions: &str| SetupActions {
+        child: guild(child),
+        actions: actions.parse().unwrap(),
+        no_backfill: false,
+    };
     let _: LinkChanged = reply(&test, main, actions("ban")).await;
     tokio::spawn(keep(Arc::clone(&test.daemon)));
     let changed: LinkChanged = reply(&test, main, actions("ban,kick")).await;

@@ -4,7 +4,8 @@ use super::config::check_role;
 use super::setup::sees_members;
 use super::{Handle, PAGE};
 use crate::invocation::Context;
-use crate::store::NewProtection;
+use crate::store::{Change, NewProtection};
+use crate::sync::desired::{LASTING, bring_all_about};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::protect::{
     ProtectAdd, ProtectList, ProtectRemove, Protected, ProtectionChanged, Protections,
@@ -45,10 +46,32 @@ impl Handle for ProtectRemove {
         let changed = if dry_run {
             store.read(move |view| Ok(view.is_protected(guild, protected)?)).await?
         } else {
-            store.write(move |change| Ok(change.unprotect(guild, protected)?)).await?
+            let remove = move |change: &Change<'_>| {
+                let changed = change.unprotect(guild, protected)?;
+                if changed {
+                    bring_about_again(change, guild, protected)?;
+                }
+                Ok(changed)
+            };
+            store.write(remove).await?
         };
         Ok(outcome(cx, guild, protected, changed))
     }
+}
+
+/// What was decided about somebody while they were protected reaches the guilds that the list was for. Who holds a role only
+/// Discord knows, so for one those guilds are compared.
+fn bring_about_again(change: &Change<'_>, guild: GuildId, protected: Protected) -> Result<(), Fault> {
+    let topology = change.topology_here()?;
+    let links = topology.links(guild).iter().map(|link| link.child);
+    let children: Vec<GuildId> = links.chain(topology.is_child(guild).then_some(guild)).collect();
+    for child in children {
+        match protected {
+            Protected::User(user) => drop(bring_all_about(change, child, user, &LASTING)?),
+            Protected::Role(_) => change.reconcile_soon(child)?,
+        }
+    }
+    Ok(())
 }
 
 impl Handle for ProtectList {

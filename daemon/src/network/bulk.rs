@@ -104,6 +104,7 @@ mod tests {
             mode: Mode::Active,
             state: LinkState::Active,
             actions: vec![Action::Ban],
+            begins_after: 0,
         };
         let links = vec![link(1, 1, 2), link(2, 9, 2), link(3, 1, 3)];
         Topology::new(vec![(guild(1), frozen), (guild(9), None)], links)

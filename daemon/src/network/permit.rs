@@ -223,6 +223,7 @@ mod tests {
             mode: Mode::Active,
             state: LinkState::Active,
             actions: vec![Action::Ban],
+            begins_after: 0,
         }
     }
 

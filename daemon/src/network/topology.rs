@@ -4,7 +4,7 @@ use super::{Excepted, Exceptions, Protection};
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::value::{GuildId, HoldId, LinkId, UserId};
+use wayhaven_shared::value::{GuildId, HoldId, LinkId, PunishmentId, UserId};
 
 /// What a link authorises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,20 @@ pub struct LinkRow {
     pub state: LinkState,
     /// What may be delivered.
     pub actions: Vec<Action>,
+    /// What was decided up to this punishment, by its number, and never delivered along it is not begun unasked.
+    pub begins_after: u64,
+}
+
+impl LinkRow {
+    /// Whether it lets a measure through now.
+    pub fn is_open_for(&self, measure: Action) -> bool {
+        self.state == LinkState::Active && self.mode == Mode::Active && self.actions.contains(&measure)
+    }
+
+    /// Whether what was decided by this punishment is delivered along it unasked.
+    pub fn begins_with(&self, punishment: PunishmentId) -> bool {
+        punishment.get() > self.begins_after
+    }
 }
 
 /// What a frozen main still sends.

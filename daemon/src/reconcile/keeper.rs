@@ -5,7 +5,8 @@ use super::{Cursor, Resolve, begin, work};
 use crate::daemon::Daemon;
 use crate::discord::directory::Presence;
 use crate::jobs;
-use crate::store::{Change, Store};
+use crate::store::{Change, View};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,10 +26,8 @@ const STORE_WAIT: Duration = Duration::from_secs(5);
 /// How long a guild whose comparison could not be done is left alone.
 const AFTER_FAILURE: Duration = Duration::from_secs(3_600);
 
-/// Something says that the guild may differ from what its mains have decided: it is compared soon.
-pub async fn soon(store: &Store, guild: GuildId) {
-    store.write_later("a comparison that is due", move |change| Ok(change.reconcile_soon(guild)?)).await;
-}
+/// How much later than now a comparison has to have been before the clock counts as set back, in milliseconds.
+const CLOCK_SET_BACK: i64 = 3_600_000;
 
 /// Begins what is due until the daemon stops.
 pub async fn keep(daemon: Arc<Daemon>) {
@@ -60,23 +59,38 @@ async fn go_on(daemon: &Arc<Daemon>) {
     }
 }
 
-/// Whose comparison failed of late.
+/// Whose comparison failed of late, and what the bot was allowed to do there then.
 #[derive(Default)]
-struct Patience(std::collections::HashMap<GuildId, Instant>);
+struct Patience(HashMap<GuildId, (Instant, Option<u64>)>);
 
 impl Patience {
-    fn has(&mut self, guild: GuildId) -> bool {
-        self.0.retain(|_, since| since.elapsed() < AFTER_FAILURE);
-        self.0.contains_key(&guild)
+    fn note(&mut self, daemon: &Daemon, guild: GuildId) {
+        self.0.insert(guild, (Instant::now(), daemon.directory().my_permissions(guild)));
+    }
+
+    /// Whether the guild is left alone for now. Where the bot may do something else than then it is worth a try at once.
+    fn has(&mut self, daemon: &Daemon, guild: GuildId) -> bool {
+        let lasts = |(since, allowed): &(Instant, Option<u64>)| {
+            since.elapsed() < AFTER_FAILURE && *allowed == daemon.directory().my_permissions(guild)
+        };
+        let has = self.0.get(&guild).is_some_and(lasts);
+        if !has {
+            self.0.remove(&guild);
+        }
+        has
     }
 }
 
 async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Fault> {
-    let jobs = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
-    let mut by_itself = false;
+    let mut jobs = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
+    // Oldest first: of several backfills of a guild one goes on at a time, since they would read the same lists.
+    jobs.reverse();
+    let (mut by_itself, mut filled) = (false, HashSet::new());
     for job in jobs {
-        by_itself |= job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF;
-        if !daemon.jobs().has(job.id) {
+        // What waits, perhaps for days, holds up no other guild.
+        by_itself |= job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF && job.note.is_none();
+        let waits_its_turn = job.kind == JobKind::Backfill && !filled.insert(job.guild_id);
+        if !waits_its_turn && !daemon.jobs().has(job.id) {
             take_up(daemon, job).await?;
         }
     }
@@ -86,12 +100,12 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     if let Some(guild) = due(daemon, patience).await? {
         let cursor = Cursor::new(Resolve::ByItself, None);
         match begin(daemon, guild, BY_ITSELF.to_owned(), cursor).await {
-            Ok(job) if job.state == JobState::Failed => drop(patience.0.insert(guild, Instant::now())),
-            // One that somebody asked for goes on there.
+            Ok(job) if job.state == JobState::Failed => patience.note(daemon, guild),
             Ok(_) => {}
+            // One that somebody asked for goes on there.
             Err(fault) => {
                 tracing::debug!(%guild, "not compared now: {fault}");
-                patience.0.insert(guild, Instant::now());
+                patience.note(daemon, guild);
             }
         }
     }
@@ -106,7 +120,7 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
     if !matches!(job.kind, JobKind::Reconcile | JobKind::Backfill) {
         return Ok(());
     }
-    let (id, guild) = (job.id, job.guild_id);
+    let (id, guild, kind) = (job.id, job.guild_id, job.kind);
     let over = |state: JobState, why: &'static str| {
         let note = Untrusted::clipped(why);
         daemon.store().write(move |change| Ok(change.end_job(id, state, Some(&note), None).map(drop)?))
@@ -121,15 +135,21 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
     if daemon.directory().presence(guild) != Some(Presence::Here) {
         return Ok(());
     }
-    let cursor = daemon.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
-    drop(jobs::go_on(daemon, id, cursor, move |running, cursor| work(running, guild, cursor)));
+    // It may have come to its end since it was seen.
+    let read = move |view: &View<'_>| Ok((view.job(id)?, view.job_cursor(id)?));
+    let (Some(_), cursor) =
+        daemon.store().read(read).await.map(|(job, cursor)| (job.filter(Job::is_running), cursor))?
+    else {
+        return Ok(());
+    };
+    drop(jobs::go_on(daemon, id, cursor, move |running, cursor| work(running, kind, guild, cursor)));
     Ok(())
 }
 
 /// The guild that is to be compared next by itself, if one is due.
 async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<GuildId>, Fault> {
     let topology = daemon.store().topology();
-    let mut known: std::collections::HashMap<GuildId, (Timestamp, bool)> = daemon
+    let mut known: HashMap<GuildId, (Timestamp, bool)> = daemon
         .store()
         .read(|view| Ok(view.reconciled()?))
         .await?
@@ -146,8 +166,12 @@ async fn due(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<Option<Gui
             continue;
         };
         let late = now.millis().saturating_sub(at.millis()).saturating_sub(every);
-        let is_due = soon || late >= 0;
-        if !is_due || patience.has(guild) || daemon.directory().presence(guild) != Some(Presence::Here) {
+        // A clock that was set back does not put it off.
+        let is_due = soon || late >= 0 || at.millis().saturating_sub(now.millis()) > CLOCK_SET_BACK;
+        if !is_due
+            || patience.has(daemon, guild)
+            || daemon.directory().presence(guild) != Some(Presence::Here)
+        {
             continue;
         }
         next = next.max(Some((soon, late, guild)));

@@ -1,15 +1,23 @@
 //! Pages of a guild's lists, from Discord, however long they take.
 
+use crate::discord::directory::Presence;
 use crate::discord::rest::{ListedMember, Outcome, RestError, TOO_MANY_BAN_LISTS};
 use crate::jobs::{Running, Stop};
 use crate::sync::backoff;
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
-use wayhaven_shared::Fault;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::{Fault, FaultKind};
 
 /// How long a ban list is left alone after Discord has said that it was read too often: it counts for hours (FACTS A9).
 const LIST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How long at most before it is looked again at what is waited for.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// How often in a row Discord may fail before the job gives up: with the waits between them about an hour.
 const TRIES: u32 = 20;
@@ -22,16 +30,24 @@ pub(super) async fn members(
     running: &mut Running,
     guild: GuildId,
     after: Option<UserId>,
+    waits: bool,
 ) -> Result<Option<Vec<ListedMember>>, Stop> {
     let rest = running.daemon.rest().clone();
+    reach(running, guild, waits).await?;
     match patiently(running, "its members", || rest.members_after(guild, after)).await {
-        Ok(page) => Ok(Some(page)),
+        Ok(mut page) => {
+            // Discord's order is not ours to rely on, and a page that does not go on would be asked for without an end.
+            page.retain(|member| Some(member.user) > after);
+            page.sort_by_key(|member| member.user);
+            page.dedup_by_key(|member| member.user);
+            Ok(Some(page))
+        }
         Err(Ended::Refused(_)) => Ok(None),
         Err(Ended::Stop(stop)) => Err(stop),
     }
 }
 
-/// A page of bans.
+/// A page of bans. Where it `waits`, what the bot lacks for it is waited for.
 ///
 /// # Errors
 /// [`Stop`].
@@ -39,18 +55,109 @@ pub(super) async fn bans(
     running: &mut Running,
     guild: GuildId,
     after: Option<UserId>,
+    waits: bool,
 ) -> Result<Vec<UserId>, Stop> {
     let rest = running.daemon.rest().clone();
-    match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
-        Ok(page) => Ok(page),
-        Err(Ended::Refused(error)) => {
-            let fault = Fault::new(
-                wayhaven_shared::FaultKind::Unavailable,
-                format!("Discord does not give the ban list of guild {guild}: {}", error.reason()),
-            );
-            Err(Stop::Failed(fault.hint(format!("setup doctor {guild} tells what the bot lacks there"))))
+    loop {
+        reach(running, guild, waits).await?;
+        // A refusal that is foreseen is not asked for: Discord counts them (FACTS C1).
+        if running.daemon.directory().may(guild, Action::Ban) != Some(false) || !waits {
+            match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
+                Ok(mut page) => {
+                    page.retain(|user| Some(*user) > after);
+                    page.sort_unstable();
+                    page.dedup();
+                    running.go_on().await;
+                    return Ok(page);
+                }
+                Err(Ended::Refused(error)) if !waits => {
+                    let reason = error.reason();
+                    let words = format!("Discord does not give the ban list of guild {guild}: {reason}");
+                    let hint = format!("setup doctor {guild} tells what the bot lacks there");
+                    return Err(Stop::Failed(Fault::new(FaultKind::Unavailable, words).hint(hint)));
+                }
+                Err(Ended::Refused(_)) => {}
+                Err(Ended::Stop(stop)) => return Err(stop),
+            }
         }
-        Err(Ended::Stop(stop)) => Err(stop),
+        mended(running, guild).await?;
+    }
+}
+
+/// Waits until the bot may do something else in the guild than now, or it is worth another try even so.
+async fn mended(running: &mut Running, guild: GuildId) -> Result<(), Stop> {
+    let mut news = News::of(running);
+    let before = running.daemon.directory().my_permissions(guild);
+    let note = format!("Discord does not give its ban list: setup doctor {guild} tells what the bot lacks");
+    running.wait_for(note).await;
+    let since = Instant::now();
+    while running.daemon.directory().my_permissions(guild) == before && since.elapsed() < LIST_WAIT {
+        refuse_former(running, guild)?;
+        news.wait(running, LOOK).await?;
+    }
+    Ok(())
+}
+
+/// What waits may wait in vain: its link is closed meanwhile.
+fn refuse_former(running: &Running, guild: GuildId) -> Result<(), Stop> {
+    match running.daemon.store().topology().is_child(guild) {
+        true => Ok(()),
+        false => Err(Stop::Over("the guild is no child any more".to_owned())),
+    }
+}
+
+/// What may change what is waited for: what the bot may do somewhere, and the network.
+struct News {
+    touched: watch::Receiver<HashSet<GuildId>>,
+    sequence: watch::Receiver<u64>,
+}
+
+impl News {
+    /// From now on.
+    fn of(running: &Running) -> Self {
+        let (directory, store) = (running.daemon.directory(), running.daemon.store());
+        Self { touched: directory.touched(), sequence: store.sequence() }
+    }
+
+    /// Waits for some, or so long.
+    async fn wait(&mut self, running: &Running, at_most: Duration) -> Result<(), Stop> {
+        let change = async {
+            tokio::select! {
+                _ = self.touched.changed() => {}
+                _ = self.sequence.changed() => {}
+                () = tokio::time::sleep(at_most) => {}
+            }
+        };
+        running.unless_cancelled(change).await
+    }
+}
+
+/// Waits for the end of an outage of the guild, and where it `waits` also until the bot is in it.
+///
+/// # Errors
+/// [`Stop`].
+pub(super) async fn reach(running: &mut Running, guild: GuildId, waits: bool) -> Result<(), Stop> {
+    let (mut news, mut told) = (News::of(running), false);
+    loop {
+        let why = match running.daemon.directory().presence(guild) {
+            Some(Presence::Here) => {
+                if told {
+                    running.go_on().await;
+                }
+                return Ok(());
+            }
+            Some(Presence::Absent) if !waits => {
+                let fault = Fault::new(FaultKind::Unavailable, format!("the bot is not in guild {guild}"));
+                return Err(Stop::Failed(fault.hint(format!("setup doctor {guild} gives the invite link"))));
+            }
+            Some(Presence::Absent) => "the bot is not in the guild",
+            Some(Presence::Outage) => "Discord has an outage for the guild",
+            None => "Discord has not told of the guild yet",
+        };
+        refuse_former(running, guild)?;
+        running.wait_for(why.to_owned()).await;
+        told = true;
+        news.wait(running, LOOK).await?;
     }
 }
 

@@ -1,5 +1,10 @@
 //! Comparisons: what is found, what is done about it, and what is left alone.
 
+mod backfill;
+mod budget;
+mod faults;
+mod joins;
+
 use crate::store::{Change, NewPunishment};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{TestDaemon, asked, guild, sandbox, user};
@@ -8,7 +13,7 @@ use wayhaven_shared::operations::job::{Job, JobResult, JobState};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::reconcile::{Difference, Reconciled, SyncReconcile};
 use wayhaven_shared::operations::setup::{Mode, SecurityLevel};
-use wayhaven_shared::value::PunishmentId;
+use wayhaven_shared::value::{JobId, PunishmentId};
 
 /// Asks the main to compare a child, and waits for what comes of it.
 async fn compare(test: &TestDaemon, main: u64, child: u64, apply: bool) -> Reconciled {
@@ -40,6 +45,35 @@ async fn decided(test: &TestDaemon, main: u64, users: &[u64]) -> Vec<PunishmentI
         users.into_iter().map(one).collect::<Result<Vec<_>, wayhaven_shared::Fault>>()
     };
     test.daemon.store().write(work).await.unwrap()
+}
+
+/// Waits until a job is over, and what it has begun is carried out.
+async fn until_over(test: &TestDaemon, id: JobId) -> Job {
+    test.until("the end of the job", move |view| !view.job(id).unwrap().unwrap().is_running()).await;
+    test.settled().await;
+    test.read(move |view| view.job(id).unwrap().unwrap()).await
+}
+
+/// Waits until a job says that it waits for something of which these are words.
+async fn until_waits(test: &TestDaemon, id: JobId, words: &'static str) -> Job {
+    test.until(words, move |view| {
+        let job = view.job(id).unwrap().unwrap();
+        job.note.is_some_and(|note| note.raw().contains(words))
+    })
+    .await;
+    test.read(move |view| view.job(id).unwrap().unwrap()).await
+}
+
+/// Has the guild compared without being asked, and waits for the end of it.
+async fn compared_by_itself(test: &TestDaemon, child: u64) {
+    let is_its_own = move |job: &Job| job.asked_by == "wayhaven" && job.state == JobState::Done;
+    let count = move |view: &crate::store::View<'_>| {
+        view.jobs(Some(guild(child)), false, 100).unwrap().iter().filter(|job| is_its_own(job)).count()
+    };
+    let before = test.read(count).await;
+    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    test.until("compared by itself", move |view| count(view) > before).await;
+    test.settled().await;
 }
 
 async fn unlinked(sandbox: &Sandbox) -> TestDaemon {

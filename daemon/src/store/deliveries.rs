@@ -17,7 +17,7 @@ mod settle;
 
 pub use again::{LONGEST_TIMEOUT, WHEN_THEY_JOIN};
 pub use anew::Stand;
-pub use desired::{DISCARDED, Footing, Stretch};
+pub use desired::{DISCARDED, Footing, Pace, Stretch, Traffic};
 pub use echo::Echo;
 pub use excepted::Stopped;
 pub use insert::First;

@@ -265,6 +265,21 @@ impl Change<'_> {
         self.note_again(delivery, false)
     }
 
+    /// Notes that a delivery that a freeze held is applied now: it comes behind what another main took back there
+    /// meanwhile, though it was stored before.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_released(&self, delivery: DeliveryId) -> Result<(), StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id
+                AND later.target_user = d.target_user AND later.measure = d.measure AND later.delivery_id > d.delivery_id
+              WHERE d.delivery_id = ?1 AND d.action = d.measure
+                AND later.action <> later.measure AND later.state = 'applied')";
+        let behind: bool =
+            self.connection().prepare_cached(sql)?.query_row([Sql(delivery)], |row| row.get(0))?;
+        if behind { self.note_handed_over(delivery) } else { Ok(()) }
+    }
+
     fn note_again(&self, delivery: DeliveryId, overridden: bool) -> Result<(), StoreError> {
         let sql = "INSERT INTO reapplications (delivery_id, at, overridden) VALUES (?1, ?2, ?3)";
         let values = params![Sql(delivery), self.now().millis(), overridden];

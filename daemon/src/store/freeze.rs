@@ -24,7 +24,10 @@ impl FreezeStep {
     /// Where the store fails.
     pub fn apply(self, change: &Change<'_>) -> Result<(), StoreError> {
         match self.to {
-            DeliveryState::Pending => change.reopen(self.delivery).map(drop),
+            DeliveryState::Pending => {
+                change.note_released(self.delivery)?;
+                change.reopen(self.delivery).map(drop)
+            }
             state => {
                 let reason = Some(Refusal::Frozen.to_string());
                 change

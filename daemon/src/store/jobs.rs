@@ -86,6 +86,18 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, job).optional()?)
     }
 
+    /// All jobs of that kind that go on in the guild, oldest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn running_jobs(&self, kind: JobKind, guild: GuildId) -> Result<Vec<Job>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 AND guild_id = ?2 ORDER BY id");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![kind.word(), Sql(guild)], job)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Where a job goes on.
     ///
     /// # Errors
@@ -175,7 +187,8 @@ impl Change<'_> {
         note: Option<&Untrusted>,
         result: Option<&JobResult>,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE jobs SET state = ?2, note = ?3, result = coalesce(?4, result), cursor = NULL, updated_at = ?5
+        let sql = "UPDATE jobs SET state = ?2, note = ?3, result = coalesce(?4, result), cursor = NULL, updated_at = ?5,
+                done = iif(?2 = 'done', coalesce(total, done), done)
              WHERE id = ?1 AND state = 'running'";
         let result = result.and_then(|result| serde_json::to_string(result).ok());
         let values = params![Sql(id), state.word(), note.map(Untrusted::raw), result, self.now().millis()];
@@ -193,14 +206,16 @@ impl Change<'_> {
         }
     }
 
-    /// Notes that a guild was compared with what its mains have decided.
+    /// Notes that a guild was compared with what its mains have decided. What was said of it after the comparison had begun,
+    /// at `since`, is not answered by it.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn note_reconciled(&self, guild: GuildId) -> Result<(), StoreError> {
+    pub fn note_reconciled(&self, guild: GuildId, since: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO reconciled (guild_id, at, due) VALUES (?1, ?2, 0)
-             ON CONFLICT (guild_id) DO UPDATE SET at = excluded.at, due = 0";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
+             ON CONFLICT (guild_id) DO UPDATE SET at = excluded.at, due = iif(due_at < ?3, 0, due)";
+        let values = params![Sql(guild), self.now().millis(), since.millis()];
+        self.connection().prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 
@@ -219,9 +234,9 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn reconcile_soon(&self, guild: GuildId) -> Result<(), StoreError> {
-        let sql = "INSERT INTO reconciled (guild_id, at, due) VALUES (?1, 0, 1)
-             ON CONFLICT (guild_id) DO UPDATE SET due = 1";
-        self.connection().prepare_cached(sql)?.execute([Sql(guild)])?;
+        let sql = "INSERT INTO reconciled (guild_id, at, due, due_at) VALUES (?1, 0, 1, ?2)
+             ON CONFLICT (guild_id) DO UPDATE SET due = 1, due_at = excluded.due_at";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ pub struct Terms {
 
 const COLUMNS: &str =
     "r.id, r.main_guild_id, r.child_guild_id, r.sync_mode, r.allowed_actions, r.state, r.updated_at,
-    r.accepted_at, g.name
+    r.accepted_at, r.begins_after, g.name
     FROM guild_relationships r JOIN guild_settings g ON g.guild_id = r.child_guild_id";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -72,6 +72,7 @@ impl View<'_> {
                     mode: link.mode,
                     state: LinkState::from_word(&link.state).ok_or_else(|| odd("state"))?,
                     actions: link.allowed_actions,
+                    begins_after: row.get::<_, i64>("begins_after")?.cast_unsigned(),
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
@@ -173,6 +174,18 @@ impl Change<'_> {
         let sql = "UPDATE guild_relationships SET undone = 1 WHERE id = ?1";
         self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         self.close_link(id, main, child)
+    }
+
+    /// Says whether what was decided so far is delivered along the link unasked, where it never was.
+    ///
+    /// # Errors
+    /// Where the store fails, or a guild of it is locked.
+    pub fn set_beginning(&self, id: LinkId, with_what_was: bool) -> Result<(), StoreError> {
+        let sql = "UPDATE guild_relationships
+               SET begins_after = iif(?2, 0, (SELECT coalesce(max(event_id), 0) FROM punishments)) WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), with_what_was])?;
+        self.topology_changed();
+        Ok(())
     }
 
     fn link_changed(&self, main: GuildId, child: GuildId) -> Result<Link, StoreError> {

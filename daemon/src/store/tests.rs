@@ -26,6 +26,12 @@ fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
 }
 
+/// A number of the store at `path` that is another whenever something was written to it.
+pub(crate) fn data_version(path: &Path) -> impl Fn() -> i64 + use<> {
+    let connection = Connection::open(path).unwrap();
+    move || connection.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap()
+}
+
 /// Lays an empty store of this schema at `path` where there is none: the file that the migrations leave on a new one,
 /// made by them once per process. Hundreds of daemons begin on one, and making it takes longer than all else of a start.
 pub(crate) fn lay(path: &Path) {

@@ -4,10 +4,9 @@
 
 use super::overrides;
 use crate::network::{LinkRow, LinkState, Topology, authorise_for};
-use crate::store::{Change, Footing, StoreError, View};
+use crate::store::{Change, Footing, Pace, StoreError, View};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::Difference;
-use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
 
 /// The measures that last, and so are compared.
@@ -26,6 +25,8 @@ pub struct Wanted {
     pub main: GuildId,
     /// The decision.
     pub punishment: PunishmentId,
+    /// Whether somebody has asked for all that is missing, also for what the link was opened without.
+    pub asked: bool,
 }
 
 /// Who took back what is not there any more.
@@ -42,10 +43,7 @@ pub enum TakenBack {
 /// Along which links a measure is wanted in a child: those that would let it through.
 pub fn open_links(topology: &Topology, child: GuildId, measure: Action) -> Vec<LinkRow> {
     let links = topology.mains().filter_map(|main| topology.link(main, child));
-    let lets = |link: &&LinkRow| {
-        link.state == LinkState::Active && link.mode == Mode::Active && link.actions.contains(&measure)
-    };
-    links.filter(lets).cloned().collect()
+    links.filter(|link| link.is_open_for(measure)).cloned().collect()
 }
 
 /// How it stands by our own rows and by what Discord says: whether it is `there`, where that is known. What is gone is
@@ -59,7 +57,7 @@ pub fn compare(
     wanted: &Wanted,
     there: Option<bool>,
 ) -> Result<Difference, StoreError> {
-    let Wanted { guild, user, measure, main, punishment } = *wanted;
+    let Wanted { guild, user, measure, main, punishment, .. } = *wanted;
     let footing = view.footing(punishment, guild, measure)?;
     let refused = authorise_for(topology, main, guild, measure, user).err();
     Ok(match footing {
@@ -69,13 +67,20 @@ pub fn compare(
         Footing::Refused => Difference::Failed,
         Footing::Applied(..) if there == Some(false) => Difference::Gone,
         Footing::Applied(..) => Difference::InOrder,
+        // The link was opened without what had been decided before.
+        Footing::None | Footing::Stopped(_)
+            if !wanted.asked
+                && topology.link(main, guild).is_some_and(|link| !link.begins_with(punishment)) =>
+        {
+            Difference::LeftOut
+        }
         Footing::None if there == Some(true) => Difference::Found,
         Footing::None | Footing::Stopped(_) => Difference::Missing,
     })
 }
 
 /// Does what is to be done about a difference, inside the transaction that finds it. Returns the difference as it was found
-/// now, and the delivery that was begun for it. `trickle` says that nobody waits for it.
+/// now, and the delivery that was begun for it.
 ///
 /// # Errors
 /// Where the store fails.
@@ -84,9 +89,9 @@ pub fn bring_about(
     wanted: &Wanted,
     there: Option<bool>,
     taken_back: TakenBack,
-    trickle: bool,
+    pace: Pace,
 ) -> Result<(Difference, Option<DeliveryId>), StoreError> {
-    let Wanted { guild, user, measure, main, punishment } = *wanted;
+    let Wanted { guild, user, measure, main, punishment, .. } = *wanted;
     let topology = change.topology_here()?;
     let Some(link) = topology.link(main, guild).filter(|link| link.state == LinkState::Active) else {
         return Ok((Difference::LeftOut, None));
@@ -105,7 +110,7 @@ pub fn bring_about(
     Ok(match (difference, footing) {
         (Difference::Missing, Footing::None) => {
             let Some(decision) = change.punishment(punishment)? else { return Ok((difference, None)) };
-            let id = change.deliver_late(&decision, guild, link.id, (state, reason), trickle)?;
+            let id = change.deliver_late(&decision, guild, link.id, (state, reason), pace)?;
             (difference, Some(id))
         }
         (Difference::Found, _) => {
@@ -117,7 +122,7 @@ pub fn bring_about(
         (Difference::Missing, Footing::Stopped(id)) => {
             // It comes behind what took it back along its link.
             change.note_handed_over(id)?;
-            change.set_trickle(id, trickle)?;
+            change.set_pace(id, pace)?;
             change.apply_again(id, state, reason)?;
             (difference, Some(id))
         }
@@ -129,7 +134,7 @@ pub fn bring_about(
             (TakenBack::Unknown, _) => (Difference::Unclear, None),
             _ => {
                 change.note_handed_over(id)?;
-                change.set_trickle(id, trickle)?;
+                change.set_pace(id, pace)?;
                 change.apply_again(id, state, reason)?;
                 (difference, Some(id))
             }
@@ -156,11 +161,11 @@ pub fn bring_all_about(
             let Some(punishment) = change.decided_for(link.main, measure, user, change.now())? else {
                 continue;
             };
-            let wanted = Wanted { guild, user, measure, main: link.main, punishment };
-            let (_, id) = bring_about(change, &wanted, None, TakenBack::Unknown, false)?;
+            let wanted = Wanted { guild, user, measure, main: link.main, punishment, asked: false };
+            let (_, id) = bring_about(change, &wanted, None, TakenBack::Unknown, Pace::Live)?;
             begun.extend(id);
             if let (None, Footing::Open(open)) = (id, change.footing(punishment, guild, measure)?) {
-                change.set_trickle(open, false)?;
+                change.set_pace(open, Pace::Live)?;
                 begun.push(open);
             }
         }

@@ -72,6 +72,7 @@ mod tests {
                 mode: if monitor { Mode::Monitor } else { Mode::Active },
                 state: [LinkState::Proposed, LinkState::Active, LinkState::Closing][state],
                 actions: if ban { vec![Action::Ban] } else { Vec::new() },
+                begins_after: 0,
             }
         }
     }

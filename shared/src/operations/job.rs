@@ -176,7 +176,8 @@ impl Job {
         self.state == JobState::Running
     }
 
-    fn come(&self) -> String {
+    /// How far it has come, in words.
+    pub fn come(&self) -> String {
         match self.total {
             Some(total) => format!("{} of {total}", self.done),
             None => self.done.to_string(),

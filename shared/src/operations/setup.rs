@@ -17,4 +17,6 @@ pub use guild::{
     GuildDesignated, LockChanged, SecurityChanged, SecurityLevel, SetupLock, SetupMainGuild,
     SetupSecurityLevel, SetupUnlock, SetupUnsetMain,
 };
-pub use link::{Link, LinkChanged, LinkUndo, Mode, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild};
+pub use link::{
+    Backfill, Link, LinkChanged, LinkUndo, Mode, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild,
+};

@@ -221,7 +221,7 @@ pub async fn ask<O: Operation>(client: &Client, guild: GuildId, operation: O) ->
 /// # Errors
 /// The daemon's fault.
 pub async fn link(client: &Client, main: GuildId, child: GuildId, mode: Mode) -> Result<LinkChanged, Fault> {
-    ask(client, main, SetupAddChild { child, mode: Some(mode), actions: None }).await
+    ask(client, main, SetupAddChild { child, mode: Some(mode), actions: None, no_backfill: false }).await
 }
 
 /// What a program left behind.

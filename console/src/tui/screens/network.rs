@@ -66,6 +66,11 @@ fn locked(child: &Child) -> &'static str {
     if child.locked { "  locked" } else { "" }
 }
 
+/// Why deliveries are blocked there, or else what goes on there in the background.
+fn background(child: &Child) -> String {
+    child.reason.clone().or_else(|| Some(child.job_words()?.line())).unwrap_or_default()
+}
+
 fn row(child: &Child, why: usize, canvas: Canvas) -> crate::render::layout::Line {
     let (word, tone) = child.health();
     let signs = canvas.signs;
@@ -79,7 +84,7 @@ fn row(child: &Child, why: usize, canvas: Canvas) -> crate::render::layout::Line
     let mut left = canvas.width.saturating_sub(21);
     if canvas.width >= 60 {
         line.push(span(signs.fit(&format!("open {}", child.deliveries.open()), 10), Ink::Label));
-        line.push(span(signs.fit(child.reason.as_deref().unwrap_or(""), why), Ink::Toned(Tone::Plain)));
+        line.push(span(signs.fit(&background(child), why), Ink::Toned(Tone::Plain)));
         line.push(span("  ", Ink::Toned(Tone::Plain)));
         left = left.saturating_sub(12 + why);
     }
@@ -156,6 +161,10 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
                 .field("Mode", child.link.mode.word())
                 .field("Actions", child.link.actions())
                 .field("Deliveries", child.deliveries.words());
+            let report = match child.job_words() {
+                Some(words) => report.field("Job", Cell::from(Some(&words))),
+                None => report,
+            };
             Some(match &child.reason {
                 Some(reason) => report.field("Why", reason.clone()),
                 None => report,

@@ -33,12 +33,12 @@ fn proposal(view: &View<'_>, main: GuildId, child: GuildId) -> Result<Link, Faul
 
 impl Handle for SetupAccept {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
-        let (main, child) = (self.main, cx.guild()?);
+        let (main, child, backfill) = (self.main, cx.guild()?, !self.no_backfill);
         check_presence(cx, child)?;
         let plan = move |view: &View<'_>| {
             let before = proposal(view, main, child)?;
             let after = After::Put(LinkState::Active, terms(&before));
-            Ok(Plan { before: Some(before), after })
+            Ok(Plan { before: Some(before), after, backfill })
         };
         change_link(cx, main, child, plan).await
     }
@@ -49,7 +49,7 @@ impl Handle for SetupDecline {
         let (main, child) = (self.main, cx.guild()?);
         let plan = move |view: &View<'_>| {
             let before = Some(proposal(view, main, child)?);
-            Ok(Plan { before, after: After::Closed })
+            Ok(Plan { before, after: After::Closed, backfill: true })
         };
         change_link(cx, main, child, plan).await
     }
@@ -66,7 +66,7 @@ impl Handle for SetupLeave {
                     .hint(format!("setup decline {main} declines it")));
             }
             let after = After::ended(&before, keep, undo)?;
-            Ok(Plan { before: Some(before), after })
+            Ok(Plan { before: Some(before), after, backfill: true })
         };
         change_link(cx, main, child, plan).await
     }

@@ -6,7 +6,9 @@ use crate::invocation::Context;
 use crate::network::Freeze;
 use crate::store::Unfinished;
 use std::collections::HashSet;
+use std::sync::Arc;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::{Job, JobKind};
 use wayhaven_shared::operations::setup::{Child, Dashboard, Link, Network, SecurityLevel, SetupDashboard};
 use wayhaven_shared::value::GuildId;
 
@@ -26,11 +28,13 @@ impl Handle for SetupDashboard {
             .daemon
             .store()
             .read(move |view| {
+                let jobs = Arc::new(view.jobs(None, true, u16::MAX)?);
                 let of_main = |main: GuildId| {
                     let (links, open) = (view.links_of(main)?, view.unfinished_by_guild(Some(main))?);
                     // A child is told of its own deliveries only.
                     let holds = if only.is_none() { view.open_hold_count(main)? } else { 0 };
-                    Ok(OfMain { main, links, open, level: view.security_level(main)?, holds })
+                    let (level, jobs) = (view.security_level(main)?, jobs.clone());
+                    Ok(OfMain { main, links, open, level, holds, jobs })
                 };
                 let read = mains.into_iter().map(of_main).collect::<Result<Vec<_>, Fault>>()?;
                 Ok((read, view.locked_guilds()?, view.open_alerts(scope)?))
@@ -52,10 +56,25 @@ struct OfMain {
     open: Vec<Unfinished>,
     level: SecurityLevel,
     holds: u64,
+    /// Every job that goes on, newest first.
+    jobs: Arc<Vec<Job>>,
+}
+
+impl OfMain {
+    /// What goes on in a child along this main's link: a backfill before a comparison, the one that is at work first.
+    fn job(&self, child: GuildId) -> Option<Box<Job>> {
+        let of_it = |job: &&Job| {
+            job.guild_id == child && job.main_guild_id.is_none_or(|main| main == self.main) && !job.dry_run
+        };
+        let found = self.jobs.iter().filter(of_it).min_by_key(|job| (job.kind != JobKind::Backfill, job.id));
+        found.map(|job| Box::new(job.clone()))
+    }
 }
 
 fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSet<GuildId>) -> Network {
-    let OfMain { main, links, open, level, holds } = of_main;
+    let links = of_main.links.clone();
+    let OfMain { main, open, level, holds, .. } = &of_main;
+    let (main, level, holds) = (*main, *level, *holds);
     let directory = cx.daemon.directory();
     let presence = |guild| directory.presence(guild).map_or("unknown", Presence::word).to_owned();
     let child = |link: Link| {
@@ -64,11 +83,20 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSe
         if cx.is_member() && only.is_none() && !link.is_agreed() {
             let link = Link { child_name: None, ..link };
             let presence = "unknown".to_owned();
-            return Child { link, presence, deliveries: Default::default(), reason: None, locked: false };
+            return Child {
+                link,
+                presence,
+                deliveries: Default::default(),
+                reason: None,
+                locked: false,
+                job: None,
+            };
         }
         let open = open.iter().find(|open| open.guild == guild).cloned();
         let (deliveries, reason) = open.map(|open| (open.deliveries, open.reason)).unwrap_or_default();
-        Child { presence: presence(guild), link, deliveries, reason, locked: locked.contains(&guild) }
+        let (presence, locked) = (presence(guild), locked.contains(&guild));
+        let job = of_main.job(guild).filter(|_| link.is_agreed());
+        Child { presence, link, deliveries, reason, locked, job }
     };
     let wanted = |link: &Link| only.is_none_or(|only| only == link.child_guild_id);
     let mut children: Vec<Child> = links.into_iter().filter(wanted).map(child).collect();

@@ -5,10 +5,11 @@ use crate::discord::directory::Presence;
 use crate::handlers::Handle;
 use crate::invocation::{Actor, Context};
 use crate::network::LinkState;
-use crate::store::{Terms, View};
+use crate::reconcile::backfill::Opening;
+use crate::store::{Change, Terms, View};
 use wayhaven_shared::operations::setup::{
-    AllowedActions, Check, CheckResult, Link, LinkChanged, LinkUndo, SetupActions, SetupAddChild, SetupMode,
-    SetupRemoveChild,
+    AllowedActions, Backfill, Check, CheckResult, Link, LinkChanged, LinkUndo, SetupActions, SetupAddChild,
+    SetupMode, SetupRemoveChild,
 };
 use wayhaven_shared::value::{GuildId, Timestamp};
 use wayhaven_shared::{Authority, Fault};
@@ -19,6 +20,8 @@ pub(super) struct Plan {
     pub(super) before: Option<Link>,
     /// As it is to be.
     pub(super) after: After,
+    /// Whether what was decided before is delivered, where the link is opened for something.
+    pub(super) backfill: bool,
 }
 
 /// How a link is to be.
@@ -70,6 +73,32 @@ impl Plan {
     fn kept(&self, view: &View<'_>, now: Timestamp) -> Result<Option<LinkUndo>, Fault> {
         let closed = self.before.as_ref().filter(|_| matches!(self.after, After::Closed));
         Ok(closed.filter(|link| link.is_agreed()).map(|link| view.link_undo(link, now)).transpose()?)
+    }
+
+    /// What the link is opened for, where it is for something.
+    fn opening(&self, main: GuildId, child: GuildId) -> Option<Opening> {
+        let After::Put(state, terms) = &self.after else { return None };
+        Opening::of((main, child), self.before.as_ref(), *state, terms)
+    }
+
+    /// What is delivered of what was decided before.
+    fn counted(&self, view: &View<'_>, now: Timestamp, opening: &Opening) -> Result<Backfill, Fault> {
+        let (to_deliver, to_lift) = (opening.to_deliver(view, now)?, opening.to_lift(view)?);
+        Ok(Backfill { job: None, to_deliver, to_lift, left_out: !self.backfill })
+    }
+
+    /// Begins that, in the transaction that opens the link.
+    fn begin(
+        &self,
+        change: &Change<'_>,
+        link: &Link,
+        opening: &Opening,
+        asked_by: &str,
+    ) -> Result<Backfill, Fault> {
+        let counted = self.counted(change, change.now(), opening)?;
+        change.set_beginning(link.id, self.backfill)?;
+        let job = if self.backfill { opening.begin(change, asked_by)? } else { None };
+        Ok(Backfill { job, ..counted })
     }
 
     /// Whether what is open along the link ends.
@@ -127,14 +156,17 @@ pub(super) async fn change_link(
 ) -> Result<LinkChanged, Fault> {
     let store = cx.daemon.store();
     let now = cx.daemon.clock().now();
-    let (plan, link, stopped, undo, kept) = if cx.invocation.dry_run {
+    let asked_by = cx.invocation.actor.audit_name();
+    let (plan, link, stopped, undo, kept, backfill) = if cx.invocation.dry_run {
         let planned = move |view: &View<'_>| {
             let plan = plan(view)?;
             let stops = plan.before.as_ref().filter(|link| plan.stops(link));
             let stopped = stops.map_or(Ok(0), |link| view.open_along(link.id))?;
             let link = plan.before.clone();
             let (undo, kept) = (plan.undo(view, now)?, plan.kept(view, now)?);
-            Ok((plan, link, stopped, undo, kept))
+            let opening = plan.opening(main, child);
+            let backfill = opening.map(|opening| plan.counted(view, now, &opening)).transpose()?;
+            Ok((plan, link, stopped, undo, kept, backfill))
         };
         store.read(planned).await?
     } else {
@@ -155,8 +187,11 @@ pub(super) async fn change_link(
                 }
                 (After::Closed | After::Closing, None) => (None, 0),
             };
+            let opened = link.as_ref().zip(plan.opening(main, child));
+            let begin = |(link, opening): (&Link, Opening)| plan.begin(change, link, &opening, &asked_by);
+            let backfill = opened.map(begin).transpose()?;
             // What is kept is counted for who decides. Counting it here would hold the writer for nothing.
-            Ok((plan, link, stopped, undo, None))
+            Ok((plan, link, stopped, undo, None, backfill))
         });
         done.await?
     };
@@ -178,6 +213,7 @@ pub(super) async fn change_link(
         stopped,
         undo,
         kept,
+        backfill,
         changes: plan.changes(),
         findings,
     })
@@ -208,7 +244,7 @@ fn refuse_closing(link: &Link) -> Result<(), Fault> {
 impl Handle for SetupAddChild {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
         let main = main_guild(cx).await?;
-        let Self { child, mode, actions } = self;
+        let Self { child, mode, actions, no_backfill } = self;
         if child == main {
             return Err(Fault::usage("a guild is no child of itself: GUILD-ID names the child"));
         }
@@ -231,7 +267,7 @@ impl Handle for SetupAddChild {
                 actions: actions.clone().or(was_actions).unwrap_or_else(AllowedActions::all),
             };
             let state = if agreed || for_both { LinkState::Active } else { LinkState::Proposed };
-            Ok(Plan { before, after: After::Put(state, terms) })
+            Ok(Plan { before, after: After::Put(state, terms), backfill: !no_backfill })
         };
         change_link(cx, main, child, plan).await
     }
@@ -282,7 +318,7 @@ impl Handle for SetupRemoveChild {
         let plan = move |view: &View<'_>| {
             let before = link_of_main(&caller, view, main, child)?;
             let after = After::ended(&before, keep, undo)?;
-            Ok(Plan { before: Some(before), after })
+            Ok(Plan { before: Some(before), after, backfill: true })
         };
         change_link(cx, main, child, plan).await
     }
@@ -290,15 +326,15 @@ impl Handle for SetupRemoveChild {
 
 impl Handle for SetupMode {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
-        let Self { child, mode } = self;
-        change_terms(cx, child, move |terms| terms.mode = mode).await
+        let Self { child, mode, no_backfill } = self;
+        change_terms(cx, child, !no_backfill, move |terms| terms.mode = mode).await
     }
 }
 
 impl Handle for SetupActions {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
-        let Self { child, actions } = self;
-        change_terms(cx, child, move |terms| terms.actions.clone_from(&actions)).await
+        let Self { child, actions, no_backfill } = self;
+        change_terms(cx, child, !no_backfill, move |terms| terms.actions.clone_from(&actions)).await
     }
 }
 
@@ -306,6 +342,7 @@ impl Handle for SetupActions {
 async fn change_terms(
     cx: &Context,
     child: GuildId,
+    backfill: bool,
     change: impl Fn(&mut Terms) + Send + 'static,
 ) -> Result<LinkChanged, Fault> {
     let main = main_guild(cx).await?;
@@ -316,7 +353,7 @@ async fn change_terms(
         let mut terms = terms(&before);
         change(&mut terms);
         let state = if before.is_agreed() { LinkState::Active } else { LinkState::Proposed };
-        Ok(Plan { before: Some(before), after: After::Put(state, terms) })
+        Ok(Plan { before: Some(before), after: After::Put(state, terms), backfill })
     };
     change_link(cx, main, child, plan).await
 }

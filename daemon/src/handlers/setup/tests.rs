@@ -53,11 +53,11 @@ async fn state(test: &TestDaemon, main: u64, child: u64) -> String {
 }
 
 fn add(child: u64) -> SetupAddChild {
-    SetupAddChild { child: guild(child), mode: None, actions: None }
+    SetupAddChild { child: guild(child), mode: None, actions: None, no_backfill: false }
 }
 
 fn accept(main: u64) -> SetupAccept {
-    SetupAccept { main: guild(main) }
+    SetupAccept { main: guild(main), no_backfill: false }
 }
 
 fn kind<T: std::fmt::Debug>(asked: Result<T, Fault>) -> FaultKind {

@@ -1,5 +1,6 @@
 //! What is decided and what was delivered, in the order of ban lists: what a comparison with Discord reads.
 
+use super::provenance::is_taken_back_along_its_link as taken_back_along_its_link;
 use super::{OPEN, STOPPED, Scope};
 use crate::network::Refusal;
 use crate::store::deliveries::WHEN_THEY_JOIN;
@@ -14,6 +15,9 @@ pub const DISCARDED: &str = "discarded";
 
 /// Why what was there already counts as delivered.
 const FOUND: &str = "there already when the guild was compared with what is decided";
+
+/// That a delivery waits for the guild's budget of bans of non-members.
+const DEFERRED: &str = "(state = 'pending' AND not_before IS NOT NULL AND not_before > :now)";
 
 /// A stretch of users by their ids, as a page of a list covers it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +50,36 @@ pub enum Footing {
     LeftOut,
     /// Discord has refused it for good.
     Refused,
+}
+
+/// How a delivery of an older decision leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Like any other: it concerns somebody who is there now.
+    Live,
+    /// Behind everything that people wait for.
+    Behind,
+    /// The same, and within what the guild takes of bans of non-members in a day.
+    Budgeted,
+}
+
+/// What is on its way to a guild, or waits, and how much of its day's budget is spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Deliveries that are on their way: neither held nor blocked, nor deferred.
+    pub moving: u64,
+    /// Bans of non-members that wait for hours, since Discord takes no more for now.
+    pub deferred: u64,
+    /// Those of either that nobody waits for: what backfills and comparisons have begun.
+    pub begun: u64,
+    /// Deliveries that are blocked since the given time.
+    pub blocked: u64,
+    /// Bans that count in the budget and are open.
+    pub waiting: u64,
+    /// Bans that count in the budget and were sent since the given time.
+    pub spent: u64,
+    /// When the budget has room again, counted from the oldest ban that fills it.
+    pub oldest: Option<Timestamp>,
 }
 
 impl View<'_> {
@@ -83,6 +117,33 @@ impl View<'_> {
                AND (expires_at IS NULL OR expires_at > ?3)";
         let values = params![Sql(main), measure.word(), now.millis()];
         let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// How many of a main's decisions that are to stand have no delivery in the child that is open or done.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn count_undelivered(
+        &self,
+        main: GuildId,
+        child: GuildId,
+        measure: Action,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT count(DISTINCT p.target_user) FROM punishments p
+              WHERE p.source_guild = ?1 AND p.measure = ?3 AND p.status = 'active' AND p.action = p.measure
+                AND (p.expires_at IS NULL OR p.expires_at > ?4)
+                AND NOT EXISTS (SELECT 1 FROM exceptions e
+                     WHERE e.guild_id = ?2 AND e.user_id = p.target_user AND e.measure = p.measure)
+                AND NOT EXISTS (SELECT 1 FROM deliveries d
+                     WHERE d.punishment_id = p.event_id AND d.guild_id = ?2 AND d.action = p.action
+                       AND (d.state IN {OPEN} OR (d.state = 'applied' AND NOT {})))",
+            taken_back_along_its_link()
+        );
+        let values = params![Sql(main), Sql(child), measure.word(), now.millis()];
+        let count: i64 = self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 
@@ -193,44 +254,61 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many deliveries of the guild are open, and not held: what is held moves when somebody says so.
+    /// What is on its way to the guild, what was blocked there since `blocked_since`, and what of the `budget` was spent since
+    /// `spent_since`.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn moving_in(&self, guild: GuildId) -> Result<u64, StoreError> {
-        let sql = format!(
-            "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND state IN {OPEN} AND state <> 'held'"
-        );
-        let count: i64 = self.connection.prepare_cached(&sql)?.query_row([Sql(guild)], |row| row.get(0))?;
-        Ok(count.cast_unsigned())
-    }
-
-    /// When each of the guild's latest `limit` bans that nobody waits for was settled, the oldest of them; nothing where there
-    /// were fewer since then.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn trickled_since(
+    pub fn traffic(
         &self,
         guild: GuildId,
-        since: Timestamp,
-        limit: u64,
-    ) -> Result<(u64, Option<Timestamp>), StoreError> {
+        now: Timestamp,
+        blocked_since: Timestamp,
+        (spent_since, budget): (Timestamp, u64),
+    ) -> Result<Traffic, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE state NOT IN ('held', 'blocked') AND NOT {DEFERRED}) AS moving,
+                    count(*) FILTER (WHERE {DEFERRED}) AS deferred,
+                    count(*) FILTER (WHERE trickle = 1 AND state NOT IN ('held', 'blocked')) AS begun,
+                    count(*) FILTER (WHERE state = 'blocked' AND updated_at >= :since) AS blocked,
+                    count(*) FILTER (WHERE budgeted = 1 AND state <> 'held') AS waiting
+               FROM deliveries WHERE guild_id = :guild AND state IN {OPEN}"
+        );
+        let values = named_params! {
+            ":guild": Sql(guild), ":now": now.millis(), ":since": blocked_since.millis()
+        };
+        let open = |row: &Row<'_>| {
+            let count = |name| row.get::<_, i64>(name).map(i64::cast_unsigned);
+            let (moving, deferred) = (count("moving")?, count("deferred")?);
+            Ok(Traffic {
+                moving,
+                deferred,
+                begun: count("begun")?,
+                blocked: count("blocked")?,
+                waiting: count("waiting")?,
+                ..Traffic::default()
+            })
+        };
+        let open = self.connection.prepare_cached(&sql)?.query_row(values, open)?;
         // Only what left a request has cost something.
-        let sql = "SELECT count(*) AS count, min(updated_at) AS oldest FROM (SELECT updated_at FROM deliveries
-             WHERE guild_id = ?1 AND trickle = 1 AND updated_at > ?2 AND attempts > 0 ORDER BY updated_at DESC LIMIT ?3)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = |row: &Row<'_>| {
+        let sql = format!(
+            "SELECT count(*) AS count, min(updated_at) AS oldest FROM (SELECT updated_at FROM deliveries
+              WHERE guild_id = ?1 AND budgeted = 1 AND updated_at > ?2 AND attempts > 0 AND state NOT IN {OPEN}
+              ORDER BY updated_at DESC LIMIT ?3)"
+        );
+        let limit = i64::try_from(budget).unwrap_or(i64::MAX);
+        let spent = |row: &Row<'_>| {
             let oldest: Option<i64> = row.get("oldest")?;
             Ok((row.get::<_, i64>("count")?.cast_unsigned(), oldest.map(Timestamp::from_millis)))
         };
-        let values = params![Sql(guild), since.millis(), limit];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, read)?)
+        let values = params![Sql(guild), spent_since.millis(), limit];
+        let (spent, oldest) = self.connection.prepare_cached(&sql)?.query_row(values, spent)?;
+        Ok(Traffic { spent, oldest, ..open })
     }
 }
 
 impl Change<'_> {
-    /// Begins a delivery of an older decision in a child; `trickle` where nobody waits for it.
+    /// Begins a delivery of an older decision in a child.
     ///
     /// # Errors
     /// Where the store fails, or wall 2 refuses it.
@@ -240,14 +318,14 @@ impl Change<'_> {
         guild: GuildId,
         link: LinkId,
         (state, reason): (DeliveryState, Option<&str>),
-        trickle: bool,
+        pace: Pace,
     ) -> Result<DeliveryId, StoreError> {
         let first = self.first_of_late(punishment, guild, Scope::Child(link), state, reason)?;
         let state = first.state;
         let ids = self.insert_deliveries(punishment, &[first])?;
         let id = ids.first().copied();
         let id = id.ok_or(StoreError::Row { table: "deliveries", what: "a row without id".into() })?;
-        self.set_trickle(id, trickle)?;
+        self.set_pace(id, pace)?;
         if state == DeliveryState::Pending {
             self.queue(id)?;
         }
@@ -271,13 +349,15 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Says whether nobody waits for a delivery.
+    /// Says how a delivery leaves.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn set_trickle(&self, id: DeliveryId, trickle: bool) -> Result<(), StoreError> {
-        let sql = "UPDATE deliveries SET trickle = ?2 WHERE delivery_id = ?1 AND trickle <> ?2";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(id), trickle])?;
+    pub fn set_pace(&self, id: DeliveryId, pace: Pace) -> Result<(), StoreError> {
+        let (trickle, budgeted) = (pace != Pace::Live, pace == Pace::Budgeted);
+        let sql = "UPDATE deliveries SET trickle = ?2, budgeted = ?3
+             WHERE delivery_id = ?1 AND (trickle <> ?2 OR budgeted <> ?3)";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), trickle, budgeted])?;
         Ok(())
     }
 }

@@ -63,6 +63,14 @@ impl From<RestError> for Stop {
     }
 }
 
+/// What the log does not tell the guild's lists do: a child is compared with what its mains have decided.
+fn compare_instead(change: &Change<'_>, guild: GuildId) -> Result<(), Fault> {
+    match change.topology_here()?.is_child(guild) {
+        true => Ok(change.reconcile_soon(guild)?),
+        false => Ok(()),
+    }
+}
+
 impl Reader {
     /// Works what the guild's log has behind the cursor.
     pub(super) async fn read(&self, guild: GuildId) -> Ended {
@@ -107,6 +115,7 @@ impl Reader {
                     "the audit log of guild {guild} was last read before what Discord still keeps of it (45 days)"
                 );
                 change.alert("gap_not_filled", Severity::High, Some(guild), None, &details)?;
+                compare_instead(change, guild)?;
             }
             Ok(change.audit_log_was_read(guild)?)
         });
@@ -164,7 +173,7 @@ impl Reader {
                 );
                 change.alert("gap_not_filled", Severity::Medium, Some(guild), None, &details)?;
             }
-            Ok(())
+            compare_instead(change, guild)
         });
         match told.await {
             Ok(()) => Ended::Unreadable,

@@ -7,6 +7,7 @@ use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::sync::{DeliveriesRetried, FreezeChanged};
 use wayhaven_shared::operations::{Reply, Request};
 
@@ -217,4 +218,35 @@ async fn the_dashboard_tells_of_a_freeze_and_so_does_a_retry_that_it_holds() {
     assert!(held.frozen && held.report().title.contains("freeze"), "{held:?}");
     freeze(&test, main, "sync resume", json!({})).await;
     assert_eq!(dashboard().await, (None, false));
+}
+
+#[tokio::test]
+async fn what_a_freeze_held_while_another_main_took_its_own_back_is_ours_to_take_back() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    let [other, child] = sandbox.children()[..] else { panic!("two children") };
+    let second = move |change: &crate::store::Change<'_>| {
+        let link = change.link(guild(main), guild(other))?;
+        change.close_link(link.map(|link| link.id).unwrap(), guild(main), guild(other))?;
+        change.make_main(guild(other))?;
+        change.activate_link(guild(other), guild(child), Mode::Active)?;
+        Ok(())
+    };
+    test.daemon.store().write(second).await.unwrap();
+    freeze(&test, main, "sync freeze", json!({})).await;
+    let held = test.ban(main, victim).await;
+    test.until_counted(held, DeliveryState::Held, 1).await;
+    test.ban(other, victim).await;
+    test.settled().await;
+    test.unban(other, victim).await;
+    test.settled().await;
+    assert!(!sandbox.is_banned(child, victim), "what is held was never there");
+
+    freeze(&test, main, "sync resume", json!({})).await;
+    test.until_counted(held, DeliveryState::Applied, 1).await;
+    assert!(sandbox.is_banned(child, victim));
+    let unban = test.unban(main, victim).await;
+    test.until_counted(unban, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim));
 }

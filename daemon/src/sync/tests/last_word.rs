@@ -110,7 +110,7 @@ async fn a_ban_that_waited_for_a_permission_is_not_sent_after_it_was_taken_back(
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Blocked, 1).await;
     // Nothing of the undo comes to the lane.
-    let mode = |mode| SetupMode { child: guild(child), mode };
+    let mode = |mode| SetupMode { child: guild(child), mode, no_backfill: false };
     asked(&test, main, mode(Mode::Monitor), false).await.unwrap();
     let undone = test.unban(main, victim).await;
     test.until_counted(undone, DeliveryState::Skipped, 1).await;

@@ -5,11 +5,18 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 /// Accept a main's proposal: its punishments reach this guild from now on
+///
+/// Bans, mutes and timeouts that stand in the main are delivered here too, those of members first; --dry-run counts them. With
+/// --no-backfill only what is decided from now on is delivered.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupAccept {
     /// The main that proposed it
     #[arg(value_name = "MAIN-ID")]
     pub main: GuildId,
+    /// Do not deliver what was decided before
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_backfill: bool,
 }
 
 /// Decline a main's proposal

@@ -2,6 +2,7 @@
 
 use super::{Link, SecurityLevel};
 use crate::operation::Reported;
+use crate::operations::job::Job;
 use crate::operations::punishment::DeliveryCounts;
 use crate::report::{Cell, Report, Table, Tone};
 use crate::value::{GuildId, Untrusted};
@@ -26,9 +27,30 @@ pub struct Child {
     /// Whether the child's links are locked.
     #[serde(default)]
     pub locked: bool,
+    /// The backfill or comparison that goes on there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Box<Job>>,
 }
 
 impl Child {
+    /// What goes on there in the background: how far it has come, and what it waits for.
+    pub fn job_words(&self) -> Option<Untrusted> {
+        let job = self.job.as_ref()?;
+        let so_far = format!("{} {}: {}", job.kind.word(), job.id, job.come());
+        Some(match &job.note {
+            Some(note) => Untrusted::clipped(&format!("{so_far}; {}", note.raw())),
+            None => Untrusted::clipped(&so_far),
+        })
+    }
+
+    /// Why deliveries are blocked there, or else what goes on there in the background.
+    pub fn why(&self) -> Cell {
+        match &self.reason {
+            Some(reason) => Cell::from(reason.clone()),
+            None => Cell::from(self.job_words().as_ref()),
+        }
+    }
+
     /// The link's state, while it is closing with how many are left to take back, and whether it is locked there.
     pub fn state_word(&self) -> String {
         let left = match self.link.state.as_str() {
@@ -138,7 +160,7 @@ impl Reported for Dashboard {
                     child.link.mode.word().into(),
                     Cell::toned(health, tone),
                     child.deliveries.open().to_string().into(),
-                    child.reason.clone().unwrap_or_else(|| "—".into()).into(),
+                    child.why(),
                     Cell::from(child.link.child_name.as_ref()),
                 ]);
             }

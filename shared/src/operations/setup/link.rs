@@ -6,14 +6,16 @@ use crate::operation::Reported;
 use crate::operations::punishment::Action;
 use crate::operations::reversal::{Counted, words};
 use crate::report::{Cell, Report, Table, Text, Tone};
-use crate::value::{GuildId, LinkId, Timestamp, Untrusted};
+use crate::value::{GuildId, JobId, LinkId, Timestamp, Untrusted};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Link a child guild to this main
 ///
 /// It is active at once if you are an administrator of the child too, or sit on the control socket. Otherwise
-/// it is proposed, and delivers nothing before an administrator of the child accepts it there.
+/// it is proposed, and delivers nothing before an administrator of the child accepts it there. Once it is active, bans, mutes
+/// and timeouts that stand here are delivered there too, those of members first; --dry-run counts them. With --no-backfill only
+/// what is decided from then on is delivered.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupAddChild {
     /// The child; the bot must be in it
@@ -27,6 +29,10 @@ pub struct SetupAddChild {
     #[arg(long, value_name = "ACTIONS")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions: Option<AllowedActions>,
+    /// Do not deliver what was decided before
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_backfill: bool,
 }
 
 /// Unlink a child guild from this main
@@ -59,7 +65,8 @@ impl SetupRemoveChild {
 
 /// Say whether punishments are sent to a child or only recorded
 ///
-/// What has not left yet follows the new mode: in monitor mode it is skipped.
+/// What has not left yet follows the new mode: in monitor mode it is skipped. When the mode is active again, what was decided
+/// and taken back meanwhile is made good; --dry-run counts it. With --no-backfill it is left.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupMode {
     /// The child
@@ -68,11 +75,16 @@ pub struct SetupMode {
     /// Sent, or only recorded
     #[arg(value_name = "MODE", value_enum)]
     pub mode: Mode,
+    /// Do not deliver what was decided before
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_backfill: bool,
 }
 
 /// Say what may be delivered to a child
 ///
-/// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its action is.
+/// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its action is. What is allowed
+/// anew and stands here is delivered there; --dry-run counts it. With --no-backfill only what is decided from now on is.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupActions {
     /// The child
@@ -81,6 +93,10 @@ pub struct SetupActions {
     /// What may be delivered: a list such as ban,kick,mute, or none
     #[arg(value_name = "ACTIONS")]
     pub actions: AllowedActions,
+    /// Do not deliver what was decided before
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_backfill: bool,
 }
 
 /// What a link does with a punishment.
@@ -169,9 +185,44 @@ pub struct LinkChanged {
     /// What is, or would be, another than before, a line each: `mode: ACTIVE → MONITOR`.
     #[serde(default)]
     pub changes: Vec<String>,
+    /// What was decided before and is delivered now, where the link was opened for something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
     /// What the doctor finds wanting in the child, where it is linked and the caller may know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Check>,
+}
+
+/// What a link that was opened for something delivers of what was decided before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// The job that does it; nothing where it is not done, or there is nothing to do.
+    #[serde(default)]
+    pub job: Option<JobId>,
+    /// How many decisions there are to deliver, at most: what the guild has already shows when it is looked at.
+    pub to_deliver: u64,
+    /// How many of those that were taken back meanwhile are lifted, where they are ours.
+    #[serde(default)]
+    pub to_lift: u64,
+    /// Whether it was asked for that nothing of it is done.
+    pub left_out: bool,
+}
+
+impl Backfill {
+    fn words(&self, dry_run: bool) -> String {
+        let lift = match self.to_lift {
+            0 => String::new(),
+            lift => format!(", and up to {lift} would be taken back"),
+        };
+        match (self.to_deliver, self.job, self.left_out, dry_run) {
+            (0, None, ..) if self.to_lift == 0 => "nothing stands that was decided before".to_owned(),
+            (count, _, true, _) => format!("left out: {count} decided before"),
+            (count, Some(job), ..) => {
+                format!("job {job}: up to {count} decided before{lift}").replace("would be", "are")
+            }
+            (count, ..) => format!("up to {count} decided before would be delivered{lift}"),
+        }
+    }
 }
 
 /// What is not as it should be, and what to do about it.
@@ -194,6 +245,10 @@ pub struct LinkUndo {
 }
 
 impl Reported for LinkChanged {
+    fn jobs(&self) -> Vec<JobId> {
+        self.backfill.iter().filter_map(|backfill| backfill.job).collect()
+    }
+
     fn report(&self) -> Report {
         let same = self.changes.is_empty();
         let made = self.changes.iter().any(|change| change.starts_with("state: "));
@@ -225,6 +280,17 @@ impl Reported for LinkChanged {
         }
         if !same {
             report = report.field("Changes", self.changes.join("; "));
+        }
+        if let Some(backfill) = &self.backfill {
+            report = report.field("Backfill", backfill.words(self.dry_run));
+            if let Some(job) = backfill.job {
+                report = report
+                    .hint(format!("job show {job} tells how far the backfill is, job cancel {job} ends it"));
+            } else if backfill.left_out && backfill.to_deliver > 0 {
+                let child = self.child_guild_id;
+                report = report
+                    .hint(format!("sync reconcile {child} --apply, asked for in the main, delivers it"));
+            }
         }
         if let Some(undo) = &self.undo {
             report = report

@@ -59,9 +59,9 @@ impl Simulation {
         let id = self.network.guild(child)?;
         let mode = if monitor { Mode::Monitor } else { Mode::Active };
         let request = match self.model.links.contains_key(&(main, child)) {
-            true => SetupMode { child: id, mode }.into(),
+            true => SetupMode { child: id, mode, no_backfill: true }.into(),
             false if self.crippled.contains(&child) => return Ok(()),
-            false => SetupAddChild { child: id, mode: Some(mode), actions: None }.into(),
+            false => SetupAddChild { child: id, mode: Some(mode), actions: None, no_backfill: true }.into(),
         };
         self.gates(&[main, child], (main, request), |model| model.link(main, child, monitor)).await
     }

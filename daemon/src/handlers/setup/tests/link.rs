@@ -9,11 +9,11 @@ use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::{Mode, SetupActions, SetupAddChild, SetupMode};
 
 fn mode(child: u64, mode: Mode) -> SetupMode {
-    SetupMode { child: guild(child), mode }
+    SetupMode { child: guild(child), mode, no_backfill: false }
 }
 
 fn actions(child: u64, words: &str) -> SetupActions {
-    SetupActions { child: guild(child), actions: words.parse().unwrap() }
+    SetupActions { child: guild(child), actions: words.parse().unwrap(), no_backfill: false }
 }
 
 #[tokio::test]

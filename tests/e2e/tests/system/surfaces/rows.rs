@@ -92,6 +92,8 @@ pub(super) const ROWS: &[Row] = &[
     Row { line: "sync approve {hold}", options: &[("id", "{hold}")], of: Main, needs: Authority::Admin, before: Held, after: Everywhere(|place| place.is_banned()) },
     Row { line: "sync discard {hold}", options: &[("id", "{hold}")], of: Main, needs: Authority::Admin, before: Held, after: ShowsNot("sync holds", "{user}") },
     Row { line: "setup doctor {child}", options: &[("child", "{child}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("Ban Members") },
+    Row { line: "sync reconcile {child}", options: &[("child", "{child}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },
+    Row { line: "job list --limit=3", options: &[("limit", "3")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },
     Row { line: "setup remove-child {child} --undo", options: &[("child", "{child}"), ("undo", "true")], of: Main, needs: Authority::Admin, before: Banned, after: Left(|place| !place.is_banned()) },
     Row { line: "setup leave {main} --undo", options: &[("main", "{main}"), ("undo", "true")], of: Child, needs: Authority::Admin, before: Banned, after: Left(|place| !place.is_banned()) },
     Row { line: "setup remove-child {child} --keep", options: &[("child", "{child}"), ("keep", "true")], of: Main, needs: Authority::Admin, before: Banned, after: Left(|place| place.is_banned()) },
