@@ -13,13 +13,20 @@ use wayhaven_shared::{Fault, Operation};
 
 impl Handle for SyncHolds {
     async fn handle(self, cx: &Context) -> Result<Holds, Fault> {
-        let main = match cx.scope() {
-            // Operators who name no guild see those of all.
+        // Operators who name no guild see those of all.
+        let scope = cx.scope();
+        let store = cx.daemon.store();
+        if let Some(child) = scope.filter(|guild| store.topology().is_child(*guild)) {
+            // What is kept from their own guild concerns them, and whether it comes is the main's to decide.
+            let holds = store.read(move |view| Ok(view.open_holds_in(child)?)).await?;
+            return Ok(Holds { holds, of_child: Some(child) });
+        }
+        let main = match scope {
             None => None,
             Some(_) => Some(main_guild(cx).await?),
         };
-        let holds = cx.daemon.store().read(move |view| Ok(view.open_holds(main)?)).await?;
-        Ok(Holds { holds })
+        let holds = store.read(move |view| Ok(view.open_holds(main)?)).await?;
+        Ok(Holds { holds, of_child: None })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod again;
 mod anew;
+mod causes;
 mod desired;
 mod echo;
 mod excepted;
@@ -289,6 +290,7 @@ impl Change<'_> {
         let sql = format!(
             "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, updated_at = ?2
              WHERE delivery_id = ?1 AND state IN ('failed', 'held', 'blocked')
+               AND NOT ({})
                AND NOT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id
                        AND later.target_user = d.target_user AND later.measure = d.measure
                        AND later.delivery_id > d.delivery_id
@@ -305,6 +307,7 @@ impl Change<'_> {
                    -- What does the same and nobody has approved takes nothing's place.
                    AND NOT (later.action = d.action AND {}))
              RETURNING {RETURNED}",
+            held::NOT_APPROVED.replace("d.", "deliveries."),
             held::NOT_APPROVED.replace("d.", "later.")
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;

@@ -70,6 +70,15 @@ pub struct Opened {
     pub is_new: bool,
 }
 
+/// That a punishment `p` counts in the window from `?since` to `?now`. One from the future was decided before the clock was
+/// set back, which gives nobody a fresh budget: it counts until something that came after it is older than a window itself.
+fn within(since: u8, now: u8) -> String {
+    format!(
+        "p.created_at > ?{since} AND (p.created_at <= ?{now} OR NOT EXISTS (SELECT 1 FROM punishments later
+            WHERE later.event_id > p.event_id AND later.created_at <= ?{since}))"
+    )
+}
+
 fn hold_row(row: &Row<'_>) -> rusqlite::Result<HoldRow> {
     let decision: Option<String> = row.get("decision")?;
     let decided = match decision.as_deref().and_then(Decided::from_word) {
@@ -106,11 +115,24 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn open_holds(&self, main: Option<GuildId>) -> Result<Vec<Hold>, StoreError> {
+        self.holds_keeping(main, None)
+    }
+
+    /// What holds of its mains keep from a child, and nothing of what they keep from others.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn open_holds_in(&self, child: GuildId) -> Result<Vec<Hold>, StoreError> {
+        self.holds_keeping(None, Some(child))
+    }
+
+    fn holds_keeping(&self, main: Option<GuildId>, child: Option<GuildId>) -> Result<Vec<Hold>, StoreError> {
         let sql = "SELECT id, main_guild_id, kind, moderator_id, origin, opened_at FROM holds
              WHERE decided_at IS NULL AND (?1 IS NULL OR main_guild_id = ?1)
-               AND EXISTS (SELECT 1 FROM deliveries WHERE hold_id = holds.id AND state = 'held') ORDER BY id";
+               AND EXISTS (SELECT 1 FROM deliveries WHERE hold_id = holds.id AND state = 'held'
+                   AND (?2 IS NULL OR guild_id = ?2)) ORDER BY id";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([Sql(main)], |row| {
+        let rows = statement.query_map(params![Sql(main), Sql(child)], |row| {
             let origin: Option<String> = row.get("origin")?;
             Ok(Hold {
                 id: column(row, "id")?,
@@ -127,7 +149,7 @@ impl View<'_> {
             })
         })?;
         let mut holds = rows.collect::<Result<Vec<_>, _>>()?;
-        holds.iter_mut().try_for_each(|hold| self.count_held(hold))?;
+        holds.iter_mut().try_for_each(|hold| self.count_held(hold, child))?;
         Ok(holds)
     }
 
@@ -142,26 +164,29 @@ impl View<'_> {
         Ok(count.cast_unsigned())
     }
 
-    /// Fills in what a hold keeps back.
-    fn count_held(&self, hold: &mut Hold) -> Result<(), StoreError> {
+    /// Fills in what a hold keeps back, from one child where one is named.
+    fn count_held(&self, hold: &mut Hold, child: Option<GuildId>) -> Result<(), StoreError> {
         let sql = "SELECT count(*) AS deliveries, count(DISTINCT target_user) AS users,
-                count(DISTINCT guild_id) AS guilds FROM deliveries WHERE hold_id = ?1 AND state = 'held'";
+                count(DISTINCT guild_id) AS guilds FROM deliveries
+             WHERE hold_id = ?1 AND state = 'held' AND (?2 IS NULL OR guild_id = ?2)";
+        let of = params![Sql(hold.id), Sql(child)];
         let mut statement = self.connection.prepare_cached(sql)?;
         let count = |row: &Row<'_>, name| Ok::<_, rusqlite::Error>(row.get::<_, i64>(name)?.cast_unsigned());
-        (hold.deliveries, hold.users, hold.guilds) = statement.query_row([Sql(hold.id)], |row| {
+        (hold.deliveries, hold.users, hold.guilds) = statement.query_row(of, |row| {
             Ok((count(row, "deliveries")?, count(row, "users")?, count(row, "guilds")?))
         })?;
         let sql = "SELECT action, count(DISTINCT target_user) AS users FROM deliveries
-             WHERE hold_id = ?1 AND state = 'held' GROUP BY action ORDER BY users DESC, action";
+             WHERE hold_id = ?1 AND state = 'held' AND (?2 IS NULL OR guild_id = ?2) GROUP BY action ORDER BY users DESC, action";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([Sql(hold.id)], |row| {
+        let rows = statement.query_map(of, |row| {
             Ok(HeldAction { action: word(row, "action", Action::from_word)?, users: count(row, "users")? })
         })?;
         hold.actions = rows.collect::<Result<_, _>>()?;
-        let sql = "SELECT target_user FROM deliveries WHERE hold_id = ?1 AND state = 'held'
-             GROUP BY target_user ORDER BY min(delivery_id) LIMIT ?2";
+        let sql = "SELECT target_user FROM deliveries WHERE hold_id = ?1 AND state = 'held' AND (?2 IS NULL OR guild_id = ?2)
+             GROUP BY target_user ORDER BY min(delivery_id) LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![Sql(hold.id), NAMED], |row| column(row, "target_user"))?;
+        let rows = statement
+            .query_map(params![Sql(hold.id), Sql(child), NAMED], |row| column(row, "target_user"))?;
         hold.whom = rows.collect::<Result<_, _>>()?;
         Ok(())
     }
@@ -214,12 +239,15 @@ impl View<'_> {
         budget: Budget,
     ) -> Result<bool, StoreError> {
         // No more are counted than are allowed: a thousand in a minute cost no more each than the budget.
-        let sql = "SELECT count(*) >= ?4 FROM (SELECT 1 FROM punishments WHERE source_guild = ?1 AND moderator_id IS ?2
-               AND counted = 1 AND created_at > ?5 AND created_at <= ?6 AND (?2 IS NOT NULL OR origin = ?3) LIMIT ?4)";
+        let sql = format!(
+            "SELECT count(*) >= ?4 FROM (SELECT 1 FROM punishments p WHERE source_guild = ?1 AND moderator_id IS ?2
+               AND counted = 1 AND {} AND (?2 IS NOT NULL OR origin = ?3) LIMIT ?4)",
+            within(5, 6)
+        );
         let now = self.now().millis();
         let since = now.saturating_sub(budget.window());
         let values = params![Sql(main), Sql(moderator), origin.word(), budget.most, since, now];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 
     /// Whether all of a main's moderators together have spent its budget.
@@ -227,11 +255,14 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn network_has_spent(&self, main: GuildId, budget: Budget) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) >= ?2 FROM (SELECT 1 FROM punishments WHERE source_guild = ?1
-               AND counted = 1 AND created_at > ?3 AND created_at <= ?4 LIMIT ?2)";
+        let sql = format!(
+            "SELECT count(*) >= ?2 FROM (SELECT 1 FROM punishments p WHERE source_guild = ?1
+               AND counted = 1 AND {} LIMIT ?2)",
+            within(3, 4)
+        );
         let now = self.now().millis();
         let values = params![Sql(main), budget.most, now.saturating_sub(budget.window()), now];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 
     /// Holds that were decided, and whose decision has not reached every delivery.

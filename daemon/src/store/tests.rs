@@ -87,6 +87,22 @@ impl Change<'_> {
 }
 
 impl View<'_> {
+    /// The last delivery that was stored.
+    pub(crate) fn latest_delivery(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(max(delivery_id), 0) FROM deliveries";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// The hold in which a delivery waits that the guild has decided since then.
+    pub(crate) fn hold_since(&self, delivery: i64, source: GuildId) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT max(d.hold_id) FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.delivery_id > ?1 AND p.source_guild = ?2";
+        let of = (delivery, source.get().cast_signed());
+        Ok(self
+            .connection
+            .query_row(sql, of, |row| row.get::<_, Option<i64>>(0).map(|id| id.map(i64::cast_unsigned)))?)
+    }
+
     /// Everything that was delivered to somebody, or was to be, for a test that failed.
     pub(crate) fn history_of(&self, user: UserId) -> Result<String, StoreError> {
         let sql = "SELECT d.delivery_id || ': punishment ' || d.punishment_id || ' of ' || p.source_guild || ' (' || p.status

@@ -1,7 +1,8 @@
 //! Taking punishments back one by one: what becomes of each, and doing it. The plan and the real thing judge alike, so
 //! their counts are the same.
 
-use super::plan::plan;
+use super::alone::{alone_in, take_back_alone};
+use super::plan::{Step, plan};
 use super::record::{AtOrigin, record};
 use crate::network::Topology;
 use crate::store::{Change, Judged, NewPunishment, Scope, StoreError, View};
@@ -9,7 +10,7 @@ use std::collections::HashSet;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin, Punishment};
 use wayhaven_shared::operations::reversal::{Counts, Reverted};
 use wayhaven_shared::operations::setup::SecurityLevel;
-use wayhaven_shared::value::{PunishmentId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId};
 
 /// Who takes back, and why.
 #[derive(Clone, Debug)]
@@ -68,10 +69,14 @@ impl Judge {
             Fate::Expired => counted.expired += 1,
             Fate::Undo => counted.undos += 1,
             Fate::Marked => counted.marked += 1,
-            Fate::OneOfSeveral(_) => counted.one_of_several += 1,
+            Fate::OneOfSeveral(_) => {
+                counted.one_of_several += 1;
+                let alone = alone_in(view, topology, one, &self.remaining(view, one, now)?)?;
+                self.count_children(view, alone, one, counted)?;
+            }
             Fate::Undone(undo) => {
                 counted.undone += 1;
-                self.count_children(view, topology, one, undo, counted)?;
+                self.count_children(view, plan(topology, one.guild_id, undo, one.user_id), one, counted)?;
             }
         }
         self.gone.insert(one.id);
@@ -98,8 +103,7 @@ impl Judge {
             _ => return Ok(Fate::Already),
         }
         let Some(undo) = one.action.undo() else { return Ok(Fate::Marked) };
-        let causes = view.causes(one.guild_id, one.user_id, one.action, now)?;
-        let remains = causes.into_iter().rfind(|id| *id != one.id && !self.gone.contains(id));
+        let remains = self.remaining(view, one, now)?.last().copied();
         if remains.is_some() {
             return Ok(Fate::OneOfSeveral(remains));
         }
@@ -109,21 +113,32 @@ impl Judge {
         Ok(if of_main { Fate::OneOfSeveral(None) } else { Fate::Undone(undo) })
     }
 
+    /// What else the guild has decided of that measure and is in force, the oldest first.
+    fn remaining(
+        &self,
+        view: &View<'_>,
+        one: &Punishment,
+        now: Timestamp,
+    ) -> Result<Vec<PunishmentId>, StoreError> {
+        let mut causes = view.causes(one.guild_id, one.user_id, one.action, now)?;
+        causes.retain(|id| *id != one.id && !self.gone.contains(id));
+        Ok(causes)
+    }
+
     /// What the undo comes to in the children.
     fn count_children(
         &mut self,
         view: &View<'_>,
-        topology: &Topology,
+        steps: Vec<Step>,
         one: &Punishment,
-        undo: Action,
         counted: &mut Reverted,
     ) -> Result<(), StoreError> {
         let (source, user) = (one.guild_id, one.user_id);
         let approved_first = view.security_level(source)? == SecurityLevel::Maximum;
-        for step in plan(topology, source, undo, user) {
+        for step in steps {
             let (state, reason) = match step.state {
                 DeliveryState::Skipped => (DeliveryState::Skipped, step.reason),
-                state => match view.judge_undo(step.guild, user, source, undo, None)? {
+                state => match view.judge_undo(step.guild, user, source, one.action, None)? {
                     Judged::Leave(reason) => (DeliveryState::Skipped, Some(reason)),
                     // Where Discord will have to be asked, the asking comes with the undo.
                     Judged::TakeBack | Judged::Ask(_) if approved_first => (DeliveryState::Held, None),
@@ -171,11 +186,11 @@ pub fn revert_some(
                 change.mark_reversed(one.id)?;
                 change.end_open(one.id, None)?;
             }
-            Fate::OneOfSeveral(remains) => {
+            Fate::OneOfSeveral(_) => {
                 change.mark_reversed(one.id)?;
-                if let Some(remains) = remains {
-                    hand_over(change, &topology, &one, remains)?;
-                }
+                let remaining = judge.remaining(change, &one, change.now())?;
+                hand_over(change, &topology, &one, &remaining)?;
+                take_back_alone(change, &topology, &one, &remaining, (by.moderator, by.origin))?;
             }
             Fate::Undone(undo) => {
                 let reason = by.reason.clone();
@@ -201,15 +216,16 @@ fn hand_over(
     change: &Change<'_>,
     topology: &Topology,
     one: &Punishment,
-    remains: PunishmentId,
+    remaining: &[PunishmentId],
 ) -> Result<(), StoreError> {
-    let Some(other) = change.punishment(remains)? else { return Ok(()) };
     let action = one.action;
-    let again = action == Action::Timeout && remains < one.id;
     let steps = plan(topology, one.guild_id, action, one.user_id).into_iter();
     let children = steps.map(|step| (step.guild, Scope::Child(step.link), step.state, step.reason));
     let origin = (one.guild_id, Scope::Origin, DeliveryState::Pending, None);
     for (guild, scope, state, reason) in std::iter::once(origin).chain(children) {
+        // What waits for approval there, or was refused it, takes nobody's place.
+        let Some(other) = newest_in(change, remaining, guild, action)? else { continue };
+        let again = action == Action::Timeout && other.id < one.id;
         let reached = change.stand(one.id, guild, action)?;
         if let Some(stand) = reached
             && change.is_taken_back_along_its_link(stand.id)?
@@ -246,4 +262,19 @@ fn hand_over(
         }
     }
     Ok(())
+}
+
+/// The newest of these that may stand in the guild.
+fn newest_in(
+    view: &View<'_>,
+    of: &[PunishmentId],
+    guild: GuildId,
+    action: Action,
+) -> Result<Option<Punishment>, StoreError> {
+    for id in of.iter().rev() {
+        if !view.is_not_approved(*id, guild, action)? {
+            return view.punishment(*id);
+        }
+    }
+    Ok(None)
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// More than a moderator, or a whole network, may propagate in a while is held: it was done in the main, and reaches the
 /// children once somebody approves it. At security level maximum everything is held for another administrator.
+/// A child sees what is kept from it; whether that comes is the main's to decide.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncHolds {}
 
@@ -197,6 +198,9 @@ fn table(holds: &[Hold], empty: &'static str) -> Table {
 pub struct Holds {
     /// The oldest first.
     pub holds: Vec<Hold>,
+    /// The child from which all of it is kept, where it was asked for there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_child: Option<GuildId>,
 }
 
 impl Reported for Holds {
@@ -208,9 +212,11 @@ impl Reported for Holds {
         };
         let mut report = Report::new(title, tone);
         if let Some(first) = self.holds.first() {
-            let id = first.id;
-            report = report
-                .hint(format!("sync approve {id} sends it to the children; sync discard {id} never does"));
+            let (id, main) = (first.id, first.main_guild_id);
+            report = report.hint(match self.of_child {
+                Some(child) => format!("it is kept from guild {child}; main {main} decides whether it comes"),
+                None => format!("sync approve {id} sends it to the children; sync discard {id} never does"),
+            });
         }
         if self.holds.iter().any(|hold| hold.kind == HoldKind::Maximum) {
             report =

@@ -2,11 +2,12 @@
 
 use crate::invocation::Context;
 use crate::store::{Change, NewPunishment};
+use crate::sync::alone::take_back_alone;
 use crate::sync::record::{AtOrigin, Recorded, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
+    Action, DeliveryCounts, DeliveryState, Origin, OriginOutcome, Punishment,
 };
 use wayhaven_shared::value::{PunishmentId, Untrusted};
 
@@ -57,6 +58,11 @@ fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result
             change.mark_all_expired(guild, user, of.action)?;
         }
         change.mark_expired(of.id)?;
+        if of.action != Action::Timeout {
+            let remaining = change.causes(guild, user, of.action, change.now())?;
+            let topology = change.topology_here()?;
+            take_back_alone(change, &topology, &of, &remaining, (None, Origin::System))?;
+        }
         change.end_by_itself(&of)?;
         let origin = OriginOutcome {
             guild_id: guild,
@@ -71,8 +77,7 @@ fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result
             hold: None,
         });
     };
-    let mut new =
-        NewPunishment::new(guild, user, undo, wayhaven_shared::operations::punishment::Origin::System);
+    let mut new = NewPunishment::new(guild, user, undo, Origin::System);
     (new.reason, new.because) = (reason, Some(of.id));
     let at_origin = match change.why_it_stays(guild, user, of.action)? {
         Some(why) => {

@@ -1,6 +1,6 @@
 //! Deliveries that are sent once more, or taken back in one guild alone.
 
-use super::{OPEN, QUEUED, RELEASED, RETURNED, Scope, queued};
+use super::{First, OPEN, QUEUED, RELEASED, RETURNED, Scope, queued};
 use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
@@ -150,6 +150,36 @@ impl Change<'_> {
                 self.apply_again(stand.id, DeliveryState::Pending, None)
             }
             Some(_) => Ok(false),
+        }
+    }
+
+    /// Takes a punishment back in one child alone, along its link: a second delivery of it, with the undo, which may wait for
+    /// approval. What is still open of it there ends.
+    ///
+    /// # Errors
+    /// Where the store fails, or wall 2 refuses it.
+    pub fn take_back_in_one(
+        &self,
+        punishment: &Punishment,
+        undo: Action,
+        first: First,
+    ) -> Result<(), StoreError> {
+        self.end_open(punishment.id, Some(first.guild))?;
+        match self.stand(punishment.id, first.guild, undo)? {
+            None => {
+                let state = first.state;
+                for id in self.insert_all(punishment, undo, &[first])? {
+                    if state == DeliveryState::Pending {
+                        self.queue(id)?;
+                    }
+                }
+                Ok(())
+            }
+            // Of an exception that has ended since. Its row began without a hold and can have none.
+            Some(stand) if first.hold.is_none() => {
+                self.apply_again(stand.id, first.state, first.reason.as_deref()).map(drop)
+            }
+            Some(_) => Ok(()),
         }
     }
 

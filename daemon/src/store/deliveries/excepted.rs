@@ -198,12 +198,12 @@ impl View<'_> {
     }
 
     /// Whether the undo takes something back in one guild alone along a link that is active: nothing but an exception asks
-    /// for that.
+    /// for that while its punishment is in force.
     pub(super) fn is_for_an_exception(&self, undo: DeliveryId) -> Result<bool, StoreError> {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
               JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
-             WHERE d.delivery_id = ?1 AND d.action <> d.measure AND p.action = d.measure)";
+             WHERE d.delivery_id = ?1 AND d.action <> d.measure AND p.action = d.measure AND p.status = 'active')";
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(undo)], |row| row.get(0))?)
     }
 
@@ -312,7 +312,7 @@ impl Change<'_> {
         let sql = format!(
             "UPDATE deliveries SET state = 'superseded', reason = '{HAS_ENDED}', updated_at = ?4
              WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3 AND action <> measure AND scope = 'child'
-               AND state IN {OPEN} AND (SELECT action FROM punishments WHERE event_id = punishment_id) = measure
+               AND state IN {OPEN} AND (SELECT action = measure AND status = 'active' FROM punishments WHERE event_id = punishment_id)
                AND (SELECT state FROM guild_relationships r WHERE r.id = link_id) = 'active'
              RETURNING {RETURNED}"
         );

@@ -54,6 +54,24 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
     }
 
+    /// Whether the punishment waits for approval in the guild, or was refused it: it is no cause of anything there.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_not_approved(
+        &self,
+        punishment: PunishmentId,
+        guild: GuildId,
+        action: Action,
+    ) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM deliveries d
+              WHERE d.punishment_id = ?1 AND d.guild_id = ?2 AND d.action = ?3 AND {NOT_APPROVED})"
+        );
+        let values = params![Sql(punishment), Sql(guild), action.word()];
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
+    }
+
     /// Whether a punishment was discarded: it stands where it was decided, and comes nowhere by itself.
     ///
     /// # Errors

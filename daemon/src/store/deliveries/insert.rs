@@ -118,7 +118,7 @@ impl Change<'_> {
         self.insert_all(punishment, punishment.action, firsts)
     }
 
-    fn insert_all(
+    pub(super) fn insert_all(
         &self,
         punishment: &Punishment,
         action: Action,

@@ -1,6 +1,7 @@
 //! Whose what stands in a guild is: what an undo may touch.
 
 use super::APPLIED_AGAIN;
+use super::causes::Causes;
 use super::excepted::HAS_ENDED;
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, StoreError, View};
@@ -57,17 +58,6 @@ pub(super) fn is_taken_back_along_its_link() -> String {
             AND later.link_id = d.link_id AND later.action <> later.measure AND later.state = 'applied'
             AND later.delivery_id > d.delivery_id AND NOT {APPLIED_AGAIN})"
     )
-}
-
-/// Which punishments of other mains are causes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Causes {
-    /// Those that came along a link that is active.
-    OfLinks,
-    /// Also those that were left there when their link was closed: nobody but the guild's own staff lifts them.
-    AndKept,
-    /// Those alone: the guild does not apply what came along its links.
-    Kept,
 }
 
 /// What is known of those deliveries.
@@ -164,33 +154,6 @@ impl View<'_> {
         })
     }
 
-    /// Why what a guild decided for itself stays there when it ends by itself: somebody else wants it there too. Its own
-    /// staff's word is more than that, and is not asked.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn why_it_stays(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        measure: Action,
-    ) -> Result<Option<&'static str>, StoreError> {
-        let measure = measure.measure();
-        Ok(if self.is_done_locally(guild, user, measure)? {
-            Some("what its own staff did remains")
-        } else if self.has_other_cause(
-            guild,
-            user,
-            guild,
-            measure,
-            self.causes_there(guild, user, measure)?,
-        )? {
-            Some("another network's punishment remains")
-        } else {
-            None
-        })
-    }
-
     /// What stands of the measure in the guild because a main's punishment of the user was delivered along a link that is
     /// active still, and nobody has taken it back: what the guild's staff override by lifting it. The newest first, one of
     /// each main. What has ended by itself by `at` is none, and neither is what goes along a link that both sides agreed to
@@ -261,26 +224,6 @@ impl View<'_> {
             is_taken_back_along_its_link()
         );
         Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(delivery)], |row| row.get(0))?)
-    }
-
-    /// Whether a main's punishment of the user is active and reaches the guild, beside what the guild decided itself. What a
-    /// former main has left there is the guild's own, and its staff's to lift.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn has_mains_cause(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
-        let measure = measure.measure();
-        match self.causes_there(guild, user, measure)? {
-            Causes::Kept => Ok(false),
-            _ => self.has_other_cause(guild, user, guild, measure, Causes::OfLinks),
-        }
-    }
-
-    /// Whose punishments are causes in the guild: where it has asked for an exception, none of a main's that it is linked to.
-    fn causes_there(&self, guild: GuildId, user: UserId, measure: Action) -> Result<Causes, StoreError> {
-        let excepted = self.exception(guild, user, measure)?;
-        let asked = excepted.is_some_and(|one| one.origin == ExceptionOrigin::Command);
-        Ok(if asked { Causes::Kept } else { Causes::AndKept })
     }
 
     /// Whether the guild's own staff have taken back what mains have decided, and it is respected.
@@ -367,34 +310,6 @@ impl View<'_> {
             ":now": self.now().millis(),
         };
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, read)?)
-    }
-
-    /// Whether another main's punishment of the user is active and has come to the guild. A timeout that is over is none,
-    /// and neither is what was taken back, or given up, with its link. What a freeze holds has come only where it left, or
-    /// may have, before that, and nobody has lifted it since.
-    fn has_other_cause(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        source: GuildId,
-        measure: Action,
-        causes: Causes,
-    ) -> Result<bool, StoreError> {
-        let sql = format!(
-            "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-              LEFT JOIN guild_relationships r ON r.id = d.link_id
-             WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded')
-               AND (d.state <> 'held' OR (d.sent = 1 AND (d.lifted IS NULL OR d.echo > d.lifted)))
-               AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)
-               AND (r.id IS NULL OR (?7 AND r.state = 'active') OR (?6 AND r.state NOT IN ('active', 'closing') AND r.undone = 0))
-               AND NOT {})",
-            is_taken_back_along_its_link()
-        );
-        let (kept, linked) = (causes != Causes::OfLinks, causes != Causes::Kept);
-        let now = self.now().millis();
-        let values = params![Sql(guild), Sql(user), Sql(source), measure.word(), now, kept, linked];
-        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 }
 

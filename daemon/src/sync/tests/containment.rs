@@ -3,6 +3,7 @@
 mod edges;
 mod elsewhere;
 mod maximum;
+mod seen;
 
 use super::hand::by_hand;
 use crate::invocation::{Actor, Invocation};
@@ -272,6 +273,7 @@ async fn only_an_administrator_of_the_main_decides_and_what_is_not_there_is_told
     assert_eq!(test.ask(confirmed(banning)).await.unwrap_err().kind, FaultKind::Denied);
     let of_child = by_member(7, child, permissions::ADMINISTRATOR, request());
     assert_eq!(test.ask(confirmed(of_child)).await.unwrap_err().kind, FaultKind::Denied, "not a child's");
+    assert_eq!(test.alerts().await.last().map(String::as_str), Some("child_reaches_out"));
     let unconfirmed = by_member(7, main, permissions::MANAGE_GUILD, request());
     assert_eq!(test.ask(unconfirmed).await.unwrap_err().kind, FaultKind::Declined);
     let approved = by_member(7, main, permissions::MANAGE_GUILD, request());

@@ -3,6 +3,7 @@
 mod acts;
 mod events;
 mod forgery;
+mod holds;
 mod judge;
 mod kicks;
 mod life;
@@ -99,6 +100,10 @@ struct Driver {
     home: TempDir,
     /// Whether users are told by direct message, so that what is decided is sent later.
     tells: bool,
+    /// Whether moderators and networks have small budgets.
+    scarce: bool,
+    /// How much each main has propagated, at least and at most.
+    spent: [(u32, u32); 2],
     life: Option<Life>,
     model: Model,
     users: [u64; USERS],
@@ -139,6 +144,8 @@ impl Driver {
             stage: Arc::clone(stage),
             dice: Dice::new(!seed),
             tells: seed.is_multiple_of(3),
+            scarce: seed % 4 == 1,
+            spent: [(0, 0); 2],
             home: testing::home(),
             life: None,
             model: Model::default(),
@@ -207,9 +214,11 @@ impl Driver {
                     }
                     change.close_link(link.id, from, to).map(drop)
                 });
-                if matches!(how, Closing::Whole) {
-                    driver.model.stopped(main, child);
+                match how {
+                    Closing::Whole => driver.model.stopped(main, child),
+                    _ => driver.model.unsettled(main, child),
                 }
+                driver.kicks.closed(main, child);
                 if matches!(how, Closing::Waning) {
                     driver.model.waning(child);
                     driver.waning.insert((main, child), driver.stage.requests());
@@ -256,6 +265,9 @@ impl Driver {
             Step::Trouble { guild, case, kind, times } => self.trouble(guild, case, kind, times),
             Step::Mend { guild } => self.daemon().engine().mended(guild_id(self.id(guild))),
             Step::Run { turns } => self.turn(turns),
+            Step::Level { main, maximum } => self.level(main, maximum),
+            Step::Decide { main, all, approve } => return self.decide_holds(main, all, approve),
+            Step::Reconcile { main, child } => return self.reconcile(main, child),
             Step::Settle => return self.settle(),
             Step::Crash { turns } => {
                 self.turn(turns);

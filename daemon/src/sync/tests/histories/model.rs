@@ -4,6 +4,9 @@
 //! said of one says nothing of the others. Where the outcome hangs on what left before a link closed, the model
 //! says that it does not know (`None`), and the driver does not ask.
 
+mod holding;
+
+use holding::{Decided, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
 use wayhaven_shared::operations::punishment::Action;
 
@@ -73,8 +76,14 @@ pub(super) struct Model {
     pub(super) links: BTreeMap<(Guild, Guild), Link>,
     pub(super) frozen: BTreeSet<Guild>,
     places: BTreeMap<(Guild, Case), Place>,
-    /// What a guild has decided and nobody has taken back, oldest first: whether each ends by itself.
-    active: BTreeMap<(Guild, Case), Vec<bool>>,
+    /// What a guild has decided and nobody has taken back, oldest first.
+    active: BTreeMap<(Guild, Case), Vec<Decided>>,
+    /// Mains at security level maximum.
+    pub(super) maximum: BTreeSet<Guild>,
+    /// What waits for approval in a main before it comes to a child.
+    waiting: BTreeMap<(Guild, Guild, Case), Waiting>,
+    /// How much was decided.
+    serial: usize,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
 }
@@ -89,6 +98,9 @@ impl Default for Model {
             frozen: BTreeSet::new(),
             places: places.collect(),
             active: BTreeMap::new(),
+            maximum: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            serial: 0,
             held: BTreeMap::new(),
         }
     }
@@ -113,9 +125,14 @@ impl Model {
     }
 
     /// All the gates but the freeze.
-    fn would_be_open(&self, main: Guild, child: Guild) -> bool {
+    pub(super) fn would_be_open(&self, main: Guild, child: Guild) -> bool {
         let link = self.link(main, child);
         MAINS.contains(&main) && link.active && !link.monitor && !link.barred
+    }
+
+    /// Whether what a main decides is applied in the child, where that is known.
+    pub(super) fn applies(&self, child: Guild, case: Case) -> Option<bool> {
+        self.place(child, case).excepted.map(|excepted| !excepted)
     }
 
     /// The main sends nothing more: what was on its way is held, if it had not left.
@@ -147,6 +164,7 @@ impl Model {
     /// What was held along the link has ended with it.
     pub(super) fn stopped(&mut self, main: Guild, child: Guild) {
         self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
+        self.waiting.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
     }
 
     /// A link only takes back from now on: whether it does, and in time, hangs on what else there is.
@@ -169,11 +187,14 @@ impl Model {
         }
     }
 
-    /// Something, or its undo, is decided in `source`, by a command or, `by_hand`, done there already.
-    pub(super) fn decide(&mut self, source: Guild, case: Case, on: bool, by_hand: bool) {
+    /// Something, or its undo, is decided in `source`, by a command or, `by_hand`, done there already. In `hold` it waits
+    /// for approval before it comes to a child.
+    pub(super) fn decide(&mut self, source: Guild, case: Case, on: bool, by_hand: bool, hold: Option<u64>) {
+        self.serial += 1;
+        let serial = self.serial;
         let active = self.active.entry((source, case)).or_default();
         match on {
-            true => active.push(false),
+            true => active.push(Decided { serial, brief: false, kept: BTreeSet::new() }),
             false => active.clear(),
         }
         let mut was_cause = BTreeSet::new();
@@ -184,6 +205,8 @@ impl Model {
         }
         // A guild's own word is its last: what others had for it is overtaken.
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
+        self.waiting.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
+        let fought = self.is_fought_over(source);
         let overridden = !on && !by_hand && self.takes_back(source, case);
         let own = self.at(source, case);
         if overridden {
@@ -191,8 +214,8 @@ impl Model {
             let settled = !own.murky && own.open.iter().all(|other| *other == source);
             let excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
             // It counts once the undo is done: what a main decides before that may still pass.
-            own.excepting = excepted == Some(true);
-            own.excepted = excepted.filter(|_| !own.excepting);
+            own.excepting = excepted == Some(true) && !fought;
+            own.excepted = excepted.filter(|_| !own.excepting && !fought);
         }
         if !by_hand && own.excepted != Some(false) {
             own.ending = on;
@@ -200,9 +223,10 @@ impl Model {
         }
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
-        own.stands = Some(on);
+        own.stands = Some(on).filter(|_| !(overridden && fought));
         if !by_hand {
-            own.ours = Some(on);
+            own.ours = own.stands;
+            own.murky |= overridden && fought;
             own.open = [source].into();
             if on {
                 own.causes.insert(source);
@@ -215,9 +239,14 @@ impl Model {
                 continue;
             }
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
+            let excepted = on && self.place(child, case).excepted == Some(true);
+            if let Some(hold) = hold.filter(|_| self.would_be_open(source, child) && !excepted) {
+                self.waits((source, child, case), Waiting { hold, on: Some(on), serial });
+                continue;
+            }
             // What was held for them there is overtaken.
             self.held.remove(&(source, child, case));
-            let excepted = on && self.place(child, case).excepted == Some(true);
+            self.waiting.remove(&(source, child, case));
             if frozen && self.would_be_open(source, child) && !excepted {
                 self.held.insert((source, child, case), Some(on));
             }
@@ -239,54 +268,8 @@ impl Model {
     /// What was decided last there is to end by itself.
     pub(super) fn ends_by_itself(&mut self, source: Guild, case: Case) {
         if let Some(last) = self.active.entry((source, case)).or_default().last_mut() {
-            *last = true;
+            last.brief = true;
         }
-    }
-
-    /// The time has come for everything that ends by itself: what was taken back by that. Where something was decided
-    /// after it, only that is left.
-    pub(super) fn time_passes(&mut self) -> Vec<(Guild, Case)> {
-        let mut ended = Vec::new();
-        for (place, active) in &mut self.active {
-            match active.last() {
-                Some(true) => ended.push(*place),
-                _ => active.retain(|brief| !brief),
-            }
-        }
-        // Where two end at once and the undo of one of them is not sent, it hangs on which is judged first whether the
-        // other's finds a cause.
-        let mut meeting = Vec::new();
-        for (case, child) in ended.iter().flat_map(|(_, case)| CHILDREN.map(|child| (*case, child))) {
-            let sources = || ended.iter().filter(|(_, of)| *of == case).map(|(source, _)| *source);
-            let sent = sources().any(|source| self.is_open(source, child));
-            let causes = &self.place(child, case).causes;
-            if sent && sources().any(|source| causes.contains(&source) && !self.is_open(source, child)) {
-                meeting.push((case, child));
-            }
-        }
-        for (source, case) in &ended {
-            self.decide(*source, *case, false, false);
-        }
-        for (case, child) in meeting {
-            self.at(child, case).lost_sight();
-        }
-        ended
-    }
-
-    /// How much the guild has decided there that nobody has taken back.
-    pub(super) fn active(&self, source: Guild, case: Case) -> usize {
-        self.active.get(&(source, case)).map_or(0, Vec::len)
-    }
-
-    /// The last that the guild has decided there is reverted: whether nothing of it is left.
-    pub(super) fn revert(&mut self, source: Guild, case: Case) -> bool {
-        let active = self.active.entry((source, case)).or_default();
-        active.pop();
-        let nothing_left = active.is_empty();
-        if nothing_left {
-            self.decide(source, case, false, false);
-        }
-        nothing_left
     }
 
     /// Something, or its undo, goes along a link whose gates are open.
@@ -317,9 +300,13 @@ impl Model {
     /// A child's own staff, or those of a guild in no network, do it or take it back by hand.
     pub(super) fn local(&mut self, guild: Guild, case: Case, on: bool) {
         let overridden = !on && self.takes_back(guild, case);
+        let fought = self.is_fought_over(guild);
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
-        if on {
+        if overridden && fought {
+            place.lost_sight();
+            place.excepted = None;
+        } else if on {
             (place.excepted, place.excepting, place.ending) = (Some(false), false, false);
         } else if overridden {
             place.excepted =

@@ -116,6 +116,12 @@ pub(super) enum Step {
     Settle,
     /// The daemon is gone after so many turns, and starts again on the same file.
     Crash { turns: usize },
+    /// A main's security level is maximum, or standard.
+    Level { main: Guild, maximum: bool },
+    /// Somebody approves what waits in a main, or discards it: all of it, or the newest.
+    Decide { main: Guild, all: bool, approve: bool },
+    /// A child is compared with what a main has decided, and what is missing is brought about.
+    Reconcile { main: Guild, child: Guild },
     /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
     Forge { kind: Forgery, bare: bool },
 }
@@ -154,10 +160,24 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
             }
         }
     }
+    // In some a main is at security level maximum from the beginning, in others budgets are small.
+    let maximum = seed % 8 == 2;
+    if maximum {
+        steps.push(Step::Level { main: dice.of(MAINS), maximum });
+    }
+    let waits = maximum || seed % 4 == 1;
     for _ in 0..dice.of(6..22) {
         let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
         let guild = if dice.below(5) < 3 { main } else { dice.of(0..GUILDS) };
+        // Where something may wait, somebody decides about it now and then.
+        if (waits || dice.below(8) == 0) && dice.below(4) == 0 {
+            steps.push(match dice.below(8) {
+                0 => Step::Reconcile { main, child },
+                1 => Step::Level { main, maximum: dice.coin() },
+                _ => Step::Decide { main, all: dice.coin(), approve: dice.below(3) > 0 },
+            });
+        }
         steps.push(match dice.below(52) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
             3..=4 => Step::Close { main, child, how: CLOSINGS[dice.below(CLOSINGS.len())] },

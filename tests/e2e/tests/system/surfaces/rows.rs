@@ -5,7 +5,7 @@ use wayhaven_shared::Authority;
 
 /// One operation, as it is asked for everywhere. In its texts `{user}` is whom it is about (another one per surface),
 /// `{muted}` is the mute role of the main, `{main}` and `{child}` are that guild and one of its children, `{punishment}` is
-/// the latest punishment of `{user}`, and what is typed to confirm something severe.
+/// the latest punishment of `{user}`, `{hold}` the newest hold.
 pub(super) struct Row {
     /// The line after `wayhaven` and in the palette.
     pub(super) line: &'static str,
@@ -37,6 +37,8 @@ pub(super) enum Before {
     Joined,
     /// The child is linked, and the user banned there by the main.
     Banned,
+    /// A ban of the user waits for approval.
+    Held,
 }
 
 /// What has to be so afterwards.
@@ -55,7 +57,7 @@ pub(super) enum After {
 }
 
 use After::{Answers, Everywhere, Left, Shows, ShowsNot};
-use Before::{Banned, Joined, Nothing};
+use Before::{Banned, Held, Joined, Nothing};
 use Of::{Child, Main};
 
 const USER: (&str, &str) = ("user", "{user}");
@@ -85,6 +87,10 @@ pub(super) const ROWS: &[Row] = &[
     Row { line: "sync exception add {user} --until=30d --reason='why not'", options: &[USER, ("until", "30d"), WHY], of: Child, needs: Authority::Admin, before: Nothing, after: Shows("sync exception list --user={user}", "why not") },
     Row { line: "sync exception list --user={user}", options: &[USER], of: Child, needs: Authority::Admin, before: Nothing, after: Answers("{user}") },
     Row { line: "sync exception remove {user}", options: &[USER], of: Child, needs: Authority::Admin, before: Nothing, after: ShowsNot("sync exception list --user={user}", "why not") },
+    Row { line: "sync holds", options: &[], of: Main, needs: Authority::Admin, before: Held, after: Answers("maximum") },
+    Row { line: "sync holds", options: &[], of: Child, needs: Authority::Admin, before: Nothing, after: Answers("maximum") },
+    Row { line: "sync approve {hold}", options: &[("id", "{hold}")], of: Main, needs: Authority::Admin, before: Held, after: Everywhere(|place| place.is_banned()) },
+    Row { line: "sync discard {hold}", options: &[("id", "{hold}")], of: Main, needs: Authority::Admin, before: Held, after: ShowsNot("sync holds", "{user}") },
     Row { line: "setup doctor {child}", options: &[("child", "{child}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("Ban Members") },
     Row { line: "sync reconcile {child}", options: &[("child", "{child}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },
     Row { line: "job list --limit=3", options: &[("limit", "3")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },

@@ -10,6 +10,7 @@ use wayhaven_sandbox::{Discord, permissions};
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditLog, AuditResult};
 use wayhaven_shared::operations::config::ConfigStaffrole;
+use wayhaven_shared::operations::hold::SyncHolds;
 use wayhaven_shared::operations::punishment::PunishmentList;
 use wayhaven_shared::value::{PageSize, RoleId, UserId};
 use wayhaven_shared::{Authority, Effect, grammar};
@@ -125,6 +126,11 @@ impl Stage {
             self.run(&format!("ban {user} --wait"), main);
             assert!(self.setting.sandbox.is_banned(self.child(), user));
         }
+        if row.before == Before::Held {
+            self.run("setup security-level maximum", main);
+            self.run(&format!("ban {user}"), main);
+            self.run("setup security-level standard", main);
+        }
         if row.before == Before::Joined {
             for (guild, _) in
                 self.guilds.iter().filter(|(guild, _)| !self.setting.sandbox.is_member(*guild, user))
@@ -169,6 +175,10 @@ impl Stage {
             let latest = self.setting.client.call(list).await.unwrap().punishments;
             text = text.replace("{punishment}", &latest[0].id.to_string());
         }
+        if text.contains("{hold}") {
+            let holds = self.setting.client.call(SyncHolds {}).await.unwrap().holds;
+            text = text.replace("{hold}", &holds[holds.len() - 1].id.to_string());
+        }
         text
     }
 
@@ -192,7 +202,7 @@ impl Stage {
             _ => None,
         };
         let severe = definition(row).effect == Effect::Severe;
-        let confirm = if severe { Some(self.text("{punishment}", asker).await) } else { None };
+        let confirm = severe.then(|| confirmation(row, &line));
         let since = self.latest(row).await;
         let answer = match asker {
             Asker::CommandLine => {
@@ -287,14 +297,17 @@ impl Stage {
     }
 
     /// What the operations of the table could change, and what was changed at Discord.
-    fn everything(&self) -> (Value, Value, Value, Value, usize) {
+    fn everything(&self) -> (Value, Value, Value, usize) {
         let main = Some(self.setting.main.get());
         let data = |line: &str| self.run(line, main)["data"].take();
         let effects =
             self.guilds.iter().map(|(guild, _)| self.setting.sandbox.effects_in(*guild).len()).sum();
-        let (punishments, protected) =
-            (data("punishment list --limit=500"), data("protect list --limit=500"));
-        (punishments, protected, data("config show"), self.links(), effects)
+        let lists = json!([
+            data("punishment list --limit=500"),
+            data("protect list --limit=500"),
+            data("sync holds"),
+        ]);
+        (lists, data("config show"), self.links(), effects)
     }
 
     /// The main's links, as its dashboard shows them.
@@ -316,7 +329,7 @@ impl Stage {
     pub(super) async fn was_done(&self, row: &Row, asker: Asker) {
         let user = self.user(asker);
         let shown = |line: String, text: String, wanted: bool| {
-            let shown = self.run(&line, Some(self.setting.main.get()))["data"].to_string();
+            let shown = self.run(&line, Some(self.of(row)))["data"].to_string();
             assert_eq!(shown.contains(&text), wanted, "{asker:?} {}: {shown}", row.line);
         };
         match row.after {
@@ -385,6 +398,14 @@ fn definition(row: &Row) -> &'static Definition {
     let words: Vec<_> = row.line.split(' ').collect();
     let name = (1..=words.len().min(3)).find_map(|count| grammar::find(&words[..count].join(" ")));
     name.unwrap_or_else(|| panic!("{} is no operation", row.line))
+}
+
+/// What is typed to confirm it.
+fn confirmation(row: &Row, line: &str) -> String {
+    let definition = definition(row);
+    let words = grammar::split_line(line).unwrap();
+    let request = grammar::parse_arguments(definition, &words[definition.words().count()..]).unwrap();
+    grammar::confirmation(&request)
 }
 
 /// The permissions that are just enough. Staff needs none: the staff role is enough.

@@ -76,8 +76,10 @@ impl Driver {
 
     pub(super) fn command(&mut self, guild: Guild, case: Case, on: bool) -> Result<(), String> {
         let request = request(action(case, on), user_id(self.users[CASES[case].0]));
+        let before = self.latest_delivery();
         if self.ask(guild, self.users[CASES[case].0], action(case, on), request)? {
-            self.model.decide(guild, case, on, false);
+            let hold = self.held_since(before, guild, Some((case, on)))?;
+            self.model.decide(guild, case, on, false, hold);
         }
         Ok(())
     }
@@ -133,6 +135,7 @@ impl Driver {
         }
         let (people, by, at) = (sandbox.people(), sandbox.owner(), self.stage.requests());
         let muted = sandbox.role(place, "Muted");
+        let before = self.latest_delivery();
         match action(case, on) {
             Action::Ban => people.ban(place, by, whom, None)?,
             Action::Unban => people.unban(place, by, whom, None)?,
@@ -146,7 +149,10 @@ impl Driver {
         }
         self.overhear();
         match MAINS.contains(&guild) {
-            true => self.model.decide(guild, case, on, true),
+            true => {
+                let hold = self.held_since(before, guild, Some((case, on)))?;
+                self.model.decide(guild, case, on, true, hold);
+            }
             false => self.model.local(guild, case, on),
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::super::model::{CHILDREN, GUILDS, Guild, MAINS};
 use super::{Decision, Driver};
 use crate::testing::user as user_id;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::punishment::Action;
 
@@ -15,11 +15,18 @@ pub(super) struct Picture {
     open: BTreeSet<(Guild, Guild)>,
     /// Kicks that a freeze holds, or may hold.
     held: BTreeSet<(Guild, Guild)>,
+    /// Kicks that wait for approval, each by its hold.
+    waiting: BTreeMap<(Guild, Guild), u64>,
 }
 
 impl Default for Picture {
     fn default() -> Self {
-        Self { member: [Some(true); GUILDS], open: BTreeSet::new(), held: BTreeSet::new() }
+        Self {
+            member: [Some(true); GUILDS],
+            open: BTreeSet::new(),
+            held: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+        }
     }
 }
 
@@ -42,6 +49,31 @@ impl Picture {
         }
     }
 
+    /// A link was closed: what waits along it has ended, or meets its gates.
+    pub(super) fn closed(&mut self, main: Guild, child: Guild) {
+        if self.waiting.remove(&(main, child)).is_some() {
+            // Where it is made anew before somebody approves, it may come still.
+            self.held.insert((main, child));
+            self.member[child] = None;
+        }
+    }
+
+    /// Somebody has decided about a hold: the children to which a kick goes now, with its main.
+    pub(super) fn decided(&mut self, hold: u64, approved: bool) -> Vec<(Guild, Guild)> {
+        let found = self.waiting.extract_if(.., |_, of| *of == hold).map(|(link, _)| link);
+        found.filter(|_| approved).collect()
+    }
+
+    /// It goes along an open link.
+    pub(super) fn arrives(&mut self, link: (Guild, Guild), is_open: bool, frozen: bool) {
+        if is_open {
+            self.member[link.1] = Some(false);
+            self.open.insert(link);
+        } else if frozen {
+            self.held.insert(link);
+        }
+    }
+
     /// Everything that was open is done.
     pub(super) fn settled(&mut self) {
         self.open.clear();
@@ -51,6 +83,7 @@ impl Picture {
 impl Driver {
     pub(super) fn kick(&mut self, guild: Guild, by_hand: bool) -> Result<(), String> {
         let user = self.kicked;
+        let before = self.latest_delivery();
         if by_hand {
             self.settle()?;
             let (sandbox, place, at) = (&self.stage.sandbox, self.id(guild), self.stage.requests());
@@ -69,8 +102,15 @@ impl Driver {
             }
         }
         self.kicks.member[guild] = Some(false);
+        let hold = self.held_since(before, guild, None)?;
         for child in CHILDREN.filter(|_| MAINS.contains(&guild)) {
+            if let Some(hold) = hold.filter(|_| self.model.would_be_open(guild, child)) {
+                // One that is still on its way goes on, and does the same.
+                self.kicks.waiting.insert((guild, child), hold);
+                continue;
+            }
             if self.model.is_open(guild, child) {
+                self.kicks.waiting.remove(&(guild, child));
                 self.kicks.member[child] = Some(false);
                 self.kicks.open.insert((guild, child));
             } else if self.model.link(guild, child).active {

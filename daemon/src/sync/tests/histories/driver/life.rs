@@ -1,6 +1,6 @@
 //! A daemon's life: it starts on the file as it is, is asked, waited for, and dies.
 
-use super::Driver;
+use super::{Driver, holds};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::{connection, event};
@@ -24,6 +24,9 @@ impl Driver {
         let (mut settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
         // Deliveries wait for them, and a crash may come meanwhile.
         settings.moderation.direct_messages = self.tells;
+        if self.scarce {
+            settings.network.budgets = holds::SCARCE;
+        }
         let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
         let (daemon, _listener) = started.unwrap();
         if self.stage.gateway {

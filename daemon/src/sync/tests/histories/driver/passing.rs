@@ -26,8 +26,10 @@ impl Driver {
             Action::Mute => Mute { user, span, reason: None, evidence: None }.into(),
             _ => Ban { span, ..Ban::new(user) }.into(),
         };
+        let before = self.latest_delivery();
         if self.ask(main, self.whom(case), action(case, true), request)? {
-            self.model.decide(main, case, true, false);
+            let hold = self.held_since(before, main, Some((case, true)))?;
+            self.model.decide(main, case, true, false, hold);
             self.model.ends_by_itself(main, case);
         }
         Ok(())
@@ -78,18 +80,24 @@ impl Driver {
             ));
         }
         let Some(last) = found.first().copied() else { return Ok(()) };
+        let before = self.latest_delivery();
         let request =
             PunishmentRevert { punishments: vec![last], moderator: None, since: None, reason: None };
         if found.len() == 1 {
             if self.ask(main, self.whom(case), action(case, false), request.into())? {
-                self.model.revert(main, case);
+                let hold = self.held_since(before, main, None)?;
+                self.model.revert(main, case, hold);
             }
             return Ok(());
         }
-        // Others remain, so that nothing is taken back: no kill in the middle of it, which could not be told from none.
+        // Others remain, so that it is taken back only where those were not approved: no kill in the middle of it, which could
+        // not be told from none.
+        let (user, action, at) = (self.whom(case), action(case, false), self.stage.requests());
+        self.decisions.push(Decision { source: main, user, action, at });
         let asked = confirmed(by_operator(Role::Owner, Some(self.id(main)), request.into()));
         self.wait(pipeline::run(self.daemon(), asked)).map_err(|fault| format!("refused: {fault}"))?;
-        self.model.revert(main, case);
+        let hold = self.held_since(before, main, None)?;
+        self.model.revert(main, case, hold);
         Ok(())
     }
 }
