@@ -42,7 +42,7 @@ pub(super) async fn bans(
 ) -> Result<Vec<UserId>, Stop> {
     let rest = running.daemon.rest().clone();
     match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
-        Ok(page) => Ok(page),
+        Ok(page) => Ok(page.into_iter().map(|ban| ban.user).collect()),
         Err(Ended::Refused(error)) => {
             let fault = Fault::new(
                 wayhaven_shared::FaultKind::Unavailable,

@@ -28,6 +28,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0015-exceptions.sql"),
     include_str!("migrations/0016-holds.sql"),
     include_str!("migrations/0017-lists.sql"),
+    include_str!("migrations/0018-imports.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.
