@@ -69,6 +69,7 @@ impl Target {
             _ if dry_run => Ok(None),
             None => Ok(Some(Self::Standard)),
             Some(name) => {
+                let name = name.name();
                 let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(name.raw());
                 made.map(|file| Some(Self::File(file, name.clone()))).map_err(|error| match error.kind() {
                     io::ErrorKind::AlreadyExists => {

@@ -1,7 +1,7 @@
 //! The control socket: a Unix socket that only this machine's users reach, and of them only those with a role.
 
 use crate::daemon::Daemon;
-use crate::invocation::{Actor, Invocation, Surface};
+use crate::invocation::{Actor, Invocation, Surface, Upload};
 use crate::lists::staging::Holder;
 use crate::pipeline::{self, Unread};
 use futures::StreamExt;
@@ -224,7 +224,7 @@ impl Control for Peer {
             dry_run: envelope.dry_run,
             confirm: envelope.confirm,
             because: None,
-            upload: envelope.upload,
+            upload: envelope.upload.map(Upload::Staged),
             request,
         };
         let reply = pipeline::run(self.daemon, invocation).await?;

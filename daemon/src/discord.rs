@@ -2,6 +2,7 @@
 //! collection of what is known of Discord's behaviour.
 
 pub mod accounts;
+pub mod attachment;
 pub mod budget;
 pub mod channel;
 pub mod connection;

@@ -2,6 +2,7 @@
 //! peer's credentials, and travels in here; no handler reads it from anywhere else.
 
 use crate::daemon::Daemon;
+use crate::discord::attachment::Attachment;
 use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::control::{ClientSurface, Role};
@@ -96,6 +97,15 @@ impl From<ClientSurface> for Surface {
     }
 }
 
+/// A file that came with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// Sent ahead over the socket, and kept by the daemon.
+    Staged(UploadId),
+    /// Attached on Discord, where it still lies: it is fetched for who may ask, and not before.
+    Attached(Attachment),
+}
+
 /// One request with everything that travels around it.
 #[derive(Clone, Debug)]
 pub struct Invocation {
@@ -114,7 +124,7 @@ pub struct Invocation {
     /// The punishment that led to it: only the daemon itself says so.
     pub because: Option<PunishmentId>,
     /// The file that came with it.
-    pub upload: Option<UploadId>,
+    pub upload: Option<Upload>,
     /// What is asked for.
     pub request: Request,
 }

@@ -83,7 +83,11 @@ pub struct Running {
     cancelled: watch::Receiver<bool>,
     told: Option<Instant>,
     noted: Option<String>,
+    last: LastWill,
 }
+
+/// What is done once a job's end is stored.
+type LastWill = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 impl Running {
     /// Ends the work here where the job was cancelled.
@@ -106,6 +110,11 @@ impl Running {
             _ = cancelled.wait_for(|cancelled| *cancelled) => Err(Stop::Cancelled),
             done = work => Ok(done),
         }
+    }
+
+    /// Does something once it is stored that the job is over, however it has ended: not where it goes on after a restart.
+    pub fn once_over(&self, then: impl FnOnce() + Send + 'static) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(then));
     }
 
     /// Tells what it waits for.
@@ -219,14 +228,25 @@ where
     let daemon = Arc::clone(daemon);
     let task = tokio::spawn(async move {
         let Some(cancelled) = taken else { return };
-        let running = Running { daemon: Arc::clone(&daemon), id, cancelled, told: None, noted: None };
+        let last = LastWill::default();
+        let running = Running {
+            daemon: Arc::clone(&daemon),
+            id,
+            cancelled,
+            told: None,
+            noted: None,
+            last: Arc::clone(&last),
+        };
         let mut stopping = daemon.stopping();
         // A panic costs this job; its hook has logged where and why.
         let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
         tokio::select! {
             ended = working => {
                 let ended = ended.unwrap_or_else(|_| Err(Stop::Failed(Fault::internal("a defect of Wayhaven"))));
-                end(&daemon, id, ended).await;
+                if end(&daemon, id, ended).await {
+                    let then = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    then.into_iter().for_each(|then| then());
+                }
             }
             // It stays as it is, and the next start decides.
             () = stopping.raised() => {}
@@ -238,7 +258,8 @@ where
     }
 }
 
-async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) {
+/// Stores that a job is over; whether that was possible.
+async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) -> bool {
     let (state, note, result) = match ended {
         Ok(result) => (JobState::Done, None, Some(result)),
         Err(Stop::Cancelled) => (JobState::Cancelled, None, None),
@@ -251,9 +272,11 @@ async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) {
     let work = move |change: &crate::store::Change<'_>| {
         Ok(change.end_job(id, state, note.as_ref(), result.as_ref()).map(drop)?)
     };
-    if let Err(fault) = daemon.store().write(work).await {
+    let stored = daemon.store().write(work).await;
+    if let Err(fault) = &stored {
         tracing::error!(job = %id, "that a job is over is not stored: {fault}");
     }
+    stored.is_ok()
 }
 
 /// A job that somebody names, if it concerns the guild in which they ask.

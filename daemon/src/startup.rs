@@ -172,7 +172,6 @@ pub(crate) async fn start(
     let ingest = Ingest::start(tools, engine.clone()).await?;
     // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
     tokio::spawn(closing::keep(store.clone(), engine.clone()));
-    tokio::spawn(containment::go_on(store.clone()));
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
@@ -181,6 +180,7 @@ pub(crate) async fn start(
     if let Err(error) = daemon.uploads().clear() {
         tracing::warn!("files that another life has left are not removed: {error}");
     }
+    tokio::spawn(containment::keep(Arc::clone(&daemon)));
     running::resume(&daemon).await?;
     tokio::spawn(staging::keep(daemon.uploads().clone()));
     // With the engine, since deliveries wait for it. It ends once what is on its way has come as far as it will.

@@ -48,7 +48,7 @@ pub use exceptions::NewException;
 pub use freeze::FreezeStep;
 pub use gap::AuditCursor;
 pub use guilds::GuildSettings;
-pub use holds::{Decided, HoldOf, HoldRow, Opened};
+pub use holds::{Carried, Decided, HoldOf, HoldRow, OPEN_IN_A_GUILD, Opened, Reached};
 pub use identifies::Identified;
 pub use jobs::NewJob;
 pub use journal::Awaited;

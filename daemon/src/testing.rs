@@ -257,8 +257,17 @@ impl TestDaemon {
 
     /// Waits until what was decided so far is carried out, and what became of it is stored.
     pub(crate) async fn settled(&self) {
-        self.daemon.engine().drain().await;
-        self.daemon.store().write(|_| Ok(())).await.unwrap();
+        let mut sequence = self.daemon.store().sequence();
+        loop {
+            sequence.mark_unchanged();
+            self.daemon.engine().drain().await;
+            self.daemon.store().write(|_| Ok(())).await.unwrap();
+            // What was approved follows as there is room.
+            if self.read(|view| view.unfinished_holds().unwrap().is_empty()).await {
+                return;
+            }
+            sequence.changed().await.unwrap();
+        }
     }
 
     /// Reads the store.

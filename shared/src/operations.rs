@@ -73,8 +73,8 @@ macro_rules! operations {
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
-            SyncImport => Job, "sync import", Admin, CommandLine, Severe;
-            SyncExport => Exported, "sync export", Admin, CommandLine, Mild;
+            SyncImport => Job, "sync import", Admin, Everywhere, Severe;
+            SyncExport => Exported, "sync export", Admin, Everywhere, Mild;
             SyncReconcile => Reconciling, "sync reconcile", Admin, Everywhere, Moderate;
             JobList => Jobs, "job list", Admin, Everywhere, Read;
             JobShow => Job, "job show", Admin, Everywhere, Read;

@@ -15,7 +15,7 @@ mod warnings;
 
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
-pub use file::{Chunk, FileName, UploadId};
+pub use file::{Chunk, FileName, NewFile, UploadId};
 pub use identifier::{
     ChannelId, DeliveryId, ExceptionId, GuildId, HoldId, JobId, LinkId, ProtectionId, PunishmentId, RoleId,
     UserId,

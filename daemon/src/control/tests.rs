@@ -14,7 +14,9 @@ use wayhaven_shared::control::{
 use wayhaven_shared::event::{Change, Cursor};
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::daemon::DaemonStop;
+use wayhaven_shared::operations::job::JobResult;
 use wayhaven_shared::operations::status::Status;
+use wayhaven_shared::operations::sync::{Fate, SyncExport, SyncImport};
 use wayhaven_shared::{Fault, FaultKind};
 
 async fn client(test: &TestDaemon) -> Client {
@@ -171,4 +173,50 @@ async fn whoever_stops_the_daemon_gets_an_answer() {
     };
     let (answer, ()) = tokio::join!(client.call(DaemonStop {}), end);
     assert_eq!(answer.unwrap().pid, std::process::id());
+}
+
+#[tokio::test]
+async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let guild = Some(crate::testing::guild(sandbox.main_guild()));
+    let mine = client(&test).await;
+    // A mebibyte and a rest: one row and much air.
+    let mut list = b"700000000000000001,why\n".to_vec();
+    list.resize(1024 * 1024 + 7, b'\n');
+    let upload = mine.upload(std::io::Cursor::new(list)).await.unwrap();
+    let import: wayhaven_shared::Request =
+        SyncImport { file: "bans.csv".parse().unwrap(), apply: false }.into();
+    let dry = Envelope { guild, dry_run: true, upload, ..Envelope::new(&import) };
+    let outcome = mine.run(dry).await.unwrap();
+    let job = outcome.data["id"].as_str().unwrap().parse().unwrap();
+    test.until("the plan is there", move |view| !view.job(job).unwrap().unwrap().is_running()).await;
+    let planned = test.read(move |view| view.job(job).unwrap().unwrap()).await;
+    let Some(JobResult::Imported(plan)) = planned.result else { panic!("{planned:?}") };
+    assert_eq!(plan.count(Fate::New), 1);
+    // It is nobody else's to add to, and it goes with its connection.
+    let other = bare(&test).await;
+    let hello = Hello { protocol: PROTOCOL, surface: ClientSurface::Cli, version: "0".into() };
+    other.hello(tarpc::context::current(), hello).await.unwrap().unwrap();
+    let chunk = wayhaven_shared::value::Chunk::new(b"x".to_vec()).unwrap();
+    let refused = other.upload(tarpc::context::current(), upload, 1024 * 1024 + 7, chunk).await.unwrap();
+    assert_eq!(refused.unwrap_err().kind, FaultKind::NotFound);
+    drop(mine);
+    let gone = async {
+        while test.daemon.uploads().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, gone).await.is_ok(), "it outlives its connection");
+
+    test.ban(sandbox.main_guild(), sandbox.stranger()).await;
+    let mine = client(&test).await;
+    let export: wayhaven_shared::Request = SyncExport::default().into();
+    let outcome = mine.run(Envelope { guild, ..Envelope::new(&export) }).await.unwrap();
+    let id = outcome.data["file"].as_str().unwrap().parse().unwrap();
+    let mut held = Vec::new();
+    let bytes = mine.download(id, &mut held).await.unwrap();
+    assert_eq!((Some(bytes), bytes), (outcome.data["bytes"].as_u64(), held.len() as u64));
+    assert!(held.starts_with(b"user_id,reason"), "{held:?}");
+    assert_eq!(test.daemon.uploads().count(), 0, "what was brought is not kept");
 }

@@ -10,6 +10,7 @@ mod request;
 pub use options::{Leaf, OptionValue};
 
 use self::options::{Path, read_options};
+use super::attachment::{self, Attachment};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -102,6 +103,9 @@ pub struct Interaction {
     /// What a button, a menu or a form of ours is called.
     pub custom_id: Option<String>,
     resolved: BTreeMap<UserId, Membership>,
+    attachments: BTreeMap<u64, Attachment>,
+    /// The most bytes that a file in its answer may have.
+    pub attachment_limit: u64,
 }
 
 impl Interaction {
@@ -153,6 +157,8 @@ impl Interaction {
             options: leaves,
             custom_id: data["custom_id"].as_str().map(str::to_owned),
             resolved: resolved(&data["resolved"]["members"])?,
+            attachment_limit: payload["attachment_size_limit"].as_u64().unwrap_or(attachment::LIMIT),
+            attachments: attachment::read_all(&data["resolved"]["attachments"])?,
         })
     }
 
@@ -167,6 +173,11 @@ impl Interaction {
         self.resolved.iter().map(|(user, member)| (*user, member))
     }
 
+    /// The file that came with it: no operation takes several.
+    pub fn attachment(&self) -> Option<&Attachment> {
+        self.attachments.values().next()
+    }
+
     /// The argument being typed: its name and the text so far.
     pub fn focused(&self) -> Option<(&str, String)> {
         self.options.iter().find(|leaf| leaf.focused).map(|leaf| (leaf.name.as_str(), leaf.value.text()))
@@ -174,7 +185,7 @@ impl Interaction {
 }
 
 /// A payload that cannot be read. Discord's doing or an attacker's, so no word of it is repeated.
-fn unreadable(field: &str) -> Fault {
+pub(super) fn unreadable(field: &str) -> Fault {
     Fault::new(
         FaultKind::Unavailable,
         format!("Discord sent an interaction that cannot be read: {field} is missing or malformed"),

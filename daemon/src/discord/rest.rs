@@ -10,6 +10,7 @@ mod buttons;
 mod calls;
 mod direct;
 mod fault;
+mod files;
 mod lists;
 
 pub use audit_logs::LogOf;
@@ -20,6 +21,7 @@ pub use calls::{
 };
 pub use direct::DirectChannel;
 pub use fault::{BUDGET_SPENT, Outcome, RestError};
+pub use files::{Incoming, OutgoingFile};
 pub use lists::{LIST_PAGE, ListedMember, TOO_MANY_BAN_LISTS};
 
 use crate::discord::budget::{Budget, Priority, Slot};
@@ -98,6 +100,8 @@ pub enum Trouble {
 #[derive(Debug)]
 pub struct Rest {
     client: Client,
+    /// For files: it does not have the token.
+    files: Client,
     base: String,
     budget: Budget,
     routes: Routes,
@@ -132,8 +136,11 @@ impl Rest {
             .timeout(timeout)
             .build()
             .map_err(|error| Fault::internal(format!("no HTTP client: {}", error.without_url())))?;
+        let files = files::client()
+            .map_err(|error| Fault::internal(format!("no HTTP client: {}", error.without_url())))?;
         Ok(Self {
             client,
+            files,
             base: api_base.trim_end_matches('/').to_owned(),
             budget,
             routes: Routes::default(),
@@ -211,6 +218,16 @@ impl Rest {
 
     /// Sends a request with the slot it was given, and learns from the answer.
     async fn send(&self, slot: Option<Slot>, call: Call) -> Result<Value, RestError> {
+        self.send_with(slot, call, None).await
+    }
+
+    /// As [`send`](Self::send), with a file beside the body.
+    async fn send_with(
+        &self,
+        slot: Option<Slot>,
+        call: Call,
+        file: Option<OutgoingFile>,
+    ) -> Result<Value, RestError> {
         debug_assert!(slot.is_some() || call.bare, "a request without a slot");
         // The budget holds everything else back.
         if let Some(until) = self.edge.borrow().filter(|until| call.bare && *until > Instant::now()) {
@@ -227,7 +244,10 @@ impl Rest {
                 request = request.header(HeaderName::from_static("x-audit-log-reason"), value);
             }
         }
-        if let Some(body) = &call.body {
+        if let Some(file) = file {
+            let (kind, body) = file.beside(call.body.as_ref());
+            request = request.header("content-type", kind).body(body);
+        } else if let Some(body) = &call.body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let sent = Instant::now();

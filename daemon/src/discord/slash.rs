@@ -13,8 +13,9 @@ use wayhaven_shared::operation::{Authority, Definition, Surfaces};
 use wayhaven_shared::operations::setup::AllowedActions;
 use wayhaven_shared::operations::{GROUPS, OPERATIONS};
 use wayhaven_shared::value::{
-    ChannelId, DeleteDays, DeliveryId, Evidence, ExceptionId, GuildId, HoldId, JobId, LinkId, PageSize,
-    ProtectionId, PunishmentId, RoleId, Span, Until, Untrusted, UserId, WarningSteps, WindowDays,
+    ChannelId, DeleteDays, DeliveryId, Evidence, ExceptionId, FileName, GuildId, HoldId, JobId, LinkId,
+    NewFile, PageSize, ProtectionId, PunishmentId, RoleId, Span, Until, Untrusted, UserId, WarningSteps,
+    WindowDays,
 };
 use wayhaven_shared::{Effect, grammar};
 
@@ -114,6 +115,8 @@ pub enum OptionKind {
     Channel = 7,
     /// A role.
     Role = 8,
+    /// A file.
+    Attachment = 11,
 }
 
 impl From<OptionKind> for u8 {
@@ -243,7 +246,8 @@ fn default_permissions(members: &[&Definition]) -> Option<u64> {
 
 fn arguments(definition: &Definition) -> Vec<CommandOption> {
     let command = grammar::command(definition);
-    let mut options: Vec<_> = command.get_arguments().map(option).collect();
+    let mut options: Vec<_> =
+        command.get_arguments().filter(|argument| !is_elsewhere(argument)).map(option).collect();
     // Discord wants required options first; the sort is stable, so the order within each is ours.
     options.sort_by_key(|option| !option.required);
     if definition.effect != Effect::Read {
@@ -291,6 +295,16 @@ pub(super) fn takes_several(argument: &Arg) -> bool {
         || argument.get_num_args().is_some_and(|range| range.max_values() > 1)
 }
 
+/// Whether an argument names a file that comes with the request.
+pub(super) fn is_file(argument: &Arg) -> bool {
+    argument.get_value_parser().type_id() == TypeId::of::<FileName>()
+}
+
+/// Whether an argument means nothing on Discord: a place where whoever asks keeps their files.
+pub(super) fn is_elsewhere(argument: &Arg) -> bool {
+    argument.get_value_parser().type_id() == TypeId::of::<NewFile>()
+}
+
 /// How an argument is asked for.
 enum Shape {
     Kind(OptionKind),
@@ -312,9 +326,12 @@ fn shape(argument: &Arg) -> Option<Shape> {
         .filter(|value| !value.is_hide_set())
         .map(|value| Choice { name: value.get_name().to_owned(), value: value.get_name().to_owned() })
         .collect();
-    let known: [(TypeId, Shape); 22] = [
+    let known: [(TypeId, Shape); 24] = [
         (TypeId::of::<bool>(), Shape::Kind(OptionKind::Boolean)),
         (TypeId::of::<UserId>(), Shape::Kind(OptionKind::User)),
+        (TypeId::of::<FileName>(), Shape::Kind(OptionKind::Attachment)),
+        // Never asked for there.
+        (TypeId::of::<NewFile>(), Shape::Text(1, 100)),
         (TypeId::of::<RoleId>(), Shape::Kind(OptionKind::Role)),
         (TypeId::of::<ChannelId>(), Shape::Kind(OptionKind::Channel)),
         // As long as a pasted mention may be.

@@ -2,6 +2,7 @@
 //! say.
 
 mod confirm;
+mod files;
 mod jobs;
 mod questions;
 
@@ -12,7 +13,7 @@ use crate::discord::budget::Priority;
 use crate::discord::embed;
 use crate::discord::interaction::{Interaction, InteractionKind};
 use crate::handlers;
-use crate::invocation::{Actor, Invocation, Surface};
+use crate::invocation::{Actor, Invocation, Surface, Upload};
 use crate::network::GuildChannel;
 use crate::pipeline::{self, Unread};
 use crate::store::Severity;
@@ -121,7 +122,7 @@ fn invocation(interaction: &Interaction) -> Result<Invocation, Fault> {
         // A severe operation is confirmed by a button on its preview.
         confirm: None,
         because: None,
-        upload: None,
+        upload: interaction.attachment().cloned().map(Upload::Attached),
         request,
     })
 }
@@ -157,6 +158,7 @@ impl Answer {
     async fn tell(&self, outcome: Result<Reply, Fault>) {
         match outcome {
             Err(fault) => self.give(embed::fault_message(&fault)).await,
+            Ok(Reply::SyncExport(exported)) if exported.file.is_some() => files::give(self, exported).await,
             Ok(reply) if !reply.jobs().is_empty() => {
                 self.show(embed::message(&reply.report())).await;
                 jobs::follow(self, reply.jobs()).await;

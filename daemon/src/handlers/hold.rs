@@ -8,6 +8,7 @@ use crate::sync::containment::carry_out;
 use wayhaven_shared::operations::hold::{
     Hold, HoldKind, Holds, HoldsDecided, LeftHold, SyncApprove, SyncDiscard, SyncHolds, which,
 };
+use wayhaven_shared::operations::setup::SecurityLevel;
 use wayhaven_shared::value::{GuildId, HoldId, UserId};
 use wayhaven_shared::{Fault, Operation};
 
@@ -87,7 +88,9 @@ fn find(
     let (mut found, mut left) = (Vec::new(), Vec::new());
     for hold in holds {
         // What is not sent needs nobody else's word.
-        let why = match by.filter(|_| decided == Decided::Approved && hold.kind == HoldKind::Maximum) {
+        let asks_another = hold.kind == HoldKind::Maximum
+            || hold.kind == HoldKind::Import && view.security_level(main)? == SecurityLevel::Maximum;
+        let why = match by.filter(|_| decided == Decided::Approved && asks_another) {
             Some(user) if view.holds_what_was_decided_by(hold.id, user)? => Some(OWN),
             Some(_) if view.holds_what_nobody_owns(hold.id)? => Some(UNKNOWN),
             _ => None,

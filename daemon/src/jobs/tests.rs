@@ -94,3 +94,31 @@ async fn a_panic_costs_the_job_and_a_plan_that_a_stop_has_cut_is_called_interrup
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_job_leaves_to_be_done_is_done_once_its_end_is_stored() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let child = sandbox.children()[0];
+    for fails in [false, true] {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let work = move |running: Running, _| async move {
+            // On that thread the writer's last commit is already published.
+            let store = running.daemon.store().clone();
+            running.once_over(move || tell.send(*store.sequence().borrow()).unwrap());
+            match fails {
+                false => Ok(JobResult::Reconciled(Reconciled::new(guild(child), false))),
+                true => Err(Stop::Failed(Fault::internal("it cannot"))),
+            }
+        };
+        let job = begin(&test.daemon, new(child), work).await.unwrap();
+        assert!(!job.is_running());
+        let (seen, kept) = (told.await.unwrap(), job.id);
+        let events = test.read(|view| view.events_after(0, 10_000).unwrap().0).await;
+        let ended = events.into_iter().find(|event| match &event.change {
+            wayhaven_shared::event::Change::Job { job } => job.id == kept && !job.is_running(),
+            _ => false,
+        });
+        assert!(seen >= ended.unwrap().sequence, "the end is stored by then");
+    }
+}

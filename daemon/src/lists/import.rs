@@ -6,23 +6,30 @@
 use super::plan::Plan;
 use super::{Kind, Line, ListReader, Row};
 use crate::daemon::Daemon;
-use crate::store::{Change, NewPunishment, View};
-use crate::sync::record::{AtOrigin, record};
+use crate::network::Topology;
+use crate::store::{Change, NewPunishment, StoreError, View};
+use crate::sync::containment::Imports;
+use crate::sync::record::{AtOrigin, record_imported};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::operations::sync::{Fate, Imported, Rows};
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, HoldId, Untrusted, UserId};
 
 /// The most rows that one transaction takes, and about how many deliveries it stores.
 const CHUNK: usize = 500;
 const DELIVERIES: usize = 2_000;
 
 /// How many requests may be under way before the next rows are taken: what is decided waits in the file, not in memory.
-const UNDER_WAY: u64 = 2_000;
+const UNDER_WAY: u64 = if cfg!(test) { 200 } else { 2_000 };
+
+/// How much of the main's ban list a plan looks at, and for how long: Discord may give a page a minute.
+const LOOKED_AT: usize = 5;
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What is imported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +55,12 @@ pub struct Progress {
     pub rows: Vec<Rows>,
     /// Bans of the main's own that were taken over.
     pub adopted: u64,
+    /// The hold that what goes to children waits in, once there is something.
+    #[serde(default)]
+    pub hold: Option<HoldId>,
+    /// How much came into it.
+    #[serde(default)]
+    pub held: u64,
 }
 
 /// A list with what its rows are judged by: it travels between threads that read, and the one that writes.
@@ -67,9 +80,14 @@ impl Judging {
 /// # Errors
 /// Where the file is no list, or the guild no main.
 pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Result<Imported, Fault> {
-    let (plan, kind, _) = judge_all(daemon, import, file, |_| ()).await?;
-    let progress = Progress { rows: plan.rows().to_vec(), ..Progress::default() };
-    Ok(imported(daemon, import, kind, progress, true))
+    let (plan, kind, mut new) = judge_all(daemon, import, file, |row| row.user).await?;
+    new.sort_unstable();
+    let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new, LOOKED_AT)).await;
+    let banned = looked.ok().and_then(Result::ok).flatten().map(|banned| banned.len() as u64);
+    let rows = plan.rows().to_vec();
+    let progress = Progress { rows, adopted: banned.unwrap_or(0), ..Progress::default() };
+    let plan = imported(&daemon.store().topology(), import, kind, progress, true);
+    Ok(Imported { adopted_known: banned.is_some(), ..plan })
 }
 
 /// Judges every row against the store as it is, a few at a time; what `look` makes of the new ones.
@@ -115,11 +133,12 @@ pub async fn run(
     import: &Import,
     open: impl Fn() -> Result<File, Fault>,
     mut progress: Progress,
-    save: impl Fn(&Change<'_>, &Progress) -> Result<(), Fault> + Clone + Send + 'static,
+    save: impl Fn(&Change<'_>, &Progress, Imported) -> Result<(), Fault> + Clone + Send + 'static,
 ) -> Result<Imported, Fault> {
     let (_, kind, mut new) = judge_all(daemon, import, open()?, |row| row.user).await?;
     new.sort_unstable();
-    let banned = Arc::new(banned_there(daemon, import.main, &new).await?);
+    let banned = banned_there(daemon, import.main, &new, usize::MAX).await?.unwrap_or_default();
+    let banned = Arc::new(banned);
     drop(new);
     let store = daemon.store();
     let mut judging = {
@@ -137,14 +156,17 @@ pub async fn run(
         });
         let (mut back, lines) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
         if lines.is_empty() {
-            return Ok(imported(daemon, import, kind, progress, false));
+            return ended(daemon, import, kind, progress).await;
         }
         let (import, banned, save) = (import.clone(), Arc::clone(&banned), save.clone());
         let work = move |change: &Change<'_>| {
             progress.lines += lines.len() as u64;
             take(change, &import, &mut back.plan, lines, &banned, &mut progress)?;
             progress.rows = back.plan.rows().to_vec();
-            save(change, &progress)?;
+            let topology = change.topology_here()?;
+            let waits = is_undecided(change, progress.hold)?;
+            let so_far = Imported { waits, ..imported(&topology, &import, kind, progress.clone(), false) };
+            save(change, &progress, so_far)?;
             Ok((back, progress))
         };
         (judging, progress) = store.write(work).await?;
@@ -181,6 +203,10 @@ fn take(
         ))
         .hint("what was imported before stays; setup main-guild makes it one again"));
     }
+    let mut imports = Imports { hold: progress.hold, apply: import.apply };
+    if let Some(hold) = imports.hold {
+        change.hold_grows(hold)?;
+    }
     for line in lines {
         let Some(row) = plan.judge(change, &topology, line)? else { continue };
         let is_banned = banned.contains(&row.user);
@@ -193,29 +219,33 @@ fn take(
             expires_at: row.until,
             ..NewPunishment::new(import.main, row.user, Action::Ban, Origin::Import)
         };
-        record(change, &new, at_origin)?;
+        let recorded = record_imported(change, &new, at_origin, &mut imports)?;
+        progress.held += if recorded.hold.is_some() { recorded.deliveries.held } else { 0 };
     }
+    progress.hold = imports.hold;
     Ok(())
 }
 
 /// Those of these users, in the order of their ids, whom the guild has banned at Discord. Its list is read a page at a time,
-/// from the first of them to the last.
+/// from the first of them to the last; nothing where that is more than `pages`.
 async fn banned_there(
     daemon: &Arc<Daemon>,
     guild: GuildId,
     users: &[UserId],
-) -> Result<HashSet<UserId>, Fault> {
+    pages: usize,
+) -> Result<Option<HashSet<UserId>>, Fault> {
     let mut banned = HashSet::new();
-    let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(banned) };
+    let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Some(banned)) };
     let mut after = UserId::new(first.get() - 1);
-    loop {
-        let page = daemon.rest().ban_list_after(guild, after).await?;
+    for _ in 0..pages {
+        let page = daemon.rest().bans_after(guild, after).await?;
         banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
         match page.last() {
             Some(ban) if ban.user < *last => after = Some(ban.user),
-            _ => return Ok(banned),
+            _ => return Ok(Some(banned)),
         }
     }
+    Ok(None)
 }
 
 /// Waits until few requests are under way.
@@ -235,14 +265,26 @@ async fn until_there_is_room(daemon: &Arc<Daemon>) {
     }
 }
 
-fn imported(
+/// Whether what is in the hold waits for an approval.
+fn is_undecided(view: &View<'_>, hold: Option<HoldId>) -> Result<bool, StoreError> {
+    let Some(hold) = hold else { return Ok(false) };
+    Ok(view.hold(hold)?.is_some_and(|hold| hold.decided.is_none()))
+}
+
+/// What an import has done, and how its hold stands now.
+async fn ended(
     daemon: &Arc<Daemon>,
     import: &Import,
     kind: Kind,
     progress: Progress,
-    dry_run: bool,
-) -> Imported {
-    let steps = crate::sync::plan::reached(&daemon.store().topology(), import.main, Action::Ban);
+) -> Result<Imported, Fault> {
+    let hold = progress.hold;
+    let waits = daemon.store().read(move |view| Ok(is_undecided(view, hold)?)).await?;
+    Ok(Imported { waits, ..imported(&daemon.store().topology(), import, kind, progress, false) })
+}
+
+fn imported(topology: &Topology, import: &Import, kind: Kind, progress: Progress, dry_run: bool) -> Imported {
+    let children = crate::sync::plan::reached(topology, import.main, Action::Ban).len();
     let shown = |rows: &Rows| rows.count > 0 || rows.fate == Fate::New;
     Imported {
         main_guild_id: import.main,
@@ -250,8 +292,12 @@ fn imported(
         format: kind.word().into(),
         rows: progress.rows.into_iter().filter(shown).collect(),
         adopted: progress.adopted,
+        adopted_known: true,
         apply: import.apply,
-        children: steps as u64,
+        children: children as u64,
+        hold: progress.hold,
+        held: progress.held,
+        waits: !import.apply,
         dry_run,
     }
 }

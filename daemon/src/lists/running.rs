@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
+use wayhaven_shared::operations::sync::Imported;
 use wayhaven_shared::value::{Untrusted, UploadId};
 
 /// What a job of this kind is stored with.
@@ -130,14 +131,17 @@ async fn work(running: Running, cursor: Value) -> Result<JobResult, Stop> {
             .map_err(|error| Fault::unavailable(format!("the list is not there any more: {error}")))
     };
     let described = import.clone();
-    let save = move |change: &Change<'_>, progress: &Progress| {
+    let save = move |change: &Change<'_>, progress: &Progress, so_far: Imported| {
         let cursor = Cursor { import: described.clone(), file, progress: progress.clone() };
         change.save_job_cursor(id, &cursor.to_json())?;
-        Ok(change.job_progress(id, progress.lines, None, None)?)
+        // Complete as of here: should it be cancelled, that is what it has done.
+        let so_far = JobResult::Imported(so_far);
+        Ok(change.job_progress(id, progress.lines, None, Some(&so_far))?)
     };
     let imported = running.unless_cancelled(import::run(&daemon, &import, open, progress, save)).await;
     let outcome = imported.and_then(|imported| Ok(imported?));
-    remove(&path);
+    // Not before: a kill in between would begin it again, and find no list.
+    running.once_over(move || remove(&path));
     outcome.map(JobResult::Imported)
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::Fault;
-use wayhaven_shared::value::{Chunk, UploadId};
+use wayhaven_shared::value::{Chunk, UploadId, UserId};
 
 /// The most bytes a file may have: a million users with reasons.
 pub const LARGEST: u64 = 64 * 1024 * 1024;
@@ -32,14 +32,18 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub enum Holder {
     /// A connection to the control socket, by its number: its files go with it.
     Connection(u64),
-    /// The daemon: what it fetched, or wrote for somebody.
+    /// The daemon: what it wrote for somebody.
     Daemon,
+    /// A member on Discord: what was fetched for them, and can be again.
+    Member(UserId),
 }
 
 struct Kept {
     holder: Holder,
     size: u64,
     since: Instant,
+    /// The attachment that it is a whole copy of.
+    copy_of: Option<u64>,
 }
 
 /// The files that are kept.
@@ -77,6 +81,9 @@ impl Uploads {
         getrandom::fill(&mut bits).map_err(|error| Fault::internal(format!("no random numbers: {error}")))?;
         let id = UploadId::new(bits);
         let mut kept = self.kept();
+        if let Holder::Member(_) = holder {
+            self.make_room(&mut kept, holder);
+        }
         let of_one = kept.values().filter(|one| one.holder == holder && holder != Holder::Daemon).count();
         if kept.len() >= MOST || of_one >= MOST_OF_ONE {
             return Err(Fault::conflict("too many files are on their way in or out").hint(
@@ -87,8 +94,36 @@ impl Uploads {
         let made = made
             .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path(id)));
         made.map_err(|error| self.failed(&error))?;
-        kept.insert(id, Kept { holder, size: 0, since: Instant::now() });
+        kept.insert(id, Kept { holder, size: 0, since: Instant::now(), copy_of: None });
         Ok(id)
+    }
+
+    /// Removes copies of what lies at Discord too: the oldest of this holder, or of any.
+    fn make_room(&self, kept: &mut HashMap<UploadId, Kept>, holder: Holder) {
+        let own = kept.values().filter(|one| one.holder == holder).count();
+        let may_go = |one: &Kept| match own >= MOST_OF_ONE {
+            true => one.holder == holder,
+            false => kept.len() >= MOST && matches!(one.holder, Holder::Member(_)),
+        };
+        let oldest = kept.iter().filter(|(_, one)| may_go(one)).min_by_key(|(_, one)| one.since);
+        if let Some(id) = oldest.map(|(id, _)| *id) {
+            self.remove(kept, id);
+        }
+    }
+
+    /// Remembers what a file is a whole copy of.
+    pub fn is_copy_of(&self, id: UploadId, attachment: u64) {
+        if let Some(file) = self.kept().get_mut(&id) {
+            file.copy_of = Some(attachment);
+        }
+    }
+
+    /// The copy of an attachment that was fetched for this holder before.
+    pub fn copy_for(&self, holder: Holder, attachment: u64) -> Option<UploadId> {
+        let kept = self.kept();
+        kept.iter()
+            .find(|(_, file)| file.holder == holder && file.copy_of == Some(attachment))
+            .map(|(id, _)| *id)
     }
 
     /// Adds a part behind what there is. A file that could not be written, or grows too large, is removed.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::config::GuildConfig;
-use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
+use wayhaven_shared::operations::job::{Job, JobResult};
+use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Origin};
+use wayhaven_shared::operations::sync::Fate;
 use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp};
 
 /// How many events, and how many rows of the audit, are read at once.
@@ -75,10 +77,13 @@ pub(super) fn gather(view: &View<'_>, epoch: &str, now: Timestamp) -> Result<Gat
     let known = owed.len();
     for event in events {
         match event.change {
+            // Of an import the whole is told, and not a hundred thousand rows.
+            Changed::Punishment { punishment } if punishment.origin == Origin::Import => {}
             Changed::Punishment { punishment } if desk.tells(punishment.guild_id, Place::Punishments)? => {
                 owed.push(Owed { punishment: punishment.id, since: event.at });
             }
             Changed::Delivery { delivery } => desk.delivery(&delivery)?,
+            Changed::Job { job } if !job.is_running() && !job.dry_run => desk.job(&job)?,
             // A flood of the same alert is told at its first, second, fourth, eighth … time.
             Changed::Alert { kind, guild_id, details, count } if count.is_power_of_two() => {
                 desk.alert(guild_id, &wording::alert(&kind, &details, count))?;
@@ -144,9 +149,27 @@ impl Desk<'_> {
             return Ok(());
         }
         let Some(punishment) = self.view.punishment(delivery.punishment_id)? else { return Ok(()) };
+        if punishment.origin == Origin::Import {
+            return Ok(());
+        }
         let main = self.view.guild(punishment.guild_id)?.and_then(|guild| guild.name);
         let line = wording::delivered(delivery, &punishment, main.as_ref());
         self.add(delivery.guild_id, Place::Punishments, line)
+    }
+
+    /// An import is told to its main and to the children that something of it goes to, once each.
+    fn job(&mut self, job: &Job) -> Result<(), StoreError> {
+        let Some(JobResult::Imported(imported)) = &job.result else { return Ok(()) };
+        let main = imported.main_guild_id;
+        self.add(main, Place::Punishments, wording::imported(imported, job.state))?;
+        let new = imported.count(Fate::New);
+        if imported.hold.is_none() || new == 0 {
+            return Ok(());
+        }
+        let name = self.view.guild(main)?.and_then(|guild| guild.name);
+        let line = wording::import_comes(imported, new, name.as_ref());
+        let children = crate::sync::plan::reached(&self.view.topology()?, main, Action::Ban);
+        children.into_iter().try_for_each(|child| self.add(child, Place::Punishments, line.clone()))
     }
 
     /// An alert concerns the guild it is about; one about the daemon itself is for the mains, since a child must

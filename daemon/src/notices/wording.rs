@@ -4,7 +4,9 @@ use crate::discord::embed::lines::{Line, messages as in_messages};
 use crate::store::Place;
 use serde_json::Value;
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
+use wayhaven_shared::operations::job::JobState;
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryCounts, Punishment};
+use wayhaven_shared::operations::sync::{Fate, Imported};
 use wayhaven_shared::report::{Text, Tone};
 use wayhaven_shared::value::Untrusted;
 
@@ -56,6 +58,40 @@ pub(super) fn decided(punishment: &Punishment, counts: DeliveryCounts, origin: O
     }
     pieces.extend(reason(punishment));
     Line { tone, pieces }
+}
+
+/// An import that is over, for its main.
+pub(super) fn imported(imported: &Imported, state: JobState) -> Line {
+    let file: Text = Text::Theirs(imported.file.clone());
+    let mut pieces = vec!["import of".into(), file];
+    if state != JobState::Done {
+        pieces.push(format!("· {}", state.word()).into());
+    }
+    pieces.push(format!("· {} new", imported.count(Fate::New)).into());
+    if imported.adopted > 0 {
+        pieces.push(format!("({} of them banned here before)", imported.adopted).into());
+    }
+    for rows in imported.rows.iter().filter(|rows| rows.fate != Fate::New && rows.count > 0) {
+        pieces.push(format!("· {} {}", rows.count, rows.fate.words()).into());
+    }
+    match imported.hold {
+        Some(hold) if imported.waits => {
+            pieces.push(format!("· for the children it waits in hold {hold}").into());
+        }
+        Some(_) => pieces.push("· on its way to the children".into()),
+        None => {}
+    }
+    Line { tone: state.tone(), pieces }
+}
+
+/// An import of its main, for a child.
+pub(super) fn import_comes(imported: &Imported, new: u64, main: Option<&Untrusted>) -> Line {
+    let bans = if new == 1 { "1 ban".to_owned() } else { format!("{new} bans") };
+    let how = if imported.waits { "wait for approval there" } else { "are on their way" };
+    let mut pieces: Vec<Text> = vec![format!("import of {bans}, which {how} · decided in").into()];
+    pieces.extend(main.map(Text::from));
+    pieces.push(format!("({})", imported.main_guild_id).into());
+    Line { tone: Tone::Waiting, pieces }
 }
 
 fn reason(punishment: &Punishment) -> Vec<Text> {

@@ -174,9 +174,9 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
             _ => main,
         };
         let asked = test.ask(dry(by_operator(Role::Owner, Some(asked_in), request))).await;
-        // Its links are in the way, there is no mute role, or nothing to correct, and a plan says so as well.
-        let in_the_way =
-            ["setup unset-main", "mute", "unmute", "punishment amend"].contains(&definition.name);
+        // Its links are in the way, there is no mute role, nothing to correct or no file, and a plan says so as well.
+        let in_the_way = ["setup unset-main", "mute", "unmute", "punishment amend", "sync import"]
+            .contains(&definition.name);
         assert_eq!(asked.is_err(), in_the_way, "{}: {asked:?}", definition.name);
     }
     test.daemon.engine().drain().await;

@@ -63,7 +63,8 @@ pub(super) async fn bans(
         // A refusal that is foreseen is not asked for: Discord counts them (FACTS C1).
         if running.daemon.directory().may(guild, Action::Ban) != Some(false) || !waits {
             match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
-                Ok(mut page) => {
+                Ok(page) => {
+                    let mut page: Vec<UserId> = page.into_iter().map(|ban| ban.user).collect();
                     page.retain(|user| Some(*user) > after);
                     page.sort_unstable();
                     page.dedup();

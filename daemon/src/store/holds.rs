@@ -4,7 +4,7 @@ use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use crate::network::Budget;
 use rusqlite::{OptionalExtension, Row, params};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::hold::{HeldAction, Hold, HoldKind};
 use wayhaven_shared::operations::punishment::{Action, Origin};
@@ -12,6 +12,10 @@ use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, Timestam
 
 /// How many of the users of a hold are named.
 const NAMED: u8 = 5;
+
+/// How many deliveries may be open in a guild for more of a hold to be sent there: what is approved waits in the store, and
+/// not in memory.
+pub const OPEN_IN_A_GUILD: u64 = if cfg!(test) { 100 } else { 500 };
 
 /// What was decided about a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,31 @@ fn within(since: u8, now: u8) -> String {
         "p.created_at > ?{since} AND (p.created_at <= ?{now} OR NOT EXISTS (SELECT 1 FROM punishments later
             WHERE later.event_id > p.event_id AND later.created_at <= ?{since}))"
     )
+}
+
+/// How far a decision has reached into its hold.
+#[derive(Clone, Debug, Default)]
+pub struct Reached {
+    behind: HashMap<GuildId, DeliveryId>,
+    full: HashSet<GuildId>,
+}
+
+impl Reached {
+    /// It is looked again whether there is room in guilds that had none.
+    pub fn look_again(&mut self) {
+        self.full.clear();
+    }
+}
+
+/// How a step of [`Change::carry_out_hold`] has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// There may be more that can follow at once.
+    More,
+    /// What is left waits until less is open in its guilds.
+    Waits,
+    /// That was all.
+    Finished,
 }
 
 fn hold_row(row: &Row<'_>) -> rusqlite::Result<HoldRow> {
@@ -275,6 +304,32 @@ impl View<'_> {
         Ok(statement.query_map([], |row| column(row, "id"))?.collect::<Result<_, _>>()?)
     }
 
+    /// The guild behind another in which a hold keeps something back.
+    fn next_held_guild(&self, id: HoldId, behind: Option<GuildId>) -> Result<Option<GuildId>, StoreError> {
+        let sql = "SELECT guild_id FROM deliveries WHERE hold_id = ?1 AND state = 'held' AND guild_id > ?2
+             ORDER BY guild_id LIMIT 1";
+        let behind = behind.map_or(0, |guild| guild.get().cast_signed());
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![Sql(id), behind], |row| column(row, "guild_id")).optional()?)
+    }
+
+    /// The first deliveries that a hold keeps back in a guild, behind one.
+    fn held_in(
+        &self,
+        id: HoldId,
+        guild: GuildId,
+        behind: Option<DeliveryId>,
+        limit: u64,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let sql = "SELECT delivery_id FROM deliveries
+             WHERE hold_id = ?1 AND state = 'held' AND guild_id = ?2 AND delivery_id > ?3 ORDER BY delivery_id LIMIT ?4";
+        let behind = behind.map_or(0, |id| id.get().cast_signed());
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![Sql(id), Sql(guild), behind, limit.cast_signed()];
+        let rows = statement.query_map(values, |row| column(row, "delivery_id"))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The hold of a delivery, and what was decided about it.
     pub(super) fn hold_of(
         &self,
@@ -300,28 +355,17 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The hold that is open for this, or a new one.
+    /// The hold that is open for this, or a new one. Of imports each has one of its own.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn open_hold(&self, of: HoldOf) -> Result<Opened, StoreError> {
         let origin = of.origin.map(Origin::word);
-        let sql = "SELECT id, EXISTS (SELECT 1 FROM deliveries WHERE hold_id = holds.id AND state = 'held') AS keeps
-             FROM holds WHERE main_guild_id = ?1 AND kind = ?2 AND coalesce(moderator_id, 0) = coalesce(?3, 0)
-               AND coalesce(origin, '') = coalesce(?4, '') AND decided_at IS NULL";
-        let values = params![Sql(of.main), of.kind.word(), Sql(of.moderator), origin];
-        let read = |row: &Row<'_>| Ok((column(row, "id")?, row.get::<_, bool>("keeps")?));
-        let open = self.connection().prepare_cached(sql)?.query_row(values, read).optional()?;
         let now = self.now().millis();
-        match open {
-            Some((id, true)) => return Ok(Opened { id, is_new: false }),
-            // What it kept back was ended by something newer: it begins anew.
-            Some((id, false)) => {
-                let sql = "UPDATE holds SET opened_at = ?2 WHERE id = ?1";
-                self.connection().prepare_cached(sql)?.execute(params![Sql(id), now])?;
-                return Ok(Opened { id, is_new: true });
-            }
-            None => {}
+        if of.kind != HoldKind::Import
+            && let Some(open) = self.join_hold(of, now)?
+        {
+            return Ok(open);
         }
         let sql = "INSERT INTO holds (main_guild_id, kind, moderator_id, origin, opened_at)
              VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id";
@@ -330,6 +374,35 @@ impl Change<'_> {
         self.topology_changed();
         self.tell(&Changed::Network { link: None })?;
         Ok(Opened { id, is_new: true })
+    }
+
+    /// The hold that is open for this.
+    fn join_hold(&self, of: HoldOf, now: i64) -> Result<Option<Opened>, StoreError> {
+        let sql = "SELECT id, EXISTS (SELECT 1 FROM deliveries WHERE hold_id = holds.id AND state = 'held') AS keeps
+             FROM holds WHERE main_guild_id = ?1 AND kind = ?2 AND coalesce(moderator_id, 0) = coalesce(?3, 0)
+               AND coalesce(origin, '') = coalesce(?4, '') AND decided_at IS NULL";
+        let values = params![Sql(of.main), of.kind.word(), Sql(of.moderator), of.origin.map(Origin::word)];
+        let read = |row: &Row<'_>| Ok((column(row, "id")?, row.get::<_, bool>("keeps")?));
+        let Some((id, keeps)) = self.connection().prepare_cached(sql)?.query_row(values, read).optional()?
+        else {
+            return Ok(None);
+        };
+        if !keeps {
+            // What it kept back was ended by something newer: it begins anew.
+            let sql = "UPDATE holds SET opened_at = ?2 WHERE id = ?1";
+            self.connection().prepare_cached(sql)?.execute(params![Sql(id), now])?;
+        }
+        Ok(Some(Opened { id, is_new: !keeps }))
+    }
+
+    /// More comes into a hold: what was decided about it has to reach that too.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn hold_grows(&self, id: HoldId) -> Result<(), StoreError> {
+        let sql = "UPDATE holds SET finished_at = NULL WHERE id = ?1 AND finished_at IS NOT NULL";
+        self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+        Ok(())
     }
 
     /// Decides about a hold. What it keeps back follows by [`carry_out_hold`](Self::carry_out_hold); what is decided from
@@ -345,34 +418,53 @@ impl Change<'_> {
         self.tell(&Changed::Network { link: None })
     }
 
-    /// Lets a decision reach the next of what its hold keeps back, in order, behind `after`. Where the next step goes on;
-    /// nothing where that was all, and the hold is finished.
+    /// Lets a decision reach the next of what its hold keeps back, behind what it has reached, each guild's in order. What
+    /// is approved goes on where few deliveries are open in its guild.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn carry_out_hold(
         &self,
         id: HoldId,
-        after: Option<DeliveryId>,
+        mut reached: Reached,
         limit: u16,
-    ) -> Result<Option<DeliveryId>, StoreError> {
-        let Some((decided, by, _)) = self.hold(id)?.and_then(|hold| hold.decided) else { return Ok(None) };
-        let sql = "SELECT delivery_id FROM deliveries
-             WHERE hold_id = ?1 AND state = 'held' AND delivery_id > ?2 ORDER BY delivery_id LIMIT ?3";
-        let behind = after.map_or(0, |id| id.get().cast_signed());
-        let mut statement = self.connection().prepare_cached(sql)?;
-        let rows = statement.query_map(params![Sql(id), behind, limit], |row| column(row, "delivery_id"))?;
-        let held: Vec<DeliveryId> = rows.collect::<Result<_, _>>()?;
-        for delivery in &held {
-            match decided {
-                Decided::Approved => self.let_go_on(*delivery)?,
-                Decided::Discarded => self.discard(*delivery, by)?,
+    ) -> Result<(Carried, Reached), StoreError> {
+        let Some((decided, by, _)) = self.hold(id)?.and_then(|hold| hold.decided) else {
+            return Ok((Carried::Finished, reached));
+        };
+        let (mut left, mut guild) = (u64::from(limit), None);
+        while left > 0 {
+            guild = self.next_held_guild(id, guild)?;
+            let Some(guild) = guild else { break };
+            if reached.full.contains(&guild) {
+                continue;
             }
+            let room = match decided {
+                Decided::Approved => OPEN_IN_A_GUILD.saturating_sub(self.moving_in(guild)?),
+                Decided::Discarded => u64::MAX,
+            };
+            let held = self.held_in(id, guild, reached.behind.get(&guild).copied(), room.min(left) + 1)?;
+            let some = held.len().min(usize::try_from(room.min(left)).unwrap_or(usize::MAX));
+            if held.len() > some && room <= left {
+                reached.full.insert(guild);
+            }
+            for delivery in &held[..some] {
+                match decided {
+                    Decided::Approved => self.let_go_on(*delivery)?,
+                    Decided::Discarded => self.discard(*delivery, by)?,
+                }
+                reached.behind.insert(guild, *delivery);
+            }
+            left -= some as u64;
         }
-        if held.is_empty() {
-            let sql = "UPDATE holds SET finished_at = ?2 WHERE id = ?1 AND finished_at IS NULL";
-            self.connection().prepare_cached(sql)?.execute(params![Sql(id), self.now().millis()])?;
+        if left == 0 {
+            return Ok((Carried::More, reached));
         }
-        Ok(held.last().copied())
+        if !reached.full.is_empty() {
+            return Ok((Carried::Waits, reached));
+        }
+        let sql = "UPDATE holds SET finished_at = ?2 WHERE id = ?1 AND finished_at IS NULL";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(id), self.now().millis()])?;
+        Ok((Carried::Finished, reached))
     }
 }

@@ -2,8 +2,13 @@
 //! it. What is done in the main itself is done.
 
 use super::plan::Step;
+use crate::daemon::Daemon;
 use crate::network::{Budgets, Refusal};
-use crate::store::{Change, HoldOf, NewPunishment, Severity, Store, StoreError, View};
+use crate::store::{
+    Carried, Change, Decided, HoldOf, NewPunishment, Reached, Severity, Store, StoreError, View,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::hold::HoldKind;
@@ -17,16 +22,19 @@ const CHUNK: u16 = 300;
 /// How long nothing is tried where the store fails.
 const STORE_WAIT: Duration = Duration::from_secs(5);
 
+/// How long changes of the store gather before it is looked again whether a guild has room.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Whether the step would reach its child, now or once a freeze ends.
 fn reaches(step: &Step) -> bool {
     matches!(step.state, DeliveryState::Pending | DeliveryState::Held)
 }
 
 /// Whether a punishment counts towards the budgets. A warning makes no request, and what ends by itself, or takes back
-/// what was named in a plan, has been decided before.
+/// what was named in a plan, has been decided before; an import waits in a hold of its own.
 fn is_counted(new: &NewPunishment) -> bool {
     let ends = new.origin == Origin::System && new.action.is_undo();
-    new.action != Action::Warn && !ends && !new.reverts
+    new.action != Action::Warn && !ends && !new.reverts && new.origin != Origin::Import
 }
 
 /// Why what a punishment would send to children is held, where it is.
@@ -82,11 +90,56 @@ pub(super) fn contain(
     if opened.is_new {
         alert(change, new, kind, moderator, opened.id)?;
     }
-    for step in steps.iter_mut().filter(|step| reaches(step)) {
-        (step.state, step.reason) = (DeliveryState::Held, Some(Refusal::Held(opened.id).to_string()));
-        step.hold = Some(opened.id);
-    }
+    hold_back(steps, opened.id);
     Ok(Some(opened.id))
+}
+
+fn hold_back(steps: &mut [Step], hold: HoldId) {
+    for step in steps.iter_mut().filter(|step| reaches(step)) {
+        (step.state, step.reason) = (DeliveryState::Held, Some(Refusal::Held(hold).to_string()));
+        step.hold = Some(hold);
+    }
+}
+
+/// The hold of an import, which begins with the first ban that would reach a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imports {
+    /// Which, once it has begun.
+    pub hold: Option<HoldId>,
+    /// Whether it is approved as it begins: an operator has said so with the request. At security level maximum that is
+    /// asked for by itself all the same.
+    pub apply: bool,
+}
+
+/// Holds what of an imported ban would reach a child, in the one hold of its import. What is approved waits there too, until
+/// its guild has room: an import may be larger than memory.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) fn contain_imported(
+    change: &Change<'_>,
+    new: &NewPunishment,
+    steps: &mut [Step],
+    imports: &mut Imports,
+) -> Result<Option<HoldId>, StoreError> {
+    if !steps.iter().any(reaches) {
+        return Ok(None);
+    }
+    let hold = match imports.hold {
+        Some(hold) => hold,
+        None => {
+            let (main, moderator) = (new.guild, new.moderator);
+            let origin = moderator.is_none().then_some(Origin::Import);
+            let hold = change.open_hold(HoldOf { main, kind: HoldKind::Import, moderator, origin })?.id;
+            match imports.apply && change.security_level(main)? != SecurityLevel::Maximum {
+                true => change.decide_hold(hold, Decided::Approved, None)?,
+                false => alert(change, new, HoldKind::Import, moderator, hold)?,
+            }
+            *imports.hold.insert(hold)
+        }
+    };
+    hold_back(steps, hold);
+    Ok(Some(hold))
 }
 
 /// Whether a punishment is propagated, now or later, and counts towards the budgets.
@@ -105,7 +158,7 @@ fn alert(
     let budgets = change.budgets();
     let who = match (moderator, new.origin) {
         (Some(user), _) => format!("user {user}"),
-        (None, Origin::Operator) => "operators".to_owned(),
+        (None, Origin::Operator | Origin::Import) => "operators".to_owned(),
         (None, _) => "somebody unknown".to_owned(),
     };
     let main = new.guild;
@@ -118,8 +171,12 @@ fn alert(
             let what = format!("main {main} has punished more than {}", budgets.network);
             ("budget_exceeded", Severity::High, what)
         }
-        HoldKind::Maximum | HoldKind::Import => {
+        HoldKind::Maximum => {
             let what = format!("what {who} decides in main {main} waits for another administrator");
+            ("approval_needed", Severity::Medium, what)
+        }
+        HoldKind::Import => {
+            let what = format!("a list of bans that {who} imported into main {main} waits for approval");
             ("approval_needed", Severity::Medium, what)
         }
     };
@@ -128,34 +185,64 @@ fn alert(
     change.alert(name, severity, Some(main), moderator, &details)
 }
 
-/// Lets a decision reach everything that its hold keeps back.
+/// Lets a decision reach what its hold keeps back, as far as there is room: the rest follows by [`keep`].
 ///
 /// # Errors
-/// Where the store fails; the next start goes on with it.
+/// Where the store fails; [`keep`] goes on with it.
 pub async fn carry_out(store: &Store, hold: HoldId) -> Result<(), Fault> {
-    let mut after = None;
+    carry_on(store, hold, Reached::default()).await.map(drop)
+}
+
+/// Goes on until the hold has nothing left, or no guild has room. How far it has come, where something is left.
+async fn carry_on(store: &Store, hold: HoldId, mut reached: Reached) -> Result<Option<Reached>, Fault> {
+    reached.look_again();
     loop {
-        after = store.write(move |change| Ok(change.carry_out_hold(hold, after, CHUNK)?)).await?;
-        if after.is_none() {
-            return Ok(());
+        let step = move |change: &Change<'_>| Ok(change.carry_out_hold(hold, reached, CHUNK)?);
+        let (carried, so_far) = store.write(step).await?;
+        match carried {
+            Carried::Finished => return Ok(None),
+            Carried::Waits => return Ok(Some(so_far)),
+            Carried::More => reached = so_far,
         }
     }
 }
 
-/// Goes on with what was decided before the daemon ended.
-pub async fn go_on(store: Store) {
-    loop {
-        let unfinished = store.read(|view| Ok(view.unfinished_holds()?)).await;
-        let done = async {
-            for hold in unfinished? {
-                carry_out(&store, hold).await?;
-            }
-            Ok::<_, Fault>(())
-        };
-        match done.await {
-            Ok(()) => return,
-            Err(fault) => tracing::error!("a decided hold is not carried out: {fault}"),
-        }
-        tokio::time::sleep(STORE_WAIT).await;
+/// Goes on with what was decided and has not reached everything, until the daemon stops.
+pub async fn keep(daemon: Arc<Daemon>) {
+    let mut stopping = daemon.stopping();
+    tokio::select! {
+        () = go_on(daemon.store()) => {}
+        () = stopping.raised() => {}
     }
+}
+
+async fn go_on(store: &Store) {
+    let mut sequence = store.sequence();
+    // What a freeze holds is not handed on again and again.
+    let mut come: HashMap<HoldId, Reached> = HashMap::new();
+    loop {
+        sequence.mark_unchanged();
+        if let Err(fault) = round(store, &mut come).await {
+            tracing::error!("a decided hold is not carried out: {fault}");
+            tokio::time::sleep(STORE_WAIT).await;
+            continue;
+        }
+        // The store, and with it the sender, lives as long as the daemon.
+        if sequence.changed().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn round(store: &Store, come: &mut HashMap<HoldId, Reached>) -> Result<(), Fault> {
+    let unfinished = store.read(|view| Ok(view.unfinished_holds()?)).await?;
+    come.retain(|hold, _| unfinished.contains(hold));
+    for hold in unfinished {
+        let reached = come.remove(&hold).unwrap_or_default();
+        if let Some(reached) = carry_on(store, hold, reached).await? {
+            come.insert(hold, reached);
+        }
+    }
+    Ok(())
 }

@@ -43,13 +43,13 @@ pub fn plan(topology: &Topology, source: GuildId, action: Action, user: UserId) 
     topology.links(source).iter().filter(|link| link.state == LinkState::Active).map(step).collect()
 }
 
-/// How many children such a punishment reaches, whomever it is for: those that a freeze keeps it from count too.
-pub fn reached(topology: &Topology, source: GuildId, action: Action) -> usize {
+/// The children that such a punishment reaches, whomever it is for: those that a freeze keeps it from count too.
+pub fn reached(topology: &Topology, source: GuildId, action: Action) -> Vec<GuildId> {
     let reaches = |link: &&crate::network::LinkRow| {
         let permit = authorise(topology, source, link.child, action);
         link.state == LinkState::Active && matches!(permit, Ok(_) | Err(Refusal::Frozen))
     };
-    topology.links(source).iter().filter(reaches).count()
+    topology.links(source).iter().filter(reaches).map(|link| link.child).collect()
 }
 
 #[cfg(test)]

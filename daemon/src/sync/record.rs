@@ -1,6 +1,6 @@
 //! A punishment and its deliveries, stored in one transaction: the outbox.
 
-use super::containment::{contain, counts};
+use super::containment::{Imports, contain, contain_imported, counts};
 use super::plan::{Step, plan};
 use crate::direct::wording;
 use crate::store::{Change, First, NewPunishment, Queued, Scope, StoreError, Telling};
@@ -44,13 +44,35 @@ pub enum AtOrigin {
 /// # Errors
 /// Where the store fails; then nothing of it is stored.
 pub fn record(change: &Change<'_>, new: &NewPunishment, at_origin: AtOrigin) -> Result<Recorded, StoreError> {
+    store(change, new, at_origin, |steps| contain(change, new, steps))
+}
+
+/// As [`record`]; what would reach a child waits in the hold of the import that it is a part of.
+///
+/// # Errors
+/// Where the store fails; then nothing of it is stored.
+pub fn record_imported(
+    change: &Change<'_>,
+    new: &NewPunishment,
+    at_origin: AtOrigin,
+    imports: &mut Imports,
+) -> Result<Recorded, StoreError> {
+    store(change, new, at_origin, |steps| contain_imported(change, new, steps, imports))
+}
+
+fn store(
+    change: &Change<'_>,
+    new: &NewPunishment,
+    at_origin: AtOrigin,
+    hold_back: impl FnOnce(&mut [Step]) -> Result<Option<HoldId>, StoreError>,
+) -> Result<Recorded, StoreError> {
     let topology = change.topology_here()?;
     let punishment = change.insert_punishment(new)?;
     change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
 
     let mut steps = plan(&topology, new.guild, new.action, new.user);
     // What this one makes of the budgets is for those after it.
-    let hold = contain(change, new, &mut steps)?;
+    let hold = hold_back(&mut steps)?;
     if counts(new, &steps) {
         change.count_propagated(punishment.id)?;
     }

@@ -59,6 +59,32 @@ impl fmt::Debug for FileName {
 
 text_on_the_wire!(FileName);
 
+/// The name of a file that is made where the request comes from. On Discord there is no such place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NewFile(FileName);
+
+impl NewFile {
+    /// The name as it was given.
+    pub fn name(&self) -> &FileName {
+        &self.0
+    }
+}
+
+impl FromStr for NewFile {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for NewFile {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
 /// A file that the daemon keeps for a while: 128 random bits, so that nobody else's is guessed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

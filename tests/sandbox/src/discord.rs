@@ -57,7 +57,8 @@ impl fmt::Display for Timeout {
 impl std::error::Error for Timeout {}
 
 impl Discord {
-    pub(crate) fn new(world: World, addresses: Addresses, conformance: Option<Conformance>) -> Self {
+    pub(crate) fn new(mut world: World, addresses: Addresses, conformance: Option<Conformance>) -> Self {
+        world.files_url.clone_from(&addresses.api);
         Self {
             clock: Arc::clone(&world.clock),
             world: Mutex::new(world),

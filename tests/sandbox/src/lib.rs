@@ -13,6 +13,7 @@
 //! Invariants: the world's mutex is never held across an await; nothing but [`world`] changes the state; whatever
 //! changes wakes those who wait ([`Discord::wait_until`]), so no test sleeps.
 
+pub mod attachment;
 pub mod clock;
 pub mod commands;
 pub mod conformance;

@@ -27,6 +27,7 @@ use axum::response::Response;
 use tokio::net::TcpListener;
 
 use crate::Refusal;
+use crate::attachment;
 use crate::connection::{Door, Line};
 use crate::discord::Discord;
 use crate::fault::{Fault, Plan};
@@ -58,6 +59,13 @@ async fn handle(
     if discord.is_stopped() {
         line.cut();
         return Response::default();
+    }
+    if request.uri().path().starts_with(attachment::PREFIX) {
+        let query = request.uri().query().unwrap_or_default();
+        let (response, wrong) =
+            discord.read(|world| world.file(request.uri().path(), query, request.headers()));
+        discord.note_violations(wrong);
+        return response;
     }
     let incoming = match Incoming::receive(&discord.clock, request).await {
         Ok(incoming) => incoming,
@@ -148,6 +156,10 @@ fn answer(world: &mut World, incoming: &Incoming, sequence: usize, plan: &Plan, 
     if let Some(refusal) = &incoming.form {
         return Reply::refused(refusal.clone()).standing(standing, world);
     }
+    if !incoming.files.is_empty() && endpoint.door != Entry::PathToken {
+        let refusal = Refusal::new(400, 50035, "the sandbox takes files in answers to interactions only");
+        return Reply::refused(refusal).standing(standing, world);
+    }
     if let Some((fault, by)) = plan.late.filter(|_| endpoint.can_be_late()) {
         let due = by.map_or(Due::Cleared(fault), |by| Due::At(now + by));
         let reply = match later::promise(world, incoming, (endpoint, parameters), sequence, due) {
@@ -162,6 +174,7 @@ fn answer(world: &mut World, incoming: &Incoming, sequence: usize, plan: &Plan, 
         parameters: &parameters,
         query: &incoming.query,
         body: &incoming.json,
+        files: &incoming.files,
         reason: incoming.reason.as_deref(),
         gateway_url,
     };

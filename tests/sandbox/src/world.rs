@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::attachment::Attached;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::gateway::session::Session;
@@ -208,6 +209,10 @@ pub struct World {
     pub interactions: HashMap<u64, Interaction>,
     /// Interaction ids by token.
     pub interaction_tokens: HashMap<String, u64>,
+    /// Files that are served, by id.
+    pub files: HashMap<u64, Attached>,
+    /// Where they are served.
+    pub files_url: String,
     /// Gateway sessions by id.
     pub sessions: BTreeMap<String, Session>,
     /// When direct messages were opened, for their window.

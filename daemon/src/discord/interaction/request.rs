@@ -3,7 +3,7 @@
 
 use super::options::{Leaf, OptionValue};
 use super::{Interaction, InteractionKind};
-use crate::discord::slash::{DRY_RUN, option_name, takes_several};
+use crate::discord::slash::{DRY_RUN, is_file, option_name, takes_several};
 use clap::Arg;
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::value::Untrusted;
@@ -22,13 +22,35 @@ impl Interaction {
         let definition = grammar::find(&self.operation)
             .filter(|definition| definition.surfaces == Surfaces::Everywhere)
             .ok_or_else(|| outdated(&format!("/{}", shown(&self.operation))))?;
-        let (argv, dry_run) = argv(definition, &self.options)?;
+        let (argv, dry_run) = argv(definition, &self.leaves()?)?;
         let request = grammar::parse_arguments(definition, &argv).map_err(|fault| Fault {
             // clap repeats the argument, which may hold anything.
             message: Untrusted::clipped(&fault.message).line(),
             ..fault
         })?;
         Ok((request, dry_run))
+    }
+}
+
+impl Interaction {
+    /// The arguments, with the names of files in place of their ids.
+    fn leaves(&self) -> Result<Vec<Leaf>, Fault> {
+        let Some(definition) = grammar::find(&self.operation) else { return Ok(self.options.clone()) };
+        let command = grammar::command(definition);
+        let files: Vec<String> =
+            command.get_arguments().filter(|argument| is_file(argument)).map(option_name).collect();
+        let named = |leaf: &Leaf| {
+            if !files.contains(&leaf.name) {
+                return Ok(leaf.clone());
+            }
+            let file = leaf.value.text().parse().ok().and_then(|id: u64| self.attachments.get(&id));
+            let file = file.ok_or_else(|| {
+                Fault::usage(format!("no file came for the option {}", leaf.name))
+                    .hint("attach the file to the command and send it again")
+            })?;
+            Ok(Leaf { value: OptionValue::Text(file.name.raw().to_owned()), ..leaf.clone() })
+        };
+        self.options.iter().map(named).collect()
     }
 }
 

@@ -1,14 +1,11 @@
 //! A guild's ban list.
 
 use super::calls::read;
-use super::{Rest, RestError};
+use super::{LIST_PAGE, Rest, RestError};
 use crate::discord::budget::Priority;
 use crate::discord::routes::Route;
 use serde::Deserialize;
 use wayhaven_shared::value::{GuildId, Untrusted, UserId};
-
-/// How many bans a page holds at most.
-const PAGE: u16 = 1_000;
 
 /// A ban as Discord lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +18,11 @@ pub struct ListedBan {
 
 impl Rest {
     /// A page of a guild's ban list: those of the least ids behind `after`, in order, none behind the last. Of a long list
-    /// Discord shows one page a minute, which the route waits for.
+    /// Discord shows one page a minute, which the route waits for (FACTS C2).
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn ban_list_after(
+    pub async fn bans_after(
         &self,
         guild: GuildId,
         after: Option<UserId>,
@@ -41,7 +38,7 @@ impl Rest {
         }
         let route = Route { template: "GET /guilds/{guild}/bans", major: guild.get() };
         let after = after.map_or(0, UserId::get);
-        let path = format!("/guilds/{guild}/bans?limit={PAGE}&after={after}");
+        let path = format!("/guilds/{guild}/bans?limit={LIST_PAGE}&after={after}");
         let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
         let ban = |one: Listed| ListedBan {
             user: one.user.id,

@@ -1,4 +1,4 @@
-//! Reading guilds' lists: members and bans, page by page in the order of ids.
+//! Reading guilds' members, page by page in the order of ids.
 
 use super::calls::read;
 use super::{Rest, RestError};
@@ -57,22 +57,5 @@ impl Rest {
             timed_out_until: one.communication_disabled_until,
         };
         Ok(page.into_iter().map(listed).collect())
-    }
-
-    /// A page of whom a guild has banned: those of the least ids behind `after`, in order, none behind the last. Discord may
-    /// give one page a minute (FACTS C2).
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn bans_after(&self, guild: GuildId, after: Option<UserId>) -> Result<Vec<UserId>, RestError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            user: Named,
-        }
-        let route = Route { template: "GET /guilds/{guild}/bans", major: guild.get() };
-        let after = after.map_or(0, UserId::get);
-        let path = format!("/guilds/{guild}/bans?limit={LIST_PAGE}&after={after}");
-        let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
-        Ok(page.into_iter().map(|one| one.user.id).collect())
     }
 }

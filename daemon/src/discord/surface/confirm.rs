@@ -4,7 +4,7 @@
 //! presser's permissions as they are then.
 
 use super::questions::{Buttons, Choice, LIVES, Press};
-use super::{Answer, Shown, actor};
+use super::{Answer, Shown, actor, jobs};
 use crate::daemon::Daemon;
 use crate::discord::embed;
 use crate::discord::interaction::Interaction;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::job::JobState;
 use wayhaven_shared::report::{Report, Tone};
 use wayhaven_shared::{Effect, Fault, FaultKind, grammar};
 
@@ -32,6 +33,7 @@ pub(super) fn is_asked_of(invocation: &Invocation) -> bool {
 /// Shows what the request would do, and asks whether to do it.
 pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
     let (daemon, request) = (&answer.daemon, invocation.request.clone());
+    let upload = invocation.upload.clone();
     let Some((user, guild)) = invocation.actor.user().zip(invocation.guild) else {
         let fault = Fault::usage("this works in a guild, not in direct messages");
         answer.audit_unread(&fault).await;
@@ -43,7 +45,17 @@ pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
         // What cannot be done is no question.
         Err(fault) => return answer.give(embed::fault_message(&fault)).await,
     };
-    let buttons = match daemon.questions().put(Instant::now(), user, guild, request) {
+    let mut report = reply.report();
+    // A plan that takes its time is asked about when there is something to see.
+    if let [id] = reply.jobs()[..] {
+        let _ = answer.show(embed::message(&report)).await;
+        let Some(job) = jobs::planned(answer, id).await else { return };
+        report = job.report();
+        if job.state != JobState::Done {
+            return answer.give(embed::message(&report)).await;
+        }
+    }
+    let buttons = match daemon.questions().put(Instant::now(), user, guild, request, upload) {
         Ok(buttons) => buttons,
         Err(error) => {
             tracing::error!("a severe operation cannot be asked about: {error}");
@@ -53,7 +65,6 @@ pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
             return answer.give(embed::fault_message(&fault)).await;
         }
     };
-    let mut report = reply.report();
     report.tone = Tone::Warning;
     let minutes = LIVES.as_secs() / 60;
     let hint = format!("Do it does what is shown here, and can be pressed for {minutes} minutes");
@@ -126,6 +137,7 @@ async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Reque
         tracing::warn!(operation = name, "a press was not acknowledged, and so not followed: {error}");
         return daemon.questions().put_back(interaction.custom_id.as_deref().unwrap_or_default());
     }
+    let upload = interaction.custom_id.as_deref().and_then(|name| daemon.questions().upload(name));
     let invocation = actor(&interaction).map(|actor| Invocation {
         actor,
         surface: Surface::Discord,
@@ -134,7 +146,7 @@ async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Reque
         dry_run: false,
         confirm: Some(grammar::confirmation(&request)),
         because: None,
-        upload: None,
+        upload,
         request,
     });
     let answer = Answer { daemon: Arc::clone(&daemon), interaction, operation: name.to_owned(), asked };

@@ -6,6 +6,23 @@ use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::job::{Job, Jobs};
 use wayhaven_shared::value::JobId;
 
+/// What came of a job that shows what would be done, once it is over; nothing where the daemon ends before.
+pub(super) async fn planned(answer: &Answer, id: JobId) -> Option<Job> {
+    let mut changes = answer.daemon.store().sequence();
+    let mut stopping = answer.daemon.stopping();
+    loop {
+        changes.mark_unchanged();
+        let job = answer.daemon.store().read(move |view| Ok(view.job(id)?)).await.ok()??;
+        if !job.is_running() {
+            return Some(job);
+        }
+        tokio::select! {
+            changed = changes.changed() => changed.ok()?,
+            () = stopping.raised() => return None,
+        }
+    }
+}
+
 /// Shows how the jobs go on; the last word once none does.
 pub(super) async fn follow(answer: &Answer, ids: Vec<JobId>) {
     let mut changes = answer.daemon.store().sequence();

@@ -1,6 +1,7 @@
 //! What members were asked before something severe is done: the request, who may answer, and until when. In memory
 //! only: after a restart nobody can vouch for what a preview showed, and it is asked for anew.
 
+use crate::invocation::Upload;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,7 @@ struct Question {
     by: UserId,
     guild: GuildId,
     request: Request,
+    upload: Option<Upload>,
     at: Instant,
     answer: Option<Choice>,
 }
@@ -74,6 +76,7 @@ impl Questions {
         by: UserId,
         guild: GuildId,
         request: Request,
+        upload: Option<Upload>,
     ) -> Result<Buttons, getrandom::Error> {
         let mut random = [0; 16];
         getrandom::fill(&mut random)?;
@@ -85,7 +88,7 @@ impl Questions {
             let oldest = known.iter().min_by_key(|(_, question)| question.at).map(|(key, _)| key.clone());
             oldest.map(|key| known.remove(&key));
         }
-        known.insert(key, Question { by, guild, request, at, answer: None });
+        known.insert(key, Question { by, guild, request, upload, at, answer: None });
         Ok(buttons)
     }
 
@@ -106,6 +109,12 @@ impl Questions {
         }
         question.answer = Some(choice);
         Press::Answer(choice, request)
+    }
+
+    /// The file that came with what is asked about.
+    pub(super) fn upload(&self, name: &str) -> Option<Upload> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(read(name)?.0)?.upload.clone()
     }
 
     /// Takes an answer back of which Discord could not be told that it was received, and which so was not followed.
@@ -146,7 +155,7 @@ mod tests {
     #[test]
     fn the_asked_answers_once_and_nobody_else() {
         let (questions, now) = (Questions::default(), Instant::now());
-        let buttons = questions.put(now, user(1), guild(10), request()).unwrap();
+        let buttons = questions.put(now, user(1), guild(10), request(), None).unwrap();
         let press =
             |name: &str, by: u64, of: Option<u64>| questions.press(now, name, user(by), of.map(guild));
         assert_eq!(press(&buttons.go, 2, Some(10)), Press::NotAsked(request()));
@@ -165,19 +174,19 @@ mod tests {
     #[test]
     fn an_answer_comes_within_fourteen_minutes() {
         let (questions, now) = (Questions::default(), Instant::now());
-        let buttons = questions.put(now, user(1), guild(10), request()).unwrap();
+        let buttons = questions.put(now, user(1), guild(10), request(), None).unwrap();
         let press = |at: Instant| questions.press(at, &buttons.go, user(1), Some(guild(10)));
         assert_eq!(press(now + LIVES), Press::Expired(request()));
         let in_time = LIVES.saturating_sub(Duration::from_millis(1));
         assert_eq!(press(now + in_time), Press::Answer(Choice::Do, request()));
-        questions.put(now + KNOWN, user(1), guild(10), request()).unwrap();
+        questions.put(now + KNOWN, user(1), guild(10), request(), None).unwrap();
         assert_eq!(press(now + KNOWN), Press::Unknown, "what is old is forgotten");
     }
 
     #[test]
     fn names_are_short_differ_and_only_so_many_are_known() {
         let (questions, now) = (Questions::default(), Instant::now());
-        let put = |at: Instant| questions.put(at, user(1), guild(10), request()).unwrap();
+        let put = |at: Instant| questions.put(at, user(1), guild(10), request(), None).unwrap();
         let first = put(now);
         assert!(first.go.len() <= 100 && first.cancel.len() <= 100 && first.go != first.cancel);
         let others: std::collections::BTreeSet<_> =

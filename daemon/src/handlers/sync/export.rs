@@ -94,7 +94,7 @@ async fn write(
                 append(list, page.into_iter().map(|(_, entry)| entry).collect()).await?
             }
             ListSource::Discord => {
-                let page = daemon.rest().ban_list_after(guild, user).await?;
+                let page = daemon.rest().bans_after(guild, user).await?;
                 user = page.last().map(|ban| ban.user);
                 let entry = |ban: crate::discord::rest::ListedBan| Entry {
                     user_id: ban.user,

@@ -2,7 +2,8 @@
 
 use crate::handlers::Handle;
 use crate::handlers::setup::main_guild;
-use crate::invocation::Context;
+use crate::invocation::{Context, Upload};
+use crate::lists::fetch::fetch;
 use crate::lists::import::Import;
 use crate::lists::running;
 use wayhaven_shared::Fault;
@@ -20,10 +21,14 @@ impl Handle for SyncImport {
             .hint("leave it out: sync holds shows what is held, sync approve sends it")
             .hint("or an operator does it on the command line"));
         }
-        let file = cx.invocation.upload.ok_or_else(|| {
-            Fault::usage("no file came with the request")
-                .hint("wayhaven sync import FILE reads it and sends it")
-        })?;
+        let file = match (&cx.invocation.upload, cx.invocation.actor.user()) {
+            (Some(Upload::Staged(file)), _) => *file,
+            (Some(Upload::Attached(file)), Some(user)) => fetch(&cx.daemon, user, file).await?,
+            _ => {
+                return Err(Fault::usage("no file came with the request")
+                    .hint("wayhaven sync import FILE reads it and sends it"));
+            }
+        };
         let import = Import {
             main,
             moderator: cx.invocation.actor.user(),

@@ -1,8 +1,11 @@
 //! Imports and exports against a sandbox: what becomes of the rows, and what is left of them after a kill.
 
+mod attached;
+mod held;
+
 use super::*;
 use crate::failpoint::{Point, arm};
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, Upload};
 use crate::lists::staging::Holder;
 use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, sandbox, user};
 use std::io::Write;
@@ -33,8 +36,16 @@ fn request() -> Request {
 }
 
 async fn import(test: &TestDaemon, of: u64, list: &str, dry_run: bool) -> Result<Imported, Fault> {
-    let upload = Some(staged(test, list));
-    let invocation = by_operator(Role::Owner, Some(of), request());
+    import_as(test, by_operator(Role::Owner, Some(of), request()), list, dry_run).await
+}
+
+async fn import_as(
+    test: &TestDaemon,
+    invocation: Invocation,
+    list: &str,
+    dry_run: bool,
+) -> Result<Imported, Fault> {
+    let upload = Some(Upload::Staged(staged(test, list)));
     let confirm = Some(grammar::confirmation(&invocation.request));
     let reply = test.ask(Invocation { upload, dry_run, confirm, ..invocation }).await?;
     let Reply::SyncImport(begun) = reply else { panic!("{reply:?}") };
@@ -80,6 +91,7 @@ async fn a_list_is_planned_and_then_imported_as_the_plan_said() {
     let plan = import(&test, main, &list, true).await.unwrap();
     assert_eq!(counts(&plan), [3, 1, 1, 1, 2, 0]);
     assert!(plan.dry_run && plan.children == 2);
+    assert_eq!((plan.adopted, plan.adopted_known), (1, true));
     let invalid = plan.rows.iter().find(|rows| rows.fate == Fate::Invalid).unwrap();
     let lines: Vec<_> = invalid.first.iter().map(|example| example.line).collect();
     assert_eq!(lines, [8, 9]);
@@ -176,7 +188,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
     let kept: Arc<std::sync::Mutex<Progress>> = Arc::default();
     let keep = |kept: &Arc<std::sync::Mutex<Progress>>| {
         let kept = Arc::clone(kept);
-        move |_: &Change<'_>, progress: &Progress| {
+        move |_: &Change<'_>, progress: &Progress, _: Imported| {
             *kept.lock().unwrap() = progress.clone();
             Ok(())
         }
@@ -235,6 +247,24 @@ async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
             (Fate::Over, 20_000, 20),
         ]
     );
+}
+
+/// More pages of the guild's own bans than a plan reads: what it does not know it does not tell.
+#[tokio::test]
+async fn a_plan_says_where_it_does_not_know_whom_the_guild_has_banned() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let listed = [700_000_000_000_000_000_u64, 700_000_000_000_009_999];
+    sandbox.change(|world| {
+        let bans = &mut world.guilds.get_mut(&main).unwrap().bans;
+        bans.extend((0..6_000).map(|number| (listed[0] + number, None)));
+    });
+    let list = format!("{}\n{}\n", listed[0], listed[1]);
+    let plan = import(&test, main, &list, true).await.unwrap();
+    assert_eq!((plan.adopted_known, plan.count(Fate::New)), (false, 2));
+    let report = wayhaven_shared::operation::Reported::report(&plan);
+    assert!(format!("{report:?}").contains("not known"), "{report:?}");
 }
 
 async fn export(test: &TestDaemon, of: u64, format: ListFormat, source: ListSource) -> (Exported, String) {

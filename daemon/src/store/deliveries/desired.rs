@@ -305,6 +305,18 @@ impl View<'_> {
         let (spent, oldest) = self.connection.prepare_cached(&sql)?.query_row(values, spent)?;
         Ok(Traffic { spent, oldest, ..open })
     }
+
+    /// How many deliveries of the guild are open, and not held: what is held moves when somebody says so.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn moving_in(&self, guild: GuildId) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND state IN {OPEN} AND state <> 'held'"
+        );
+        let count: i64 = self.connection.prepare_cached(&sql)?.query_row([Sql(guild)], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
 }
 
 impl Change<'_> {

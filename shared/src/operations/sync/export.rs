@@ -2,7 +2,7 @@
 
 use crate::operation::Reported;
 use crate::report::{Report, Tone};
-use crate::value::{FileName, GuildId, UploadId};
+use crate::value::{GuildId, NewFile, UploadId};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct SyncExport {
     /// The file it is written to, which must not be there yet (default standard output)
     #[arg(long, value_name = "FILE")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<FileName>,
+    pub output: Option<NewFile>,
 }
 
 /// How a list is written.

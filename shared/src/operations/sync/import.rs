@@ -2,7 +2,7 @@
 
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{FileName, GuildId, Untrusted};
+use crate::value::{FileName, GuildId, HoldId, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -94,10 +94,22 @@ pub struct Imported {
     /// Of the new ones, those that the main's guild has banned by itself before: they are taken over without a request.
     #[serde(default)]
     pub adopted: u64,
+    /// Whether that could be known: a plan does not read a long list of bans.
+    #[serde(default)]
+    pub adopted_known: bool,
     /// Whether what goes to the children is delivered without waiting for an approval.
     pub apply: bool,
     /// How many children it goes to.
     pub children: u64,
+    /// The hold that what goes to the children came into, where something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
+    /// How many deliveries came into it.
+    #[serde(default)]
+    pub held: u64,
+    /// Whether they wait for an approval, or would.
+    #[serde(default)]
+    pub waits: bool,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -139,16 +151,32 @@ impl Reported for Imported {
         }
         if self.adopted > 0 {
             report = report.field("Banned there before", self.adopted.to_string());
+        } else if self.dry_run && new > 0 && !self.adopted_known {
+            report = report.field("Banned there before", "not known: the guild's ban list is long");
         }
         if new > 0 && self.children > 0 {
             let children =
                 if self.children == 1 { "1 child".into() } else { format!("{} children", self.children) };
             report = report.field("Goes to", children);
-            report = report.hint(match self.apply {
-                true => "sync status shows what becomes of the deliveries",
-                false => "what goes to the children is held: sync holds shows it, sync approve sends it",
-            });
         }
+        report = match (self.hold, self.waits) {
+            (Some(id), true) => {
+                let held = match self.held {
+                    1 => format!("1 delivery, in hold {id}"),
+                    held => format!("{held} deliveries, in hold {id}"),
+                };
+                report
+                    .field("Held", Cell::toned(held, Tone::Waiting))
+                    .hint(format!("sync approve {id} sends it to the children; sync discard {id} never does"))
+            }
+            (Some(_), false) => report
+                .field("On their way", self.held.to_string())
+                .hint("sync status shows what becomes of the deliveries"),
+            (None, true) if self.dry_run && new > 0 && self.children > 0 => {
+                report.hint("what goes to the children would be held: sync approve sends it")
+            }
+            (None, _) => report,
+        };
         if self.count(Fate::Over) > 0 {
             report = report
                 .hint("raise network.import_cap in the settings, or import the rest as a file of its own");

@@ -3,7 +3,7 @@
 mod values;
 
 use serde_json::{Map, Value, json};
-use values::{Filled, fill, resolve};
+use values::{Filled, fill, resolve, upload};
 
 use super::People;
 use crate::commands::{command_type, kind};
@@ -15,14 +15,15 @@ const SLASH: u64 = 1;
 const OF_USER: u64 = 2;
 
 impl People {
-    /// Uses a slash command by its full name (`"setup add-child"`) with options by name; ids are strings. It is
-    /// used in the guild's channel `general`.
+    /// Uses a slash command by its full name (`"setup add-child"`) with options by name; ids are strings, and a file is
+    /// `{"filename": …, "content": …}`. It is used in the guild's channel `general`.
     ///
     /// # Errors
     /// It is not registered, not allowed to that person, an option is missing, unknown or of another type.
     pub fn slash(&self, guild: u64, by: u64, command: &str, options: Value) -> Result<InteractionId, String> {
         self.discord.change(|world| {
             let chosen = choose(world, guild, by, command, SLASH)?;
+            let options = upload(world, chosen.leaf(), options);
             let filled = fill(world, guild, chosen.leaf(), &options)?;
             let data = data_of(&chosen, filled);
             interact(world, guild, by, 2, data, None)

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::attachment::Part;
 use crate::{FormErrors, Refusal, World};
 
 /// What a handler answers.
@@ -35,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a [(String, String)],
     /// `{}` where nothing was sent.
     pub(crate) body: &'a Value,
+    /// Files that came with it.
+    pub(crate) files: &'a [Part],
     /// Decoded.
     pub(crate) reason: Option<&'a str>,
     /// For the address of the gateway.

@@ -49,6 +49,7 @@ impl Late {
             parameters: &parameters,
             query: &self.query,
             body: &self.body,
+            files: &[],
             reason: self.reason.as_deref(),
             // No change of a guild tells the gateway's address.
             gateway_url: "",

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::snowflake;
 use super::routes::{self, Door, Endpoint, Found};
+use crate::attachment::{self, Part};
 use crate::clock::Clock;
 use crate::conformance::DescribedRequest;
 use crate::fault::Asked;
@@ -32,6 +33,8 @@ pub(crate) struct Incoming {
     /// `{}` where nothing was sent.
     pub(crate) json: Value,
     sent: Option<Value>,
+    /// Files that came with it.
+    pub(crate) files: Vec<Part>,
     pub(crate) found: Option<(&'static Endpoint, Vec<(&'static str, String)>)>,
     other_method: bool,
     /// What the edge refuses, before anything is asked of Discord.
@@ -62,7 +65,7 @@ impl Incoming {
             Found::OtherMethod => (None, true),
             Found::Nothing => (None, false),
         };
-        let (sent, body_error) = body_of(&parts.headers, &bytes);
+        let (sent, files, body_error) = body_of(&parts.headers, &bytes);
         let (reason, reason_error) = reason_of(&parts.headers);
         let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         Ok(Self {
@@ -75,6 +78,7 @@ impl Incoming {
             reason,
             json: sent.clone().unwrap_or_else(|| json!({})),
             sent,
+            files,
             found,
             other_method,
             edge,
@@ -184,19 +188,32 @@ fn edge(headers: &HeaderMap, whole: &str, is_v10: bool) -> Option<Refusal> {
     None
 }
 
-/// The body's JSON, or what is wrong with it. A request without a body needs no Content-Type.
-fn body_of(headers: &HeaderMap, bytes: &[u8]) -> (Option<Value>, Option<Refusal>) {
+/// The body's JSON with the files beside it, or what is wrong with it. A request without a body needs no Content-Type.
+fn body_of(headers: &HeaderMap, bytes: &[u8]) -> (Option<Value>, Vec<Part>, Option<Refusal>) {
     if bytes.is_empty() {
-        return (None, None);
+        return (None, Vec::new(), None);
     }
+    let invalid = || Some(Refusal::new(400, 50109, "The request body contains invalid JSON."));
     let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("multipart/form-data") {
+        let Some(mut parts) = attachment::parts(kind, bytes) else { return (None, Vec::new(), invalid()) };
+        let Some(at) = parts.iter().position(|part| part.name == "payload_json") else {
+            return (None, parts, invalid());
+        };
+        let payload = parts.remove(at);
+        return match serde_json::from_slice(&payload.bytes) {
+            Ok(value) => (Some(value), parts, None),
+            Err(_) => (None, parts, invalid()),
+        };
+    }
     if !kind.starts_with("application/json") {
-        let text = "Expected \"Content-Type\" header to be one of {'application/json'}.";
-        return (None, Some(FormErrors::one(&[], "CONTENT_TYPE_INVALID", text)));
+        let text =
+            "Expected \"Content-Type\" header to be one of {'application/json', 'multipart/form-data'}.";
+        return (None, Vec::new(), Some(FormErrors::one(&[], "CONTENT_TYPE_INVALID", text)));
     }
     match serde_json::from_slice(bytes) {
-        Ok(value) => (Some(value), None),
-        Err(_) => (None, Some(Refusal::new(400, 50109, "The request body contains invalid JSON."))),
+        Ok(value) => (Some(value), Vec::new(), None),
+        Err(_) => (None, Vec::new(), invalid()),
     }
 }
 

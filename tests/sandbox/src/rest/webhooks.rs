@@ -94,10 +94,15 @@ fn remove(call: &mut Call<'_>, id: u64) -> Result<Answer, Refusal> {
 fn write(call: &mut Call<'_>, id: u64) -> Result<Answer, Refusal> {
     let now = call.world.clock.unix_ms();
     let body = call.body;
+    position(interaction(call)?, id)?;
+    let attached = call.world.attach_all(body, call.files)?;
     let found = interaction(call)?;
     let at = position(found, id)?;
     let message = &mut found.messages[at];
     message::amend(message, body, now);
+    if let Some(attached) = attached {
+        message["attachments"] = attached;
+    }
     let flags = message["flags"].as_u64().unwrap_or(0) & !LOADING;
     // What the first answer fixed, no later one changes.
     let fixed = if found.ephemeral && found.original == Some(id) { EPHEMERAL } else { flags & EPHEMERAL };

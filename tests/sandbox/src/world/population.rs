@@ -68,6 +68,8 @@ impl World {
             command_creates: HashMap::new(),
             interactions: HashMap::new(),
             interaction_tokens: HashMap::new(),
+            files: HashMap::new(),
+            files_url: String::new(),
             sessions: BTreeMap::new(),
             dm_opens: VecDeque::new(),
             session_starts: VecDeque::new(),

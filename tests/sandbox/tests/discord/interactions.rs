@@ -192,3 +192,55 @@ async fn options_complete_themselves_and_buttons_update_their_message() {
     assert_eq!(scene.bot.with("POST", &callback, refusal).await.status, 204);
     assert_eq!(people.reply(id).await.unwrap()["content"], "Banned.");
 }
+
+#[tokio::test]
+async fn files_come_with_commands_and_go_with_answers() {
+    let sandbox = Sandbox::start(unchecked()).await.unwrap();
+    let bot = Bot::of(&sandbox);
+    let command = json!([{"name": "import", "description": "Import", "options": [
+        {"type": 11, "name": "file", "description": "Which", "required": true}]}]);
+    let path = format!("/applications/{}/commands", sandbox.application_id());
+    assert_eq!(bot.with("PUT", &path, command).await.status, 200);
+    let mut socket = Socket::settled(&sandbox).await;
+    let (main, by) = (sandbox.main_guild(), sandbox.admin());
+    assert!(
+        sandbox.people().slash(main, by, "import", json!({"file": "123"})).is_err(),
+        "there is no such file"
+    );
+    let file = json!({"file": {"filename": "a b.csv", "content": "1\n2\n"}});
+    sandbox.people().slash(main, by, "import", file).unwrap();
+    let event = socket.event("INTERACTION_CREATE").await;
+    let id = event["data"]["options"][0]["value"].as_str().unwrap();
+    let attached = &event["data"]["resolved"]["attachments"][id];
+    assert_eq!((&attached["filename"], &attached["size"]), (&json!("a b.csv"), &json!(4)));
+    let link = attached["url"].as_str().unwrap();
+    assert_eq!(reqwest::get(link).await.unwrap().text().await.unwrap(), "1\n2\n");
+    let unsigned = link.split('?').next().unwrap();
+    assert_eq!(reqwest::get(unsigned).await.unwrap().status(), 404);
+    sandbox.change(|world| world.files.values_mut().for_each(|file| file.expired = true));
+    assert_eq!(reqwest::get(link).await.unwrap().status(), 404);
+
+    let text = |key: &str| event[key].as_str().unwrap().to_owned();
+    let callback = format!("/interactions/{}/{}/callback", text("id"), text("token"));
+    assert_eq!(bot.with("POST", &callback, json!({"type": 5})).await.status, 204);
+    let original = format!("/webhooks/{}/{}/messages/@original", sandbox.application_id(), text("token"));
+    let body = |place: &str, name: &str| {
+        let message = json!({"content": "here", "attachments": [{"id": place, "filename": "x.csv"}]});
+        format!(
+            "--b\r\nContent-Disposition: form-data; name=\"payload_json\"\r\n\r\n{message}\r\n--b\r\n\
+             Content-Disposition: form-data; name=\"files[0]\"; filename=\"{name}\"\r\n\r\n1\r\n2\r\n--b--\r\n"
+        )
+    };
+    let sent = async |body: String| {
+        let request =
+            bot.request("PATCH", &original).header("content-type", "multipart/form-data; boundary=b");
+        bot.send(request.body(body)).await
+    };
+    assert_eq!(sent(body("1", "x.csv")).await.status, 400, "no such file came");
+    assert_eq!(sent(body("0", "y.csv")).await.status, 400, "it has another name");
+    assert_eq!(sent("--b\r\nno end".to_owned()).await.status, 400);
+    let answer = sent(body("0", "x.csv")).await;
+    assert_eq!(answer.status, 200);
+    let link = answer.body["attachments"][0]["url"].as_str().unwrap().to_owned();
+    assert_eq!(reqwest::get(link).await.unwrap().text().await.unwrap(), "1\r\n2");
+}

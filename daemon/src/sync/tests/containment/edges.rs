@@ -2,7 +2,7 @@
 
 use super::super::hand::{muted, set_mute_roles};
 use super::*;
-use crate::store::Decided;
+use crate::store::{Decided, Reached};
 use crate::testing::PATIENCE;
 use serde_json::{Value, json};
 use wayhaven_shared::operations::protect::ProtectAdd;
@@ -140,7 +140,7 @@ async fn what_has_ended_when_it_is_approved_is_not_sent() {
     let id = hold.id;
     let decided = move |change: &crate::store::Change<'_>| {
         change.decide_hold(id, Decided::Approved, None)?;
-        Ok(change.carry_out_hold(id, None, 10)?)
+        Ok(change.carry_out_hold(id, Reached::default(), 10)?.0)
     };
     test.daemon.store().write(decided).await.unwrap();
     test.settled().await;
@@ -208,7 +208,7 @@ async fn a_decision_that_a_kill_cut_short_is_carried_out_by_the_next_start() {
         let id = holds(&test, &sandbox).await[0].id;
         let cut_short = move |change: &crate::store::Change<'_>| {
             change.decide_hold(id, decided, None)?;
-            Ok(change.carry_out_hold(id, None, 1)?)
+            Ok(change.carry_out_hold(id, Reached::default(), 1)?.0)
         };
         test.daemon.store().write(cut_short).await.unwrap();
         let home = test.home();

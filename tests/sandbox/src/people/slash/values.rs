@@ -11,6 +11,19 @@ pub(super) struct Filled {
     pub(super) resolved: Value,
 }
 
+/// Uploads the files that are given, as Discord's client does before it sends the command: what stays is their ids.
+pub(super) fn upload(world: &mut World, leaf: &Value, mut given: Value) -> Value {
+    let files = list(leaf, "options").iter().filter(|option| option["type"] == kind::ATTACHMENT);
+    for name in files.filter_map(|option| option["name"].as_str()) {
+        let (filename, content) = (given[name]["filename"].as_str(), given[name]["content"].as_str());
+        if let Some((filename, content)) = filename.zip(content) {
+            let id = world.attach(filename, content.as_bytes().to_vec());
+            given[name] = json!(id.to_string());
+        }
+    }
+    given
+}
+
 /// The values for a command's options, each checked as Discord's client checks it.
 pub(super) fn fill(world: &World, guild: u64, leaf: &Value, given: &Value) -> Result<Filled, String> {
     let nothing = Map::new();
@@ -85,6 +98,11 @@ fn fitting(
         kind::USER | kind::CHANNEL | kind::ROLE | kind::MENTIONABLE => {
             let id = value.as_str().and_then(|id| id.parse().ok()).ok_or("an id as a string is wanted")?;
             resolve(world, guild, wanted, id, resolved)?;
+        }
+        kind::ATTACHMENT => {
+            let id = value.as_str().and_then(|id| id.parse().ok());
+            let file = id.and_then(|id| world.attachment_json(id)).ok_or("a file is wanted")?;
+            resolved["attachments"][value.as_str().unwrap_or_default()] = file;
         }
         _ => return Err("the sandbox cannot fill this type".to_owned()),
     }
