@@ -76,6 +76,18 @@ impl View<'_> {
         Ok(self.candidates(of)?.iter().any(|one| one.is_told_of(of)))
     }
 
+    /// Whether we have taken back since what Discord tells of only now.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_undone_since(&self, of: Echo) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3
+             AND action <> measure AND state = 'applied' AND echo > ?4)";
+        let values = params![Sql(of.guild), Sql(of.user), of.action.measure().word(), of.entry.cast_signed()];
+        let undone: bool = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        Ok(undone && !of.action.is_undo())
+    }
+
     /// Our deliveries of the action, the newest first. Not always the newest is the last that left: what a freeze held is
     /// older than what another main did meanwhile, and took back.
     fn candidates(&self, of: Echo) -> Result<Vec<Candidate>, StoreError> {

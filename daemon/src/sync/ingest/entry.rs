@@ -36,7 +36,15 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
     // Our own effect comes back: it only confirms. That of a bulk ban has no actor (FACTS B5).
     let told = Echo::of_entry(guild, user, seen.action, id);
     if by == Author::Us {
-        return note_echo(change, &entry);
+        note_echo(change, &entry)?;
+        // It ended what its staff had done before, of which the log may tell only now.
+        if seen.action.is_undo()
+            && topology.is_child(guild)
+            && !change.is_outrun(guild, user, seen.action, id)?
+        {
+            change.note_local_cause(guild, user, None, seen.action, None)?;
+        }
+        return Ok(());
     }
     if entry.actor.is_none() && change.is_echo(told)? {
         // Once what we did is taken back nothing tells any more whose it was, and the log may be read again.
@@ -50,7 +58,7 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
         if !change.note_entry(guild, id, user, seen.action)? {
             return Ok(());
         }
-        if change.is_outrun(guild, user, seen.action, id)? {
+        if change.is_outrun(guild, user, seen.action, id)? || change.is_undone_since(told)? {
             change.audit(&row(&seen))?;
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use super::hand::{by_hand, muted, request, set_mute_roles, until_settled};
 use crate::discord::event::{Deed, Entry, GatewayEvent};
 use crate::invocation::Invocation;
+use crate::store::View;
 use crate::testing::{TestDaemon, by_operator, guild, sandbox, user};
 use std::time::Duration;
 use wayhaven_sandbox::{Changes, EventFate, Fault, Options, RouteWindow, Sandbox};
@@ -333,4 +334,55 @@ async fn an_entry_of_what_was_taken_back_since_is_none_of_what_stands() {
     test.daemon.store().write(|_| Ok(())).await.unwrap();
     assert!(sandbox.is_banned(child, victim), "it is theirs");
     assert_eq!(test.delivery(last, child).await.state, DeliveryState::Skipped);
+}
+
+/// A main's ban and unban of somebody about whom the child's staff have nothing to say any more.
+async fn comes_and_goes(sandbox: &Sandbox, test: &TestDaemon, victim: u64) {
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    test.ban(main, victim).await;
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
+    let unban = test.unban(main, victim).await;
+    test.settled().await;
+    assert_eq!(test.delivery(unban, child).await.reason, None);
+    assert!(!sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn what_the_log_tells_late_of_the_staff_is_no_cause_where_the_guild_has_taken_it_back_by_command() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (child, victim) = (sandbox.children()[0], sandbox.stranger());
+    let lost = lose(&sandbox, child, None);
+    sandbox.people().ban(child, sandbox.owner(), victim, None).unwrap();
+    test.unban(child, victim).await;
+    test.settled().await;
+    assert!(!sandbox.is_banned(child, victim));
+    // Behind all of it in the log that the next one reads.
+    let marker = sandbox.stranger();
+    sandbox.people().ban(child, sandbox.owner(), marker, None).unwrap();
+    let home = test.home();
+    drop(test);
+    sandbox.clear(lost);
+    let next = TestDaemon::start_at(&sandbox, home).await;
+    next.until_ready().await;
+    let read = move |view: &View<'_>| view.is_done_locally(guild(child), user(marker), Action::Ban).unwrap();
+    next.until("the log", read).await;
+    comes_and_goes(&sandbox, &next, victim).await;
+}
+
+#[tokio::test]
+async fn an_entry_of_the_staffs_that_comes_behind_our_undo_is_no_cause() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (child, victim) = (sandbox.children()[0], sandbox.stranger());
+    let name = Some("GUILD_AUDIT_LOG_ENTRY_CREATE".to_owned());
+    let fate = EventFate::After(Duration::from_secs(2));
+    sandbox.inject(Fault::Events { name, guild: Some(child), times: Some(1), fate });
+    sandbox.people().ban(child, sandbox.owner(), victim, None).unwrap();
+    test.unban(child, victim).await;
+    test.settled().await;
+    assert!(!sandbox.is_banned(child, victim));
+    test.until_audited("their ban", move |row| row.surface == "gateway" && row.operation == "ban").await;
+    comes_and_goes(&sandbox, &test, victim).await;
 }

@@ -14,7 +14,7 @@ const SEEDS: u64 = 3;
 const LONGEST: Duration = Duration::from_secs(25);
 
 #[test]
-#[ignore = "it still finds what is not mended yet: seed 31, step 364"]
+#[ignore = "it still finds what is not mended yet: seed 503, step 119"]
 fn a_network_that_lives_on_leaks_nothing_loses_nothing_and_undoes_nothing_of_others() {
     let asked = std::env::var("WAYHAVEN_SIMULATION").ok();
     let asked = asked.as_deref().and_then(|text| text.split_once('x'));
