@@ -214,6 +214,12 @@ impl Stage {
             Asker::Palette => {
                 self.terminal.press(&format!(":--guild={of} {line}\r"));
                 match &wanted {
+                    // What changes something is shown before, and then answers.
+                    Some(wanted) if definition(row).effect.changes() => {
+                        self.terminal.shows(&["do this?"]);
+                        self.terminal.press("y");
+                        self.terminal.shows(&[definition(row).name, wanted]);
+                    }
                     Some(wanted) => self.terminal.shows(&[definition(row).name, wanted]),
                     None if severe => {
                         self.terminal.shows(&["to go on"]);
