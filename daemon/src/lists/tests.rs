@@ -16,8 +16,11 @@ fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
 }
 
+/// A number and the words beside it.
+type Told = (u64, String);
+
 /// Users and reasons of the rows, and lines and causes of what was rejected.
-fn told(file: impl AsRef<[u8]>) -> (Vec<(u64, String)>, Vec<(u64, String)>) {
+fn told(file: impl AsRef<[u8]>) -> (Vec<Told>, Vec<Told>) {
     let (mut rows, mut rejected) = (Vec::new(), Vec::new());
     for line in read(file).unwrap() {
         match line {

@@ -190,7 +190,7 @@ mod tests {
         }
         assert!(Chunk::new(vec![0; Chunk::LARGEST + 1]).is_err());
         // Twice its size as text, and the envelope around it.
-        assert!(Chunk::LARGEST * 2 + 4_096 < crate::control::LARGEST_FRAME);
+        const { assert!(Chunk::LARGEST * 2 + 4_096 < crate::control::LARGEST_FRAME) };
     }
 
     #[test]

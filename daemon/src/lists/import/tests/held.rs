@@ -200,7 +200,7 @@ async fn an_import_that_is_cancelled_says_what_it_has_done_and_keeps_nothing_on_
     let ended = test.read(move |view| view.job(id).unwrap().unwrap()).await;
     let Some(JobResult::Imported(done)) = ended.result else { panic!("{ended:?}") };
     let taken = done.count(Fate::New);
-    assert!(taken >= UNDER_WAY && taken < 900 && done.waits && done.held == taken, "{done:?}");
+    assert!((UNDER_WAY..900).contains(&taken) && done.waits && done.held == taken, "{done:?}");
     for hang in hangs {
         sandbox.clear(hang);
     }
