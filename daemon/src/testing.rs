@@ -260,10 +260,11 @@ impl TestDaemon {
         let mut sequence = self.daemon.store().sequence();
         loop {
             sequence.mark_unchanged();
+            // What was approved follows as there is room; what followed last is waited for too.
+            let all = self.read(|view| view.unfinished_holds().unwrap().is_empty()).await;
             self.daemon.engine().drain().await;
             self.daemon.store().write(|_| Ok(())).await.unwrap();
-            // What was approved follows as there is room.
-            if self.read(|view| view.unfinished_holds().unwrap().is_empty()).await {
+            if all {
                 return;
             }
             sequence.changed().await.unwrap();

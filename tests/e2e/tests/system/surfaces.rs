@@ -14,7 +14,7 @@ async fn each_operation_works_from_command_line_palette_and_slash_command_and_ne
     for row in ROWS {
         stage.check(row);
         for asker in Asker::ALL {
-            stage.prepare(row, asker);
+            stage.prepare(row, asker).await;
             if asker == Asker::Discord {
                 stage.is_refused(row).await;
             }

@@ -119,7 +119,7 @@ impl Stage {
         assert_eq!(definition.surfaces, Surfaces::Everywhere, "{}", row.line);
     }
 
-    pub(super) fn prepare(&self, row: &Row, asker: Asker) {
+    pub(super) async fn prepare(&self, row: &Row, asker: Asker) {
         let (user, main) = (self.user(asker), Some(self.guilds[0].0));
         if row.before == Before::Banned {
             self.run(&format!("setup add-child {}", self.child()), main);
@@ -130,6 +130,10 @@ impl Stage {
             self.run("setup security-level maximum", main);
             self.run(&format!("ban {user}"), main);
             self.run("setup security-level standard", main);
+            // What it does in the main itself is not held, and is done before anything else is asked for.
+            let (place, sandbox) = (self.guilds[0].0, &self.setting.sandbox);
+            let done = move |sandbox: &Discord| sandbox.is_banned(place, user);
+            sandbox.wait_until(done, PATIENCE).await.unwrap();
         }
         if row.before == Before::Joined {
             for (guild, _) in
