@@ -2,7 +2,7 @@
 //! moderators, staff and raids, faults of every kind, SIGKILL and SIGTERM.
 //!
 //! Every few steps what goes wrong is cleared, everything comes to rest, and Discord's bans are compared with a small
-//! picture of who must be banned where ([`model`]). After each step every request to Discord is judged by itself: none
+//! picture of who must be banned where (`model`). After each step every request to Discord is judged by itself: none
 //! reaches a guild for a user about whom no main with an open link has decided, none lifts what somebody else did.
 //!
 //! The steps follow from the seed; the moments do not, so that a failure is only roughly repeated by it.
