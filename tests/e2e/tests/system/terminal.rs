@@ -115,8 +115,12 @@ async fn the_console_shows_deliveries_live_outlives_the_daemon_and_leaves_the_te
     setting.restart().await;
     terminal.shows(&["LIVE"]);
 
-    terminal.master.resize(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 }).unwrap();
-    terminal.shared.0.lock().unwrap().screen_mut().set_size(size(40), size(120));
+    {
+        // Nothing that is drawn for the new size is read into a screen of the old one.
+        let mut parser = terminal.shared.0.lock().unwrap();
+        terminal.master.resize(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 }).unwrap();
+        parser.screen_mut().set_size(size(40), size(120));
+    }
     terminal.shows(&["LIVE", &user.to_string()]);
     // It has caught up with the daemon that was started again before it leaves.
     terminal.press(":quit\r");

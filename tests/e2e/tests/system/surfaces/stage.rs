@@ -122,17 +122,19 @@ impl Stage {
     pub(super) async fn prepare(&self, row: &Row, asker: Asker) {
         let (user, main) = (self.user(asker), Some(self.guilds[0].0));
         if row.before == Before::Banned {
-            self.run(&format!("setup add-child {}", self.child()), main);
+            // With what it brings there: what the main had decided before.
+            self.run(&format!("setup add-child {} --wait", self.child()), main);
             self.run(&format!("ban {user} --wait"), main);
             assert!(self.setting.sandbox.is_banned(self.child(), user));
         }
         if row.before == Before::Held {
             self.run("setup security-level maximum", main);
+            let (place, sandbox) = (self.guilds[0].0, &self.setting.sandbox);
+            let before = sandbox.effects_in(place).len();
             self.run(&format!("ban {user}"), main);
             self.run("setup security-level standard", main);
             // What it does in the main itself is not held, and is done before anything else is asked for.
-            let (place, sandbox) = (self.guilds[0].0, &self.setting.sandbox);
-            let done = move |sandbox: &Discord| sandbox.is_banned(place, user);
+            let done = move |sandbox: &Discord| sandbox.effects_in(place).len() > before;
             sandbox.wait_until(done, PATIENCE).await.unwrap();
         }
         if row.before == Before::Joined {
