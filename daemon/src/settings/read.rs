@@ -1,12 +1,14 @@
 //! From sources to settings: the strongest value of each key, checked.
 
+mod network;
+
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, Key, MAIN_GUILD, OTHER_VARIABLES, REPLACED};
 use super::sources::{Given, Sources, Variables, of_file};
 use super::{
     DiscordSettings, LogLevel, LogSettings, ModerationSettings, NetworkSettings, Origin, Setting, Settings,
     one_line, token,
 };
-use crate::network::{Budget, Budgets};
+use crate::network::Budget;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::value::{GuildId, Span, UserId};
+use wayhaven_shared::value::{GuildId, UserId};
 
 /// What is shown for a secret that is there.
 pub(super) const SET: &str = "set";
@@ -183,17 +185,6 @@ impl Reader {
         Ok(once)
     }
 
-    /// Each budget as it was set by itself, or as the preset has it.
-    fn budgets(&mut self) -> Result<Budgets, Fault> {
-        let preset = self.one(&keys::BUDGET, |text| {
-            Budgets::preset(text).ok_or_else(|| "it must be standard or strict".to_owned())
-        })?;
-        let (preset, origin) = preset.map_or((Budgets::STANDARD, None), |(preset, at)| (preset, Some(at)));
-        let moderator = self.budget(&keys::MODERATOR_BUDGET, preset.moderator, origin.as_ref())?;
-        let network = self.budget(&keys::NETWORK_BUDGET, preset.network, origin.as_ref())?;
-        Ok(Budgets { moderator, network })
-    }
-
     fn budget(
         &mut self,
         key: &'static Key,
@@ -250,34 +241,6 @@ impl Reader {
             application_id: self.id::<UserId>(&keys::APPLICATION_ID)?.map(UserId::get),
             test_guild: self.id(&keys::TEST_GUILD)?,
         })
-    }
-
-    fn import_cap(&mut self) -> Result<u32, Fault> {
-        let cap = self.one(&keys::IMPORT_CAP, |text| {
-            text.parse()
-                .ok()
-                .filter(|number| USERS.contains(number))
-                .ok_or_else(|| format!("it must be a whole number from {} to {}", USERS.start(), USERS.end()))
-        })?;
-        Ok(cap.map_or(100_000, |(number, _)| number))
-    }
-
-    fn nonmember_bans(&mut self) -> Result<u64, Fault> {
-        let bans = self.one(&keys::NONMEMBER_BANS, |text| {
-            text.parse()
-                .ok()
-                .filter(|number| BANS.contains(number))
-                .ok_or_else(|| format!("it must be a whole number from {} to {}", BANS.start(), BANS.end()))
-        })?;
-        Ok(bans.map_or(900, |(number, _)| number))
-    }
-
-    fn reconcile_every(&mut self) -> Result<Duration, Fault> {
-        let every = self.one(&keys::RECONCILE_EVERY, |text| {
-            let span = text.parse::<Span>().ok().map(Duration::from);
-            span.filter(|span| EVERY.contains(span)).ok_or_else(|| "it must be from 1h to 30d".to_owned())
-        })?;
-        Ok(every.map_or(Duration::from_secs(86_400), |(span, _)| span))
     }
 
     /// The token or the file to read it from, whichever was set in the stronger place.
