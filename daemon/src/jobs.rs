@@ -5,7 +5,7 @@
 //! step that was not committed. Where it goes on is its cursor, stored with the step that came before.
 
 use crate::daemon::Daemon;
-use crate::store::NewJob;
+use crate::store::{NewJob, STOPPING};
 use futures::FutureExt;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -241,15 +241,18 @@ where
         // A panic costs this job; its hook has logged where and why.
         let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
         tokio::select! {
+            biased;
+            // It stays as it is, and the next start decides.
+            () = stopping.raised() => {}
             ended = working => {
                 let ended = ended.unwrap_or_else(|_| Err(Stop::Failed(Fault::internal("a defect of Wayhaven"))));
-                if end(&daemon, id, ended).await {
+                // What fails because the daemon goes has not failed.
+                let goes = matches!(&ended, Err(Stop::Failed(fault)) if fault.message == STOPPING);
+                if !goes && end(&daemon, id, ended).await {
                     let then = last.lock().unwrap_or_else(PoisonError::into_inner).take();
                     then.into_iter().for_each(|then| then());
                 }
             }
-            // It stays as it is, and the next start decides.
-            () = stopping.raised() => {}
         }
         daemon.jobs().running().remove(&id);
     });

@@ -106,7 +106,7 @@ async fn handle(cx: Context) -> Result<Reply, Fault> {
         Ok(outcome) => outcome,
         // The panic hook has logged where and why.
         Err(error) if error.is_panic() => Err(defect),
-        Err(_) => Err(Fault::unavailable("the daemon is stopping")),
+        Err(_) => Err(Fault::unavailable(crate::store::STOPPING)),
     }
 }
 

@@ -143,11 +143,14 @@ impl From<StoreError> for Fault {
             {
                 Self::conflict(message.clone()).hint(UNLOCKED_BY)
             }
-            (StoreError::Closed, _) => Self::unavailable("the daemon is stopping"),
+            (StoreError::Closed, _) => Self::unavailable(STOPPING),
             _ => Self::new(FaultKind::Unavailable, format!("the store failed: {error}")),
         }
     }
 }
+
+/// What anybody hears who asks while the daemon goes.
+pub const STOPPING: &str = "the daemon is stopping";
 
 /// A connection to read with, inside a transaction.
 pub struct View<'c> {

@@ -73,6 +73,17 @@ async fn a_job_that_goes_on_is_shown_ended_by_its_number_and_begun_once_only() {
 }
 
 #[tokio::test]
+async fn what_fails_because_the_daemon_goes_is_left_to_the_next_start() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    async fn is_shut_out(_: Running, _: Value) -> Result<JobResult, Stop> {
+        Err(Fault::from(crate::store::StoreError::Closed).into())
+    }
+    let job = begin(&test.daemon, new(sandbox.children()[0]), is_shut_out).await.unwrap();
+    assert_eq!(job.state, JobState::Running);
+}
+
+#[tokio::test]
 async fn a_panic_costs_the_job_and_a_plan_that_a_stop_has_cut_is_called_interrupted_by_the_next_start() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
