@@ -14,6 +14,7 @@ pub mod whose;
 
 pub use bulk::attempt_together;
 use outcome::conclude;
+pub use outcome::waiting_as;
 
 use crate::clock::Clock;
 use crate::discord::budget::{Priority, Slot};

@@ -8,7 +8,7 @@ mod alarms;
 
 use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
 use super::batch::Batch;
-use super::lane::{Lane, Pick, Turn};
+use super::lane::{Lane, Pick, Resumed, Turn};
 use super::overrides::done_by_command;
 use crate::store::{Queued, Released, Scope, Settlement};
 use futures::FutureExt;
@@ -116,6 +116,8 @@ impl Engine {
             tools.store.outbox().ok_or_else(|| Fault::internal("the store has an engine already"))?;
         let open = tools.store.write(|change| {
             change.suspect_open_deliveries()?;
+            // What was blocked is tried once more: it may have been mended while we were away.
+            change.unblock_all()?;
             let left = |delivery: Queued| {
                 let left = delivery.not_before.map_or(0, |at| at.millis() - change.now().millis());
                 // However the clock was set meanwhile, nothing waits longer than it would have.
@@ -140,7 +142,6 @@ impl Engine {
             drained: Vec::new(),
             tools,
         };
-        // What was blocked is tried once more: it may have been mended while we were away.
         for (delivery, left) in open.into_iter().filter(|(one, _)| one.state != DeliveryState::Held) {
             lanes.take_in(delivery, (!left.is_zero()).then(|| Instant::now() + left));
         }
@@ -248,14 +249,17 @@ impl Lanes {
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Mended(guild) => {
                 if let Some(lane) = self.lanes.get_mut(&guild) {
-                    lane.mend(|measure| self.tools.directory.may(guild, measure).unwrap_or(true));
+                    let resumed =
+                        lane.mend(|measure| self.tools.directory.may(guild, measure).unwrap_or(true));
+                    self.resume(resumed).await;
                     self.advance(guild);
                 }
             }
             Message::Retry(wanted) => {
                 for (guild, deliveries) in wanted {
                     if let Some(lane) = self.lanes.get_mut(&guild) {
-                        lane.retry(&deliveries);
+                        let resumed = lane.retry(&deliveries);
+                        self.resume(resumed).await;
                         self.advance(guild);
                     }
                 }
@@ -338,10 +342,11 @@ impl Lanes {
         let undos: HashMap<DeliveryId, PunishmentId> =
             tried.iter().filter(is_own_undo).map(|one| (one.delivery.id, one.delivery.punishment)).collect();
         let lane = self.lanes.entry(guild).or_default();
-        let Turn { mut settlements, alarm, halt } = lane.returned(tried, next, Instant::now());
+        let Turn { mut settlements, resumed, alarm, halt } = lane.returned(tried, next, Instant::now());
         self.halted |= halt;
         settlements.extend(own);
         self.settle(settlements, undos).await;
+        self.resume(resumed).await;
         for landed in self.landing.remove(&guild).unwrap_or_default() {
             let _ = landed.send(());
         }
@@ -374,6 +379,17 @@ impl Lanes {
             Ok(())
         };
         self.tools.store.write_later("outcomes of deliveries", work).await;
+    }
+
+    /// Records that what was blocked is tried again, before it leaves: what Discord tells of it may be told at once.
+    async fn resume(&self, resumed: Vec<Resumed>) {
+        if resumed.is_empty() {
+            return;
+        }
+        let work = move |change: &crate::store::Change<'_>| {
+            resumed.iter().try_for_each(|one| Ok(change.unblock(one.id, one.state)?))
+        };
+        self.tools.store.write_later("what is tried again", work).await;
     }
 
     /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited

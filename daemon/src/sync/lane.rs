@@ -6,7 +6,7 @@ mod turn;
 
 pub(super) use turn::{Alarm, Turn};
 
-use super::attempt::NON_MEMBER_WAIT;
+use super::attempt::{NON_MEMBER_WAIT, waiting_as};
 use super::batch::{Batch, Kind};
 use crate::discord::routes::Route;
 use crate::store::{Queued, Scope, Settlement};
@@ -37,6 +37,19 @@ pub(super) enum Pick {
     Wait(Instant),
     /// Nothing before something changes.
     Nothing,
+}
+
+/// One that waited for somebody to mend the guild and is tried again, and how it stands until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Resumed {
+    pub(super) id: DeliveryId,
+    pub(super) state: DeliveryState,
+}
+
+impl Resumed {
+    fn of(delivery: &Queued) -> Self {
+        Self { id: delivery.id, state: waiting_as(delivery) }
+    }
 }
 
 /// What is on its way.
@@ -191,8 +204,10 @@ impl Lane {
     }
 
     /// What the bot may do there has changed, or somebody asks for it: what waits for that is tried again, except what
-    /// `may` says the bot still may not do: Discord would refuse it again, and counts refusals (FACTS C1).
-    pub(super) fn mend(&mut self, may: impl Fn(Action) -> bool) {
+    /// `may` says the bot still may not do: Discord would refuse it again, and counts refusals (FACTS C1). What is tried
+    /// again, which is to be stored before it leaves: what is blocked is not what Discord tells of.
+    #[must_use]
+    pub(super) fn mend(&mut self, may: impl Fn(Action) -> bool) -> Vec<Resumed> {
         (self.shut, self.singly) = (None, false);
         self.mended = self.sending.is_some();
         self.barred.retain(|(measure, _)| !may(*measure));
@@ -200,31 +215,34 @@ impl Lane {
         let (mut waiting, barred): (Vec<_>, Vec<_>) =
             parked.into_iter().partition(|delivery| self.why_barred(delivery.action).is_none());
         self.parked = barred;
+        let resumed = waiting.iter().map(Resumed::of).collect();
         waiting.extend(std::mem::take(&mut self.queue));
         waiting.sort_by_key(|delivery| delivery.id);
         self.queue = waiting.into();
+        resumed
     }
 
-    /// Somebody asks for these to be tried now, whatever they wait for.
-    pub(super) fn retry(&mut self, wanted: &HashSet<DeliveryId>) {
+    /// Somebody asks for these to be tried now, whatever they wait for. What is tried again, as with [`Lane::mend`].
+    #[must_use]
+    pub(super) fn retry(&mut self, wanted: &HashSet<DeliveryId>) -> Vec<Resumed> {
         let hit = |delivery: &Queued| wanted.contains(&delivery.id);
         if !self.queue.iter().chain(&self.parked).chain(&self.deferred).any(hit) {
-            return;
+            return Vec::new();
         }
         (self.not_before, self.failures, self.limited) = (None, 0, 0);
-        if self.shut.is_some() {
-            self.mend(|_| true);
-        }
+        let mut resumed = if self.shut.is_some() { self.mend(|_| true) } else { Vec::new() };
         let hits: Vec<Action> =
             self.parked.iter().filter(|one| hit(one)).map(|one| one.action.measure()).collect();
         self.barred.retain(|(measure, _)| !hits.contains(measure));
         let (mut now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked).into_iter().partition(hit);
         self.parked = later;
+        resumed.extend(now.iter().map(Resumed::of));
         let (first, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.deferred).into_iter().partition(hit);
         self.deferred = later.into();
         now.extend(first);
         now.sort_by_key(|delivery| delivery.id);
         now.into_iter().rev().for_each(|delivery| self.queue.push_front(delivery));
+        resumed
     }
 
     /// Lets these go before all others: they wait for nobody's budget of bans of non-members.

@@ -59,6 +59,31 @@ impl Change<'_> {
         Ok(false)
     }
 
+    /// What was blocked waits for its turn again, in this state.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn unblock(&self, id: DeliveryId, state: DeliveryState) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = ?2, reason = NULL, updated_at = ?3
+             WHERE delivery_id = ?1 AND state = 'blocked' RETURNING {RETURNED}"
+        );
+        self.update_and_tell(&sql, params![Sql(id), state.word(), self.now().millis()]).map(drop)
+    }
+
+    /// Everything that was blocked waits for its turn again. Of what was marked before it left it is not known what became
+    /// of it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn unblock_all(&self) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE deliveries SET state = iif(sent_at IS NULL, 'pending', 'unknown'), reason = NULL, updated_at = ?1
+             WHERE state = 'blocked' RETURNING {RETURNED}"
+        );
+        self.update_and_tell(&sql, params![self.now().millis()]).map(drop)
+    }
+
     /// Marks a delivery whose request must not be repeated as about to leave; whether it was still open. Once this is
     /// committed, a restart asks what became of it before anything is sent.
     ///

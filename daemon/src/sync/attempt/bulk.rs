@@ -1,8 +1,9 @@
 //! Several bans of one guild, tried once by one request. Each has its own gates and its own outcome.
 
-use super::outcome::{after, conclude, waiting_as};
+use super::outcome::{after, conclude};
 use super::{
     Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, priority, settled, short_reason, try_once,
+    waiting_as,
 };
 use crate::discord::budget::Slot;
 use crate::discord::directory::Presence;

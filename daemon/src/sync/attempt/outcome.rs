@@ -60,7 +60,7 @@ pub(super) fn conclude(
 }
 
 /// How it stands while it waits and nothing new is known of it.
-pub(super) fn waiting_as(delivery: &Queued) -> DeliveryState {
+pub fn waiting_as(delivery: &Queued) -> DeliveryState {
     match delivery.state {
         DeliveryState::Unknown | DeliveryState::Sending => DeliveryState::Unknown,
         _ => DeliveryState::Pending,

@@ -1,12 +1,12 @@
 //! What follows in a lane from what became of what was on its way.
 
-use super::{Lane, Shut, blocked};
+use super::{Lane, Resumed, Shut, blocked};
 use crate::store::{Queued, Settlement};
 use crate::sync::attempt::{Fate, NON_MEMBER_WAIT, Next, Tried};
 use crate::sync::backoff;
 use std::collections::VecDeque;
 use tokio::time::Instant;
-use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::DeliveryId;
 
 /// After so many failures in a row a guild counts as broken, and an operator is told.
@@ -28,6 +28,8 @@ pub(in crate::sync) enum Alarm {
 pub(in crate::sync) struct Turn {
     /// What became of other deliveries by it.
     pub(in crate::sync) settlements: Vec<(DeliveryId, Settlement)>,
+    /// What was refused, and is tried again all the same: the guild was mended meanwhile.
+    pub(in crate::sync) resumed: Vec<Resumed>,
     /// What an operator is to hear of.
     pub(in crate::sync) alarm: Option<Alarm>,
     /// Nothing at all leaves any more.
@@ -50,16 +52,22 @@ impl Lane {
         };
         let measure = tried.first().map_or(Action::Ban, |one| one.delivery.action.measure());
         // The first one goes back last, to be first again.
-        tried.into_iter().rev().for_each(|one| self.put_back(one, &next));
-        self.follow(next, measure, probed, now)
+        let resumed = tried.into_iter().rev().filter_map(|one| self.put_back(one, &next)).collect();
+        Turn { resumed, ..self.follow(next, measure, probed, now) }
     }
 
     /// Puts one that was tried to where it waits for another try, if there is to be one.
-    fn put_back(&mut self, tried: Tried, next: &Next) {
+    fn put_back(&mut self, tried: Tried, next: &Next) -> Option<Resumed> {
         let Tried { mut delivery, settlement, fate } = tried;
         delivery.alone |= fate == Fate::Alone;
+        let mut refused = false;
         if let Some(settlement) = settlement {
-            (delivery.attempts, delivery.state) = (settlement.attempts, settlement.state);
+            delivery.attempts = settlement.attempts;
+            refused = settlement.state == DeliveryState::Blocked;
+            // What is known of an earlier try is known too when somebody has mended the guild.
+            if !refused {
+                delivery.state = settlement.state;
+            }
             if settlement.state.is_final() {
                 // It was asked for a second time while it was on its way.
                 self.queue.retain(|other| other.id != delivery.id);
@@ -71,16 +79,20 @@ impl Lane {
         }
         // Something newer for this user came meanwhile: this one is not tried again.
         if self.has_overtaken(&delivery) {
-            return;
+            return None;
         }
+        let resumed = Resumed::of(&delivery);
         match (fate, next) {
-            (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => {}
-            (Fate::Alone, _) => self.queue.push_front(delivery),
-            (_, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => self.parked.push(delivery),
+            (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => return None,
+            (Fate::WithTheLane, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => {
+                self.parked.push(delivery);
+                return None;
+            }
             // Before the others that wait: it was tried first.
-            (_, Next::Defer(_)) => self.deferred.push_front(delivery),
+            (Fate::WithTheLane, Next::Defer(_)) => self.deferred.push_front(delivery),
             _ => self.queue.push_front(delivery),
         }
+        refused.then_some(resumed)
     }
 
     /// What follows for the lane.

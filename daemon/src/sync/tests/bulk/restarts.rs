@@ -1,4 +1,4 @@
-//! Bulk bans of ours, met again in the audit log by the next start.
+//! Bulk bans of ours that are met in the audit log: before their answer, and again by the next start.
 
 use super::*;
 
@@ -45,4 +45,23 @@ async fn the_entry_of_a_bulk_ban_that_was_taken_back_is_no_word_of_the_guilds_st
     let unban = test.unban(main, victims[0]).await;
     test.until_counted(unban, Applied, 1).await;
     assert!(!sandbox.is_banned(child, victims[0]));
+}
+
+#[tokio::test]
+async fn what_was_blocked_and_leaves_once_the_bot_is_back_is_no_word_of_the_guilds_staff() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    sandbox.people().remove_bot(child).unwrap();
+    let victims: [u64; 3] = strangers(&sandbox);
+    let ids = ban_all(&test, main, &victims).await;
+    until_all(&test, &ids, DeliveryState::Blocked, 1).await;
+    // They are banned and Discord tells of it, and the answer does not come.
+    let hang = sandbox.inject(Fault::HangAfterHeaders { at: bulk() });
+    sandbox.people().invite_bot(child).unwrap();
+    until_heard(&test, child, 3).await;
+    let sql = "SELECT count(*) FROM local_causes";
+    assert_eq!(test.read(move |view| view.number(sql).unwrap()).await, 0, "nobody but us has banned anybody");
+    sandbox.clear(hang);
+    until_all(&test, &ids, Applied, 1).await;
 }
