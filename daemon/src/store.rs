@@ -179,6 +179,9 @@ pub struct Store {
 struct Shared {
     topology: RwLock<Arc<Topology>>,
     sequence: watch::Sender<u64>,
+    /// Commits, also those that tell nothing: what a test waits for may be such a one.
+    #[cfg(test)]
+    commits: watch::Sender<u64>,
     outbox: mpsc::UnboundedSender<Released>,
     audited: watch::Sender<u64>,
     directs: watch::Sender<Directs>,
@@ -212,6 +215,8 @@ impl Store {
             budgets: RwLock::new(Budgets::STANDARD),
             topology: RwLock::new(Arc::new(view.topology()?)),
             sequence: watch::Sender::new(view.last_event()?),
+            #[cfg(test)]
+            commits: watch::Sender::default(),
             outbox,
             audited: watch::Sender::new(view.chain_head()?.rows),
             directs: watch::Sender::new(view.directs()?),
@@ -293,6 +298,12 @@ impl Store {
     /// The links as they are committed.
     pub fn topology(&self) -> Arc<Topology> {
         Arc::clone(&self.shared.topology.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Follows the commits, whether they tell anything or not.
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.commits.subscribe()
     }
 
     /// Follows the sequence of the last committed event.

@@ -181,18 +181,18 @@ impl TestDaemon {
             .unwrap();
     }
 
-    /// Waits until something in the store holds; it is looked at again after every event.
+    /// Waits until something in the store holds; it is looked at again after every commit.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&View<'_>) -> bool + Send + Sync + 'static) {
         let holds = Arc::new(holds);
-        let mut sequence = self.daemon.store().sequence();
+        let mut commits = self.daemon.store().commits();
         let wait = async {
             loop {
-                sequence.mark_unchanged();
+                commits.mark_unchanged();
                 let look = Arc::clone(&holds);
                 if self.daemon.store().read(move |view| Ok(look(view))).await.unwrap() {
                     return;
                 }
-                sequence.changed().await.unwrap();
+                commits.changed().await.unwrap();
             }
         };
         assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "it never came: {what}");
@@ -244,22 +244,16 @@ impl TestDaemon {
 
     /// Waits until no event waits for its audit entry any more, and everything that followed was sent.
     pub(crate) async fn until_worked_off(&self) {
-        let wait = async {
-            // A row that goes without a trace tells nothing, so it is looked at again and again.
-            while !self.read(|view| view.awaited().unwrap().is_empty()).await {
-                tokio::task::yield_now().await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "the journal is never empty");
+        self.until("an empty journal", |view| view.awaited().unwrap().is_empty()).await;
         self.daemon.engine().drain().await;
         self.daemon.store().write(|_| Ok(())).await.unwrap();
     }
 
     /// Waits until what was decided so far is carried out, and what became of it is stored.
     pub(crate) async fn settled(&self) {
-        let mut sequence = self.daemon.store().sequence();
+        let mut commits = self.daemon.store().commits();
         loop {
-            sequence.mark_unchanged();
+            commits.mark_unchanged();
             // What was approved follows as there is room; what followed last is waited for too.
             let all = self.read(|view| view.unfinished_holds().unwrap().is_empty()).await;
             self.daemon.engine().drain().await;
@@ -267,7 +261,7 @@ impl TestDaemon {
             if all {
                 return;
             }
-            sequence.changed().await.unwrap();
+            commits.changed().await.unwrap();
         }
     }
 

@@ -83,7 +83,9 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn forget_ills(&self, guild: GuildId) -> Result<(), StoreError> {
         let sql = "DELETE FROM examinations WHERE guild_id = ?1";
-        self.connection().prepare_cached(sql)?.execute([Sql(guild)])?;
-        Ok(())
+        match self.connection().prepare_cached(sql)?.execute([Sql(guild)])? {
+            0 => Ok(()),
+            _ => self.tell(&Changed::Examined { guild_id: guild, ills: Vec::new() }),
+        }
     }
 }

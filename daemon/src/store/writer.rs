@@ -193,6 +193,8 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
                 shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
                 shared.directs.send_if_modified(|last| std::mem::replace(last, *left) != *left);
+                #[cfg(test)]
+                shared.commits.send_modify(|commits| *commits += 1);
             }
             Err(error) => {
                 tracing::error!("a group of {} changes was not committed: {error}", settles.len());

@@ -5,16 +5,7 @@ use super::*;
 /// Waits until all of these in the child are known by their entries to be ours.
 async fn until_heard(test: &TestDaemon, child: u64, count: i64) {
     let sql = format!("SELECT count(*) FROM deliveries WHERE guild_id = {child} AND echo IS NOT NULL");
-    let heard = async {
-        // What is noted of our own effects tells no event.
-        while {
-            let sql = sql.clone();
-            test.read(move |view| view.number(&sql).unwrap()).await < count
-        } {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, heard).await.is_ok(), "the entries never came");
+    test.until("our own entries", move |view| view.number(&sql).unwrap() >= count).await;
 }
 
 #[tokio::test]
