@@ -1,82 +1,16 @@
-//! How fast punishments reach their children: a sandbox Discord in this process, a real daemon as another, both on
-//! the same machine. `cargo bench` runs all; `cargo bench -- lifted` those whose name holds the word.
-//!
-//! Figures are ratios to what Discord allows wherever it allows something, and rates of this machine otherwise. Nothing
-//! is asserted: ARCHITECTURE.md of the first design, section 12, has the budgets.
+//! How fast a punishment, or many at once, reach the children.
 
-use std::path::Path;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use super::{GLOBAL, Ground, id};
+use std::time::Instant;
 use tokio::task::JoinSet;
-use wayhaven_e2e::process::{ask, link, watching};
-use wayhaven_e2e::{DaemonProcess, Home};
-use wayhaven_sandbox::{Discord, Options, Sandbox, permissions};
+use wayhaven_e2e::process::ask;
+use wayhaven_sandbox::{Options, permissions};
 use wayhaven_shared::Fault;
-use wayhaven_shared::client::Client;
 use wayhaven_shared::operations::ban::Ban;
-use wayhaven_shared::operations::setup::Mode;
-use wayhaven_shared::operations::sync::SyncStatus;
-use wayhaven_shared::value::{GuildId, UserId};
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Discord's global limit, in requests a second (FACTS C1).
-const GLOBAL: f64 = 50.0;
-
-/// Everything that runs. The daemon ends with it.
-struct Ground {
-    sandbox: Sandbox,
-    client: Client,
-    main: u64,
-    _daemon: DaemonProcess,
-    _home: Home,
-}
-
-impl Ground {
-    async fn new(options: Options, environment: &[(&str, &str)]) -> Result<Self, Fault> {
-        let broken = |error: std::io::Error| Fault::unavailable(error.to_string());
-        let sandbox = Sandbox::start(options).await.map_err(broken)?;
-        let mut home = Home::new(Path::new(env!("CARGO_BIN_EXE_demo")), &sandbox).map_err(broken)?;
-        for (name, value) in environment {
-            home.set(name, Some(value));
-        }
-        let mut daemon = home.start().map_err(broken)?;
-        let client = daemon.ready().await?;
-        let main = sandbox.main_guild();
-        for child in sandbox.children() {
-            link(&client, id(main)?, id(child)?, Mode::Active).await?;
-        }
-        Ok(Self { sandbox, client, main, _daemon: daemon, _home: home })
-    }
-
-    fn ban(&self) -> Result<u64, Fault> {
-        let victim = self.sandbox.stranger();
-        let done = self.sandbox.people().ban(self.main, self.sandbox.moderator(), victim, Some("raid"));
-        done.map(|()| victim).map_err(|refusal| Fault::internal(format!("{refusal:?}")))
-    }
-
-    async fn until(&self, holds: impl Fn(&Discord) -> bool) -> Result<(), Fault> {
-        let waited = self.sandbox.wait_until(holds, PATIENCE).await;
-        waited.map_err(|_| Fault::unavailable("waited in vain"))
-    }
-
-    /// Waits until so many deliveries are stored as applied.
-    async fn until_stored(&self, applied: u64) -> Result<(), Fault> {
-        watching(&self.client, async |client| {
-            let counted = client.call(SyncStatus {}).await?.deliveries.applied;
-            Ok((counted >= applied).then_some(()))
-        })
-        .await
-    }
-}
-
-fn id(id: u64) -> Result<GuildId, Fault> {
-    GuildId::new(id).ok_or_else(|| Fault::internal("a guild without id"))
-}
+use wayhaven_shared::value::UserId;
 
 /// One ban in the main, 1,000 children, Discord's limits on.
-async fn one_ban_to_a_thousand_children() -> Result<(), Fault> {
+pub(super) async fn one_ban_to_a_thousand_children() -> Result<(), Fault> {
     let ground = Ground::new(Options { children: 1_000, ..Options::default() }, &[]).await?;
     let start = Instant::now();
     let victim = ground.ban()?;
@@ -147,21 +81,21 @@ async fn raid(by: By, together: bool) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn two_hundred_bans_at_once_by_an_operator() -> Result<(), Fault> {
+pub(super) async fn two_hundred_bans_at_once_by_an_operator() -> Result<(), Fault> {
     raid(By::Operator, true).await
 }
 
-async fn two_hundred_bans_at_once_by_hand() -> Result<(), Fault> {
+pub(super) async fn two_hundred_bans_at_once_by_hand() -> Result<(), Fault> {
     raid(By::Hand, true).await
 }
 
 /// The same where the bot lacks the permission for bulk bans.
-async fn two_hundred_bans_one_by_one() -> Result<(), Fault> {
+pub(super) async fn two_hundred_bans_one_by_one() -> Result<(), Fault> {
     raid(By::Hand, false).await
 }
 
 /// Thirty bans in the main, 1,000 children, all limits lifted: what engine and store can do.
-async fn thirty_bans_with_the_limit_lifted() -> Result<(), Fault> {
+pub(super) async fn thirty_bans_with_the_limit_lifted() -> Result<(), Fault> {
     let (bans, children) = (30, 1_000);
     let lifted = Options { children, global_limit: 0, ..Options::default() };
     let ground = Ground::new(lifted, &[("DISCORD_REQUESTS_PER_SECOND", "100000")]).await?;
@@ -184,7 +118,7 @@ async fn thirty_bans_with_the_limit_lifted() -> Result<(), Fault> {
 }
 
 /// From the ban in the main to the first request to a child, 100 children, nothing else on its way.
-async fn from_the_ban_to_the_first_request() -> Result<(), Fault> {
+pub(super) async fn from_the_ban_to_the_first_request() -> Result<(), Fault> {
     let lifted = Options { children: 100, global_limit: 0, ..Options::default() };
     let ground = Ground::new(lifted, &[("DISCORD_REQUESTS_PER_SECOND", "100000")]).await?;
     let mut took = Vec::new();
@@ -201,36 +135,4 @@ async fn from_the_ban_to_the_first_request() -> Result<(), Fault> {
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
     println!("  p50 {:.1} ms (budget 10), p90 {:.1} ms, of {} bans", at(0.5), at(0.9), took.len());
     Ok(())
-}
-
-fn main() -> ExitCode {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("no runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let mut failed = false;
-    macro_rules! run {
-        ($($bench:ident)*) => {$(
-            if stringify!($bench).contains(&wanted) {
-                println!("{}", stringify!($bench).replace('_', " "));
-                if let Err(fault) = runtime.block_on($bench()) {
-                    eprintln!("  {fault}");
-                    failed = true;
-                }
-            }
-        )*};
-    }
-    run!(
-        from_the_ban_to_the_first_request
-        thirty_bans_with_the_limit_lifted
-        one_ban_to_a_thousand_children
-        two_hundred_bans_at_once_by_an_operator
-        two_hundred_bans_at_once_by_hand
-        two_hundred_bans_one_by_one
-    );
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
