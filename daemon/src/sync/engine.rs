@@ -5,13 +5,14 @@
 //! the order of the commits.
 
 mod alarms;
+mod outcomes;
 
 use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
 use super::batch::Batch;
-use super::lane::{Lane, Pick, Resumed, Turn};
-use super::overrides::done_by_command;
+use super::lane::{Lane, Pick, Turn};
 use crate::store::{Queued, Released, Scope, Settlement};
 use futures::FutureExt;
+use outcomes::unanswered;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -356,58 +357,11 @@ impl Lanes {
         self.advance(guild);
     }
 
-    /// Records what became of deliveries. The lane does not wait for the commit: should it be lost, a restart
-    /// does the same once more, which is harmless. `undos` are those by which a guild takes something back in itself.
-    async fn settle(
-        &self,
-        settlements: Vec<(DeliveryId, Settlement)>,
-        undos: HashMap<DeliveryId, PunishmentId>,
-    ) {
-        if settlements.is_empty() {
-            return;
-        }
-        let work = move |change: &crate::store::Change<'_>| {
-            for (id, settlement) in &settlements {
-                let ended = change.settle(*id, settlement)?;
-                if let Some(undo) = undos.get(id)
-                    && ended
-                    && settlement.state == DeliveryState::Applied
-                {
-                    done_by_command(change, *undo)?;
-                }
-            }
-            Ok(())
-        };
-        self.tools.store.write_later("outcomes of deliveries", work).await;
-    }
-
-    /// Records that what was blocked is tried again, before it leaves: what Discord tells of it may be told at once.
-    async fn resume(&self, resumed: Vec<Resumed>) {
-        if resumed.is_empty() {
-            return;
-        }
-        let work = move |change: &crate::store::Change<'_>| {
-            resumed.iter().try_for_each(|one| Ok(change.unblock(one.id, one.state)?))
-        };
-        self.tools.store.write_later("what is tried again", work).await;
-    }
-
     /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited
     /// for.
     fn is_still(&self) -> bool {
         self.holding == 0
             && self.on_the_way.is_empty()
             && (self.halted || !self.lanes.values().any(Lane::is_moving))
-    }
-}
-
-/// Left, perhaps, and the daemon ends before the answer.
-fn unanswered(delivery: &Queued) -> Settlement {
-    Settlement {
-        state: DeliveryState::Unknown,
-        reason: Some("the daemon ended before the answer came".into()),
-        attempts: delivery.attempts.saturating_add(1),
-        wait: None,
-        was_there: None,
     }
 }

@@ -1,18 +1,22 @@
 //! What the table is played on: one network with a console at it, and two people whose permissions are set for each row.
 
+mod audited;
+mod place;
+
+pub(super) use place::Place;
+
 use super::rows::{After, Before, Of, Row};
 use crate::setting::{Setting, options};
 use crate::terminal::Terminal;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
-use wayhaven_e2e::process::{PATIENCE, ask};
+use wayhaven_e2e::process::PATIENCE;
 use wayhaven_sandbox::{Discord, permissions};
 use wayhaven_shared::operation::{Definition, Surfaces};
-use wayhaven_shared::operations::audit::{AuditEntry, AuditLog, AuditResult};
-use wayhaven_shared::operations::config::ConfigStaffrole;
+use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::hold::SyncHolds;
 use wayhaven_shared::operations::punishment::PunishmentList;
-use wayhaven_shared::value::{PageSize, RoleId, UserId};
+use wayhaven_shared::value::{PageSize, UserId};
 use wayhaven_shared::{Authority, Effect, grammar};
 
 /// Who asks.
@@ -33,33 +37,6 @@ impl Asker {
             Self::Palette => "console",
             Self::Discord => "discord",
         }
-    }
-}
-
-/// Somebody in a guild, as Discord has them.
-pub(super) struct Place<'d> {
-    discord: &'d Discord,
-    guild: u64,
-    user: u64,
-    muted: u64,
-}
-
-impl Place<'_> {
-    pub(super) fn is_banned(&self) -> bool {
-        self.discord.is_banned(self.guild, self.user)
-    }
-
-    pub(super) fn is_member(&self) -> bool {
-        self.discord.is_member(self.guild, self.user)
-    }
-
-    pub(super) fn is_timed_out(&self) -> bool {
-        !self.discord.member(self.guild, self.user)["communication_disabled_until"].is_null()
-    }
-
-    pub(super) fn is_muted(&self) -> bool {
-        let member = self.discord.member(self.guild, self.user);
-        member["roles"].as_array().is_some_and(|roles| roles.contains(&json!(self.muted.to_string())))
     }
 }
 
@@ -370,37 +347,6 @@ impl Stage {
                 assert!(holds(&Place { discord, guild: child, user, muted }), "{asker:?} {}", row.line);
             }
             After::Answers(_) => {}
-        }
-    }
-
-    async fn entries(&self, row: &Row) -> Vec<AuditEntry> {
-        let operation = Some(definition(row).name.parse().unwrap());
-        let limit = PageSize::try_from(50).ok();
-        let log = AuditLog { operation, limit, ..AuditLog::default() };
-        self.setting.client.call(log).await.unwrap().entries
-    }
-
-    /// The number of the last outcome of the row's operation, once everything that was asked before is in the audit: a
-    /// change is answered after its commit, and its commit is behind theirs.
-    async fn latest(&self, row: &Row) -> u64 {
-        let again = ConfigStaffrole { role: RoleId::new(self.staff()), unset: false };
-        ask(&self.setting.client, self.setting.main, again).await.unwrap();
-        self.entries(row).await.first().map_or(0, |entry| entry.sequence)
-    }
-
-    /// The newest of so many outcomes that came after `since`. An answer may be there before its audit row is, and a row
-    /// tells no event: it is looked for again and again.
-    async fn audited(&self, row: &Row, since: u64, surface: &str, count: usize) -> AuditEntry {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            // What is done at Discord comes back by the gateway, and is audited with the same word.
-            let is_new = |entry: &AuditEntry| entry.sequence > since && entry.surface == surface;
-            let mut found: Vec<_> = self.entries(row).await.into_iter().filter(is_new).collect();
-            assert!(found.len() <= count, "{} from {surface}: {found:?}", row.line);
-            if found.len() == count {
-                return found.remove(0);
-            }
-            assert!(Instant::now() < deadline, "{} from {surface} is not in the audit: {found:?}", row.line);
         }
     }
 }
