@@ -8,10 +8,10 @@ use wayhaven_shared::client::Client;
 use wayhaven_shared::operations::sync::SyncRetry;
 
 /// How long everything may take to come to rest once nothing goes wrong any more.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long what is as it must be in the store may take to be so at Discord: what Discord carries out later.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How long an event is waited for before the store is looked at again: not everything in it tells one.
 const LOOK: Duration = Duration::from_millis(10);
