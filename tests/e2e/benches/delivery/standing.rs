@@ -30,6 +30,8 @@ pub(super) struct Standing {
 impl Standing {
     /// With a daemon that is ready.
     pub(super) async fn new(options: Options) -> Result<(Self, Client), Fault> {
+        // How soon one may identify again is another matter.
+        let options = Options { max_concurrency: 1_000, ..options };
         let sandbox = Sandbox::start(options).await.map_err(broken)?;
         let home = Home::new(Path::new(env!("CARGO_BIN_EXE_demo")), &sandbox).map_err(broken)?;
         let mut standing = Self { sandbox, home, daemon: None };
