@@ -101,6 +101,8 @@ impl Walk {
             if rest.is_empty() {
                 return Ok(());
             }
+            // Before it waits, for a day perhaps: whoever looks meanwhile sees what was done until then.
+            self.tell_now().await;
         }
     }
 

@@ -102,8 +102,7 @@ impl Walk {
         if self.has_links(Action::Ban) {
             self.bans().await?;
         }
-        let so_far = JobResult::Reconciled(self.found.clone());
-        self.running.tell_now(self.cursor.done, Some(self.total), Some(so_far)).await;
+        self.tell_now().await;
         if self.kind == JobKind::Backfill {
             carried_out(&mut self.running, self.guild).await?;
         }
@@ -112,6 +111,12 @@ impl Walk {
             .counts
             .sort_by_key(|counted| Difference::ALL.iter().position(|one| *one == counted.difference));
         Ok(self.found)
+    }
+
+    /// Tells how far it is.
+    pub(super) async fn tell_now(&mut self) {
+        let so_far = JobResult::Reconciled(self.found.clone());
+        self.running.tell_now(self.cursor.done, Some(self.total), Some(so_far)).await;
     }
 
     /// Notes that somebody works at it. Returns when it began.

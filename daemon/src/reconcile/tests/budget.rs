@@ -28,6 +28,8 @@ async fn a_day_takes_its_budget_members_cost_nothing_and_the_next_day_goes_on() 
     decided(&test, main, &users).await;
     let job = accepted(&test, &sandbox).await;
     until_waits(&test, job, "were sent within a day").await;
+    let told = test.read(move |view| view.job(job).unwrap().unwrap()).await;
+    assert_eq!((told.done, told.total), (13, Some(24)), "whoever looks meanwhile sees how far it is");
     test.settled().await;
     let banned = || users.iter().filter(|one| sandbox.is_banned(child, **one)).count();
     assert_eq!(banned(), 13, "ten of a day, and three members");
