@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::testing::{PATIENCE, confirmed};
-use wayhaven_sandbox::{At, Fault as Trouble};
+use wayhaven_sandbox::{At, Fault as Trouble, FaultId};
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::config::ConfigNotifications;
 use wayhaven_shared::operations::hold::{Hold, HoldKind, SyncApprove, SyncDiscard, SyncHolds};
 use wayhaven_shared::operations::job::JobCancel;
 use wayhaven_shared::operations::setup::{SecurityLevel, SetupSecurityLevel};
-use wayhaven_shared::value::ChannelId;
+use wayhaven_shared::value::{ChannelId, JobId};
 
 const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
 const BANS: &str = "/guilds/{guild_id}/bulk-ban";
@@ -139,6 +139,19 @@ async fn what_is_approved_leaves_as_its_guild_has_room() {
     assert_eq!(banned(&sandbox, &children, &people), 480);
 }
 
+/// An import that takes no more: so much is under way, and nothing of it ends before what hangs is cleared.
+async fn stuck(sandbox: &Sandbox, test: &TestDaemon, people: &[u64]) -> ([FaultId; 2], JobId) {
+    let hang = |(method, route)| sandbox.inject(Trouble::Hang { at: At::route(method, route) });
+    let hangs = [("PUT", BAN), ("POST", BANS)].map(hang);
+    let upload = Some(Upload::Staged(staged(test, &list(people))));
+    let asked_for = confirmed(by_operator(Role::Owner, Some(sandbox.main_guild()), request()));
+    let Reply::SyncImport(job) = test.ask(Invocation { upload, ..asked_for }).await.unwrap() else {
+        panic!()
+    };
+    test.until("it waits", |view| view.under_way().unwrap() >= UNDER_WAY).await;
+    (hangs, job.id)
+}
+
 /// A daemon that ends in the middle of an import, as a kill would end it, and the next one.
 #[tokio::test]
 async fn an_import_goes_on_after_a_restart_from_its_stored_cursor() {
@@ -146,17 +159,7 @@ async fn an_import_goes_on_after_a_restart_from_its_stored_cursor() {
     let test = TestDaemon::start_with(&sandbox, |_| {}).await;
     let main = sandbox.main_guild();
     let people = people(&sandbox, 900);
-    let hangs =
-        [("PUT", BAN), ("POST", BANS)].map(|(method, route)| Trouble::Hang { at: At::route(method, route) });
-    let hangs = hangs.map(|hang| sandbox.inject(hang));
-    let upload = Some(Upload::Staged(staged(&test, &list(&people))));
-    let asked_for = confirmed(by_operator(Role::Owner, Some(main), request()));
-    let Reply::SyncImport(job) = test.ask(Invocation { upload, ..asked_for }).await.unwrap() else {
-        panic!()
-    };
-    let id = job.id;
-    // It takes no more while so much is under way, and nothing ends.
-    test.until("it waits", |view| view.under_way().unwrap() >= UNDER_WAY).await;
+    let (hangs, id) = stuck(&sandbox, &test, &people).await;
     let before = test.read(move |view| view.job(id).unwrap().unwrap()).await;
     assert!(before.is_running() && before.done < 900, "{before:?}");
     let Some(JobResult::Imported(so_far)) = before.result else { panic!("{before:?}") };
@@ -185,16 +188,7 @@ async fn an_import_that_is_cancelled_says_what_it_has_done_and_keeps_nothing_on_
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
     let people = people(&sandbox, 900);
-    let hangs =
-        [("PUT", BAN), ("POST", BANS)].map(|(method, route)| Trouble::Hang { at: At::route(method, route) });
-    let hangs = hangs.map(|hang| sandbox.inject(hang));
-    let upload = Some(Upload::Staged(staged(&test, &list(&people))));
-    let asked_for = confirmed(by_operator(Role::Owner, Some(main), request()));
-    let Reply::SyncImport(job) = test.ask(Invocation { upload, ..asked_for }).await.unwrap() else {
-        panic!()
-    };
-    let id = job.id;
-    test.until("it waits", |view| view.under_way().unwrap() >= UNDER_WAY).await;
+    let (hangs, id) = stuck(&sandbox, &test, &people).await;
     asked(&test, main, JobCancel { id }, false).await.unwrap();
     test.until("it is over", move |view| !view.job(id).unwrap().unwrap().is_running()).await;
     let ended = test.read(move |view| view.job(id).unwrap().unwrap()).await;
