@@ -221,6 +221,8 @@ async fn unheard(
     reason: Option<&str>,
 ) -> (FaultId, [u64; 3], Vec<PunishmentId>) {
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    // The start's own reading of the log would hear of them.
+    test.until_ready().await;
     let hang = held_up(sandbox, test, child).await;
     let victims = strangers(sandbox);
     let mut ids = Vec::new();
