@@ -33,7 +33,7 @@ use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::{GuildId, PunishmentId, Span, UserId};
 
 /// How long a test waits for what has to come; nothing is measured by it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sandbox with so many children and no limits.
 pub(crate) async fn sandbox(children: usize) -> Sandbox {

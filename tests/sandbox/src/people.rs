@@ -16,7 +16,7 @@ use crate::interaction::{Answered, Interaction, InteractionId};
 use crate::world::{Event, Role, World, action};
 
 /// How long [`People::reply`] waits, in real time.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// People. Every act is checked as Discord would check it for that person.
 #[derive(Clone)]
@@ -281,7 +281,7 @@ impl People {
     /// autocomplete `{"choices": …}`, for a modal the modal.
     ///
     /// # Errors
-    /// There is none within 15 s.
+    /// There is none within a minute.
     pub async fn reply(&self, interaction: InteractionId) -> Result<Value, String> {
         self.reply_within(interaction, PATIENCE).await
     }

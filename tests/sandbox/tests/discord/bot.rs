@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use wayhaven_sandbox::{Options, Sandbox};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const AGENT: &str = "DiscordBot (https://example.org, 1)";
 
 /// GUILDS, GUILD_MEMBERS, GUILD_MODERATION.
