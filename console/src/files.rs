@@ -1,12 +1,14 @@
 //! Files that go with requests: read here and sent ahead, brought here and written. The daemon opens none by its name.
 
 use shared::client::Client;
-use shared::control::{Envelope, Outcome};
-use shared::value::{FileName, UploadId};
+use shared::control::{Envelope, LONGEST_WATCH, Outcome};
+use shared::operations::job::{Job, JobResult, JobShow};
+use shared::value::{FileName, JobId, UploadId};
 use shared::{Fault, Reply, Request};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 use wayhaven_shared as shared;
 
 /// The most bytes that the daemon takes.
@@ -54,12 +56,13 @@ fn open(name: &FileName) -> Result<Box<dyn Read + Send>, Fault> {
 pub(crate) enum Target {
     /// Standard output.
     Standard,
-    /// A file that was just made; it is removed again where nothing comes of it.
-    File(File, FileName),
+    /// A file of that name, which is not there yet.
+    File(FileName),
 }
 
 impl Target {
-    /// Makes the file that the request names; nothing where it asks for no list.
+    /// Looks whether the file that the request names can be made, before a list is waited for; nothing where it asks for
+    /// none.
     ///
     /// # Errors
     /// Where the file is there already, or cannot be made.
@@ -70,15 +73,10 @@ impl Target {
             None => Ok(Some(Self::Standard)),
             Some(name) => {
                 let name = name.name();
-                let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(name.raw());
-                made.map(|file| Some(Self::File(file, name.clone()))).map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => {
-                        Fault::conflict(format!("{} is there already", name.shown()))
-                            .hint("name another file, or move that one away: nothing is written over")
-                    }
-                    _ => Fault::usage(format!("{} cannot be made: {error}", name.shown()))
-                        .hint("name a file in a directory that is there and that you may write to"),
-                })
+                drop(make(name)?);
+                // Whoever finds it empty would take it for the list.
+                remove(name);
+                Ok(Some(Self::File(name.clone())))
             }
         }
     }
@@ -100,33 +98,49 @@ impl Target {
     ) -> Result<(), Fault> {
         match (self, list) {
             (Self::Standard, Some(id)) => bring(client, id, standard).await,
-            (Self::File(mut file, name), Some(id)) => {
+            (Self::File(name), Some(id)) => {
+                let mut file = make(&name)?;
                 let brought = bring(client, id, &mut file).await;
                 if brought.is_err() {
                     remove(&name);
                 }
                 brought
             }
-            (target, None) => {
-                target.give_up();
-                Ok(())
-            }
+            (_, None) => Ok(()),
         }
     }
+}
 
-    /// Removes what was made for it.
-    pub(crate) fn give_up(self) {
-        if let Self::File(_, name) = self {
-            remove(&name);
-        }
-    }
+/// Makes a file, which must not be there yet.
+fn make(name: &FileName) -> Result<File, Fault> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(name.raw());
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Fault::conflict(format!("{} is there already", name.shown()))
+            .hint("name another file, or move that one away: nothing is written over"),
+        _ => Fault::usage(format!("{} cannot be made: {error}", name.shown()))
+            .hint("name a file in a directory that is there and that you may write to"),
+    })
 }
 
 /// The list that a reply names.
 pub(crate) fn list_of(reply: &Reply) -> Option<UploadId> {
     match reply {
-        Reply::SyncExport(exported) => exported.file,
+        Reply::SyncExport(Job { result: Some(JobResult::Exported(exported)), .. }) => exported.file,
         _ => None,
+    }
+}
+
+/// Waits until a job is over, however long that takes.
+async fn over(client: &Client, id: JobId) -> Result<Job, Fault> {
+    let mut cursor = None;
+    loop {
+        cursor = Some(client.watch(cursor, Duration::ZERO).await?.cursor);
+        let job = client.call(JobShow { id }).await?;
+        if !job.is_running() {
+            return Ok(job);
+        }
+        // It tells of itself, if only that it has come further.
+        cursor = Some(client.watch(cursor, Duration::from_millis(LONGEST_WATCH)).await?.cursor);
     }
 }
 
@@ -152,16 +166,14 @@ pub(crate) async fn run(client: &Client, mut envelope: Envelope) -> Result<Outco
             Fault::usage("the console has no standard output for a list").hint("--output names a file")
         );
     }
-    let outcome = match client.run(envelope).await {
-        Ok(outcome) => outcome,
-        Err(fault) => {
-            target.into_iter().for_each(Target::give_up);
-            return Err(fault);
+    let mut outcome = client.run(envelope).await?;
+    let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).ok();
+    if let (Some(target), Some(Reply::SyncExport(mut job))) = (target, reply) {
+        if job.is_running() {
+            job = over(client, job.id).await?;
+            outcome.data = serde_json::to_value(&job).unwrap_or(outcome.data);
         }
-    };
-    if let Some(target) = target {
-        let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).ok();
-        target.receive(client, reply.as_ref().and_then(list_of), &mut io::sink()).await?;
+        target.receive(client, list_of(&Reply::SyncExport(job)), &mut io::sink()).await?;
     }
     Ok(outcome)
 }

@@ -281,7 +281,10 @@ impl Control for Peer {
     }
 
     async fn download(self, _: Context, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
-        self.admitted()?;
+        let (role, _) = self.admitted()?;
+        if role == Role::Observer {
+            return Err(Fault::denied("observers bring no files"));
+        }
         let uploads = self.daemon.uploads().clone();
         let part = tokio::task::spawn_blocking(move || uploads.part(id, offset));
         part.await.map_err(|_| Fault::internal("reading the file failed"))?

@@ -6,6 +6,7 @@
 
 mod cells;
 mod elements;
+pub mod export;
 pub mod fetch;
 pub mod import;
 pub mod plan;

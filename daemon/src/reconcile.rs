@@ -8,7 +8,7 @@
 
 pub mod backfill;
 mod keeper;
-mod pages;
+pub(crate) mod pages;
 mod step;
 mod throttle;
 mod walk;

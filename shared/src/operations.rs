@@ -74,7 +74,7 @@ macro_rules! operations {
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
             SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
             SyncImport => Job, "sync import", Admin, Everywhere, Severe;
-            SyncExport => Exported, "sync export", Admin, Everywhere, Mild;
+            SyncExport => Job, "sync export", Admin, Everywhere, Mild;
             SyncReconcile => Reconciling, "sync reconcile", Admin, Everywhere, Moderate;
             JobList => Jobs, "job list", Admin, Everywhere, Read;
             JobShow => Job, "job show", Admin, Everywhere, Read;
@@ -139,8 +139,8 @@ use setup::{
 };
 use status::{DaemonStatus, Status};
 use sync::{
-    Deliveries, DeliveriesRetried, Exported, FreezeChanged, SyncDeliveries, SyncExport, SyncFreeze,
-    SyncImport, SyncResume, SyncRetry, SyncState, SyncStatus,
+    Deliveries, DeliveriesRetried, FreezeChanged, SyncDeliveries, SyncExport, SyncFreeze, SyncImport,
+    SyncResume, SyncRetry, SyncState, SyncStatus,
 };
 use timeout::{Timeout, Untimeout};
 use warn::Warn;

@@ -50,6 +50,9 @@ pub(super) fn in_runtime(
     }
 }
 
+/// How long a list is waited for that nobody has set a limit for: Discord may show a million bans a page a minute.
+const A_LIST: Duration = Duration::from_secs(24 * 3_600);
+
 /// Asks, waits where that was wanted, and prints; the exit code.
 pub(super) async fn operation(
     request: Request,
@@ -86,42 +89,42 @@ async fn answer(
         ..Envelope::new(&request)
     };
     let wait = globals.wait.filter(|_| !globals.no_wait && !envelope.dry_run);
+    files::send(&client, &request, &mut envelope).await?;
+    let target = Target::of(&request, envelope.dry_run)?;
+    // A list is what was asked for: it is waited for in any case.
+    let wait = wait.map(Duration::from).or(target.is_some().then_some(A_LIST));
     let cursor = match wait {
         Some(_) => Some(client.watch(None, Duration::ZERO).await?.cursor),
         None => None,
     };
-    files::send(&client, &request, &mut envelope).await?;
-    let target = Target::of(&request, envelope.dry_run)?;
     let is_standard = target.as_ref().is_some_and(Target::is_standard);
     if is_standard && output.is_json() {
         return Err(Fault::usage("the list and the answer cannot both go to standard output")
             .hint("--output names a file for the list"));
     }
-    let mut outcome = match client.run(envelope).await {
-        Ok(outcome) => outcome,
-        Err(fault) => {
-            target.into_iter().for_each(Target::give_up);
-            return Err(fault);
-        }
-    };
-    let Ok(reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
+    let mut outcome = client.run(envelope).await?;
+    let Ok(mut reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
         return Ok(unread(outcome, output));
     };
+    let begun = reply.jobs();
+    let mut unfinished = None;
+    let follows = !begun.is_empty();
+    if let (Some(span), Some(cursor), true) = (wait, cursor.clone(), follows) {
+        let mut ticker = ticker(globals, surroundings);
+        let (jobs, ended) = wait::jobs::follow(&client, cursor, begun, span, &mut ticker, output).await;
+        wait::jobs::replace(&mut outcome.data, &jobs);
+        reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
+        unfinished = wait::jobs::unfinished(&ended, &jobs);
+    }
     if let Some(target) = target {
         target.receive(&client, files::list_of(&reply), output.list()).await?;
-        if is_standard {
-            return Ok(0);
-        }
     }
-    let begun = reply.jobs();
-    if let (Some(span), Some(cursor), false) = (wait, cursor.clone(), begun.is_empty()) {
-        let mut ticker = ticker(globals, surroundings);
-        let (jobs, ended) =
-            wait::jobs::follow(&client, cursor, begun, span.into(), &mut ticker, output).await;
-        wait::jobs::replace(&mut outcome.data, &jobs);
-        let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
-        output.reply(&outcome, Some(&reply.report()));
-        let fault = wait::jobs::unfinished(&ended, &jobs).or_else(|| reply.verdict());
+    if follows || is_standard {
+        // Standard output is the list's.
+        if !is_standard {
+            output.reply(&outcome, Some(&reply.report()));
+        }
+        let fault = unfinished.or_else(|| reply.verdict());
         return Ok(fault.map_or(0, |fault| output.fault(&fault)));
     }
     let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
@@ -129,7 +132,7 @@ async fn answer(
         return Ok(reply.verdict().map_or(0, |fault| output.fault(&fault)));
     };
     let mut ticker = ticker(globals, surroundings);
-    let waited = wait::follow(&client, cursor, id, span.into(), &mut ticker, output).await;
+    let waited = wait::follow(&client, cursor, id, span, &mut ticker, output).await;
     Ok(settled(&mut outcome, reply, &waited, id, output))
 }
 

@@ -213,10 +213,11 @@ async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
     let mine = client(&test).await;
     let export: wayhaven_shared::Request = SyncExport::default().into();
     let outcome = mine.run(Envelope { guild, ..Envelope::new(&export) }).await.unwrap();
-    let id = outcome.data["file"].as_str().unwrap().parse().unwrap();
+    let list = &outcome.data["result"];
+    let id = list["file"].as_str().unwrap().parse().unwrap();
     let mut held = Vec::new();
     let bytes = mine.download(id, &mut held).await.unwrap();
-    assert_eq!((Some(bytes), bytes), (outcome.data["bytes"].as_u64(), held.len() as u64));
+    assert_eq!((Some(bytes), bytes), (list["bytes"].as_u64(), held.len() as u64));
     assert!(held.starts_with(b"user_id,reason"), "{held:?}");
     assert_eq!(test.daemon.uploads().count(), 0, "what was brought is not kept");
 }

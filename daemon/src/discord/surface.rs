@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Reply;
+use wayhaven_shared::operations::job::{Job, JobResult};
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::{GuildId, PunishmentId};
@@ -158,7 +159,7 @@ impl Answer {
     async fn tell(&self, outcome: Result<Reply, Fault>) {
         match outcome {
             Err(fault) => self.give(embed::fault_message(&fault)).await,
-            Ok(Reply::SyncExport(exported)) if exported.file.is_some() => files::give(self, exported).await,
+            Ok(Reply::SyncExport(job)) if !job.is_running() => self.give_job(job).await,
             Ok(reply) if !reply.jobs().is_empty() => {
                 self.show(embed::message(&reply.report())).await;
                 jobs::follow(self, reply.jobs()).await;
@@ -170,6 +171,16 @@ impl Answer {
                     self.follow(reply, punishment).await;
                 }
             },
+        }
+    }
+
+    /// What came of a job, with the list that it has written.
+    async fn give_job(&self, job: Job) {
+        match &job.result {
+            Some(JobResult::Exported(exported)) if exported.file.is_some() => {
+                files::give(self, exported).await
+            }
+            _ => self.give(embed::message(&job.report())).await,
         }
     }
 

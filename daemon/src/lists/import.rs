@@ -6,7 +6,9 @@
 use super::plan::Plan;
 use super::{Kind, Line, ListReader, Row};
 use crate::daemon::Daemon;
+use crate::jobs::{Running, Stop};
 use crate::network::Topology;
+use crate::reconcile::pages;
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::containment::Imports;
 use crate::sync::record::{AtOrigin, record_imported};
@@ -16,6 +18,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::operations::sync::{Fate, Imported, Rows};
 use wayhaven_shared::value::{GuildId, HoldId, Untrusted, UserId};
@@ -82,7 +85,7 @@ impl Judging {
 pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Result<Imported, Fault> {
     let (plan, kind, mut new) = judge_all(daemon, import, file, |row| row.user).await?;
     new.sort_unstable();
-    let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new, LOOKED_AT)).await;
+    let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new)).await;
     let banned = looked.ok().and_then(Result::ok).flatten().map(|banned| banned.len() as u64);
     let rows = plan.rows().to_vec();
     let progress = Progress { rows, adopted: banned.unwrap_or(0), ..Progress::default() };
@@ -124,22 +127,51 @@ async fn judge_all<T: Send + 'static>(
     Ok((judging.plan, judging.reader.kind(), found))
 }
 
+/// A list that was read through once.
+pub struct Judged {
+    kind: Kind,
+    /// Whom of those who are new the main has banned at Discord by itself.
+    banned: HashSet<UserId>,
+}
+
+/// Reads a list through, and the main's ban list beside it, however long Discord takes to show that.
+///
+/// # Errors
+/// [`Stop`]: also where the file is no list.
+pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result<Judged, Stop> {
+    let daemon = Arc::clone(&running.daemon);
+    let all = judge_all(&daemon, import, file, |row| row.user);
+    let (_, kind, mut new) = running.unless_cancelled(all).await??;
+    new.sort_unstable();
+    let mut banned = HashSet::new();
+    if let (Some(first), Some(last)) = (new.first(), new.last()) {
+        let mut after = UserId::new(first.get() - 1);
+        loop {
+            let page = pages::bans(running, import.main, after, JobKind::Import).await?;
+            let users = page.iter().map(|ban| ban.user);
+            banned.extend(users.filter(|user| new.binary_search(user).is_ok()));
+            match page.last() {
+                Some(ban) if ban.user < *last => after = Some(ban.user),
+                _ => break,
+            }
+        }
+    }
+    Ok(Judged { kind, banned })
+}
+
 /// Carries an import out, from where it was. `save` stores how far it has come, in the transaction that did it.
 ///
 /// # Errors
-/// Where the file is no list, Discord does not show the main's bans, or the store fails. What was committed stands.
+/// Where the file is not what it was, or the store fails. What was committed stands.
 pub async fn run(
     daemon: &Arc<Daemon>,
     import: &Import,
+    judged: Judged,
     open: impl Fn() -> Result<File, Fault>,
     mut progress: Progress,
     save: impl Fn(&Change<'_>, &Progress, Imported) -> Result<(), Fault> + Clone + Send + 'static,
 ) -> Result<Imported, Fault> {
-    let (_, kind, mut new) = judge_all(daemon, import, open()?, |row| row.user).await?;
-    new.sort_unstable();
-    let banned = banned_there(daemon, import.main, &new, usize::MAX).await?.unwrap_or_default();
-    let banned = Arc::new(banned);
-    drop(new);
+    let (kind, banned) = (judged.kind, Arc::new(judged.banned));
     let store = daemon.store();
     let mut judging = {
         let (import, file, progress) = (import.clone(), open()?, progress.clone());
@@ -226,18 +258,17 @@ fn take(
     Ok(())
 }
 
-/// Those of these users, in the order of their ids, whom the guild has banned at Discord. Its list is read a page at a time,
-/// from the first of them to the last; nothing where that is more than `pages`.
+/// Those of these users, in the order of their ids, whom the guild has banned at Discord. A few pages of its list are looked
+/// at, from the first of them on; nothing where the last is not among them.
 async fn banned_there(
     daemon: &Arc<Daemon>,
     guild: GuildId,
     users: &[UserId],
-    pages: usize,
 ) -> Result<Option<HashSet<UserId>>, Fault> {
     let mut banned = HashSet::new();
     let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Some(banned)) };
     let mut after = UserId::new(first.get() - 1);
-    for _ in 0..pages {
+    for _ in 0..LOOKED_AT {
         let page = daemon.rest().bans_after(guild, after).await?;
         banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
         match page.last() {

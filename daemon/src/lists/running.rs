@@ -100,10 +100,10 @@ pub async fn begin(
 pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
     let running = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
     let mut known = HashSet::new();
-    for job in running.into_iter().filter(|job| job.kind == JobKind::Import) {
+    for job in running.into_iter().filter(|job| matches!(job.kind, JobKind::Import | JobKind::Export)) {
         let id = job.id;
-        if job.dry_run {
-            let note = Untrusted::clipped("the daemon ended before it did: ask for the plan again");
+        if job.dry_run || job.kind == JobKind::Export {
+            let note = Untrusted::clipped("the daemon ended before it did: ask for it again");
             let end = move |change: &Change<'_>| {
                 Ok(change.end_job(id, JobState::Interrupted, Some(&note), None).map(drop)?)
             };
@@ -122,7 +122,7 @@ pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
 }
 
 /// The job: it is over with its file.
-async fn work(running: Running, cursor: Value) -> Result<JobResult, Stop> {
+async fn work(mut running: Running, cursor: Value) -> Result<JobResult, Stop> {
     let Cursor { import, file, progress } = serde_json::from_value(cursor)
         .map_err(|error| Fault::internal(format!("where the import goes on is not understood: {error}")))?;
     let (daemon, id, path) = (Arc::clone(&running.daemon), running.id, path(&running.daemon, file));
@@ -138,8 +138,11 @@ async fn work(running: Running, cursor: Value) -> Result<JobResult, Stop> {
         let so_far = JobResult::Imported(so_far);
         Ok(change.job_progress(id, progress.lines, None, Some(&so_far))?)
     };
-    let imported = running.unless_cancelled(import::run(&daemon, &import, open, progress, save)).await;
-    let outcome = imported.and_then(|imported| Ok(imported?));
+    let imported = async {
+        let judged = import::judge(&mut running, &import, open()?).await?;
+        Ok(running.unless_cancelled(import::run(&daemon, &import, judged, open, progress, save)).await??)
+    };
+    let outcome: Result<Imported, Stop> = imported.await;
     // Not before: a kill in between would begin it again, and find no list.
     running.once_over(move || remove(&path));
     outcome.map(JobResult::Imported)

@@ -20,9 +20,11 @@ pub const LARGEST: u64 = 64 * 1024 * 1024;
 /// How long one is kept.
 pub const KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// How many there are at once, and of one connection.
+/// How many there are at once, and of one connection; and how many of the daemon's own are being written, which may take
+/// hours.
 const MOST: usize = 8;
 const MOST_OF_ONE: usize = 2;
+const MOST_WRITTEN: usize = 4;
 
 /// How often what is too old is looked for.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -42,6 +44,10 @@ struct Kept {
     holder: Holder,
     size: u64,
     since: Instant,
+    /// Whether the daemon still writes it: it is neither swept nor given away.
+    written: bool,
+    /// How many wait for it.
+    wanted: u32,
     /// The attachment that it is a whole copy of.
     copy_of: Option<u64>,
 }
@@ -81,11 +87,15 @@ impl Uploads {
         getrandom::fill(&mut bits).map_err(|error| Fault::internal(format!("no random numbers: {error}")))?;
         let id = UploadId::new(bits);
         let mut kept = self.kept();
-        if let Holder::Member(_) = holder {
+        if !matches!(holder, Holder::Connection(_)) {
             self.make_room(&mut kept, holder);
         }
-        let of_one = kept.values().filter(|one| one.holder == holder && holder != Holder::Daemon).count();
-        if kept.len() >= MOST || of_one >= MOST_OF_ONE {
+        let own = kept.values().filter(|one| one.holder == holder);
+        let is_full = match holder {
+            Holder::Daemon => own.filter(|one| one.written).count() >= MOST_WRITTEN,
+            _ => own.count() >= MOST_OF_ONE,
+        };
+        if kept.len() >= MOST || is_full {
             return Err(Fault::conflict("too many files are on their way in or out").hint(
                 "wait until another import or export has ended; what is left over goes after an hour",
             ));
@@ -94,20 +104,52 @@ impl Uploads {
         let made = made
             .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path(id)));
         made.map_err(|error| self.failed(&error))?;
-        kept.insert(id, Kept { holder, size: 0, since: Instant::now(), copy_of: None });
+        let written = holder == Holder::Daemon;
+        kept.insert(id, Kept { holder, size: 0, since: Instant::now(), written, wanted: 1, copy_of: None });
         Ok(id)
     }
 
-    /// Removes copies of what lies at Discord too: the oldest of this holder, or of any.
+    /// Removes the oldest of what can be had again: copies of what lies at Discord too, this holder's own before any other,
+    /// and lists that the daemon has written.
     fn make_room(&self, kept: &mut HashMap<UploadId, Kept>, holder: Holder) {
         let own = kept.values().filter(|one| one.holder == holder).count();
-        let may_go = |one: &Kept| match own >= MOST_OF_ONE {
-            true => one.holder == holder,
-            false => kept.len() >= MOST && matches!(one.holder, Holder::Member(_)),
+        let may_go = |one: &Kept| match one.holder {
+            Holder::Connection(_) => false,
+            Holder::Daemon => !one.written && kept.len() >= MOST,
+            Holder::Member(_) if own >= MOST_OF_ONE && one.holder == holder => true,
+            Holder::Member(_) => kept.len() >= MOST,
         };
         let oldest = kept.iter().filter(|(_, one)| may_go(one)).min_by_key(|(_, one)| one.since);
         if let Some(id) = oldest.map(|(id, _)| *id) {
             self.remove(kept, id);
+        }
+    }
+
+    /// The daemon has written a file to its end: from now on it is kept as long as any other.
+    pub fn is_whole(&self, id: UploadId) {
+        if let Some(file) = self.kept().get_mut(&id) {
+            (file.written, file.since) = (false, Instant::now());
+        }
+    }
+
+    /// Somebody else waits for a file that the daemon writes.
+    pub fn is_wanted_too(&self, id: UploadId) {
+        if let Some(file) = self.kept().get_mut(&id) {
+            file.wanted += 1;
+        }
+    }
+
+    /// Somebody has a file that they waited for: it is removed with the last of them.
+    pub fn was_brought(&self, id: UploadId) {
+        self.brought(&mut self.kept(), id);
+    }
+
+    fn brought(&self, kept: &mut HashMap<UploadId, Kept>, id: UploadId) {
+        if let Some(file) = kept.get_mut(&id) {
+            file.wanted -= 1;
+            if file.wanted == 0 {
+                self.remove(kept, id);
+            }
         }
     }
 
@@ -157,13 +199,14 @@ impl Uploads {
         Ok(())
     }
 
-    /// A part of a file that was written for whoever knows its id; at its end it is empty, and the file is removed.
+    /// A part of a file that was written for whoever knows its id; at its end it is empty, and the file is removed
+    /// unless somebody else waits for it.
     ///
     /// # Errors
     /// Where there is no such file, or it cannot be read.
     pub fn part(&self, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
         let mut kept = self.kept();
-        if !kept.contains_key(&id) {
+        if kept.get(&id).is_none_or(|file| file.written) {
             return Err(gone());
         }
         let mut bytes = Vec::new();
@@ -173,7 +216,7 @@ impl Uploads {
         });
         read.map_err(|error| self.failed(&error))?;
         if bytes.is_empty() {
-            self.remove(&mut kept, id);
+            self.brought(&mut kept, id);
         }
         Chunk::new(bytes).map_err(|error| Fault::internal(error.to_string()))
     }
@@ -224,7 +267,7 @@ impl Uploads {
 
     /// Removes what is kept too long.
     pub fn sweep(&self, now: Instant) {
-        self.forget_where(|file| now.duration_since(file.since) >= KEPT);
+        self.forget_where(|file| !file.written && now.duration_since(file.since) >= KEPT);
     }
 
     /// How many files are kept.
@@ -349,6 +392,8 @@ mod tests {
         uploads.forget_all(ONE);
         assert_eq!((uploads.count(), files(&uploads)), (1, 1));
         tokio::spawn(keep(uploads.clone()));
+        tokio::time::sleep(KEPT * 3).await;
+        uploads.is_whole(other);
         tokio::time::sleep(KEPT - Duration::from_secs(1)).await;
         uploads.open(other).unwrap();
         tokio::time::sleep(PAUSE * 2).await;
@@ -362,15 +407,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_brought_out_is_removed_at_its_end() {
+    fn what_is_brought_out_is_removed_with_the_last_who_waits_for_it() {
         let (_home, uploads) = uploads();
         let id = uploads.begin(Holder::Daemon).unwrap();
         let mut file = uploads.create(id).unwrap();
         file.write_all(&vec![7; Chunk::LARGEST + 1]).unwrap();
-        assert_eq!(uploads.part(id, 0).unwrap().bytes().len(), Chunk::LARGEST);
-        assert_eq!(uploads.part(id, Chunk::LARGEST as u64).unwrap().bytes(), [7]);
-        assert!(uploads.part(id, Chunk::LARGEST as u64 + 1).unwrap().bytes().is_empty());
+        assert_eq!(uploads.part(id, 0).unwrap_err().kind, FaultKind::NotFound, "not while it is written");
+        uploads.is_wanted_too(id);
+        uploads.is_whole(id);
+        for _ in 0..2 {
+            assert_eq!(uploads.part(id, 0).unwrap().bytes().len(), Chunk::LARGEST);
+            assert_eq!(uploads.part(id, Chunk::LARGEST as u64).unwrap().bytes(), [7]);
+            assert!(uploads.part(id, Chunk::LARGEST as u64 + 1).unwrap().bytes().is_empty());
+        }
         assert_eq!(uploads.part(id, 0).unwrap_err().kind, FaultKind::NotFound);
         assert_eq!(files(&uploads), 0);
+    }
+
+    #[test]
+    fn what_the_daemon_writes_makes_room_once_it_is_whole_and_not_before() {
+        let (_home, uploads) = uploads();
+        let written: Vec<_> = (0..MOST_WRITTEN).map(|_| uploads.begin(Holder::Daemon).unwrap()).collect();
+        assert_eq!(uploads.begin(Holder::Daemon).unwrap_err().kind, FaultKind::Conflict);
+        uploads.is_whole(written[0]);
+        for number in 0..3 {
+            uploads.begin(Holder::Connection(number)).unwrap();
+        }
+        uploads.begin(Holder::Daemon).unwrap();
+        uploads.open(written[0]).unwrap();
+        uploads.is_whole(written[1]);
+        uploads.begin(Holder::Daemon).unwrap();
+        assert_eq!(uploads.open(written[0]).unwrap_err().kind, FaultKind::NotFound, "the oldest goes");
+        uploads.open(written[1]).unwrap();
+        assert_eq!(files(&uploads), MOST);
     }
 }

@@ -1,7 +1,7 @@
 //! Pages of a guild's lists, from Discord, however long they take.
 
 use crate::discord::directory::Presence;
-use crate::discord::rest::{ListedMember, Outcome, RestError, TOO_MANY_BAN_LISTS};
+use crate::discord::rest::{ListedBan, ListedMember, Outcome, RestError, TOO_MANY_BAN_LISTS};
 use crate::jobs::{Running, Stop};
 use crate::sync::backoff;
 use std::collections::HashSet;
@@ -9,6 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, UserId};
 use wayhaven_shared::{Fault, FaultKind};
@@ -22,6 +23,11 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How often in a row Discord may fail before the job gives up: with the waits between them about an hour.
 const TRIES: u32 = 20;
 
+/// Whether what the bot lacks in the guild is waited for: nobody waits for the answer.
+fn waits(kind: JobKind) -> bool {
+    kind == JobKind::Backfill
+}
+
 /// A page of members; nothing where Discord does not let us see them.
 ///
 /// # Errors
@@ -30,10 +36,10 @@ pub(super) async fn members(
     running: &mut Running,
     guild: GuildId,
     after: Option<UserId>,
-    waits: bool,
+    kind: JobKind,
 ) -> Result<Option<Vec<ListedMember>>, Stop> {
     let rest = running.daemon.rest().clone();
-    reach(running, guild, waits).await?;
+    reach(running, guild, kind).await?;
     match patiently(running, "its members", || rest.members_after(guild, after)).await {
         Ok(mut page) => {
             // Discord's order is not ours to rely on, and a page that does not go on would be asked for without an end.
@@ -47,27 +53,27 @@ pub(super) async fn members(
     }
 }
 
-/// A page of bans. Where it `waits`, what the bot lacks for it is waited for.
+/// A page of bans, in the order of their users, each once; an empty one is the end. A backfill waits for what the bot lacks
+/// for it.
 ///
 /// # Errors
 /// [`Stop`].
-pub(super) async fn bans(
+pub(crate) async fn bans(
     running: &mut Running,
     guild: GuildId,
     after: Option<UserId>,
-    waits: bool,
-) -> Result<Vec<UserId>, Stop> {
-    let rest = running.daemon.rest().clone();
+    kind: JobKind,
+) -> Result<Vec<ListedBan>, Stop> {
+    let (rest, waits) = (running.daemon.rest().clone(), waits(kind));
     loop {
-        reach(running, guild, waits).await?;
+        reach(running, guild, kind).await?;
         // A refusal that is foreseen is not asked for: Discord counts them (FACTS C1).
         if running.daemon.directory().may(guild, Action::Ban) != Some(false) || !waits {
             match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
-                Ok(page) => {
-                    let mut page: Vec<UserId> = page.into_iter().map(|ban| ban.user).collect();
-                    page.retain(|user| Some(*user) > after);
-                    page.sort_unstable();
-                    page.dedup();
+                Ok(mut page) => {
+                    page.retain(|ban| Some(ban.user) > after);
+                    page.sort_by_key(|ban| ban.user);
+                    page.dedup_by_key(|ban| ban.user);
                     running.go_on().await;
                     return Ok(page);
                 }
@@ -133,11 +139,11 @@ impl News {
     }
 }
 
-/// Waits for the end of an outage of the guild, and where it `waits` also until the bot is in it.
+/// Waits for the end of an outage of the guild, and a backfill also until the bot is in it.
 ///
 /// # Errors
 /// [`Stop`].
-pub(super) async fn reach(running: &mut Running, guild: GuildId, waits: bool) -> Result<(), Stop> {
+pub(super) async fn reach(running: &mut Running, guild: GuildId, kind: JobKind) -> Result<(), Stop> {
     let (mut news, mut told) = (News::of(running), false);
     loop {
         let why = match running.daemon.directory().presence(guild) {
@@ -147,7 +153,7 @@ pub(super) async fn reach(running: &mut Running, guild: GuildId, waits: bool) ->
                 }
                 return Ok(());
             }
-            Some(Presence::Absent) if !waits => {
+            Some(Presence::Absent) if !waits(kind) => {
                 let fault = Fault::new(FaultKind::Unavailable, format!("the bot is not in guild {guild}"));
                 return Err(Stop::Failed(fault.hint(format!("setup doctor {guild} gives the invite link"))));
             }
@@ -155,7 +161,10 @@ pub(super) async fn reach(running: &mut Running, guild: GuildId, waits: bool) ->
             Some(Presence::Outage) => "Discord has an outage for the guild",
             None => "Discord has not told of the guild yet",
         };
-        refuse_former(running, guild)?;
+        // Lists are of any guild.
+        if matches!(kind, JobKind::Reconcile | JobKind::Backfill) {
+            refuse_former(running, guild)?;
+        }
         running.wait_for(why.to_owned()).await;
         told = true;
         news.wait(running, LOOK).await?;

@@ -59,7 +59,7 @@ pub(super) async fn room(
     loop {
         running.check()?;
         // What goes to a guild where the bot is not would only be blocked.
-        reach(running, guild, kind == JobKind::Backfill).await?;
+        reach(running, guild, kind).await?;
         refuse_unlinked(running, guild, main)?;
         changes.mark_unchanged();
         let (now_there, budget, now) = traffic(running, guild).await?;

@@ -203,8 +203,7 @@ impl Walk {
         loop {
             let after = self.cursor.after;
             self.as_of = self.running.daemon.clock().now();
-            let waits = self.kind == JobKind::Backfill;
-            let asked = pages::members(&mut self.running, guild, after, waits).await?;
+            let asked = pages::members(&mut self.running, guild, after, self.kind).await?;
             let Some(members) = asked else { return Ok(false) };
             let Some(up_to) = members.last().map(|member| member.user) else { return Ok(true) };
             let now = self.running.daemon.clock().now();
@@ -224,8 +223,8 @@ impl Walk {
         loop {
             let after = self.cursor.after;
             self.as_of = self.running.daemon.clock().now();
-            let waits = self.kind == JobKind::Backfill;
-            let page = pages::bans(&mut self.running, self.guild, after, waits).await?;
+            let page = pages::bans(&mut self.running, self.guild, after, self.kind).await?;
+            let page: Vec<UserId> = page.into_iter().map(|ban| ban.user).collect();
             // A short page proves nothing; an empty one is the end.
             let up_to = page.last().copied();
             self.sweep(&[Action::Ban], Stretch { after, up_to }, &Page::Bans(page)).await?;

@@ -1,7 +1,7 @@
 //! `job list`, `show`, `cancel`: what takes longer than a caller waits.
 
 use super::reconcile::Reconciled;
-use super::sync::Imported;
+use super::sync::{Exported, Imported};
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
@@ -48,11 +48,13 @@ pub enum JobKind {
     Backfill,
     /// Takes over a list of bans.
     Import,
+    /// Writes a list of bans.
+    Export,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Reconcile, Self::Backfill, Self::Import];
+    pub const ALL: [Self; 4] = [Self::Reconcile, Self::Backfill, Self::Import, Self::Export];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
@@ -60,6 +62,7 @@ impl JobKind {
             Self::Reconcile => "reconcile",
             Self::Backfill => "backfill",
             Self::Import => "import",
+            Self::Export => "export",
         }
     }
 
@@ -124,6 +127,8 @@ pub enum JobResult {
     Reconciled(Reconciled),
     /// Of an import.
     Imported(Imported),
+    /// Of an export.
+    Exported(Exported),
 }
 
 impl JobResult {
@@ -131,6 +136,7 @@ impl JobResult {
         match self {
             Self::Reconciled(reconciled) => reconciled.report(),
             Self::Imported(imported) => imported.report(),
+            Self::Exported(exported) => exported.report(),
         }
     }
 }
@@ -153,7 +159,8 @@ pub struct Job {
     pub asked_by: String,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
-    /// How much is done, in units of its kind: users for a reconcile and a backfill, rows for an import.
+    /// How much is done, in units of its kind: users for a reconcile and a backfill, rows for an import,
+    /// bans for an export.
     pub done: u64,
     /// How much there is, where that is known.
     #[serde(default)]
@@ -220,7 +227,11 @@ impl Reported for Job {
             JobState::Running | JobState::Done => None,
             JobState::Failed => Some(Fault::new(FaultKind::Partial, message)),
             JobState::Cancelled | JobState::Interrupted => {
-                Some(Fault::new(FaultKind::Partial, message).hint("asked for again, it goes on where it was"))
+                let hint = match self.kind {
+                    JobKind::Export => "asked for again, it begins anew",
+                    _ => "asked for again, it goes on where it was",
+                };
+                Some(Fault::new(FaultKind::Partial, message).hint(hint))
             }
         }
     }

@@ -246,7 +246,7 @@ impl Reported for Reconciling {
         for job in &self.jobs {
             let found = job.result.as_ref().and_then(|result| match result {
                 super::job::JobResult::Reconciled(found) => Some(found.mended().to_string()),
-                super::job::JobResult::Imported(_) => None,
+                _ => None,
             });
             table.push([
                 job.guild_id.to_string().into(),

@@ -47,7 +47,12 @@ pub(super) async fn follow(answer: &Answer, ids: Vec<JobId>) {
             _ => embed::message(&Jobs { jobs: jobs.clone() }.report()),
         };
         match (over, changed) {
-            (true, _) => return answer.give(message).await,
+            (true, _) => {
+                return match <[Job; 1]>::try_from(jobs) {
+                    Ok([job]) => answer.give_job(job).await,
+                    Err(_) => answer.give(message).await,
+                };
+            }
             (false, true) => drop(answer.show(message).await),
             (false, false) => {}
         }

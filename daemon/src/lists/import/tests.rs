@@ -9,6 +9,7 @@ use crate::invocation::{Invocation, Upload};
 use crate::lists::staging::Holder;
 use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, sandbox, user};
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::job::JobResult;
@@ -16,7 +17,7 @@ use wayhaven_shared::operations::protect::ProtectAdd;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::sync::{Exported, ListFormat, ListSource, SyncExport, SyncImport};
 use wayhaven_shared::operations::{Reply, Request};
-use wayhaven_shared::value::UploadId;
+use wayhaven_shared::value::{JobId, UploadId};
 use wayhaven_shared::{FaultKind, grammar};
 
 /// So many users of Discord who are in no guild.
@@ -25,8 +26,9 @@ fn people(sandbox: &Sandbox, count: u64) -> Vec<u64> {
 }
 
 fn staged(test: &TestDaemon, list: &str) -> UploadId {
-    let uploads = test.daemon.uploads();
-    let id = uploads.begin(Holder::Daemon).unwrap();
+    static CONNECTIONS: AtomicU64 = AtomicU64::new(1 << 40);
+    let (uploads, connection) = (test.daemon.uploads(), CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+    let id = uploads.begin(Holder::Connection(connection)).unwrap();
     uploads.create(id).unwrap().write_all(list.as_bytes()).unwrap();
     id
 }
@@ -195,7 +197,8 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
     };
     // In the third chunk: that transaction is rolled back as a whole, as a kill would.
     arm(Point::Record, user(people[1_100]));
-    let killed = run(&test.daemon, &what, open, Progress::default(), keep(&kept)).await;
+    let judged = || Judged { kind: Kind::Csv, banned: HashSet::new() };
+    let killed = run(&test.daemon, &what, judged(), open, Progress::default(), keep(&kept)).await;
     killed.unwrap_err();
     let progress = kept.lock().unwrap().clone();
     assert_eq!(progress.lines, 1_000);
@@ -203,7 +206,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
         || test.read(move |view| view.standing_bans(guild(main), None, view.now(), 5_000).unwrap());
     assert_eq!(standing().await.len(), 1_000);
 
-    let done = run(&test.daemon, &what, open, progress, keep(&kept)).await.unwrap();
+    let done = run(&test.daemon, &what, judged(), open, progress, keep(&kept)).await.unwrap();
     assert_eq!(counts(&done), [count, 0, 0, 1, 0, 0]);
     let stored = standing().await;
     assert_eq!(stored.len() as u64, count);
@@ -267,9 +270,19 @@ async fn a_plan_says_where_it_does_not_know_whom_the_guild_has_banned() {
     assert!(format!("{report:?}").contains("not known"), "{report:?}");
 }
 
+/// What an export has come to.
+async fn exported(test: &TestDaemon, id: JobId) -> Exported {
+    test.until("the export is over", move |view| !view.job(id).unwrap().unwrap().is_running()).await;
+    let job = test.read(move |view| view.job(id).unwrap().unwrap()).await;
+    match job.result {
+        Some(JobResult::Exported(exported)) => exported,
+        other => panic!("{other:?} {:?}", job.note),
+    }
+}
+
 async fn export(test: &TestDaemon, of: u64, format: ListFormat, source: ListSource) -> (Exported, String) {
     let asked_for = SyncExport { format: Some(format), source: Some(source), output: None };
-    let exported = asked(test, of, asked_for, false).await.unwrap();
+    let exported = exported(test, asked(test, of, asked_for, false).await.unwrap().id).await;
     let chunk = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap();
     assert_eq!(chunk.bytes().len() as u64, exported.bytes);
     (exported, String::from_utf8(chunk.bytes().to_vec()).unwrap())

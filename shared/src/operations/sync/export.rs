@@ -7,6 +7,9 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// Write the bans of this guild as a list that sync import reads
+///
+/// Discord may show its own list a page of 1,000 a minute. The list is waited for as long as that takes; asked for again
+/// meanwhile, the same one is joined.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncExport {
     /// How it is written (default csv)
@@ -68,7 +71,7 @@ pub struct Exported {
     pub bans: u64,
     /// Its length in bytes.
     pub bytes: u64,
-    /// Where the daemon keeps it for an hour; nothing for a plan.
+    /// Where the daemon keeps it, an hour at most; nothing for a plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<UploadId>,
     /// Whether only the plan was asked for.

@@ -9,6 +9,7 @@ mod demo;
 mod interactions;
 mod kills;
 mod leak;
+mod lists;
 mod once;
 mod origins;
 mod setting;

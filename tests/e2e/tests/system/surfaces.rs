@@ -1,17 +1,16 @@
 //! Each operation as people ask for it: by the command line's binary, by the console's palette on a terminal, and by a
 //! slash command, where somebody with exactly the permission it needs may, and somebody with every other may not. A new
-//! operation is one line of [`ROWS`].
+//! operation is one line of [`rows`].
 
 mod rows;
 mod stage;
 
-use rows::ROWS;
+use rows::Row;
 use stage::{Asker, Stage};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_operation_works_from_command_line_palette_and_slash_command_and_needs_its_permission() {
+async fn play(rows: &[Row]) {
     let mut stage = Stage::new().await;
-    for row in ROWS {
+    for row in rows {
         stage.check(row);
         for asker in Asker::ALL {
             stage.prepare(row, asker).await;
@@ -22,4 +21,20 @@ async fn each_operation_works_from_command_line_palette_and_slash_command_and_ne
             stage.was_done(row, asker).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_people_works_from_command_line_palette_and_slash_command_and_needs_its_permission() {
+    play(rows::PEOPLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_deliveries_works_from_command_line_palette_and_slash_command_and_needs_its_permission()
+{
+    play(rows::SYNC).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_links_works_from_command_line_palette_and_slash_command_and_needs_its_permission() {
+    play(rows::LINKS).await;
 }

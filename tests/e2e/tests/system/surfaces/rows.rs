@@ -5,7 +5,8 @@ use wayhaven_shared::Authority;
 
 /// One operation, as it is asked for everywhere. In its texts `{user}` is whom it is about (another one per surface),
 /// `{muted}` is the mute role of the main, `{main}` and `{child}` are that guild and one of its children, `{punishment}` is
-/// the latest punishment of `{user}`, `{hold}` the newest hold.
+/// the latest punishment of `{user}`, `{hold}` the newest hold, `{job}` the newest job, `{list}` a list that names the user,
+/// `{file}` a file that is not there yet.
 pub(super) struct Row {
     /// The line after `wayhaven` and in the palette.
     pub(super) line: &'static str,
@@ -39,6 +40,10 @@ pub(super) enum Before {
     Banned,
     /// A ban of the user waits for approval.
     Held,
+    /// The user is banned nowhere, and on a list.
+    Listed,
+    /// A child is compared, and Discord does not answer.
+    Comparing,
 }
 
 /// What has to be so afterwards.
@@ -48,24 +53,28 @@ pub(super) enum After {
     Everywhere(fn(&Place<'_>) -> bool),
     /// What this line of the command line shows then.
     Shows(&'static str, &'static str),
+    /// What this line comes to show.
+    Becomes(&'static str, &'static str),
     /// What this line does not show any more.
     ShowsNot(&'static str, &'static str),
     /// In the child, whose link is closed by then.
     Left(fn(&Place<'_>) -> bool),
+    /// The list that was asked for names the user.
+    Exported,
     /// It only reads, and its answer shows this.
     Answers(&'static str),
 }
 
-use After::{Answers, Everywhere, Left, Shows, ShowsNot};
-use Before::{Banned, Held, Joined, Nothing};
+use After::{Answers, Becomes, Everywhere, Exported, Left, Shows, ShowsNot};
+use Before::{Banned, Comparing, Held, Joined, Listed, Nothing};
 use Of::{Child, Main};
 
 const USER: (&str, &str) = ("user", "{user}");
 const WHY: (&str, &str) = ("reason", "why not");
 
-/// In the order in which they are asked for: one builds on what those before have left.
+/// What concerns people, in the order in which it is asked for: one builds on what those before have left.
 #[rustfmt::skip]
-pub(super) const ROWS: &[Row] = &[
+pub(super) const PEOPLE: &[Row] = &[
     Row { line: "config muterole {muted}", options: &[("role", "{muted}")], of: Main, needs: Authority::Admin, before: Joined, after: Shows("config show", "{muted}") },
     Row { line: "config warnings 9:kick --within=30d", options: &[("steps", "9:kick"), ("within", "30d")], of: Main, needs: Authority::Admin, before: Nothing, after: Shows("config show", "9:kick") },
     Row { line: "mute {user} --for=2h --reason='why not'", options: &[USER, ("for", "2h"), WHY], of: Main, needs: Authority::Moderate, before: Joined, after: Everywhere(|place| place.is_muted()) },
@@ -87,13 +96,27 @@ pub(super) const ROWS: &[Row] = &[
     Row { line: "sync exception add {user} --until=30d --reason='why not'", options: &[USER, ("until", "30d"), WHY], of: Child, needs: Authority::Admin, before: Nothing, after: Shows("sync exception list --user={user}", "why not") },
     Row { line: "sync exception list --user={user}", options: &[USER], of: Child, needs: Authority::Admin, before: Nothing, after: Answers("{user}") },
     Row { line: "sync exception remove {user}", options: &[USER], of: Child, needs: Authority::Admin, before: Nothing, after: ShowsNot("sync exception list --user={user}", "why not") },
+];
+
+/// What concerns deliveries, jobs and lists, in its order too.
+#[rustfmt::skip]
+pub(super) const SYNC: &[Row] = &[
     Row { line: "sync holds", options: &[], of: Main, needs: Authority::Admin, before: Held, after: Answers("maximum") },
     Row { line: "sync holds", options: &[], of: Child, needs: Authority::Admin, before: Nothing, after: Answers("maximum") },
     Row { line: "sync approve {hold}", options: &[("id", "{hold}")], of: Main, needs: Authority::Admin, before: Held, after: Everywhere(|place| place.is_banned()) },
     Row { line: "sync discard {hold}", options: &[("id", "{hold}")], of: Main, needs: Authority::Admin, before: Held, after: ShowsNot("sync holds", "{user}") },
     Row { line: "setup doctor {child}", options: &[("child", "{child}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("Ban Members") },
     Row { line: "sync reconcile {child}", options: &[("child", "{child}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },
+    Row { line: "job show {job}", options: &[("id", "{job}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },
     Row { line: "job list --limit=3", options: &[("limit", "3")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("reconcile") },
+    Row { line: "sync import {list}", options: &[("file", "{list}")], of: Main, needs: Authority::Admin, before: Listed, after: Everywhere(|place| !place.is_main() || place.is_banned()) },
+    Row { line: "sync export --source=discord --format=json --output={file}", options: &[("source", "discord"), ("format", "json")], of: Main, needs: Authority::Admin, before: Nothing, after: Exported },
+    Row { line: "job cancel {job}", options: &[("id", "{job}")], of: Main, needs: Authority::Admin, before: Comparing, after: Becomes("job list --limit=1", "cancelled") },
+];
+
+/// What concerns the links of the network.
+#[rustfmt::skip]
+pub(super) const LINKS: &[Row] = &[
     Row { line: "setup remove-child {child} --undo", options: &[("child", "{child}"), ("undo", "true")], of: Main, needs: Authority::Admin, before: Banned, after: Left(|place| !place.is_banned()) },
     Row { line: "setup leave {main} --undo", options: &[("main", "{main}"), ("undo", "true")], of: Child, needs: Authority::Admin, before: Banned, after: Left(|place| !place.is_banned()) },
     Row { line: "setup remove-child {child} --keep", options: &[("child", "{child}"), ("keep", "true")], of: Main, needs: Authority::Admin, before: Banned, after: Left(|place| place.is_banned()) },

@@ -2,6 +2,7 @@
 
 mod audited;
 mod place;
+mod texts;
 
 pub(super) use place::Place;
 
@@ -11,12 +12,9 @@ use crate::terminal::Terminal;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use wayhaven_e2e::process::PATIENCE;
-use wayhaven_sandbox::{Discord, permissions};
+use wayhaven_sandbox::{At, Discord, Fault as Trouble, FaultId, World, permissions};
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::operations::audit::AuditResult;
-use wayhaven_shared::operations::hold::SyncHolds;
-use wayhaven_shared::operations::punishment::PunishmentList;
-use wayhaven_shared::value::{PageSize, UserId};
 use wayhaven_shared::{Authority, Effect, grammar};
 
 /// Who asks.
@@ -47,6 +45,8 @@ pub(super) struct Stage {
     users: [u64; 3],
     /// The main, and then the children, each with its mute role.
     guilds: Vec<(u64, u64)>,
+    /// What keeps Discord from answering, until the next row.
+    hang: Option<FaultId>,
 }
 
 /// Any permission that moderates: one of them makes staff.
@@ -78,7 +78,7 @@ impl Stage {
             }
         });
         let terminal = Terminal::sized(&setting, 40, 120);
-        let mut stage = Self { setting, terminal, users, guilds };
+        let mut stage = Self { setting, terminal, users, guilds, hang: None };
         for (guild, muted) in stage.guilds.clone() {
             stage.run(&format!("config muterole {muted}"), Some(guild));
         }
@@ -96,8 +96,20 @@ impl Stage {
         assert_eq!(definition.surfaces, Surfaces::Everywhere, "{}", row.line);
     }
 
-    pub(super) async fn prepare(&self, row: &Row, asker: Asker) {
+    pub(super) async fn prepare(&mut self, row: &Row, asker: Asker) {
         let (user, main) = (self.user(asker), Some(self.guilds[0].0));
+        if let Some(hang) = self.hang.take() {
+            self.setting.sandbox.clear(hang);
+        }
+        if row.before == Before::Listed {
+            self.run(&format!("unban {user} --wait"), main);
+            std::fs::write(self.file(asker, "csv"), format!("user_id\n{user}\n")).unwrap();
+        }
+        if row.before == Before::Comparing {
+            let at = At::route("GET", "/guilds/{guild_id}/bans").guild(self.child());
+            self.hang = Some(self.setting.sandbox.inject(Trouble::Hang { at }));
+            self.run(&format!("sync reconcile {}", self.child()), main);
+        }
         if row.before == Before::Banned {
             // With what it brings there: what the main had decided before.
             self.run(&format!("setup add-child {} --wait", self.child()), main);
@@ -143,26 +155,6 @@ impl Stage {
 
     fn user(&self, asker: Asker) -> u64 {
         self.users[asker as usize]
-    }
-
-    /// The row's text for whoever asks.
-    async fn text(&self, template: &str, asker: Asker) -> String {
-        let user = self.user(asker);
-        let (main, muted) = self.guilds[0];
-        let values = [("{user}", user), ("{muted}", muted), ("{main}", main), ("{child}", self.child())];
-        let filled = |text: String, (name, value): (&str, u64)| text.replace(name, &value.to_string());
-        let mut text = values.into_iter().fold(template.to_owned(), filled);
-        if text.contains("{punishment}") {
-            let limit = PageSize::try_from(1).ok();
-            let list = PunishmentList { user: UserId::new(user), limit, cursor: None };
-            let latest = self.setting.client.call(list).await.unwrap().punishments;
-            text = text.replace("{punishment}", &latest[0].id.to_string());
-        }
-        if text.contains("{hold}") {
-            let holds = self.setting.client.call(SyncHolds {}).await.unwrap().holds;
-            text = text.replace("{hold}", &holds[holds.len() - 1].id.to_string());
-        }
-        text
     }
 
     /// Runs the real binary with this line; its standard output as JSON.
@@ -247,13 +239,7 @@ impl Stage {
         let mut options = Map::new();
         for (name, template) in row.options {
             let text = self.text(template, Asker::Discord).await;
-            let whole = matches!(*name, "limit" | "delete-days");
-            let value = match text.as_str() {
-                "true" => json!(true),
-                text if whole => json!(text.parse::<u64>().unwrap()),
-                text => json!(text),
-            };
-            options.insert((*name).to_owned(), value);
+            options.insert((*name).to_owned(), texts::option(name, &text));
         }
         let (of, people) = (self.of(row), self.setting.sandbox.people());
         let asked = people.slash(of, by, definition(row).name, Value::Object(options)).unwrap();
@@ -323,15 +309,43 @@ impl Stage {
         };
         match row.after {
             After::Everywhere(holds) => {
+                let main = self.guilds[0].0;
                 let all = |discord: &Discord| {
                     let mut places = self.guilds.iter();
-                    places.all(|(guild, muted)| holds(&Place { discord, guild: *guild, user, muted: *muted }))
+                    places.all(|(guild, muted)| {
+                        holds(&Place { discord, guild: *guild, user, muted: *muted, is_main: *guild == main })
+                    })
                 };
                 let waited = self.setting.sandbox.wait_until(all, PATIENCE).await;
                 assert!(waited.is_ok(), "{asker:?} {}", row.line);
             }
             After::Shows(line, text) => {
                 shown(self.text(line, asker).await, self.text(text, asker).await, true);
+            }
+            After::Becomes(line, text) => {
+                let (line, deadline) = (self.text(line, asker).await, Instant::now() + PATIENCE);
+                loop {
+                    let shown = self.run(&line, Some(self.of(row)))["data"].to_string();
+                    if shown.contains(text) {
+                        break;
+                    }
+                    assert!(Instant::now() < deadline, "{asker:?} {}: it never is {text}: {shown}", row.line);
+                }
+            }
+            After::Exported => {
+                let (path, user, deadline) =
+                    (self.file(asker, "json"), user.to_string(), Instant::now() + PATIENCE);
+                let attached = |world: &World| {
+                    let mut files = world.files.values();
+                    files.any(|file| String::from_utf8_lossy(&file.bytes).contains(&user))
+                };
+                let is_there = || match asker {
+                    Asker::Discord => self.setting.sandbox.read(attached),
+                    _ => std::fs::read_to_string(&path).is_ok_and(|list| list.contains(&user)),
+                };
+                while !is_there() {
+                    assert!(Instant::now() < deadline, "{asker:?} {}: no list came", row.line);
+                }
             }
             After::ShowsNot(line, text) => {
                 shown(self.text(line, asker).await, self.text(text, asker).await, false);
@@ -344,7 +358,11 @@ impl Stage {
                     assert!(Instant::now() < deadline, "{asker:?} {}: it never closes", row.line);
                 }
                 let discord = &self.setting.sandbox;
-                assert!(holds(&Place { discord, guild: child, user, muted }), "{asker:?} {}", row.line);
+                assert!(
+                    holds(&Place { discord, guild: child, user, muted, is_main: false }),
+                    "{asker:?} {}",
+                    row.line
+                );
             }
             After::Answers(_) => {}
         }

@@ -9,9 +9,14 @@ pub(in super::super) struct Place<'d> {
     pub(super) guild: u64,
     pub(super) user: u64,
     pub(super) muted: u64,
+    pub(super) is_main: bool,
 }
 
 impl Place<'_> {
+    pub(in super::super) fn is_main(&self) -> bool {
+        self.is_main
+    }
+
     pub(in super::super) fn is_banned(&self) -> bool {
         self.discord.is_banned(self.guild, self.user)
     }

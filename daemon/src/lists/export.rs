@@ -1,0 +1,216 @@
+//! Exports as jobs: Discord may show a guild's bans a page a minute, and nothing for hours (FACTS A9).
+
+use super::staging::{Holder, LARGEST, Uploads};
+use super::{Entry, Kind, Writer};
+use crate::daemon::Daemon;
+use crate::discord::rest::ListedBan;
+use crate::jobs::{self, Running, Stop};
+use crate::reconcile::pages;
+use crate::store::NewJob;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::sync::Arc;
+use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
+use wayhaven_shared::operations::sync::{Exported, ListFormat, ListSource};
+use wayhaven_shared::value::{GuildId, UploadId};
+use wayhaven_shared::{Fault, FaultKind};
+
+/// How many bans are read at once.
+const PAGE: u16 = 1_000;
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// The guild.
+    pub guild: GuildId,
+    /// How it is written.
+    pub format: ListFormat,
+    /// Whose list.
+    pub source: ListSource,
+}
+
+/// What a job of this kind is stored with.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    export: Export,
+    /// The list, once it is whole.
+    file: UploadId,
+}
+
+/// Begins an export, or joins the same one that goes on: whoever has lost a connection gets what was read so far.
+///
+/// # Errors
+/// Where another one goes on in that guild, or there is no room for a list.
+pub async fn begin(
+    daemon: &Arc<Daemon>,
+    export: Export,
+    asked_by: String,
+    dry_run: bool,
+) -> Result<Job, Fault> {
+    if let Some(job) = join(daemon, export, dry_run).await? {
+        return Ok(job);
+    }
+    let guild = export.guild;
+    let staged = Staged::begin(daemon.uploads())?;
+    let cursor = Cursor { export, file: staged.id()? };
+    let cursor = serde_json::to_value(cursor).unwrap_or_default();
+    let new = NewJob { kind: JobKind::Export, guild, main: None, asked_by, dry_run, cursor };
+    let work = move |running, _| async move { work(running, export, staged, dry_run).await };
+    match jobs::begin(daemon, new, work).await {
+        // Somebody asked for the same at the same moment.
+        Err(fault) if fault.kind == FaultKind::Conflict => join(daemon, export, dry_run).await?.ok_or(fault),
+        begun => begun,
+    }
+}
+
+/// The same export, where it goes on.
+async fn join(daemon: &Arc<Daemon>, export: Export, dry_run: bool) -> Result<Option<Job>, Fault> {
+    let read = daemon.store().read(move |view| {
+        let Some(job) = view.running_job(JobKind::Export, export.guild)? else { return Ok(None) };
+        let cursor = serde_json::from_value::<Cursor>(view.job_cursor(job.id)?).ok();
+        Ok(cursor.map(|cursor| (job, cursor)))
+    });
+    let same = |(job, cursor): &(Job, Cursor)| cursor.export == export && job.dry_run == dry_run;
+    Ok(read.await?.filter(same).map(|(job, cursor)| {
+        daemon.uploads().is_wanted_too(cursor.file);
+        job
+    }))
+}
+
+async fn work(
+    mut running: Running,
+    export: Export,
+    staged: Staged,
+    dry_run: bool,
+) -> Result<JobResult, Stop> {
+    let Export { guild, format, source } = export;
+    let (bans, bytes) = write(&mut running, export, staged.file()?).await?;
+    let file = if dry_run { None } else { staged.keep() };
+    Ok(JobResult::Exported(Exported { guild_id: guild, format, source, bans, bytes, file, dry_run }))
+}
+
+/// A file that is removed again unless it is kept.
+struct Staged {
+    uploads: Uploads,
+    id: Option<UploadId>,
+}
+
+impl Staged {
+    fn begin(uploads: &Uploads) -> Result<Self, Fault> {
+        Ok(Self { uploads: uploads.clone(), id: Some(uploads.begin(Holder::Daemon)?) })
+    }
+
+    fn id(&self) -> Result<UploadId, Fault> {
+        self.id.ok_or_else(|| Fault::internal("a file that is gone"))
+    }
+
+    fn file(&self) -> Result<File, Fault> {
+        self.uploads.create(self.id()?)
+    }
+
+    fn keep(mut self) -> Option<UploadId> {
+        self.id.take().inspect(|id| self.uploads.is_whole(*id))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.uploads.forget(id);
+        }
+    }
+}
+
+/// A list on its way into a file, which does not grow beyond what is kept.
+type List = Writer<BufWriter<Bounded>>;
+
+/// Writes the list; its bans and its bytes.
+async fn write(running: &mut Running, export: Export, file: File) -> Result<(u64, u64), Stop> {
+    let Export { guild, format, source } = export;
+    let kind = match format {
+        ListFormat::Csv => Kind::Csv,
+        ListFormat::Json => Kind::Json,
+    };
+    let bounded = BufWriter::new(Bounded { file, bytes: 0 });
+    let mut list = Writer::begin(bounded, kind, guild).map_err(unwritten)?;
+    let (mut last, mut user) = (None, None);
+    let mut bans = 0;
+    loop {
+        running.check()?;
+        let entries: Vec<Entry> = match source {
+            ListSource::Ours => {
+                let (store, now) = (running.daemon.store(), running.daemon.clock().now());
+                let page = store.read(move |view| Ok(view.standing_bans(guild, last, now, PAGE)?)).await?;
+                last = page.last().map(|(id, _)| *id);
+                page.into_iter().map(|(_, entry)| entry).collect()
+            }
+            ListSource::Discord => {
+                let page = pages::bans(running, guild, user, JobKind::Export).await?;
+                user = page.last().map(|ban| ban.user);
+                page.into_iter().map(entry).collect()
+            }
+        };
+        // A short page of Discord's proves nothing; an empty one is the end.
+        if entries.is_empty() {
+            break;
+        }
+        bans += entries.len() as u64;
+        list = append(list, entries).await?;
+        running.tell(bans, None, None).await;
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        let (out, rows) = list.end()?;
+        let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((rows, out.bytes))
+    });
+    let ended = ended.await.map_err(|_| Fault::internal("writing the list failed"))?;
+    Ok(ended.map_err(unwritten)?)
+}
+
+fn entry(ban: ListedBan) -> Entry {
+    Entry { user_id: ban.user, reason: ban.reason, expires_at: None, moderator_id: None, created_at: None }
+}
+
+/// Writes a page.
+async fn append(mut list: List, page: Vec<Entry>) -> Result<List, Fault> {
+    let written = tokio::task::spawn_blocking(move || {
+        page.iter().try_for_each(|entry| list.push(entry)).map(|()| list)
+    });
+    written.await.map_err(|_| Fault::internal("writing the list failed"))?.map_err(unwritten)
+}
+
+fn unwritten(error: io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            Fault::conflict(format!("the list would be larger than {} MiB", LARGEST / 1024 / 1024))
+                .hint("punishment list shows the bans a page at a time")
+        }
+        _ => Fault::unavailable(format!("the list could not be written: {error}"))
+            .hint("make room on the disk that wayhaven paths shows"),
+    }
+}
+
+/// A file that does not grow beyond what is kept.
+struct Bounded {
+    file: File,
+    bytes: u64,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes + bytes.len() as u64 > LARGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;
