@@ -4,9 +4,11 @@ use super::*;
 use crate::jobs::{self, Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
 use serde_json::{Value, json};
+use wayhaven_sandbox::Options;
 use wayhaven_shared::operations::exception::SyncExceptionRemove;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::reconcile::Differing;
+use wayhaven_shared::operations::setup::{SetupAddChild, SetupRemoveChild};
 
 async fn for_ever(mut running: Running, _: Value) -> Result<JobResult, Stop> {
     let guild = guild(1);
@@ -95,4 +97,42 @@ async fn what_the_log_alone_told_of_an_override_is_forgotten_with_its_exception_
     assert!(sandbox.is_banned(child, victim));
     let now = compare(&test, main, child, true).await;
     assert_eq!(counts(&now), [(Difference::InOrder, 1)]);
+}
+
+/// Discord tells of a bulk ban without an actor, and what it tells of the second one is no word of the guild's staff.
+#[tokio::test]
+async fn what_was_undone_with_its_link_and_comes_again_with_the_next_in_bulk_is_ours_to_take_back() {
+    let bot_permissions = permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD;
+    let options = Options { children: 1, global_limit: 0, bot_permissions, ..Options::default() };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let victims = [sandbox.stranger(), sandbox.stranger(), sandbox.stranger()];
+    for victim in victims {
+        test.ban(main, victim).await;
+    }
+    test.settled().await;
+    let remove = SetupRemoveChild { child: guild(child), keep: false, undo: true };
+    asked(&test, main, remove, false).await.unwrap();
+    test.until("the link is closed", move |view| view.topology().unwrap().links(guild(main)).is_empty())
+        .await;
+    assert_eq!(victims.iter().filter(|one| sandbox.is_banned(child, **one)).count(), 0);
+
+    let add = SetupAddChild { child: guild(child), mode: None, actions: None, no_backfill: false };
+    asked(&test, main, add, false).await.unwrap();
+    test.until("what stood is there", move |view| view.jobs(None, true, 5).unwrap().is_empty()).await;
+    test.settled().await;
+    let bulk = sandbox.effects_in(child).into_iter().filter(|effect| effect.route.ends_with("/bulk-ban"));
+    assert!(bulk.count() > 0 && victims.iter().all(|one| sandbox.is_banned(child, *one)));
+    // Whatever Discord tells of it is heard.
+    let heard = sandbox.stranger();
+    sandbox.people().ban(child, sandbox.owner(), heard, None).unwrap();
+    let told = "SELECT count(*) FROM local_causes WHERE user_id = ";
+    test.until("what came after it", move |view| view.number(&format!("{told}{heard}")).unwrap() == 1).await;
+    for victim in victims {
+        assert_eq!(test.read(move |view| view.number(&format!("{told}{victim}")).unwrap()).await, 0);
+        test.unban(main, victim).await;
+    }
+    test.settled().await;
+    assert_eq!(victims.iter().filter(|one| sandbox.is_banned(child, **one)).count(), 0);
 }
