@@ -105,9 +105,6 @@ impl Change<'_> {
         );
         let values = params![Sql(id), state.word(), reason, self.now().millis()];
         let opened = !self.update_and_tell(&sql, values)?.is_empty();
-        if opened {
-            self.note_released(id)?;
-        }
         if opened && state == DeliveryState::Pending {
             self.queue(id)?;
         }
