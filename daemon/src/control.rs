@@ -283,7 +283,7 @@ impl Control for Peer {
     async fn download(self, _: Context, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
         let (role, _) = self.admitted()?;
         if role == Role::Observer {
-            return Err(Fault::denied("observers bring no files"));
+            return Err(Fault::denied("observers bring no files").hint("a list is asked for by an operator"));
         }
         let uploads = self.daemon.uploads().clone();
         let part = tokio::task::spawn_blocking(move || uploads.part(id, offset));

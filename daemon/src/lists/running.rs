@@ -93,7 +93,7 @@ pub async fn begin(
     }
 }
 
-/// At the start: imports that were not over go on, and files that belong to none are removed.
+/// At the start: imports that were not over go on, plans and exports are over, and files that belong to none are removed.
 ///
 /// # Errors
 /// Where the store fails.

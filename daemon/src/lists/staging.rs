@@ -113,11 +113,11 @@ impl Uploads {
     /// and lists that the daemon has written.
     fn make_room(&self, kept: &mut HashMap<UploadId, Kept>, holder: Holder) {
         let own = kept.values().filter(|one| one.holder == holder).count();
-        let may_go = |one: &Kept| match one.holder {
-            Holder::Connection(_) => false,
-            Holder::Daemon => !one.written && kept.len() >= MOST,
-            Holder::Member(_) if own >= MOST_OF_ONE && one.holder == holder => true,
-            Holder::Member(_) => kept.len() >= MOST,
+        let too_many = matches!(holder, Holder::Member(_)) && own >= MOST_OF_ONE;
+        let may_go = |one: &Kept| match (too_many, one.holder) {
+            (true, of) => of == holder,
+            (false, Holder::Connection(_)) => false,
+            (false, _) => !one.written && kept.len() >= MOST,
         };
         let oldest = kept.iter().filter(|(_, one)| may_go(one)).min_by_key(|(_, one)| one.since);
         if let Some(id) = oldest.map(|(id, _)| *id) {

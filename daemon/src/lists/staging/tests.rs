@@ -111,3 +111,19 @@ fn what_the_daemon_writes_makes_room_once_it_is_whole_and_not_before() {
     uploads.open(written[1]).unwrap();
     assert_eq!(files(&uploads), MOST);
 }
+
+#[test]
+fn who_has_too_many_gives_room_by_their_own_and_takes_nobody_elses() {
+    let (_home, uploads) = uploads();
+    let [one, other] = [1, 2].map(|id| Holder::Member(wayhaven_shared::value::UserId::new(id).unwrap()));
+    let theirs = uploads.begin(other).unwrap();
+    let own = [one, one].map(|holder| uploads.begin(holder).unwrap());
+    for number in 0..5 {
+        uploads.begin(Holder::Connection(number)).unwrap();
+    }
+    assert_eq!(files(&uploads), MOST);
+    uploads.begin(one).unwrap();
+    assert_eq!(uploads.open(own[0]).unwrap_err().kind, FaultKind::NotFound);
+    uploads.open(own[1]).unwrap();
+    uploads.open(theirs).unwrap();
+}
