@@ -132,15 +132,14 @@ pub(crate) fn list_of(reply: &Reply) -> Option<UploadId> {
 
 /// Waits until a job is over, however long that takes.
 async fn over(client: &Client, id: JobId) -> Result<Job, Fault> {
-    let mut cursor = None;
+    let mut cursor = client.watch(None, Duration::ZERO).await?.cursor;
     loop {
-        cursor = Some(client.watch(cursor, Duration::ZERO).await?.cursor);
         let job = client.call(JobShow { id }).await?;
         if !job.is_running() {
             return Ok(job);
         }
         // It tells of itself, if only that it has come further.
-        cursor = Some(client.watch(cursor, Duration::from_millis(LONGEST_WATCH)).await?.cursor);
+        cursor = client.watch(Some(cursor), Duration::from_millis(LONGEST_WATCH)).await?.cursor;
     }
 }
 
