@@ -129,7 +129,7 @@ impl Simulation {
     async fn play(&mut self, steps: usize, stop: &AtomicBool) -> Result<(), Failure> {
         for main in model::MAINS {
             for child in model::CHILDREN {
-                self.link(main, child, false).await?;
+                self.link(main, child, false, false).await?;
             }
         }
         let mut left = 0;
@@ -167,7 +167,9 @@ impl Simulation {
             Step::Amend { main, user } => self.amend(main, user).await,
             Step::Freeze { main } => self.freeze(main).await,
             Step::Resume { main } => self.resume(main).await,
-            Step::Link { main, child, monitor } => self.link(main, child, monitor).await,
+            Step::Link { main, child, monitor, backfill } => self.link(main, child, monitor, backfill).await,
+            Step::Compare { main } => self.compare_children(main).await,
+            Step::Mend { main, child } => self.mend(main, child).await,
             Step::Unlink { main, child, ending } => self.unlink(main, child, ending).await,
             Step::Protect { guild, user } => self.protect(guild, user).await,
             Step::Forbid { child } => self.forbid(child).await,

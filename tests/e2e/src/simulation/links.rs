@@ -7,6 +7,7 @@ use std::time::Duration;
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, EventFate, Fault, Trouble as GatewayTrouble, permissions};
 use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::reconcile::SyncReconcile;
 use wayhaven_shared::operations::setup::{Mode, SetupAddChild, SetupLeave, SetupMode, SetupRemoveChild};
 use wayhaven_shared::operations::sync::{SyncFreeze, SyncResume};
 
@@ -55,15 +56,51 @@ impl Simulation {
         Ok(())
     }
 
-    pub(super) async fn link(&mut self, main: Guild, child: Guild, monitor: bool) -> Result<(), Failure> {
+    pub(super) async fn link(
+        &mut self,
+        main: Guild,
+        child: Guild,
+        monitor: bool,
+        backfill: bool,
+    ) -> Result<(), Failure> {
+        let no_backfill = !backfill;
         let id = self.network.guild(child)?;
         let mode = if monitor { Mode::Monitor } else { Mode::Active };
         let request = match self.model.links.contains_key(&(main, child)) {
-            true => SetupMode { child: id, mode, no_backfill: true }.into(),
+            true => SetupMode { child: id, mode, no_backfill }.into(),
             false if self.crippled.contains(&child) => return Ok(()),
-            false => SetupAddChild { child: id, mode: Some(mode), actions: None, no_backfill: true }.into(),
+            false => SetupAddChild { child: id, mode: Some(mode), actions: None, no_backfill }.into(),
         };
-        self.gates(&[main, child], (main, request), |model| model.link(main, child, monitor)).await
+        let mut brought = Vec::new();
+        let change = |model: &mut Model| brought = model.link(main, child, monitor, backfill);
+        self.gates(&[main, child], (main, request), change).await?;
+        self.is_brought(main, &brought);
+        Ok(())
+    }
+
+    /// Nobody else can know whether it has arrived.
+    fn is_brought(&mut self, main: Guild, users: &[User]) {
+        self.touched.extend(users.iter().map(|user| (*user, (main, true))));
+        self.retire_lost();
+    }
+
+    pub(super) async fn compare_children(&mut self, main: Guild) -> Result<(), Failure> {
+        if self.model.links.keys().any(|(of, _)| *of == main) {
+            self.network.ask(main, SyncReconcile::default().into()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn mend(&mut self, main: Guild, child: Guild) -> Result<(), Failure> {
+        // What is on its way is no difference, and what is compared beside it would be found before or after.
+        self.settle().await?;
+        if self.model.is_open(main, child) {
+            let request = SyncReconcile { child: Some(self.network.guild(child)?), apply: true };
+            self.network.ask(main, request.into()).await?;
+            let brought = self.model.make_good(main, child);
+            self.is_brought(main, &brought);
+        }
+        Ok(())
     }
 
     pub(super) async fn unlink(&mut self, main: Guild, child: Guild, ending: Ending) -> Result<(), Failure> {

@@ -193,16 +193,64 @@ impl Model {
         freed.into_keys().map(|(.., user)| user).collect()
     }
 
-    /// A link is made, or changes its mode.
-    pub(super) fn link(&mut self, main: Guild, child: Guild, monitor: bool) {
-        // Here is the place for what a backfill brings: every active ban of the main arrives.
-        self.links.insert((main, child), monitor);
+    /// A link is made, or changes its mode; whether what the main had decided before is brought there. About whom that is.
+    pub(super) fn link(&mut self, main: Guild, child: Guild, monitor: bool, backfill: bool) -> Vec<User> {
+        let was_active = self.links.insert((main, child), monitor) == Some(false);
         // Whether what is held outlives a time in monitor mode is no promise of anybody's.
         if monitor {
             let held = self.held.keys().filter(|(of, guild, _)| (*of, *guild) == (main, child));
             self.lost.extend(held.map(|(.., user)| *user));
             self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
         }
+        match backfill && !was_active && !monitor {
+            true if self.frozen.contains(&main) => {
+                for (user, number) in self.standing(main, child) {
+                    self.held.insert((main, child, user), Some(number));
+                }
+                Vec::new()
+            }
+            true => self.make_good(main, child),
+            false => Vec::new(),
+        }
+    }
+
+    /// What the main has decided is brought to a child, wherever it is not there. About whom that is.
+    pub(super) fn make_good(&mut self, main: Guild, child: Guild) -> Vec<User> {
+        if !self.is_open(main, child) {
+            return Vec::new();
+        }
+        let standing = self.standing(main, child);
+        for (user, number) in &standing {
+            self.arrive(main, child, *user, Some(*number));
+        }
+        // What the main has taken back while nothing went there: whether it was its own, or left by an earlier link, is
+        // nobody's promise.
+        for ((guild, user), place) in &self.places {
+            let is_left = *guild == child && place.banned && place.brought.contains(&main);
+            if is_left && self.active(main, *user) == 0 {
+                self.lost.insert(*user);
+            }
+        }
+        standing.into_iter().map(|(user, _)| user).collect()
+    }
+
+    /// Whom the main has banned, with the newest ban of each, and may have banned in the child. Of whom the child's staff have
+    /// taken back that very ban while no link was open, it is nobody's promise.
+    fn standing(&mut self, main: Guild, child: Guild) -> Vec<(User, Ban)> {
+        let newest = |((source, user), active): (&(Guild, User), &Vec<(Ban, bool)>)| {
+            let (number, _) = active.last()?;
+            let is_guarded = [main, child].into_iter().any(|guild| self.protected.contains(&(guild, *user)));
+            let stands = *source == main && !is_guarded && !self.lost.contains(user);
+            (stands && !self.place(child, *user).excepted).then_some((*user, *number))
+        };
+        let standing: Vec<(User, Ban)> = self.active.iter().filter_map(newest).collect();
+        let taken_back = |(user, number): &(User, Ban)| {
+            let place = self.place(child, *user);
+            !place.banned && place.causes.contains(&(main, *number))
+        };
+        let (unclear, clear): (Vec<_>, Vec<_>) = standing.into_iter().partition(taken_back);
+        self.lost.extend(unclear.into_iter().map(|(user, _)| user));
+        clear
     }
 
     /// A link is closed. Whom an undo lifts; where another cause keeps the ban, it is not known whose it will be later.
@@ -301,7 +349,7 @@ mod tests {
 
     fn linked() -> Model {
         let mut model = Model::default();
-        MAINS.for_each(|main| CHILDREN.for_each(|child| model.link(main, child, false)));
+        MAINS.for_each(|main| CHILDREN.for_each(|child| drop(model.link(main, child, false, false))));
         model
     }
 
@@ -332,7 +380,7 @@ mod tests {
         let mut model = linked();
         model.decide(0, 0, true, false);
         model.ends_by_itself(0, 0);
-        model.link(0, 2, true);
+        model.link(0, 2, true, false);
         model.decide(0, 0, true, false);
         model.time_passes();
         model.local(2, 0, false);
@@ -344,12 +392,14 @@ mod tests {
     #[test]
     fn a_freeze_holds_and_a_monitor_forgets() {
         let mut model = linked();
-        model.link(0, 2, true);
+        model.link(0, 2, true, false);
         model.frozen.insert(0);
         model.decide(0, 0, true, false);
         assert_eq!((model.banned(0), model.banned(3)), (1, 0));
         model.resume(0);
-        model.link(0, 2, false);
+        model.link(0, 2, false, false);
         assert_eq!((model.banned(2), model.banned(3)), (0, 1));
+        assert_eq!(model.make_good(0, 2), [0]);
+        assert_eq!(model.banned(2), 1);
     }
 }

@@ -65,6 +65,7 @@ impl Network {
             .with("WAYHAVEN_DISCORD_REQUESTS_PER_SECOND", Some("5000"))
             .with("WAYHAVEN_DISCORD_REQUEST_TIMEOUT", Some("2"))
             .with("WAYHAVEN_NETWORK_MAINS", Some(&mains))
+            .with("WAYHAVEN_NETWORK_NONMEMBER_BANS_PER_DAY", Some("100000"))
             .with("WAYHAVEN_MODERATION_DIRECT_MESSAGES", Some(tells));
         let layout = home.layout().map_err(|error| Failure::broken(error.to_string()))?;
         let store = Store::at(layout.store());

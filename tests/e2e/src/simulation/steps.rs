@@ -1,7 +1,6 @@
 //! What may happen, and what does: the next step follows from the dice and from how things stand.
 //!
-//! Steps of what is still being built (reconcile, backfill, holds, exceptions by command, import) get a variant here, an
-//! arm in `acts.rs` or `links.rs`, and what must come of it in `model.rs`.
+//! A further step is a variant here, an arm in `acts.rs` or `links.rs`, and what must come of it in `model.rs`.
 
 use super::dice::Dice;
 use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, User};
@@ -124,6 +123,16 @@ pub(super) enum Step {
         main: Guild,
         child: Guild,
         monitor: bool,
+        backfill: bool,
+    },
+    /// A main's children are compared with what it has decided: nothing comes of that.
+    Compare {
+        main: Guild,
+    },
+    /// One of them is, and what differs is mended.
+    Mend {
+        main: Guild,
+        child: Guild,
     },
     Unlink {
         main: Guild,
@@ -268,7 +277,7 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         }
         603..623 if model.frozen.contains(&main) => Step::Resume { main },
         603..610 => Step::Freeze { main },
-        623..650 => Step::Link { main, child, monitor: dice.once_in(5) },
+        623..650 => Step::Link { main, child, monitor: dice.once_in(5), backfill: dice.once_in(2) },
         650..666 if model.links.contains_key(&(main, child)) => {
             let undoable = model.is_open(main, child) && !scene.crippled.contains(&child);
             let ending = [Ending::Keep, Ending::Leave, Ending::Undo];
@@ -299,6 +308,10 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         773..778 => Step::Kill,
         778..780 => Step::Terminate,
         780..800 => Step::Breathe,
+        800..808 => Step::Compare { main },
+        808..820 if model.is_open(main, child) && !scene.crippled.contains(&child) => {
+            Step::Mend { main, child }
+        }
         _ => return None,
     })
 }

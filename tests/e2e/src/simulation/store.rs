@@ -19,6 +19,8 @@ pub(super) struct Open {
     pub(super) untold: i64,
     /// What should have ended by itself.
     pub(super) due: i64,
+    /// Comparisons and backfills that go on.
+    pub(super) jobs: i64,
     /// Guilds whose log has not been read since.
     pub(super) unread: i64,
 }
@@ -122,7 +124,8 @@ impl Store {
               (SELECT count(*) FROM gateway_journal),
               (SELECT count(*) FROM guild_relationships WHERE state = 'closing'),
               (SELECT count(*) FROM direct_messages WHERE holds = 1 AND state IN ('pending', 'sending')),
-              (SELECT count(*) FROM punishments WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= ?1)
+              (SELECT count(*) FROM punishments WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= ?1),
+              (SELECT count(*) FROM jobs WHERE state = 'running')
              FROM deliveries WHERE state IN ('pending', 'held', 'sending', 'blocked', 'unknown')";
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Open {
@@ -132,6 +135,7 @@ impl Store {
                 closing: row.get(3)?,
                 untold: row.get(4)?,
                 due: row.get(5)?,
+                jobs: row.get(6)?,
                 unread: 0,
             })
         };
