@@ -16,6 +16,10 @@ const CLOCKS_DIFFER: i64 = 5_000;
 /// How long after the answer Discord may tell of what it did, in milliseconds: a resumed session replays minutes.
 const COMES_WITHIN: i64 = 10 * 60_000;
 
+/// How long the answer to a request for several may take, with each of its tries, in milliseconds: until then nothing else
+/// tells that what was ended meanwhile has left.
+const ANSWERED_WITHIN: i64 = 2 * 60_000;
+
 /// What Discord tells of something that was done in a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo {
@@ -109,6 +113,7 @@ impl View<'_> {
                        AND d.state NOT IN ('sending', 'unknown', 'pending') AND NOT {APPLIED_AGAIN}
                        AND (d.echo IS NOT NULL OR later.updated_at < ?6)),
                     d.state IN ('applied', 'sending', 'unknown', 'pending') OR d.sent = 1
+                    OR coalesce(d.together_at >= ?8, 0)
               FROM deliveries d
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = ?3 AND d.action = ?4 AND d.created_at <= ?7
              ORDER BY d.delivery_id DESC"
@@ -122,6 +127,7 @@ impl View<'_> {
             at - COMES_WITHIN,
             at - CLOCKS_DIFFER,
             at + CLOCKS_DIFFER,
+            at - ANSWERED_WITHIN,
         ];
         let read = |row: &Row<'_>| {
             Ok(Candidate {

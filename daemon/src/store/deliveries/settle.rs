@@ -4,6 +4,7 @@ use super::{OPEN, QUEUED, RETURNED, Settlement, queued};
 use crate::store::rows::Sql;
 use crate::store::{Change, StoreError};
 use rusqlite::params;
+use std::collections::HashSet;
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::value::DeliveryId;
@@ -95,6 +96,25 @@ impl Change<'_> {
              WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         Ok(!self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?.is_empty())
+    }
+
+    /// Marks deliveries that are about to leave by one request; those of them that nothing else has ended. Its audit entries
+    /// name nobody: once this is committed, they are known for ours whatever takes a delivery's place meanwhile.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn mark_together(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError> {
+        let sql =
+            format!("UPDATE deliveries SET together_at = ?2 WHERE delivery_id = ?1 AND state IN {OPEN}");
+        let mut statement = self.connection().prepare_cached(&sql)?;
+        let now = self.now().millis();
+        let mut open = HashSet::with_capacity(ids.len());
+        for id in ids {
+            if statement.execute(params![Sql(*id), now])? > 0 {
+                open.insert(*id);
+            }
+        }
+        Ok(open)
     }
 
     /// Whether a freeze holds the delivery, or it waits for approval, as the links are inside this transaction.

@@ -81,19 +81,11 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
     (tried, next)
 }
 
-/// Which of them nothing else has ended: what takes their place tells the lane nothing of it where it is not sent itself.
+/// Marks those that nothing else has ended: what takes their place tells the lane nothing of it where it is not sent itself.
 async fn still_open(tools: &Tools, leaving: &[Queued]) -> Result<HashSet<DeliveryId>, ()> {
     let ids: Vec<DeliveryId> = leaving.iter().map(|one| one.id).collect();
-    let open = tools.store.read(move |view| {
-        let mut open = HashSet::new();
-        for id in ids {
-            if view.is_open(id)? {
-                open.insert(id);
-            }
-        }
-        Ok(open)
-    });
-    open.await.map_err(|fault| tracing::error!("bans of a guild were not tried: {fault}"))
+    let marked = tools.store.write(move |change| Ok(change.mark_together(&ids)?));
+    marked.await.map_err(|fault| tracing::error!("bans of a guild were not tried: {fault}"))
 }
 
 fn superseded(delivery: Queued) -> Tried {

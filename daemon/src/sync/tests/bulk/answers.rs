@@ -27,6 +27,33 @@ fn questions(sandbox: &Sandbox, guild: u64) -> Vec<u64> {
 }
 
 #[tokio::test]
+async fn an_entry_before_the_answer_is_of_ours_though_the_ban_was_taken_back_meanwhile() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let hang = held_up(&sandbox, &test, child).await;
+    let victims: [u64; 3] = strangers(&sandbox);
+    let ids = ban_all(&test, main, &victims).await;
+    let before = sandbox.inject(Fault::Hang { at: bulk().guild(child).times(1) });
+    let answer = sandbox.inject(Fault::HangAfterHeaders { at: bulk().guild(child).times(1) });
+    sandbox.clear(hang);
+    let left = move |sandbox: &wayhaven_sandbox::Discord| sandbox.effects_in(child).len() == 2;
+    sandbox.wait_until(left, PATIENCE).await.unwrap();
+    let undone = test.unban(main, victims[0]).await;
+    assert_eq!(test.delivery(ids[0], child).await.state, Superseded);
+    sandbox.clear(before);
+    let heard = |whom: u64| {
+        move |view: &crate::store::View<'_>| view.has_entry_about(guild(child), user(whom)).unwrap()
+    };
+    for victim in victims {
+        test.until("its entry", heard(victim)).await;
+    }
+    sandbox.clear(answer);
+    test.until_counted(undone, Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victims[0]));
+}
+
+#[tokio::test]
 async fn of_a_mixed_batch_each_has_its_own_outcome() {
     // Discord's limits are on: one non-member may be banned a day, besides the one that goes before.
     let limited = Options { children: 1, non_member_bans: 2, ..options() };
