@@ -157,7 +157,8 @@ impl View<'_> {
     /// What stands of the measure in the guild because a main's punishment of the user was delivered along a link that is
     /// active still, and nobody has taken it back: what the guild's staff override by lifting it. The newest first, one of
     /// each main. What has ended by itself by `at` is none, and neither is what goes along a link that both sides agreed to
-    /// only after that: the guild's log may be read later.
+    /// only after that: the guild's log may be read later. What was lifted there before the link was agreed to, and did not come
+    /// along it since, is of an earlier link.
     ///
     /// # Errors
     /// Where the store fails.
@@ -173,7 +174,9 @@ impl View<'_> {
               JOIN punishments p ON p.event_id = d.punishment_id AND p.status = 'active'
               JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active' AND r.accepted_at <= ?4
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.action = ?3 AND d.state = 'applied'
-               AND (p.expires_at IS NULL OR p.expires_at > ?4) AND NOT {}
+               AND (p.expires_at IS NULL OR p.expires_at > ?4)
+               AND (d.lifted IS NULL OR d.updated_at >= r.accepted_at OR (d.lifted >> 22) + ?5 >= r.accepted_at)
+               AND NOT {}
              GROUP BY p.source_guild ORDER BY delivery DESC",
             is_taken_back_along_its_link()
         );
@@ -186,7 +189,8 @@ impl View<'_> {
                 main: column(row, "source_guild")?,
             })
         };
-        let rows = statement.query_map(params![Sql(guild), Sql(user), measure, at.millis()], read)?;
+        let epoch = Timestamp::of_snowflake(0).millis();
+        let rows = statement.query_map(params![Sql(guild), Sql(user), measure, at.millis(), epoch], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

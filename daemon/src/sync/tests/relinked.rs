@@ -133,6 +133,33 @@ async fn staff_who_lift_their_own_ban_override_nothing_that_was_taken_back_with_
 }
 
 #[tokio::test]
+async fn what_staff_had_lifted_before_the_link_was_undone_is_overridden_no_second_time() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let staff = sandbox.child_moderator(child);
+    let excepted = move |view: &crate::store::View<'_>| {
+        view.exception(guild(child), user(victim), Action::Ban).unwrap().is_some()
+    };
+    test.ban(main, victim).await;
+    test.settled().await;
+    sandbox.people().unban(child, staff, victim, None).unwrap();
+    test.until("an override", excepted).await;
+    close(&test, main, child, true).await;
+    link(&test, main, child).await;
+    // Its own ban ends the exception, and what is lifted then is its own.
+    test.ban(child, victim).await;
+    test.settled().await;
+    test.until("no exception", move |view| !excepted(view)).await;
+    test.unban(child, victim).await;
+    test.settled().await;
+    assert!(!test.read(excepted).await);
+    let anew = test.ban(main, victim).await;
+    test.settled().await;
+    assert_eq!(test.delivery(anew, child).await.state, DeliveryState::Applied);
+}
+
+#[tokio::test]
 async fn a_child_reverts_its_own_ban_whatever_a_former_main_has_left_there() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
