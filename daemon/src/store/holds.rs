@@ -1,6 +1,7 @@
 //! `holds`: what waits for somebody's approval, and how much was propagated, which decides about it.
 
 mod carrying;
+mod opening;
 
 pub use carrying::{Carried, OPEN_IN_A_GUILD, Reached};
 

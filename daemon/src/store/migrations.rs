@@ -32,6 +32,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0019-alone.sql"),
     include_str!("migrations/0020-imports.sql"),
     include_str!("migrations/0021-together.sql"),
+    include_str!("migrations/0022-approval.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.

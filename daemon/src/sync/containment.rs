@@ -5,7 +5,7 @@ use super::plan::Step;
 use crate::daemon::Daemon;
 use crate::network::{Budgets, Refusal};
 use crate::store::{
-    Carried, Change, Decided, HoldOf, NewPunishment, Reached, Severity, Store, StoreError, View,
+    Carried, Change, Decided, HoldOf, NewPunishment, Reached, Store, StoreError, View,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::SecurityLevel;
-use wayhaven_shared::value::{HoldId, UserId};
+use wayhaven_shared::value::HoldId;
 
 /// How many deliveries a decision reaches in one transaction: a raid's must not hold the writer.
 const CHUNK: u16 = 300;
@@ -86,9 +86,10 @@ pub(super) fn contain(
     let several = matches!(kind, HoldKind::Network | HoldKind::Import);
     let moderator = moderator.filter(|_| !several);
     let origin = (!several && moderator.is_none()).then_some(new.origin);
-    let opened = change.open_hold(HoldOf { main: new.guild, kind, moderator, origin })?;
+    let of = HoldOf { main: new.guild, kind, moderator, origin };
+    let opened = change.open_hold(of)?;
     if opened.is_new {
-        alert(change, new, kind, moderator, opened.id)?;
+        change.tell_of_hold(of, new.origin, opened.id)?;
     }
     hold_back(steps, opened.id);
     Ok(Some(opened.id))
@@ -130,10 +131,11 @@ pub(super) fn contain_imported(
         None => {
             let (main, moderator) = (new.guild, new.moderator);
             let origin = moderator.is_none().then_some(Origin::Import);
-            let hold = change.open_hold(HoldOf { main, kind: HoldKind::Import, moderator, origin })?.id;
+            let of = HoldOf { main, kind: HoldKind::Import, moderator, origin };
+            let hold = change.open_hold(of)?.id;
             match imports.apply && change.security_level(main)? != SecurityLevel::Maximum {
                 true => change.decide_hold(hold, Decided::Approved, None)?,
-                false => alert(change, new, HoldKind::Import, moderator, hold)?,
+                false => change.tell_of_hold(of, Origin::Import, hold)?,
             }
             *imports.hold.insert(hold)
         }
@@ -145,44 +147,6 @@ pub(super) fn contain_imported(
 /// Whether a punishment is propagated, now or later, and counts towards the budgets.
 pub(super) fn counts(new: &NewPunishment, steps: &[Step]) -> bool {
     is_counted(new) && steps.iter().any(reaches)
-}
-
-/// One alert for a hold, when it begins.
-fn alert(
-    change: &Change<'_>,
-    new: &NewPunishment,
-    kind: HoldKind,
-    moderator: Option<UserId>,
-    hold: HoldId,
-) -> Result<(), StoreError> {
-    let budgets = change.budgets();
-    let who = match (moderator, new.origin) {
-        (Some(user), _) => format!("user {user}"),
-        (None, Origin::Operator | Origin::Import) => "operators".to_owned(),
-        (None, _) => "somebody unknown".to_owned(),
-    };
-    let main = new.guild;
-    let (name, severity, what) = match kind {
-        HoldKind::Moderator => {
-            let what = format!("{who} has punished more than {} in main {main}", budgets.moderator);
-            ("budget_exceeded", Severity::High, what)
-        }
-        HoldKind::Network => {
-            let what = format!("main {main} has punished more than {}", budgets.network);
-            ("budget_exceeded", Severity::High, what)
-        }
-        HoldKind::Maximum => {
-            let what = format!("what {who} decides in main {main} waits for another administrator");
-            ("approval_needed", Severity::Medium, what)
-        }
-        HoldKind::Import => {
-            let what = format!("a list of bans that {who} imported into main {main} waits for approval");
-            ("approval_needed", Severity::Medium, what)
-        }
-    };
-    let details =
-        format!("{what}: it reaches no child before sync approve {hold}; sync discard {hold} never sends it");
-    change.alert(name, severity, Some(main), moderator, &details)
 }
 
 /// Lets a decision reach what its hold keeps back, as far as there is room: the rest follows by [`keep`].

@@ -85,6 +85,8 @@ fn steps(
         };
         let Some(punishment) = view.in_force(main, user, measure)? else { continue };
         let (state, reason) = match authorise_for(topology, main, guild, measure, user) {
+            // It is put into its hold when it is stored.
+            Ok(_) if view.needs_approval(&punishment)? => (DeliveryState::Held, None),
             Ok(_) => (DeliveryState::Pending, None),
             Err(refusal) => (refusal.state(), Some(refusal.to_string())),
         };
@@ -108,7 +110,9 @@ fn steps(
             // What Discord has refused for good it would refuse again, and what is open goes on.
             _ => false,
         };
-        if wanted && !view.is_kept_back(stand.id)? {
+        if wanted && !view.is_discarded_for_others(stand.id)? {
+            let waits = !state.is_final() && view.waits_with_others(stand.id)?;
+            let state = if waits { DeliveryState::Held } else { state };
             steps.push(Step { what: Again::Row(stand.id), state, reason });
         }
     }

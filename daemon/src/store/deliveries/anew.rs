@@ -98,12 +98,13 @@ impl Change<'_> {
         state: DeliveryState,
         reason: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let Some((state, reason)) = self.start_again(id, state, reason)? else { return Ok(false) };
+        let Some((state, reason, hold)) = self.start_again(id, state, reason)? else { return Ok(false) };
         let sql = format!(
-            "UPDATE deliveries SET state = ?2, reason = ?3, not_before = NULL, let_go = 0, updated_at = ?4
+            "UPDATE deliveries SET state = ?2, reason = ?3, not_before = NULL, let_go = 0, updated_at = ?4,
+                hold_id = coalesce(hold_id, ?5)
              WHERE delivery_id = ?1 AND state NOT IN {OPEN} RETURNING {RETURNED}"
         );
-        let values = params![Sql(id), state.word(), reason, self.now().millis()];
+        let values = params![Sql(id), state.word(), reason, self.now().millis(), Sql(hold)];
         let opened = !self.update_and_tell(&sql, values)?.is_empty();
         if opened && state == DeliveryState::Pending {
             self.queue(id)?;

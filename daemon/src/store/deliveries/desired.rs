@@ -210,7 +210,7 @@ impl View<'_> {
             Some(Footing::Applied(id, _)) if self.is_taken_back_along_its_link(id)? => {
                 Ok(Footing::Stopped(id))
             }
-            Some(Footing::Stopped(id) | Footing::WhenTheyJoin(id)) if self.is_kept_back(id)? => {
+            Some(Footing::Stopped(id) | Footing::WhenTheyJoin(id)) if self.is_discarded_for_others(id)? => {
                 Ok(Footing::LeftOut)
             }
             found => Ok(found.unwrap_or(Footing::None)),

@@ -6,7 +6,7 @@ use crate::store::holds::Decided;
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, Settlement, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
-use wayhaven_shared::operations::punishment::{Action, DeliveryState};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, Punishment};
 use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, UserId};
 
 /// That the delivery `d` waits for an approval, or was refused it: nothing of it stands in its guild, or will by itself.
@@ -41,17 +41,32 @@ impl View<'_> {
         })
     }
 
-    /// Whether a delivery that waits for nobody is of a punishment that waits for approval elsewhere, or was discarded there: a
-    /// gate kept it from its guild while that was decided, and it comes there no sooner than to the others.
+    /// Whether a delivery that waits for nobody is of a punishment that was discarded for other guilds: a gate kept it from its
+    /// guild when that began, and it comes there as little as to the others.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn is_kept_back(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries other ON other.punishment_id = d.punishment_id
+    pub fn is_discarded_for_others(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        Ok(matches!(self.others_hold(id)?, Some((_, Some(Decided::Discarded)))))
+    }
+
+    /// Whether a delivery that waits for nobody is of a punishment that waits for approval in other guilds: opened again, it
+    /// waits with them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn waits_with_others(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        Ok(matches!(self.others_hold(id)?, Some((_, None))))
+    }
+
+    /// What the same waits for in other guilds, or was discarded in: where a delivery waits for nobody, because a gate kept it
+    /// from its guild when that began.
+    fn others_hold(&self, id: DeliveryId) -> Result<Option<(HoldId, Option<Decided>)>, StoreError> {
+        let sql = "SELECT h.id, h.decision FROM deliveries d JOIN deliveries other ON other.punishment_id = d.punishment_id
                 JOIN holds h ON h.id = other.hold_id
               WHERE d.delivery_id = ?1 AND d.hold_id IS NULL AND d.scope = 'child' AND other.action = d.action
-                AND h.decision IS NOT 'approved')";
-        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
+                AND h.decision IS NOT 'approved' LIMIT 1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], kept_by).optional()?)
     }
 
     /// Whether the punishment waits for approval in the guild, or was refused it: it is no cause of anything there.
@@ -85,15 +100,34 @@ impl View<'_> {
     fn kept_back(&self, punishment: PunishmentId) -> Result<Option<(HoldId, Option<Decided>)>, StoreError> {
         let sql = "SELECT h.id, h.decision FROM deliveries d JOIN holds h ON h.id = d.hold_id
              WHERE d.punishment_id = ?1 AND d.hold_id IS NOT NULL LIMIT 1";
-        let read = |row: &Row<'_>| {
-            let decision: Option<String> = row.get("decision")?;
-            Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
-        };
-        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(punishment)], read).optional()?)
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(punishment)], kept_by).optional()?)
     }
 }
 
+/// A hold, and what was decided about it.
+fn kept_by(row: &Row<'_>) -> rusqlite::Result<(HoldId, Option<Decided>)> {
+    let decision: Option<String> = row.get("decision")?;
+    Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
+}
+
 impl Change<'_> {
+    /// The same, where what has to be approved first is put into its hold.
+    pub(super) fn begins_later(
+        &self,
+        punishment: &Punishment,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<Begins, StoreError> {
+        let begins = self.begins_late(punishment.id, state, reason)?;
+        if begins.0.is_final() || begins.2.is_some() {
+            return Ok(begins);
+        }
+        Ok(match self.hold_late(punishment)? {
+            Some(hold) => (DeliveryState::Held, Some(Refusal::Held(hold).to_string()), Some(hold)),
+            None => begins,
+        })
+    }
+
     /// Ends what is open of a measure for the user in the guild and contradicts something that is held there, or is held
     /// for approval too. What does the same already goes on: were the newer discarded, nothing would be left of it.
     ///
@@ -176,20 +210,35 @@ impl Change<'_> {
     }
 
     /// Where a delivery that is to be opened again starts: what is held for approval stays so, and what was discarded is
-    /// not opened any more, which is nothing.
+    /// not opened any more, which is nothing. What has to be approved first is put into its hold, and what waits elsewhere into
+    /// the same.
     pub(super) fn start_again(
         &self,
         id: DeliveryId,
         state: DeliveryState,
         reason: Option<&str>,
-    ) -> Result<Option<(DeliveryState, Option<String>)>, StoreError> {
-        Ok(match self.hold_of(id)? {
+    ) -> Result<Option<Begins>, StoreError> {
+        let held = |hold: HoldId| (DeliveryState::Held, Some(Refusal::Held(hold).to_string()), Some(hold));
+        let begins = (state, reason.map(ToOwned::to_owned), None);
+        let own = self.hold_of(id)?;
+        let kept = if own.is_none() { self.others_hold(id)? } else { own };
+        Ok(match kept {
             Some((_, Some(Decided::Discarded))) => None,
-            None if self.is_kept_back(id)? => None,
-            Some((hold, None)) if !state.is_final() => {
-                Some((DeliveryState::Held, Some(Refusal::Held(hold).to_string())))
-            }
-            _ => Some((state, reason.map(ToOwned::to_owned))),
+            Some((hold, None)) if !state.is_final() => Some(held(hold)),
+            None if !state.is_final() => Some(self.late_hold_of(id)?.map_or(begins, held)),
+            _ => Some(begins),
         })
+    }
+
+    /// The hold in which the decision of a delivery to a child waits that has to be approved first.
+    fn late_hold_of(&self, id: DeliveryId) -> Result<Option<HoldId>, StoreError> {
+        // What takes a ban back in one guild has its ban's punishment, and asks for nothing new.
+        let sql = "SELECT d.punishment_id FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.delivery_id = ?1 AND d.scope = 'child' AND d.action = p.action";
+        let read = |row: &Row<'_>| column(row, "punishment_id");
+        let of: Option<PunishmentId> =
+            self.connection().prepare_cached(sql)?.query_row([Sql(id)], read).optional()?;
+        let decision = of.map(|of| self.punishment(of)).transpose()?.flatten();
+        Ok(decision.map(|decision| self.hold_late(&decision)).transpose()?.flatten())
     }
 }

@@ -77,7 +77,7 @@ impl Change<'_> {
     ) -> Result<(DeliveryId, DeliveryState), StoreError> {
         let (state, reason, hold) = match scope {
             Scope::Origin => (state, reason.map(ToOwned::to_owned), None),
-            Scope::Child(_) => self.begins_late(punishment.id, state, reason)?,
+            Scope::Child(_) => self.begins_later(punishment, state, reason)?,
         };
         let first = First { guild, scope, state, reason, hold };
         Ok((self.insert_one(punishment, punishment.action, first)?, state))

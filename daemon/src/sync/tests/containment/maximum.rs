@@ -3,7 +3,8 @@
 use super::*;
 use serde_json::json;
 use wayhaven_shared::operations::reversal::PunishmentRevert;
-use wayhaven_shared::operations::setup::{SecurityLevel, SetupSecurityLevel};
+use wayhaven_shared::operations::reconcile::SyncReconcile;
+use wayhaven_shared::operations::setup::{Mode, SecurityLevel, SetupMode, SetupSecurityLevel};
 use wayhaven_shared::operations::sync::{SyncFreeze, SyncResume};
 
 async fn set(test: &TestDaemon, sandbox: &Sandbox, level: SecurityLevel) {
@@ -178,4 +179,71 @@ async fn at_maximum_an_end_needs_nobody_and_a_reversal_does_and_its_plan_says_so
     asked(&test, main, SyncApprove { id: None, all: true }, false).await.unwrap();
     test.settled().await;
     assert!(!sandbox.is_banned(child, victims[1]));
+}
+
+async fn set_mode(test: &TestDaemon, sandbox: &Sandbox, mode: Mode, no_backfill: bool) {
+    for child in sandbox.children() {
+        let request = SetupMode { child: guild(child), mode, no_backfill };
+        asked(test, sandbox.main_guild(), request, false).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_only_recorded_waits_for_approval_when_it_would_be_delivered_after_all() {
+    let sandbox = sandbox(2).await;
+    let test = at_maximum(&sandbox).await;
+    let victims = strangers(&sandbox, 1);
+    let (first, second) = (sandbox.moderator(), sandbox.admin());
+    set_mode(&test, &sandbox, Mode::Monitor, false).await;
+    let id = ban(&test, &sandbox, first, victims[0]).await;
+    test.settled().await;
+    assert_eq!(holds(&test, &sandbox).await, [], "nothing of it leaves the main");
+
+    // By the backfill of one child, and by a comparison of the other that is applied.
+    let children = sandbox.children();
+    for (child, no_backfill) in [(children[0], false), (children[1], true)] {
+        let request = SetupMode { child: guild(child), mode: Mode::Active, no_backfill };
+        asked(&test, sandbox.main_guild(), request, false).await.unwrap();
+    }
+    let request = SyncReconcile { child: Some(guild(children[1])), apply: true };
+    asked(&test, sandbox.main_guild(), request, false).await.unwrap();
+    test.until_counted(id, DeliveryState::Held, 2).await;
+    let held = holds(&test, &sandbox).await;
+    let [hold] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!((hold.kind, hold.moderator_id, hold.users), (HoldKind::Maximum, Some(user(first)), 1));
+    assert_eq!(test.alerts().await, ["approval_needed"]);
+    let fault = approves(&test, &sandbox, first, Some(hold.id)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert_eq!(banned(&sandbox, &children, &victims), (0, 0));
+    approves(&test, &sandbox, second, Some(hold.id)).await.unwrap();
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    assert_eq!(banned(&sandbox, &children, &victims).0, 1);
+
+    // And so does what takes it back.
+    set_mode(&test, &sandbox, Mode::Monitor, false).await;
+    let undone = test.unban(sandbox.main_guild(), victims[0]).await;
+    test.settled().await;
+    set_mode(&test, &sandbox, Mode::Active, false).await;
+    test.until_counted(undone, DeliveryState::Held, 2).await;
+    assert_eq!(banned(&sandbox, &children, &victims).0, 1);
+    let id = Some(holds(&test, &sandbox).await[0].id);
+    approves(&test, &sandbox, second, id).await.unwrap();
+    test.until_counted(undone, DeliveryState::Applied, 2).await;
+    assert_eq!(banned(&sandbox, &children, &victims).0, 0);
+}
+
+#[tokio::test]
+async fn what_was_let_out_before_the_level_was_raised_is_made_good_without_approval() {
+    let sandbox = sandbox(2).await;
+    let test = started(&sandbox, 30, 100).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let request = SetupMode { child: guild(children[1]), mode: Mode::Monitor, no_backfill: false };
+    asked(&test, main, request, false).await.unwrap();
+    let id = test.ban(main, sandbox.stranger()).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    set(&test, &sandbox, SecurityLevel::Maximum).await;
+    let request = SetupMode { child: guild(children[1]), mode: Mode::Active, no_backfill: false };
+    asked(&test, main, request, false).await.unwrap();
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    assert_eq!(holds(&test, &sandbox).await, []);
 }

@@ -1,0 +1,93 @@
+//! How holds begin that are not a budget's: what came to no child when it was decided, and would later; and what is told of a
+//! hold when it begins.
+
+use super::HoldOf;
+use crate::store::rows::Sql;
+use crate::store::{Change, Severity, StoreError, View};
+use wayhaven_shared::operations::hold::HoldKind;
+use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};
+use wayhaven_shared::operations::setup::SecurityLevel;
+use wayhaven_shared::value::{HoldId, PunishmentId};
+
+impl View<'_> {
+    /// Whether a decision waits for approval before it comes to a child now: at security level maximum what never left its main
+    /// and was approved by nobody, because every child only recorded it, or there was none. What ends by itself was
+    /// approved with what it ends.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn needs_approval(&self, decision: &Punishment) -> Result<bool, StoreError> {
+        let ends = decision.origin == Origin::System && decision.action.is_undo();
+        Ok(decision.action != Action::Warn
+            && !ends
+            && self.security_level(decision.guild_id)? == SecurityLevel::Maximum
+            && !self.has_left(decision.id)?)
+    }
+
+    /// Whether a decision was let out of its main: it was sent to a child, or was to be, or waits or has waited for approval.
+    fn has_left(&self, decision: PunishmentId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE punishment_id = ?1 AND scope = 'child'
+             AND (sent = 1 OR hold_id IS NOT NULL OR state NOT IN ('applied', 'skipped', 'failed')))";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(decision)], |row| row.get(0))?)
+    }
+}
+
+impl Change<'_> {
+    /// The hold in which a decision waits that [needs approval](View::needs_approval) before it comes to a child.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(in crate::store) fn hold_late(&self, decision: &Punishment) -> Result<Option<HoldId>, StoreError> {
+        if !self.needs_approval(decision)? {
+            return Ok(None);
+        }
+        let moderator = match (decision.moderator_id, decision.because) {
+            (Some(moderator), _) => Some(moderator),
+            // What follows from a warning is theirs who warned.
+            (None, Some(because)) => self.punishment(because)?.and_then(|first| first.moderator_id),
+            (None, None) => None,
+        };
+        let origin = moderator.is_none().then_some(decision.origin);
+        let of = HoldOf { main: decision.guild_id, kind: HoldKind::Maximum, moderator, origin };
+        let opened = self.open_hold(of)?;
+        if opened.is_new {
+            self.tell_of_hold(of, decision.origin, opened.id)?;
+        }
+        Ok(Some(opened.id))
+    }
+
+    /// One alert for a hold, when it begins, with where what it keeps back came from.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn tell_of_hold(&self, of: HoldOf, origin: Origin, hold: HoldId) -> Result<(), StoreError> {
+        let HoldOf { main, kind, moderator, .. } = of;
+        let budgets = self.budgets();
+        let who = match (moderator, origin) {
+            (Some(user), _) => format!("user {user}"),
+            (None, Origin::Operator | Origin::Import) => "operators".to_owned(),
+            (None, _) => "somebody unknown".to_owned(),
+        };
+        let (name, severity, what) = match kind {
+            HoldKind::Moderator => {
+                let what = format!("{who} has punished more than {} in main {main}", budgets.moderator);
+                ("budget_exceeded", Severity::High, what)
+            }
+            HoldKind::Network => {
+                let what = format!("main {main} has punished more than {}", budgets.network);
+                ("budget_exceeded", Severity::High, what)
+            }
+            HoldKind::Maximum => {
+                let what = format!("what {who} decides in main {main} waits for another administrator");
+                ("approval_needed", Severity::Medium, what)
+            }
+            HoldKind::Import => {
+                let what = format!("a list of bans that {who} imported into main {main} waits for approval");
+                ("approval_needed", Severity::Medium, what)
+            }
+        };
+        let details =
+            format!("{what}: it reaches no child before sync approve {hold}; sync discard {hold} never sends it");
+        self.alert(name, severity, Some(main), moderator, &details)
+    }
+}
