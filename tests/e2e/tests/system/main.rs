@@ -3,6 +3,7 @@
 // Clippy takes only functions marked as tests for tests, and not what they stand on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backfill;
 mod contract;
 mod crash;
 mod demo;
