@@ -4,9 +4,7 @@
 use super::plan::Step;
 use crate::daemon::Daemon;
 use crate::network::{Budgets, Refusal};
-use crate::store::{
-    Carried, Change, Decided, HoldOf, NewPunishment, Reached, Store, StoreError, View,
-};
+use crate::store::{Carried, Change, Decided, HoldOf, NewPunishment, Reached, Store, StoreError, View};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

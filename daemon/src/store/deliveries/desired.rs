@@ -193,23 +193,27 @@ impl View<'_> {
         let read = |row: &Row<'_>| {
             let id: DeliveryId = column(row, "delivery_id")?;
             let state = word(row, "state", DeliveryState::from_word)?;
-            Ok(match state {
+            let let_go: bool = row.get("let_go")?;
+            let footing = match state {
                 _ if row.get("open")? => Footing::Open(id),
-                DeliveryState::Applied if row.get("let_go")? => Footing::LeftOut,
                 DeliveryState::Applied => Footing::Applied(id, column(row, "updated_at")?),
                 DeliveryState::Skipped if row.get("absent")? => Footing::WhenTheyJoin(id),
                 DeliveryState::Skipped if row.get("discarded")? => Footing::LeftOut,
                 DeliveryState::Superseded if row.get("overtaken")? => Footing::LeftOut,
                 DeliveryState::Failed => Footing::Refused,
                 _ => Footing::Stopped(id),
-            })
+            };
+            Ok((footing, let_go))
         };
         let values = params![Sql(of), Sql(guild), measure.word()];
         let found = self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?;
-        match found {
+        let let_go = found.is_some_and(|(_, let_go)| let_go);
+        match found.map(|(footing, _)| footing) {
+            // Whatever the guild's staff have taken back since was something else.
             Some(Footing::Applied(id, _)) if self.is_taken_back_along_its_link(id)? => {
                 Ok(Footing::Stopped(id))
             }
+            Some(Footing::Applied(..)) if let_go => Ok(Footing::LeftOut),
             Some(Footing::Stopped(id) | Footing::WhenTheyJoin(id)) if self.is_discarded_for_others(id)? => {
                 Ok(Footing::LeftOut)
             }

@@ -233,7 +233,8 @@ impl Change<'_> {
     /// The hold in which the decision of a delivery to a child waits that has to be approved first.
     fn late_hold_of(&self, id: DeliveryId) -> Result<Option<HoldId>, StoreError> {
         // What takes a ban back in one guild has its ban's punishment, and asks for nothing new.
-        let sql = "SELECT d.punishment_id FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+        let sql =
+            "SELECT d.punishment_id FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
              WHERE d.delivery_id = ?1 AND d.scope = 'child' AND d.action = p.action";
         let read = |row: &Row<'_>| column(row, "punishment_id");
         let of: Option<PunishmentId> =

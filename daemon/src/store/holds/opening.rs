@@ -86,8 +86,9 @@ impl Change<'_> {
                 ("approval_needed", Severity::Medium, what)
             }
         };
-        let details =
-            format!("{what}: it reaches no child before sync approve {hold}; sync discard {hold} never sends it");
+        let details = format!(
+            "{what}: it reaches no child before sync approve {hold}; sync discard {hold} never sends it"
+        );
         self.alert(name, severity, Some(main), moderator, &details)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wayhaven_sandbox::Sandbox;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reversal::PunishmentRevert;
-use wayhaven_shared::operations::setup::{Mode, SetupRemoveChild};
+use wayhaven_shared::operations::setup::{Mode, SetupAddChild, SetupRemoveChild};
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::value::PunishmentId;
 
@@ -263,4 +263,36 @@ async fn what_the_staff_took_back_while_no_link_was_there_is_no_word_against_the
     assert!(sandbox.is_banned(child, victim));
     sandbox.people().unban(child, sandbox.owner(), victim, None).unwrap();
     test.until("an exception", exception).await;
+}
+
+#[tokio::test]
+async fn what_the_staff_did_by_themselves_after_an_undo_is_no_word_against_a_backfill() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    // The link to another main makes it a child still, whose staff are listened to.
+    let second = move |change: &crate::store::Change<'_>| {
+        let other = wayhaven_shared::value::GuildId::new(main + 1_000_000).unwrap();
+        change.make_main(other)?;
+        Ok(change.activate_link(other, guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(second).await.unwrap();
+    let banned = test.ban(main, victim).await;
+    test.settled().await;
+    close(&test, main, child, true).await;
+    assert!(!sandbox.is_banned(child, victim));
+    let staff = sandbox.child_moderator(child);
+    let is_local = |view: &crate::store::View<'_>| {
+        view.number("SELECT count(*) FROM local_causes").unwrap() == 1
+    };
+    sandbox.people().ban(child, staff, victim, None).unwrap();
+    test.until("their ban", is_local).await;
+    sandbox.people().unban(child, staff, victim, None).unwrap();
+    test.until("their unban", move |view| !is_local(view)).await;
+
+    let add = SetupAddChild { child: guild(child), mode: None, actions: None, no_backfill: false };
+    asked(&test, main, add, false).await.unwrap();
+    sandbox.wait_until(move |sandbox| sandbox.is_banned(child, victim), PATIENCE).await.unwrap();
+    test.settled().await;
+    assert_eq!(test.delivery(banned, child).await.state, DeliveryState::Applied);
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use serde_json::json;
-use wayhaven_shared::operations::reversal::PunishmentRevert;
 use wayhaven_shared::operations::reconcile::SyncReconcile;
+use wayhaven_shared::operations::reversal::PunishmentRevert;
 use wayhaven_shared::operations::setup::{Mode, SecurityLevel, SetupMode, SetupSecurityLevel};
 use wayhaven_shared::operations::sync::{SyncFreeze, SyncResume};
 
