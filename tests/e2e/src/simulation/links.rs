@@ -43,6 +43,10 @@ impl Simulation {
     }
 
     pub(super) async fn freeze(&mut self, main: Guild) -> Result<(), Failure> {
+        if self.network.open()?.closing > 0 {
+            // It would hold what is being taken back until its end.
+            self.settle().await?;
+        }
         let asked = (main, SyncFreeze::default().into());
         self.gates(&[main], asked, |model| model.frozen.extend([main])).await
     }
@@ -71,16 +75,17 @@ impl Simulation {
             false if self.crippled.contains(&child) => return Ok(()),
             false => SetupAddChild { child: id, mode: Some(mode), actions: None, no_backfill }.into(),
         };
-        let mut brought = Vec::new();
-        let change = |model: &mut Model| brought = model.link(main, child, monitor, backfill);
+        let change = |model: &mut Model| model.link(main, child, monitor, backfill);
         self.gates(&[main, child], (main, request), change).await?;
-        self.is_brought(main, &brought);
+        if backfill {
+            self.is_brought(main);
+        }
         Ok(())
     }
 
-    /// Nobody else can know whether it has arrived.
-    fn is_brought(&mut self, main: Guild, users: &[User]) {
-        self.touched.extend(users.iter().map(|user| (*user, (main, true))));
+    /// Nobody can know when the child is looked at: whomever the main has banned, nobody touches meanwhile.
+    fn is_brought(&mut self, main: Guild) {
+        self.touched.extend(self.model.decided_by(main).into_iter().map(|user| (user, (main, true))));
         self.retire_lost();
     }
 
@@ -97,8 +102,8 @@ impl Simulation {
         if self.model.is_open(main, child) {
             let request = SyncReconcile { child: Some(self.network.guild(child)?), apply: true };
             self.network.ask(main, request.into()).await?;
-            let brought = self.model.make_good(main, child);
-            self.is_brought(main, &brought);
+            self.model.make_good(main, child);
+            self.is_brought(main);
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! Guilds and users are small numbers. What the picture cannot decide, because two things raced, is *lost*: of such a user
 //! only is asked that nothing leaks, and nobody touches them again. How few they are is told at the end.
 
+mod linking;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -36,8 +38,12 @@ pub(super) struct Place {
     causes: BTreeSet<(Guild, Ban)>,
     /// The mains that have brought it there since they were banned last.
     brought: BTreeSet<Guild>,
+    /// The mains whose bans the guild's staff lifted before the link that is now: they lift them no second time.
+    former: BTreeSet<Guild>,
     /// Whether the guild takes no ban of them from a main, since its staff took one back.
     excepted: bool,
+    /// How many bans had been decided anywhere when the guild said something about them itself, by a command.
+    own_word: Ban,
 }
 
 impl Place {
@@ -81,6 +87,14 @@ impl Model {
         !self.frozen.contains(&main) && self.links.get(&(main, child)) == Some(&false)
     }
 
+    /// Whom a guild has banned.
+    pub(super) fn decided_by(&self, source: Guild) -> Vec<User> {
+        let stands = |(place, active): (&(Guild, User), &Vec<(Ban, bool)>)| {
+            (place.0 == source && !active.is_empty()).then_some(place.1)
+        };
+        self.active.iter().filter_map(stands).collect()
+    }
+
     /// How many bans of a guild stand.
     pub(super) fn active(&self, guild: Guild, user: User) -> usize {
         self.active.get(&(guild, user)).map_or(0, Vec::len)
@@ -101,12 +115,14 @@ impl Model {
         // Its own word goes before what others had for it.
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
         let overrides = !ban && !by_hand && self.overrides(source, user);
+        let said = self.bans;
         let own = self.at(source, user);
         own.banned = ban;
         if !ban {
             own.brought.clear();
         }
         if !by_hand {
+            own.own_word = said;
             own.ours = ban;
             own.excepted = !ban && (own.excepted || overrides);
             own.local &= ban;
@@ -146,7 +162,9 @@ impl Model {
         if ban.is_some() {
             place.ours |= !place.banned;
             place.banned = true;
-            place.causes.extend(stands.map(|number| (source, number)));
+            if stands.is_some_and(|number| place.causes.insert((source, number))) {
+                place.former.remove(&source);
+            }
             place.brought.insert(source);
         } else if place.ours && !place.local && place.causes.is_empty() {
             place.lifted();
@@ -176,7 +194,9 @@ impl Model {
     /// Whether an unban by a child takes back what a main has there.
     fn overrides(&self, guild: Guild, user: User) -> bool {
         CHILDREN.contains(&guild)
-            && self.place(guild, user).causes.iter().any(|(main, _)| self.links.contains_key(&(*main, guild)))
+            && self.place(guild, user).causes.iter().any(|(main, _)| {
+                self.links.contains_key(&(*main, guild)) && !self.place(guild, user).former.contains(main)
+            })
     }
 
     /// The main goes on: what was held is sent. About whom that is.
@@ -191,93 +211,6 @@ impl Model {
             }
         }
         freed.into_keys().map(|(.., user)| user).collect()
-    }
-
-    /// A link is made, or changes its mode; whether what the main had decided before is brought there. About whom that is.
-    pub(super) fn link(&mut self, main: Guild, child: Guild, monitor: bool, backfill: bool) -> Vec<User> {
-        let was_active = self.links.insert((main, child), monitor) == Some(false);
-        // Whether what is held outlives a time in monitor mode is no promise of anybody's.
-        if monitor {
-            let held = self.held.keys().filter(|(of, guild, _)| (*of, *guild) == (main, child));
-            self.lost.extend(held.map(|(.., user)| *user));
-            self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
-        }
-        match backfill && !was_active && !monitor {
-            true if self.frozen.contains(&main) => {
-                for (user, number) in self.standing(main, child) {
-                    self.held.insert((main, child, user), Some(number));
-                }
-                Vec::new()
-            }
-            true => self.make_good(main, child),
-            false => Vec::new(),
-        }
-    }
-
-    /// What the main has decided is brought to a child, wherever it is not there. About whom that is.
-    pub(super) fn make_good(&mut self, main: Guild, child: Guild) -> Vec<User> {
-        if !self.is_open(main, child) {
-            return Vec::new();
-        }
-        let standing = self.standing(main, child);
-        for (user, number) in &standing {
-            self.arrive(main, child, *user, Some(*number));
-        }
-        // What the main has taken back while nothing went there: whether it was its own, or left by an earlier link, is
-        // nobody's promise.
-        for ((guild, user), place) in &self.places {
-            let is_left = *guild == child && place.banned && place.brought.contains(&main);
-            if is_left && self.active(main, *user) == 0 {
-                self.lost.insert(*user);
-            }
-        }
-        standing.into_iter().map(|(user, _)| user).collect()
-    }
-
-    /// Whom the main has banned, with the newest ban of each, and may have banned in the child. Of whom the child's staff have
-    /// taken back that very ban while no link was open, it is nobody's promise.
-    fn standing(&mut self, main: Guild, child: Guild) -> Vec<(User, Ban)> {
-        let newest = |((source, user), active): (&(Guild, User), &Vec<(Ban, bool)>)| {
-            let (number, _) = active.last()?;
-            let is_guarded = [main, child].into_iter().any(|guild| self.protected.contains(&(guild, *user)));
-            let stands = *source == main && !is_guarded && !self.lost.contains(user);
-            (stands && !self.place(child, *user).excepted).then_some((*user, *number))
-        };
-        let standing: Vec<(User, Ban)> = self.active.iter().filter_map(newest).collect();
-        let taken_back = |(user, number): &(User, Ban)| {
-            let place = self.place(child, *user);
-            !place.banned && place.causes.contains(&(main, *number))
-        };
-        let (unclear, clear): (Vec<_>, Vec<_>) = standing.into_iter().partition(taken_back);
-        self.lost.extend(unclear.into_iter().map(|(user, _)| user));
-        clear
-    }
-
-    /// A link is closed. Whom an undo lifts; where another cause keeps the ban, it is not known whose it will be later.
-    pub(super) fn unlink(&mut self, main: Guild, child: Guild, undo: bool) -> Vec<User> {
-        self.links.remove(&(main, child));
-        self.held.retain(|(of, guild, _), _| (*of, *guild) != (main, child));
-        let mut lifted = Vec::new();
-        let there = self.places.iter_mut().filter(|((guild, _), _)| undo && *guild == child);
-        for ((_, user), place) in there {
-            let causes = place.causes.len();
-            place.causes.retain(|(guild, _)| *guild != main);
-            let was_cause = place.causes.len() < causes;
-            if !place.brought.remove(&main) {
-                // What another main has left there, and nobody wants any more: whether it is lifted too is nobody's promise.
-                if place.banned && place.ours && place.causes.is_empty() {
-                    self.lost.insert(*user);
-                }
-                continue;
-            }
-            if place.ours && !place.local && !place.excepted && place.causes.is_empty() {
-                place.lifted();
-                lifted.push(*user);
-            } else if place.banned && was_cause {
-                self.lost.insert(*user);
-            }
-        }
-        lifted
     }
 
     /// The newest ban of a guild is to end by itself.
@@ -314,17 +247,25 @@ impl Model {
     pub(super) fn revert(&mut self, source: Guild, user: User) -> bool {
         let active = self.active.entry((source, user)).or_default();
         let reverted = active.pop();
+        let older = active.last().map(|(number, _)| *number);
         let none_left = active.is_empty();
         if none_left {
             self.decide(source, user, false, false);
-        } else if let Some((number, _)) = reverted {
-            self.is_no_cause(user, |(_, of)| of == number);
-            // The older one takes its place: whether it comes to where it is not so far is nobody's promise.
-            let there = |child| self.place(child, user).banned || self.place(child, user).excepted;
-            let mut linked = CHILDREN.filter(|child| self.links.contains_key(&(source, *child)));
-            if linked.any(|child| !there(child)) {
-                self.lost.insert(user);
+        } else if let (Some((number, _)), Some(older)) = (reverted, older) {
+            let linked: Vec<Guild> =
+                CHILDREN.filter(|child| self.links.contains_key(&(source, *child))).collect();
+            for child in linked {
+                let place = self.place(child, user);
+                let (was_cause, is_cause) =
+                    (place.causes.contains(&(source, number)), place.causes.contains(&(source, older)));
+                // The older one takes its place. Whether it comes to where it is not so far is nobody's promise.
+                if !(place.banned || place.excepted) || (was_cause && !is_cause && !self.is_open(source, child)) {
+                    self.lost.insert(user);
+                } else if was_cause {
+                    self.at(child, user).causes.insert((source, older));
+                }
             }
+            self.is_no_cause(user, |(_, of)| of == number);
         }
         none_left
     }
@@ -399,7 +340,7 @@ mod tests {
         model.resume(0);
         model.link(0, 2, false, false);
         assert_eq!((model.banned(2), model.banned(3)), (0, 1));
-        assert_eq!(model.make_good(0, 2), [0]);
+        model.make_good(0, 2);
         assert_eq!(model.banned(2), 1);
     }
 }

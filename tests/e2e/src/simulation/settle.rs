@@ -111,8 +111,9 @@ impl Simulation {
             if Instant::now() > deadline {
                 let others = differences.len() - 1;
                 let history = self.network.store.history(self.network.users[user])?;
+                let jobs = self.network.store.jobs()?;
                 let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-                return Err(Failure::about(user, format!("{told}{more}\n    {history}")));
+                return Err(Failure::about(user, format!("{told}{more}\n    {history}\n    {jobs}")));
             }
             self.graces += 1;
             // Nothing would tell of what never comes.

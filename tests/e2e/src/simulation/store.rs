@@ -184,12 +184,24 @@ impl Store {
               '#' || p.event_id || ' ' || p.action || ' by ' || p.source_guild || ' (' || p.status || ', ' || p.origin || ') -> ' ||
               coalesce(d.delivery_id || ' ' || d.guild_id || ' ' || d.action || ' ' || d.state || ' sent=' || d.sent ||
                 ' there=' || coalesce(d.was_there, '?') || ' echo=' || coalesce(d.echo, '-') || ' lifted=' || coalesce(d.lifted, '-')
-                || ' tries=' || d.attempts || ' ' || coalesce(d.reason, ''), 'nothing') AS line
+                || ' at ' || d.created_at || '-' || d.updated_at || ' tries=' || d.attempts || ' ' || coalesce(d.reason, ''), 'nothing') AS line
             FROM punishments p LEFT JOIN deliveries d ON d.punishment_id = p.event_id
             WHERE p.target_user = ?1 ORDER BY p.event_id, d.delivery_id)";
-        let connection = self.connection()?;
+        self.lines(sql, [user.cast_signed()])
+    }
+
+    /// The newest comparisons and backfills, for people.
+    pub(super) fn jobs(&mut self) -> Result<String, Failure> {
+        let sql = "SELECT json_group_array(line) FROM (SELECT
+              'job ' || id || ' ' || kind || ' ' || guild_id || ' of ' || coalesce(main_id, 'all') || ' by ' || asked_by || ' ' ||
+              state || ' at ' || created_at || '-' || updated_at || ' ' || coalesce(result, '') AS line
+            FROM jobs WHERE dry_run = 0 ORDER BY id DESC LIMIT 20)";
+        self.lines(sql, [])
+    }
+
+    fn lines(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<String, Failure> {
         let told: String =
-            connection.query_row(sql, [user.cast_signed()], |row| row.get(0)).map_err(failed("the store"))?;
+            self.connection()?.query_row(sql, values, |row| row.get(0)).map_err(failed("the store"))?;
         let lines: Vec<String> = serde_json::from_str(&told).unwrap_or_default();
         Ok(lines.join("\n    "))
     }
