@@ -4,7 +4,7 @@ use super::*;
 use crate::jobs::{self, Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
 use serde_json::{Value, json};
-use wayhaven_sandbox::Options;
+use wayhaven_sandbox::{EventFate, Fault as Trouble, Options};
 use wayhaven_shared::operations::exception::SyncExceptionRemove;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::reconcile::Differing;
@@ -102,6 +102,16 @@ async fn what_the_log_alone_told_of_an_override_is_forgotten_with_its_exception_
 /// Discord tells of a bulk ban without an actor, and what it tells of the second one is no word of the guild's staff.
 #[tokio::test]
 async fn what_was_undone_with_its_link_and_comes_again_with_the_next_in_bulk_is_ours_to_take_back() {
+    comes_again_in_bulk(true).await;
+}
+
+/// As in a session that began after the undo, before the guild's log was read.
+#[tokio::test]
+async fn what_comes_again_in_bulk_is_ours_also_where_nothing_has_told_of_the_undo_yet() {
+    comes_again_in_bulk(false).await;
+}
+
+async fn comes_again_in_bulk(undo_is_heard: bool) {
     let bot_permissions = permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD;
     let options = Options { children: 1, global_limit: 0, bot_permissions, ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
@@ -112,10 +122,17 @@ async fn what_was_undone_with_its_link_and_comes_again_with_the_next_in_bulk_is_
         test.ban(main, victim).await;
     }
     test.settled().await;
+    let unheard = (!undo_is_heard).then(|| {
+        let name = Some("GUILD_AUDIT_LOG_ENTRY_CREATE".to_owned());
+        sandbox.inject(Trouble::Events { name, guild: Some(child), times: None, fate: EventFate::Drop })
+    });
     let remove = SetupRemoveChild { child: guild(child), keep: false, undo: true };
     asked(&test, main, remove, false).await.unwrap();
     test.until("the link is closed", move |view| view.topology().unwrap().links(guild(main)).is_empty())
         .await;
+    if let Some(fault) = unheard {
+        sandbox.clear(fault);
+    }
     assert_eq!(victims.iter().filter(|one| sandbox.is_banned(child, **one)).count(), 0);
 
     let add = SetupAddChild { child: guild(child), mode: None, actions: None, no_backfill: false };

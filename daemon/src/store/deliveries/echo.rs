@@ -95,14 +95,16 @@ impl View<'_> {
     /// Our deliveries of the action, the newest first. Not always the newest is the last that left: what a freeze held is
     /// older than what another main did meanwhile, and took back.
     fn candidates(&self, of: Echo) -> Result<Vec<Candidate>, StoreError> {
-        // What was lifted and is open, or was applied again, is done once more, and another entry tells of that.
+        // What was lifted and is open, or was applied again, is done once more, and another entry tells of that, whether or not
+        // anything has told yet of what took it back.
         let sql = format!(
             "SELECT d.delivery_id,
                     CASE WHEN d.echo <= coalesce(d.lifted, 0) AND d.let_go = 0
                            OR EXISTS (SELECT 1 FROM deliveries later WHERE later.guild_id = d.guild_id
                                 AND later.measure = d.measure AND later.target_user = d.target_user
                                 AND later.delivery_id > d.delivery_id AND later.action <> d.action
-                                AND later.state = 'applied' AND later.echo > d.echo AND {APPLIED_AGAIN})
+                                AND later.state = 'applied' AND (later.echo IS NULL OR later.echo > d.echo)
+                                AND {APPLIED_AGAIN})
                          THEN NULL ELSE d.echo END AS known,
                     d.state = 'applied' AND d.updated_at < ?5
                     OR d.lifted IS NOT NULL AND d.lifted >= coalesce(d.echo, 0)

@@ -282,9 +282,8 @@ async fn what_the_staff_did_by_themselves_after_an_undo_is_no_word_against_a_bac
     close(&test, main, child, true).await;
     assert!(!sandbox.is_banned(child, victim));
     let staff = sandbox.child_moderator(child);
-    let is_local = |view: &crate::store::View<'_>| {
-        view.number("SELECT count(*) FROM local_causes").unwrap() == 1
-    };
+    let is_local =
+        |view: &crate::store::View<'_>| view.number("SELECT count(*) FROM local_causes").unwrap() == 1;
     sandbox.people().ban(child, staff, victim, None).unwrap();
     test.until("their ban", is_local).await;
     sandbox.people().unban(child, staff, victim, None).unwrap();

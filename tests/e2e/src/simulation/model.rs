@@ -259,7 +259,9 @@ impl Model {
                 let (was_cause, is_cause) =
                     (place.causes.contains(&(source, number)), place.causes.contains(&(source, older)));
                 // The older one takes its place. Whether it comes to where it is not so far is nobody's promise.
-                if !(place.banned || place.excepted) || (was_cause && !is_cause && !self.is_open(source, child)) {
+                if !(place.banned || place.excepted)
+                    || (was_cause && !is_cause && !self.is_open(source, child))
+                {
                     self.lost.insert(user);
                 } else if was_cause {
                     self.at(child, user).causes.insert((source, older));
