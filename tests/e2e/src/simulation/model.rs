@@ -292,7 +292,7 @@ mod tests {
 
     fn linked() -> Model {
         let mut model = Model::default();
-        MAINS.for_each(|main| CHILDREN.for_each(|child| drop(model.link(main, child, false, false))));
+        MAINS.for_each(|main| CHILDREN.for_each(|child| model.link(main, child, false, false)));
         model
     }
 
