@@ -37,16 +37,19 @@ impl Simulation {
         Ok(())
     }
 
+    /// Waits until no link is closing any more.
+    async fn until_closed(&mut self) -> Result<(), Failure> {
+        if self.network.open()?.closing > 0 { self.settle().await } else { Ok(()) }
+    }
+
     fn touched_by(&self, guilds: &[Guild]) -> Vec<User> {
         let racing = self.touched.iter().filter(|(_, (source, _))| guilds.contains(source));
         racing.map(|(user, _)| *user).collect()
     }
 
     pub(super) async fn freeze(&mut self, main: Guild) -> Result<(), Failure> {
-        if self.network.open()?.closing > 0 {
-            // It would hold what is being taken back until its end.
-            self.settle().await?;
-        }
+        // It would hold what is being taken back until its end.
+        self.until_closed().await?;
         let asked = (main, SyncFreeze::default().into());
         self.gates(&[main], asked, |model| model.frozen.extend([main])).await
     }
@@ -67,6 +70,8 @@ impl Simulation {
         monitor: bool,
         backfill: bool,
     ) -> Result<(), Failure> {
+        // A link that is closing is made anew only when it is closed.
+        self.until_closed().await?;
         let no_backfill = !backfill;
         let id = self.network.guild(child)?;
         let mode = if monitor { Mode::Monitor } else { Mode::Active };
