@@ -235,6 +235,12 @@ fn hand_over(
         }
         let reached = reached.map(|stand| stand.state);
         let others = change.stand(other.id, guild, action)?;
+        // Of several that were taken back with their link only the newest comes again with the next: what it stands for is not
+        // there by itself.
+        let is_gone = match others {
+            Some(stand) => change.is_taken_back_along_its_link(stand.id)?,
+            None => false,
+        };
         let missed = match (scope, reached) {
             // Made by hand there.
             (Scope::Origin, None) => false,
@@ -242,7 +248,7 @@ fn hand_over(
             // Where this one was not done yet, the other may never have been.
             (Scope::Origin, Some(DeliveryState::Applied)) => false,
             _ => {
-                others.is_none_or(|stand| stand.state != DeliveryState::Applied)
+                others.is_none_or(|stand| stand.state != DeliveryState::Applied || is_gone)
                     && (others.is_some() || scope != Scope::Origin)
             }
         };
@@ -253,7 +259,7 @@ fn hand_over(
         match others {
             None => change.add_delivery(&other, guild, scope, state, reason.as_deref())?,
             Some(stand) => {
-                if change.is_taken_back_along_its_link(stand.id)? {
+                if is_gone {
                     // From now on it is the later word.
                     change.note_handed_over(stand.id)?;
                 }

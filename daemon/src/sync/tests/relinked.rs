@@ -295,3 +295,27 @@ async fn what_the_staff_did_by_themselves_after_an_undo_is_no_word_against_a_bac
     test.settled().await;
     assert_eq!(test.delivery(banned, child).await.state, DeliveryState::Applied);
 }
+
+#[tokio::test]
+async fn what_a_revert_leaves_of_several_that_came_again_with_the_next_link_stands_there() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let older = test.ban(main, victim).await;
+    let newer = test.ban(main, victim).await;
+    test.settled().await;
+    close(&test, main, child, true).await;
+    let add = SetupAddChild { child: guild(child), mode: None, actions: None, no_backfill: false };
+    asked(&test, main, add, false).await.unwrap();
+    sandbox.wait_until(move |sandbox| sandbox.is_banned(child, victim), PATIENCE).await.unwrap();
+    test.settled().await;
+    revert(&test, main, newer).await;
+    assert!(sandbox.is_banned(child, victim), "the older one goes on");
+    // No other main's undo lifts it.
+    let is_cause = move |view: &crate::store::View<'_>| {
+        let older_stands = view.stand(older, guild(child), Action::Ban).unwrap().unwrap();
+        let gone = view.is_taken_back_along_its_link(older_stands.id).unwrap();
+        !gone && view.has_mains_cause(guild(child), user(victim), Action::Ban).unwrap()
+    };
+    assert!(test.read(is_cause).await);
+}
