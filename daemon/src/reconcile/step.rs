@@ -186,13 +186,17 @@ impl Walk {
             }
             tally
         } else {
-            let id = self.running.id;
+            let (id, as_of) = (self.running.id, self.as_of);
             let apply = move |change: &Change<'_>| {
                 let first = tally.cursor.stage == Stage::Members;
                 for (wanted, what) in lot {
                     match what {
                         What::Note(difference) => tally.count(&wanted, difference),
                         What::Do { there, taken_back } => {
+                            // What is shown may have been taken back while it was read, or be about to.
+                            let of = (wanted.user, wanted.measure);
+                            let is_taken_back = change.is_being_taken_back(wanted.guild, of, as_of)?;
+                            let there = there.filter(|there| !(*there && is_taken_back));
                             let (difference, begun) = bring_about(change, &wanted, there, taken_back, pace)?;
                             // A member's ban that needs nothing any more is counted with the ban list.
                             let only_first = first && wanted.measure == Action::Ban;

@@ -3,8 +3,9 @@
 use super::*;
 use crate::jobs::{self, Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
+use crate::testing::PATIENCE;
 use serde_json::{Value, json};
-use wayhaven_sandbox::{EventFate, Fault as Trouble, Options};
+use wayhaven_sandbox::{At, EventFate, Fault as Trouble, Options};
 use wayhaven_shared::operations::exception::SyncExceptionRemove;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::reconcile::Differing;
@@ -152,4 +153,43 @@ async fn comes_again_in_bulk(undo_is_heard: bool) {
     }
     test.settled().await;
     assert_eq!(victims.iter().filter(|one| sandbox.is_banned(child, **one)).count(), 0);
+}
+
+#[tokio::test]
+async fn what_another_mains_undo_takes_back_while_the_list_is_read_is_not_found_there() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    let work = move |change: &Change<'_>| {
+        if let Some(link) = change.link(guild(main), guild(second))? {
+            change.close_link(link.id, guild(main), guild(second))?;
+        }
+        change.make_main(guild(second))?;
+        Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
+    };
+    test.daemon.store().write(work).await.unwrap();
+    let remove = SetupRemoveChild { child: guild(child), keep: true, undo: false };
+    asked(&test, main, remove, false).await.unwrap();
+    let wanted = test.ban(main, victim).await;
+    test.ban(second, victim).await;
+    test.settled().await;
+
+    // On its way, and judged: nobody else wanted it there by then.
+    let unban = At::route("DELETE", "/guilds/{guild_id}/bans/{user_id}").guild(child);
+    let hang = sandbox.inject(Trouble::Hang { at: unban.times(1) });
+    let before = sandbox.effects_in(child).len();
+    test.unban(second, victim).await;
+    let left = move |sandbox: &wayhaven_sandbox::Discord| sandbox.effects_in(child).len() > before;
+    sandbox.wait_until(left, PATIENCE).await.unwrap();
+    let add = SetupAddChild { child: guild(child), mode: None, actions: None, no_backfill: false };
+    asked(&test, main, add, false).await.unwrap();
+    test.until("what is wanted", move |view| {
+        view.stand(wanted, guild(child), Action::Ban).unwrap().is_some()
+    })
+    .await;
+    sandbox.clear(hang);
+    test.until("the end of it", move |view| view.jobs(None, true, 5).unwrap().is_empty()).await;
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
 }

@@ -194,6 +194,24 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether something of ours takes a measure back from the user in the guild, or may have since then: what Discord has shown
+    /// of it is of before.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_being_taken_back(
+        &self,
+        guild: GuildId,
+        (user, measure): (UserId, Action),
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries
+             WHERE guild_id = ?1 AND target_user = ?2 AND measure = ?3 AND action <> measure
+               AND (state IN ('pending', 'sending', 'unknown') OR (state = 'applied' AND updated_at >= ?4)))";
+        let values = params![Sql(guild), Sql(user), measure.word(), since.millis()];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
     /// Whether the last that counts of the measure for the user in the guild is an undo of ours: nothing of ours is left.
     pub(in crate::store) fn is_taken_back(
         &self,
