@@ -84,6 +84,12 @@ fn within(since: u8, now: u8) -> String {
     )
 }
 
+/// A hold, and what was decided about it.
+pub(super) fn kept_by(row: &Row<'_>) -> rusqlite::Result<(HoldId, Option<Decided>)> {
+    let decision: Option<String> = row.get("decision")?;
+    Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
+}
+
 fn hold_row(row: &Row<'_>) -> rusqlite::Result<HoldRow> {
     let decision: Option<String> = row.get("decision")?;
     let decided = match decision.as_deref().and_then(Decided::from_word) {
@@ -276,11 +282,7 @@ impl View<'_> {
         delivery: DeliveryId,
     ) -> Result<Option<(HoldId, Option<Decided>)>, StoreError> {
         let sql = "SELECT h.id, h.decision FROM deliveries d JOIN holds h ON h.id = d.hold_id WHERE d.delivery_id = ?1";
-        let read = |row: &Row<'_>| {
-            let decision: Option<String> = row.get("decision")?;
-            Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
-        };
-        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(delivery)], read).optional()?)
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(delivery)], kept_by).optional()?)
     }
 }
 

@@ -75,22 +75,9 @@ pub(super) fn contain(
 ) -> Result<Option<HoldId>, StoreError> {
     let budgets = change.budgets();
     let Some(kind) = why_held(change, budgets, new, steps)? else { return Ok(None) };
-    let moderator = match (new.moderator, new.because) {
-        (Some(moderator), _) => Some(moderator),
-        // What follows from a warning is theirs who warned.
-        (None, Some(because)) => change.punishment(because)?.and_then(|first| first.moderator_id),
-        (None, None) => None,
-    };
-    let several = matches!(kind, HoldKind::Network | HoldKind::Import);
-    let moderator = moderator.filter(|_| !several);
-    let origin = (!several && moderator.is_none()).then_some(new.origin);
-    let of = HoldOf { main: new.guild, kind, moderator, origin };
-    let opened = change.open_hold(of)?;
-    if opened.is_new {
-        change.tell_of_hold(of, new.origin, opened.id)?;
-    }
-    hold_back(steps, opened.id);
-    Ok(Some(opened.id))
+    let hold = change.begin_hold(kind, new.guild, (new.moderator, new.because), new.origin)?;
+    hold_back(steps, hold);
+    Ok(Some(hold))
 }
 
 fn hold_back(steps: &mut [Step], hold: HoldId) {

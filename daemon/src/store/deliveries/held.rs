@@ -2,7 +2,7 @@
 
 use super::{DISCARDED, OPEN, QUEUED, RETURNED, queued};
 use crate::network::Refusal;
-use crate::store::holds::Decided;
+use crate::store::holds::{Decided, kept_by};
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, Settlement, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
@@ -102,12 +102,6 @@ impl View<'_> {
              WHERE d.punishment_id = ?1 AND d.hold_id IS NOT NULL LIMIT 1";
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(punishment)], kept_by).optional()?)
     }
-}
-
-/// A hold, and what was decided about it.
-fn kept_by(row: &Row<'_>) -> rusqlite::Result<(HoldId, Option<Decided>)> {
-    let decision: Option<String> = row.get("decision")?;
-    Ok((column(row, "id")?, decision.as_deref().and_then(Decided::from_word)))
 }
 
 impl Change<'_> {

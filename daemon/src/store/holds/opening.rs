@@ -7,7 +7,7 @@ use crate::store::{Change, Severity, StoreError, View};
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};
 use wayhaven_shared::operations::setup::SecurityLevel;
-use wayhaven_shared::value::{HoldId, PunishmentId};
+use wayhaven_shared::value::{GuildId, HoldId, PunishmentId, UserId};
 
 impl View<'_> {
     /// Whether a decision waits for approval before it comes to a child now: at security level maximum what never left its main
@@ -41,19 +41,37 @@ impl Change<'_> {
         if !self.needs_approval(decision)? {
             return Ok(None);
         }
-        let moderator = match (decision.moderator_id, decision.because) {
+        let by = (decision.moderator_id, decision.because);
+        self.begin_hold(HoldKind::Maximum, decision.guild_id, by, decision.origin).map(Some)
+    }
+
+    /// The hold that is open for what a moderator has decided in the main, or what followed from a punishment of theirs; for all
+    /// of the main where the kind is about several. One that is new is told of.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn begin_hold(
+        &self,
+        kind: HoldKind,
+        main: GuildId,
+        by: (Option<UserId>, Option<PunishmentId>),
+        came_from: Origin,
+    ) -> Result<HoldId, StoreError> {
+        let several = matches!(kind, HoldKind::Network | HoldKind::Import);
+        let moderator = match by {
+            _ if several => None,
             (Some(moderator), _) => Some(moderator),
             // What follows from a warning is theirs who warned.
             (None, Some(because)) => self.punishment(because)?.and_then(|first| first.moderator_id),
             (None, None) => None,
         };
-        let origin = moderator.is_none().then_some(decision.origin);
-        let of = HoldOf { main: decision.guild_id, kind: HoldKind::Maximum, moderator, origin };
+        let origin = (!several && moderator.is_none()).then_some(came_from);
+        let of = HoldOf { main, kind, moderator, origin };
         let opened = self.open_hold(of)?;
         if opened.is_new {
-            self.tell_of_hold(of, decision.origin, opened.id)?;
+            self.tell_of_hold(of, came_from, opened.id)?;
         }
-        Ok(Some(opened.id))
+        Ok(opened.id)
     }
 
     /// One alert for a hold, when it begins, with where what it keeps back came from.
