@@ -40,6 +40,18 @@ pub(crate) async fn sandbox(children: usize) -> Sandbox {
     Sandbox::start(Options { children, global_limit: 0, ..Options::default() }).await.unwrap()
 }
 
+/// Makes a child of the main a main itself, with a link to another of them.
+pub(crate) async fn make_second_main(test: &TestDaemon, main: u64, other: u64, child: u64) {
+    let second_main = test.daemon.store().write(move |change: &store::Change<'_>| {
+        if let Some(link) = change.link(guild(main), guild(other))? {
+            change.close_link(link.id, guild(main), guild(other))?;
+        }
+        change.make_main(guild(other))?;
+        Ok(change.activate_link(guild(other), guild(child), Mode::Active)?)
+    });
+    second_main.await.unwrap();
+}
+
 pub(crate) fn guild(id: u64) -> GuildId {
     GuildId::new(id).unwrap()
 }

@@ -54,13 +54,6 @@ impl View<'_> {
         let values = params![Sql(guild), Sql(user), entry.cast_signed(), measure.measure().word()];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
-
-    /// Whether an entry about the user was worked, or put aside.
-    #[cfg(test)]
-    pub fn has_entry_about(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM audit_entries WHERE guild_id = ?1 AND user_id = ?2)";
-        Ok(self.connection.query_row(sql, params![Sql(guild), Sql(user)], |row| row.get(0))?)
-    }
 }
 
 impl Change<'_> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::jobs::{self, Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
-use crate::testing::PATIENCE;
+use crate::testing::{PATIENCE, make_second_main};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, EventFate, Fault as Trouble, Options};
 use wayhaven_shared::operations::exception::SyncExceptionRemove;
@@ -161,14 +161,7 @@ async fn what_another_mains_undo_takes_back_while_the_list_is_read_is_not_found_
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
     let victim = sandbox.stranger();
-    let work = move |change: &Change<'_>| {
-        if let Some(link) = change.link(guild(main), guild(second))? {
-            change.close_link(link.id, guild(main), guild(second))?;
-        }
-        change.make_main(guild(second))?;
-        Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
-    };
-    test.daemon.store().write(work).await.unwrap();
+    make_second_main(&test, main, second, child).await;
     let remove = SetupRemoveChild { child: guild(child), keep: true, undo: false };
     asked(&test, main, remove, false).await.unwrap();
     let wanted = test.ban(main, victim).await;

@@ -4,7 +4,7 @@
 use crate::network::Freeze;
 use crate::store::{NewPunishment, Settlement};
 use crate::sync::record::{AtOrigin, record};
-use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
+use crate::testing::{PATIENCE, TestDaemon, guild, make_second_main, sandbox, user};
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault, Options, Sandbox, permissions};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
@@ -190,18 +190,6 @@ async fn what_was_taken_back_in_the_store_is_not_sent() {
     test.daemon.engine().drain().await;
     assert!(!sandbox.is_banned(main, victim) && !sandbox.is_banned(sandbox.children()[0], victim));
     assert_eq!(sandbox.effect_count(), 2);
-}
-
-/// Makes a child of the main a main itself, with a link to another of them.
-async fn make_second_main(test: &TestDaemon, main: u64, other: u64, child: u64) {
-    let second_main = test.daemon.store().write(move |change| {
-        if let Some(link) = change.link(guild(main), guild(other))? {
-            change.close_link(link.id, guild(main), guild(other))?;
-        }
-        change.make_main(guild(other))?;
-        Ok(change.activate_link(guild(other), guild(child), Mode::Active)?)
-    });
-    second_main.await.unwrap();
 }
 
 #[tokio::test]
