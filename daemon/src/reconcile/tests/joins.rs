@@ -100,6 +100,14 @@ async fn a_raid_of_strangers_writes_nothing() {
         }
     };
     tokio::time::timeout(PATIENCE, noted).await.unwrap();
+    let (epoch, told) = (test.daemon.store().epoch().to_owned(), *test.daemon.store().sequence().borrow());
+    test.until("notices have read all of it", move |view| {
+        let read = view.notice_cursor().unwrap();
+        read.is_some_and(|read| {
+            (read.epoch, read.event, read.audit) == (epoch.clone(), told, view.chain_head().unwrap().rows)
+        })
+    })
+    .await;
     let reader = data_version(&test.daemon.layout().store());
     let before = (reader(), *test.daemon.store().sequence().borrow());
     let role = sandbox.role(child, "Regular");
