@@ -15,8 +15,8 @@ async fn three(sandbox: &Sandbox, test: &TestDaemon, child: u64) -> (FaultId, [u
     (hang, victims, ids)
 }
 
-fn refused(status: u16, code: u32) -> Fault {
-    Fault::Answer { at: bulk().times(1), status, code, message: "No".into() }
+fn refused(child: u64, status: u16, code: u32) -> Fault {
+    Fault::Answer { at: bulk(child).times(1), status, code, message: "No".into() }
 }
 
 /// Whom the bot has asked about, one by one.
@@ -34,8 +34,8 @@ async fn an_entry_before_the_answer_is_of_ours_though_the_ban_was_taken_back_mea
     let hang = held_up(&sandbox, &test, child).await;
     let victims: [u64; 3] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
-    let before = sandbox.inject(Fault::Hang { at: bulk().guild(child).times(1) });
-    let answer = sandbox.inject(Fault::HangAfterHeaders { at: bulk().guild(child).times(1) });
+    let before = sandbox.inject(Fault::Hang { at: bulk(child).times(1) });
+    let answer = sandbox.inject(Fault::HangAfterHeaders { at: bulk(child).times(1) });
     sandbox.clear(hang);
     let left = move |sandbox: &wayhaven_sandbox::Discord| sandbox.effects_in(child).len() == 2;
     sandbox.wait_until(left, PATIENCE).await.unwrap();
@@ -124,7 +124,7 @@ async fn an_answer_that_was_lost_is_found_out_without_banning_anybody_twice() {
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     let (hang, victims, ids) = three(&sandbox, &test, child).await;
-    sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+    sandbox.inject(Fault::CutAfter { at: bulk(child).times(1) });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     let all = victims.to_vec();
@@ -141,7 +141,7 @@ async fn a_request_that_was_lost_goes_again_as_one() {
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     let (hang, victims, ids) = three(&sandbox, &test, child).await;
-    sandbox.inject(Fault::CutBefore { at: bulk().times(1) });
+    sandbox.inject(Fault::CutBefore { at: bulk(child).times(1) });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     let all = victims.to_vec();
@@ -156,7 +156,7 @@ async fn what_is_lost_again_and_again_is_asked_for_one_by_one() {
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     let (hang, victims, ids) = three(&sandbox, &test, child).await;
-    let lost = Fault::Answer { at: bulk(), status: 502, code: 0, message: String::new() };
+    let lost = Fault::Answer { at: bulk(child), status: 502, code: 0, message: String::new() };
     sandbox.inject(lost);
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
@@ -173,7 +173,7 @@ async fn a_bulk_ban_that_is_refused_as_a_whole_is_tried_one_by_one() {
         let test = TestDaemon::start(&sandbox).await;
         let child = sandbox.children()[0];
         let (hang, victims, ids) = three(&sandbox, &test, child).await;
-        sandbox.inject(refused(status, code));
+        sandbox.inject(refused(child, status, code));
         sandbox.clear(hang);
         until_all(&test, &ids, Applied, 1).await;
         let told = requests(&sandbox, child);
@@ -189,7 +189,7 @@ async fn a_guild_that_takes_no_bulk_ban_gets_single_ones_until_it_is_mended() {
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     let (hang, victims, ids) = three(&sandbox, &test, child).await;
-    sandbox.inject(Fault::Answer { at: bulk(), status: 403, code: 50013, message: "No".into() });
+    sandbox.inject(Fault::Answer { at: bulk(child), status: 403, code: 50013, message: "No".into() });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     let (hang, more, ids) = three(&sandbox, &test, child).await;
@@ -208,7 +208,7 @@ async fn a_limit_of_bulk_bans_is_waited_for_and_not_gone_around() {
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     let (hang, victims, ids) = three(&sandbox, &test, child).await;
-    let at = bulk().times(1);
+    let at = bulk(child).times(1);
     sandbox.inject(Fault::RateLimit { at, scope: Scope::User, retry_after: 0.5, headers: None });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
@@ -231,7 +231,7 @@ async fn a_reason_that_is_too_long_for_a_bulk_ban_is_sent_shorter() {
     for victim in victims {
         ids.push(test.punishment(victim, 1).await);
     }
-    sandbox.inject(refused(400, 50035));
+    sandbox.inject(refused(child, 400, 50035));
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     let sent = sandbox.effects_in(child);
@@ -279,7 +279,7 @@ async fn bans_whose_answer_and_entries_were_lost_are_found_in_the_log_and_taken_
         let test = TestDaemon::start(&sandbox).await;
         let child = sandbox.children()[0];
         let (hang, victims, ids) = unheard(&sandbox, &test, reason).await;
-        sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+        sandbox.inject(Fault::CutAfter { at: bulk(child).times(1) });
         sandbox.clear(hang);
         until_all(&test, &ids, Applied, 1).await;
         assert_eq!(known_ours(&test, child, &victims).await, 0, "nothing has told so");
@@ -297,7 +297,7 @@ async fn an_entry_that_names_nobody_is_not_ours_where_no_bulk_ban_of_ours_was_on
         let (hang, victims, ids) = unheard(&sandbox, &test, None).await;
         if lost {
             // Lost before it was done, and the staff's own bulk ban comes a second later.
-            sandbox.inject(Fault::CutBefore { at: bulk().times(1) });
+            sandbox.inject(Fault::CutBefore { at: bulk(child).times(1) });
             sandbox.clear(hang);
             until_all(&test, &ids, DeliveryState::Unknown, 1).await;
             sandbox.advance(Duration::from_secs(1));
@@ -321,7 +321,7 @@ async fn an_entry_that_names_nobody_is_not_ours_where_it_gives_another_reason_or
     people.bulk_ban(child, owner, &victims[..1], Some("theirs")).unwrap();
     people.bulk_ban(child, owner, &victims[1..2], Some("a raid")).unwrap();
     people.unban(child, owner, victims[1], None).unwrap();
-    sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+    sandbox.inject(Fault::CutAfter { at: bulk(child).times(1) });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     for (at, state) in [(0, Skipped), (1, Skipped), (2, Applied)] {
@@ -335,7 +335,7 @@ async fn a_log_that_shows_one_page_at_a_time_is_asked_for_both_kinds_of_entries(
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let (hang, victims, ids) = unheard(&sandbox, &test, Some("a raid")).await;
-    sandbox.inject(Fault::CutAfter { at: bulk().times(1) });
+    sandbox.inject(Fault::CutAfter { at: bulk(child).times(1) });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     test.daemon.clock().shift(10_000);

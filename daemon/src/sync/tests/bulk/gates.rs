@@ -107,7 +107,7 @@ async fn a_daemon_that_dies_before_discord_has_looked_sends_it_again() {
     let hang = held_up(&sandbox, &test, child).await;
     let victims: [u64; 3] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
-    let whole = sandbox.inject(Fault::Hang { at: bulk().guild(child).times(1) });
+    let whole = sandbox.inject(Fault::Hang { at: bulk(child).times(1) });
     sandbox.clear(hang);
     let left = move |sandbox: &wayhaven_sandbox::Discord| sandbox.effects_in(child).len() == 2;
     sandbox.wait_until(left, PATIENCE).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_daemon_that_dies_after_discord_has_done_it_counts_it_as_its_own() {
     let hang = held_up(&sandbox, &test, child).await;
     let victims: [u64; 3] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
-    let whole = sandbox.inject(Fault::HangAfterHeaders { at: bulk().guild(child).times(1) });
+    let whole = sandbox.inject(Fault::HangAfterHeaders { at: bulk(child).times(1) });
     sandbox.clear(hang);
     let there = move |sandbox: &wayhaven_sandbox::Discord| sandbox.banned_in(&[child], victims[2]) == 1;
     sandbox.wait_until(there, PATIENCE).await.unwrap();

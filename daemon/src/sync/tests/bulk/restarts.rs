@@ -48,7 +48,7 @@ async fn what_was_blocked_and_leaves_once_the_bot_is_back_is_no_word_of_the_guil
     let ids = ban_all(&test, main, &victims).await;
     until_all(&test, &ids, DeliveryState::Blocked, 1).await;
     // They are banned and Discord tells of it, and the answer does not come.
-    let hang = sandbox.inject(Fault::HangAfterHeaders { at: bulk() });
+    let hang = sandbox.inject(Fault::HangAfterHeaders { at: bulk(child) });
     sandbox.people().invite_bot(child).unwrap();
     until_heard(&test, child, 3).await;
     let sql = "SELECT count(*) FROM local_causes";
