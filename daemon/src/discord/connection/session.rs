@@ -1,6 +1,6 @@
 //! What one connection brings, worked in order until it closes.
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, TICK};
 use super::tell;
 use crate::daemon::Daemon;
 use crate::discord::event::GatewayEvent;
@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::MissedTickBehavior;
 use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::value::GuildId;
 
@@ -50,12 +50,15 @@ impl Session {
     pub(super) async fn follow(&self, mut inbox: mpsc::Receiver<Seen>, attempts: &mut u32) {
         let mut on_their_way: FuturesOrdered<BoxFuture<'static, Worked>> = FuturesOrdered::new();
         let mut open = true;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while open || !on_their_way.is_empty() {
-            let patience = self.arrivals().patience();
+            let waiting = self.arrivals().is_waiting();
+            let room = on_their_way.len() < ON_THEIR_WAY;
             tokio::select! {
                 biased;
                 Some(worked) = on_their_way.next(), if !on_their_way.is_empty() => self.settle(worked),
-                seen = inbox.recv(), if open && on_their_way.len() < ON_THEIR_WAY => match seen {
+                seen = inbox.recv(), if open && room => match seen {
                     Some(seen) => {
                         self.look_for_losses().await;
                         if let Some(worked) = self.take(seen).await {
@@ -64,7 +67,8 @@ impl Session {
                     }
                     None => open = false,
                 },
-                () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {}
+                // Last: only where nothing that has come waits to be looked at.
+                _ = ticks.tick(), if waiting && room => self.arrivals().tick(),
             }
             self.welcome(attempts).await;
         }
@@ -119,6 +123,9 @@ impl Session {
                     GatewayEvent::Ready { .. } | GatewayEvent::GuildHere(_) | GatewayEvent::GuildGone { .. }
                 );
                 let arrival = arrival.then(|| event.clone());
+                if arrival.is_some() {
+                    self.arrivals().expect(shard);
+                }
                 let taken = self.daemon.ingest().take(event).await;
                 let worked = async move { Worked { shard, arrival, committed: taken.committed().await } };
                 Some(Box::pin(worked))
