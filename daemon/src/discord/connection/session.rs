@@ -54,6 +54,10 @@ impl Session {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while open || !on_their_way.is_empty() {
             let waiting = self.arrivals().is_waiting();
+            if !waiting {
+                // So that the first one is whole too.
+                ticks.reset();
+            }
             let room = on_their_way.len() < ON_THEIR_WAY;
             tokio::select! {
                 biased;
