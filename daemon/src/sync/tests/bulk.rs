@@ -60,6 +60,14 @@ async fn ban_all(test: &TestDaemon, main: u64, victims: &[u64]) -> Vec<Punishmen
     ids
 }
 
+/// Three bans that wait in a child's lane behind one that gets no answer: they leave together once that fault is cleared.
+async fn three(sandbox: &Sandbox, test: &TestDaemon, child: u64) -> (FaultId, [u64; 3], Vec<PunishmentId>) {
+    let hang = held_up(sandbox, test, child).await;
+    let victims = strangers(sandbox);
+    let ids = ban_all(test, sandbox.main_guild(), &victims).await;
+    (hang, victims, ids)
+}
+
 async fn until_all(test: &TestDaemon, ids: &[PunishmentId], state: DeliveryState, count: usize) {
     for id in ids {
         test.until_counted(*id, state, count).await;

@@ -7,14 +7,6 @@ use crate::testing::asked;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::value::Untrusted;
 
-/// Three bans that leave together as soon as the fault is cleared.
-async fn three(sandbox: &Sandbox, test: &TestDaemon, child: u64) -> (FaultId, [u64; 3], Vec<PunishmentId>) {
-    let hang = held_up(sandbox, test, child).await;
-    let victims = strangers(sandbox);
-    let ids = ban_all(test, sandbox.main_guild(), &victims).await;
-    (hang, victims, ids)
-}
-
 fn refused(child: u64, status: u16, code: u32) -> Fault {
     Fault::Answer { at: bulk(child).times(1), status, code, message: "No".into() }
 }
@@ -31,9 +23,7 @@ async fn an_entry_before_the_answer_is_of_ours_though_the_ban_was_taken_back_mea
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let hang = held_up(&sandbox, &test, child).await;
-    let victims: [u64; 3] = strangers(&sandbox);
-    let ids = ban_all(&test, main, &victims).await;
+    let (hang, victims, ids) = three(&sandbox, &test, child).await;
     let before = sandbox.inject(Fault::Hang { at: bulk(child).times(1) });
     let answer = sandbox.inject(Fault::HangAfterHeaders { at: bulk(child).times(1) });
     sandbox.clear(hang);

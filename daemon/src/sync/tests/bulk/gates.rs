@@ -69,9 +69,7 @@ async fn a_freeze_holds_what_waits_together_and_lets_it_go_together() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let hang = held_up(&sandbox, &test, child).await;
-    let victims: [u64; 3] = strangers(&sandbox);
-    let ids = ban_all(&test, main, &victims).await;
+    let (hang, victims, ids) = three(&sandbox, &test, child).await;
     ask(&test, main, "sync freeze").await;
     sandbox.clear(hang);
     until_all(&test, &ids, Held, 1).await;
@@ -103,10 +101,8 @@ async fn an_unban_takes_its_user_out_of_what_waits_for_its_slot() {
 async fn a_daemon_that_dies_before_discord_has_looked_sends_it_again() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
-    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let hang = held_up(&sandbox, &test, child).await;
-    let victims: [u64; 3] = strangers(&sandbox);
-    let ids = ban_all(&test, main, &victims).await;
+    let child = sandbox.children()[0];
+    let (hang, victims, ids) = three(&sandbox, &test, child).await;
     let whole = sandbox.inject(Fault::Hang { at: bulk(child).times(1) });
     sandbox.clear(hang);
     let left = move |sandbox: &wayhaven_sandbox::Discord| sandbox.effects_in(child).len() == 2;
@@ -128,9 +124,7 @@ async fn a_daemon_that_dies_after_discord_has_done_it_counts_it_as_its_own() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let hang = held_up(&sandbox, &test, child).await;
-    let victims: [u64; 3] = strangers(&sandbox);
-    let ids = ban_all(&test, main, &victims).await;
+    let (hang, victims, ids) = three(&sandbox, &test, child).await;
     let whole = sandbox.inject(Fault::HangAfterHeaders { at: bulk(child).times(1) });
     sandbox.clear(hang);
     let there = move |sandbox: &wayhaven_sandbox::Discord| sandbox.banned_in(&[child], victims[2]) == 1;

@@ -13,9 +13,7 @@ async fn the_entry_of_a_bulk_ban_that_was_taken_back_is_no_word_of_the_guilds_st
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let hang = held_up(&sandbox, &test, child).await;
-    let victims: [u64; 3] = strangers(&sandbox);
-    let ids = ban_all(&test, main, &victims).await;
+    let (hang, victims, ids) = three(&sandbox, &test, child).await;
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     until_heard(&test, child, 4).await;
