@@ -45,7 +45,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The id at a placeholder.
+    /// The id in the path at this parameter.
     pub(crate) fn id(&self, name: &str) -> Result<u64, Refusal> {
         let given = self.raw(name);
         snowflake(given).ok_or_else(|| {
@@ -53,7 +53,7 @@ impl Call<'_> {
         })
     }
 
-    /// The text at a placeholder.
+    /// The text in the path at this parameter.
     pub(crate) fn raw(&self, name: &str) -> &str {
         self.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
     }

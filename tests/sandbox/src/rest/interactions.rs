@@ -71,7 +71,7 @@ fn fits(answer: u64, kind: u8) -> bool {
     }
 }
 
-/// The message that types 4 and 5 make; a deferred one is a placeholder.
+/// The message that types 4 and 5 make; a deferred one says that the answer is being worked on.
 fn first_message(
     call: &mut Call<'_>,
     answer: u64,

@@ -82,7 +82,7 @@ const ORIGINAL: &str = "/webhooks/{webhook_id}/{webhook_token}/messages/@origina
 const FOLLOWUP: &str = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}";
 const CALLBACK: &str = "/interactions/{interaction_id}/{interaction_token}/callback";
 
-/// Literal segments stand before placeholders, since the first match wins. Windows are planning figures: Discord
+/// Literal segments stand before parameters, since the first match wins. Windows are planning figures: Discord
 /// publishes none (FACTS F).
 pub(crate) static ROUTES: &[Endpoint] = &[
     open("GET", "/gateway", Door::Open, per("gateway", 10, 10), users::gateway),
@@ -160,7 +160,7 @@ pub(crate) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     if other { Found::OtherMethod } else { Found::Nothing }
 }
 
-/// The values of a template's placeholders, if the path has its shape.
+/// The values of a template's parameters, if the path has its shape.
 pub(crate) fn fit<'t, 'p>(template: &'t str, path: &'p str) -> Option<Vec<(&'t str, &'p str)>> {
     let mut parameters = Vec::new();
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literal_segments_win_over_placeholders() {
+    fn literal_segments_win_over_parameters() {
         let Found::Endpoint(endpoint, _) = find("GET", "/users/@me") else { panic!("not found") };
         assert_eq!(endpoint.template, "/users/@me");
         let Found::Endpoint(endpoint, parameters) = find("PUT", "/guilds/1/bans/2") else {
