@@ -169,6 +169,12 @@ impl Table {
         Self { columns: columns.map(str::to_owned).to_vec(), empty: empty.to_owned(), ..Self::default() }
     }
 
+    /// The same with a title: where a report has several.
+    #[must_use]
+    pub fn titled(self, title: impl Into<String>) -> Self {
+        Self { title: Some(title.into()), ..self }
+    }
+
     /// Adds a row as long as the headings.
     pub fn push<const N: usize>(&mut self, row: [Cell; N]) {
         debug_assert_eq!(N, self.columns.len(), "a row as long as its headings");

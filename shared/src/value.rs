@@ -7,6 +7,7 @@ mod days;
 mod evidence;
 mod file;
 mod identifier;
+mod mark;
 mod span;
 mod text;
 mod timestamp;
@@ -17,9 +18,10 @@ pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use file::{Chunk, FileName, NewFile, UploadId};
 pub use identifier::{
-    ChannelId, DeliveryId, ExceptionId, GuildId, HoldId, JobId, LinkId, ProtectionId, PunishmentId, RoleId,
-    UserId,
+    AlertId, AuditId, ChannelId, DeliveryId, DrillId, ExceptionId, GuildId, HoldId, IncidentId, JobId,
+    LinkId, ProtectionId, PunishmentId, RoleId, UserId,
 };
+pub use mark::{ChainMark, Uid};
 pub use span::Span;
 pub use text::Untrusted;
 pub use timestamp::Timestamp;

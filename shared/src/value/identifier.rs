@@ -92,6 +92,14 @@ identifiers! {
     JobId, "job", [];
     /// An exception in the store: what a guild does not apply to somebody.
     ExceptionId, "exception", [];
+    /// An entry of the audit.
+    AuditId, "audit entry", [];
+    /// A security alert in the store.
+    AlertId, "alert", [];
+    /// An incident in the store.
+    IncidentId, "incident", [];
+    /// A drill in the store.
+    DrillId, "drill", [];
     /// A hold in the store: deliveries that wait for somebody's approval.
     HoldId, "hold", [];
 }
