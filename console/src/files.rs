@@ -67,8 +67,12 @@ impl Target {
     /// # Errors
     /// Where the file is there already, or cannot be made.
     pub(crate) fn of(request: &Request, dry_run: bool) -> Result<Option<Self>, Fault> {
-        let Request::SyncExport(export) = request else { return Ok(None) };
-        match &export.output {
+        let output = match request {
+            Request::SyncExport(export) => &export.output,
+            Request::AuditExport(export) => &export.output,
+            _ => return Ok(None),
+        };
+        match output {
             _ if dry_run => Ok(None),
             None => Ok(Some(Self::Standard)),
             Some(name) => {
@@ -122,12 +126,18 @@ fn make(name: &FileName) -> Result<File, Fault> {
     })
 }
 
-/// The list that a reply names.
-pub(crate) fn list_of(reply: &Reply) -> Option<UploadId> {
+/// The job that writes a file for this request.
+fn writes(reply: Reply) -> Option<Job> {
     match reply {
-        Reply::SyncExport(Job { result: Some(JobResult::Exported(exported)), .. }) => exported.file,
+        Reply::SyncExport(job) | Reply::AuditExport(job) => Some(job),
         _ => None,
     }
+}
+
+/// The file that a reply names.
+pub(crate) fn list_of(reply: &Reply) -> Option<UploadId> {
+    let (Reply::SyncExport(job) | Reply::AuditExport(job)) = reply else { return None };
+    job.result.as_ref().and_then(JobResult::written).map(|written| written.file)
 }
 
 /// Waits until a job is over, however long that takes.
@@ -167,19 +177,20 @@ pub(crate) async fn run(client: &Client, mut envelope: Envelope) -> Result<Outco
     }
     let mut outcome = client.run(envelope).await?;
     let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).ok();
-    if let (Some(target), Some(Reply::SyncExport(mut job))) = (target, reply) {
+    if let (Some(target), Some(mut job)) = (target, reply.and_then(writes)) {
         if job.is_running() {
             job = over(client, job.id).await?;
             outcome.data = serde_json::to_value(&job).unwrap_or(outcome.data);
         }
-        target.receive(client, list_of(&Reply::SyncExport(job)), &mut io::sink()).await?;
+        let file = job.result.as_ref().and_then(JobResult::written).map(|written| written.file);
+        target.receive(client, file, &mut io::sink()).await?;
     }
     Ok(outcome)
 }
 
 async fn bring<W: Write + ?Sized>(client: &Client, id: UploadId, into: &mut W) -> Result<(), Fault> {
     client.download(id, into).await?;
-    into.flush().map_err(|error| Fault::unavailable(format!("the list could not be written: {error}")))
+    into.flush().map_err(|error| Fault::unavailable(format!("the file could not be written: {error}")))
 }
 
 /// It holds nothing, or not all: who finds it would take it for the list.

@@ -1,11 +1,14 @@
 //! One handler per operation, mirroring `shared/src/operations/`. A handler of a changing operation plans first;
 //! its dry run is that plan.
 
+mod alert;
 mod audit;
 mod config;
 mod daemon;
+mod drill;
 mod exception;
 mod hold;
+mod incident;
 mod job;
 mod paths;
 mod protect;
@@ -14,6 +17,8 @@ mod reversal;
 mod setup;
 mod status;
 mod sync;
+
+pub(crate) use setup::examine_for;
 
 use crate::invocation::Context;
 use std::future::Future;

@@ -40,7 +40,7 @@ impl Actor {
     pub fn audit_name(&self) -> String {
         match self {
             Self::Member { user, .. } => user.to_string(),
-            Self::Operator { uid, .. } => format!("unix user {uid}"),
+            Self::Operator { uid, .. } => operator_name(*uid),
             Self::System => "wayhaven".to_owned(),
         }
     }
@@ -62,6 +62,19 @@ impl Actor {
         }
     }
 }
+
+/// The name that an operator has in the audit.
+pub fn operator_name(uid: u32) -> String {
+    format!("{OPERATOR}{uid}")
+}
+
+/// Whether such a name is an operator's.
+pub fn is_operator(name: &str) -> bool {
+    name.starts_with(OPERATOR)
+}
+
+/// How the names of operators begin.
+const OPERATOR: &str = "unix user ";
 
 /// Where it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +163,9 @@ impl Invocation {
             Request::SyncExceptionRemove(remove) => Some(remove.user),
             Request::SyncExceptionList(list) => list.user,
             Request::AuditLog(log) => log.user,
+            Request::DrillRun(drill) => drill.user,
+            Request::AuditWarnings(warnings) => Some(warnings.user),
+            Request::AuditExport(export) => export.user,
             _ => None,
         }
     }

@@ -172,7 +172,8 @@ where
     let remember = Arc::clone(&taken);
     let begin = move |change: &crate::store::Change<'_>| {
         if let Some(job) = change.running_job(new.kind, new.guild)? {
-            let message = format!("job {} does that in guild {} already", job.id, new.guild);
+            let place = new.guild.map_or_else(String::new, |guild| format!(" in guild {guild}"));
+            let message = format!("job {} does that{place} already", job.id);
             let hint = format!("job show {0} tells how far it is, job cancel {0} ends it", job.id);
             return Err(Fault::conflict(message).hint(hint));
         }
@@ -292,8 +293,7 @@ pub async fn named(
     scope: Option<wayhaven_shared::value::GuildId>,
 ) -> Result<Job, Fault> {
     let job = daemon.store().read(move |view| Ok(view.job(id)?)).await?;
-    let concerns =
-        |job: &Job| scope.is_none_or(|scope| job.guild_id == scope || job.main_guild_id == Some(scope));
+    let concerns = |job: &Job| scope.is_none() || job.guild_id == scope || job.main_guild_id == scope;
     job.filter(concerns).ok_or_else(|| {
         Fault::new(FaultKind::NotFound, format!("there is no job {id} here"))
             .hint("job list shows those there are")

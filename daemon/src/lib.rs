@@ -2,15 +2,18 @@
 //!
 //! `ARCHITECTURE.md` maps the modules; [`daemon`] wires them together.
 
+pub mod audit;
 pub mod clock;
 pub mod control;
 pub mod daemon;
 pub mod direct;
 pub mod discord;
 pub mod doctor;
+mod drill;
 #[cfg(test)]
 mod failpoint;
 pub mod handlers;
+mod health;
 pub mod invocation;
 pub mod jobs;
 pub mod lists;

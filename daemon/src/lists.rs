@@ -9,6 +9,7 @@ mod elements;
 pub mod export;
 pub mod fetch;
 pub mod import;
+pub mod outgoing;
 pub mod plan;
 pub mod running;
 mod source;
@@ -16,7 +17,7 @@ pub mod staging;
 mod understand;
 mod write;
 
-pub use write::{Entry, Writer};
+pub use write::{Entry, Writer, cell};
 
 use cells::{Cells, Columns};
 use elements::Elements;

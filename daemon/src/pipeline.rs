@@ -155,7 +155,7 @@ fn family(operation: &str) -> &'static str {
         }
         "config" => "config",
         "audit" => "audit",
-        "protect" | "setup" | "sync" | "job" | "daemon" => "admin",
+        "protect" | "setup" | "sync" | "job" | "daemon" | "alert" | "incident" | "drill" => "admin",
         _ => "system",
     }
 }

@@ -109,7 +109,7 @@ impl Cursor {
 pub fn new_job(kind: JobKind, guild: GuildId, asked_by: String, cursor: &Cursor) -> NewJob {
     NewJob {
         kind,
-        guild,
+        guild: Some(guild),
         main: cursor.main,
         asked_by,
         dry_run: cursor.resolve == Resolve::Show,

@@ -1,5 +1,6 @@
 //! From the command line to a running daemon, in eight steps, and to its end.
 
+use crate::audit;
 use crate::clock::Clock;
 use crate::control;
 use crate::daemon::{Daemon, Parts};
@@ -9,6 +10,7 @@ use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::doctor;
+use crate::health;
 use crate::lists::{running, staging};
 use crate::log::{self, Log};
 use crate::notices;
@@ -126,6 +128,8 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     tokio::spawn(schedule::keep(Arc::clone(&daemon), schedule::PAUSE));
     tokio::spawn(doctor::keep(Arc::clone(&daemon)));
     tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
+    tokio::spawn(health::keep(Arc::clone(&daemon), health::PAUSE));
+    tokio::spawn(audit::mark::keep(Arc::clone(&daemon), audit::mark::PAUSE));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
     signals.until_asked(&daemon, reload).await;
@@ -136,7 +140,9 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     let _ = socket.await;
     let _ = std::fs::remove_file(&daemon.layout().socket);
     // One last write, so that every outcome before it is committed.
-    daemon.store().write(|_| Ok(())).await
+    daemon.store().write(|_| Ok(())).await?;
+    audit::mark::note_last(&daemon).await;
+    Ok(())
 }
 
 /// Steps 4 to 6: everything but the sockets and Discord.

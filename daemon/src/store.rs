@@ -11,14 +11,17 @@ mod closing;
 mod config;
 mod deliveries;
 mod direct;
+mod drills;
 mod events;
 mod examinations;
 mod exceptions;
 mod freeze;
 mod gap;
 mod guilds;
+mod health;
 mod holds;
 mod identifies;
+mod incidents;
 mod jobs;
 mod journal;
 mod links;
@@ -35,8 +38,8 @@ mod schedule;
 mod warnings;
 mod writer;
 
-pub use alerts::Severity;
-pub use audit::{AuditFilter, AuditRow, ChainHead, Personal};
+pub use alerts::{AlertFilter, Severity};
+pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,

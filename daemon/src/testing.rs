@@ -11,7 +11,7 @@ use crate::invocation::Invocation;
 use crate::network::{Budget, Budgets, LinkState};
 use crate::settings::{Settings, Sources};
 use crate::startup;
-use crate::store::{AuditFilter, Terms, View};
+use crate::store::{AuditFilter, AuditFrom, Terms, View};
 use crate::{control, notices, pipeline, reconcile, schedule, store};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -305,7 +305,10 @@ impl TestDaemon {
     /// The audit's outcomes, newest first, once everything before is written.
     pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
         self.daemon.store().write(|_| Ok(())).await.unwrap();
-        self.read(|view| view.audit_entries(&AuditFilter::default(), 500).unwrap()).await
+        self.read(|view| {
+            view.audit_entries(&AuditFilter::default(), AuditFrom::Below(u64::MAX), 500).unwrap()
+        })
+        .await
     }
 
     /// Lets so much time pass, here and on Discord, and the scheduler look at the clock.

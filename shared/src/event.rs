@@ -1,12 +1,14 @@
 //! What `watch` streams: everything that changes, in the order in which it was committed.
 
+use crate::operations::alert::{Alert, Severity};
 use crate::operations::exception::Exception;
+use crate::operations::incident::Incident;
 use crate::operations::job::Job;
 use crate::operations::punishment::{Delivery, Punishment};
 use crate::operations::setup::Link;
 use crate::operations::status::Connection;
 use crate::operations::told::Told;
-use crate::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId};
+use crate::value::{AlertId, GuildId, PunishmentId, Timestamp, Untrusted, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A place in the event stream.
@@ -101,14 +103,30 @@ pub enum Change {
     },
     /// A security alert was raised or counted again.
     Alert {
+        /// Its number; nothing where a daemon that was older has told it.
+        #[serde(default)]
+        id: Option<AlertId>,
         /// Its kind.
         kind: String,
+        /// How urgent it is.
+        #[serde(default)]
+        severity: Option<Severity>,
         /// The guild it is about.
         guild_id: Option<GuildId>,
         /// What happened.
         details: Untrusted,
         /// How often by now.
         count: u64,
+    },
+    /// Somebody has taken an alert off the list.
+    AlertResolved {
+        /// It.
+        alert: Box<Alert>,
+    },
+    /// An incident was opened or closed.
+    Incident {
+        /// As it is now.
+        incident: Box<Incident>,
     },
     /// The connection to Discord changed.
     Discord {

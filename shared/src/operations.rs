@@ -4,13 +4,16 @@
 //! The grammar, the wire, the slash commands, the palette, the man pages and the names in the audit follow.
 
 pub mod action;
+pub mod alert;
 pub mod audit;
 pub mod ban;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+pub mod drill;
 pub mod exception;
 pub mod hold;
+pub mod incident;
 pub mod job;
 pub mod kick;
 pub mod mute;
@@ -93,6 +96,20 @@ macro_rules! operations {
             ConfigWarnings => GuildConfigured, "config warnings", Admin, Everywhere, Mild;
             ConfigAudit => GuildConfigured, "config audit", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
+            AuditStats => AuditFigures, "audit stats", Staff, Everywhere, Read;
+            AuditWarnings => Warnings, "audit warnings", Staff, Everywhere, Read;
+            AuditExport => Job, "audit export", Admin, Everywhere, Mild;
+            AuditVerify => Job, "audit verify", Admin, Everywhere, Read;
+            AlertList => Alerts, "alert list", Admin, Everywhere, Read;
+            AlertShow => Alert, "alert show", Admin, Everywhere, Read;
+            AlertResolve => AlertResolved, "alert resolve", Admin, Everywhere, Mild;
+            IncidentOpen => IncidentChanged, "incident open", Admin, Everywhere, Moderate;
+            IncidentClose => IncidentChanged, "incident close", Admin, Everywhere, Moderate;
+            IncidentList => Incidents, "incident list", Admin, Everywhere, Read;
+            IncidentShow => IncidentDetail, "incident show", Admin, Everywhere, Read;
+            DrillRun => Job, "drill run", Admin, Everywhere, Mild;
+            DrillList => Drills, "drill list", Admin, Everywhere, Read;
+            DrillShow => Drill, "drill show", Admin, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
             Paths => PathList, "paths", Staff, CommandLine, Read;
             DaemonStop => DaemonStopping, "daemon stop", Owner, CommandLine, Moderate;
@@ -102,9 +119,12 @@ macro_rules! operations {
 
 /// What the first words of operations with several words stand for: `(word, help)`.
 pub const GROUPS: &[(&str, &str)] = &[
+    ("alert", "What a person should look at"),
     ("audit", "Who asked for what, and what came of it"),
     ("config", "What a guild has set"),
     ("daemon", "The daemon itself"),
+    ("drill", "Dry runs of a whole network"),
+    ("incident", "What is going on, from when to when, and what happened meanwhile"),
     ("job", "What takes its time in the background"),
     ("protect", "Users and roles that nobody may punish"),
     ("punishment", "What was decided, and what became of it"),
@@ -113,15 +133,22 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("sync exception", "What a child does not apply to somebody"),
 ];
 
-use audit::{AuditEntries, AuditLog};
+use alert::{Alert, AlertList, AlertResolve, AlertResolved, AlertShow, Alerts};
+use audit::{
+    AuditEntries, AuditExport, AuditFigures, AuditLog, AuditStats, AuditVerify, AuditWarnings, Warnings,
+};
 use ban::{Ban, Unban};
 use config::{
     ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
     ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
 use daemon::{DaemonStop, DaemonStopping};
+use drill::{Drill, DrillList, DrillRun, DrillShow, Drills};
 use exception::{ExceptionChanged, Exceptions, SyncExceptionAdd, SyncExceptionList, SyncExceptionRemove};
 use hold::{Holds, HoldsDecided, SyncApprove, SyncDiscard, SyncHolds};
+use incident::{
+    IncidentChanged, IncidentClose, IncidentDetail, IncidentList, IncidentOpen, IncidentShow, Incidents,
+};
 use job::{Job, JobCancel, JobCancelled, JobList, JobShow, Jobs};
 use kick::Kick;
 use mute::{Mute, Unmute};
@@ -277,6 +304,7 @@ impl Request {
     /// A usage fault that names the contradiction.
     pub fn check(&self) -> Result<(), Fault> {
         match self {
+            Self::AuditLog(log) => log.check(),
             Self::PunishmentRevert(revert) => revert.meant().map(drop),
             Self::SyncApprove(approve) => hold::which(approve.id, approve.all, "sync approve").map(drop),
             Self::SyncDiscard(discard) => hold::which(discard.id, discard.all, "sync discard").map(drop),

@@ -105,6 +105,11 @@ impl Layout {
         self.data.join("wayhaven.db")
     }
 
+    /// Where the end of the audit is noted beside the store.
+    pub fn audit_mark(&self) -> PathBuf {
+        self.state.join("audit.mark")
+    }
+
     /// The file whose lock keeps a second daemon away.
     pub fn lock(&self) -> PathBuf {
         self.state.join("wayhavend.lock")

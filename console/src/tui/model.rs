@@ -2,6 +2,7 @@
 
 use super::input::Snapshot;
 use shared::event::Change;
+use shared::operations::alert::Severity;
 use shared::operations::job::Job;
 use shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState, Punishment};
 use shared::operations::setup::{Child, Network};
@@ -118,13 +119,30 @@ impl Model {
                 let name = self.guild_name(guild_id);
                 return Consequence::Tell(Tone::Quiet, format!("contained: {action} of {user_id} in {name}"));
             }
-            Change::Alert { kind, details, count, .. } => {
+            Change::Alert { kind, details, count, severity, .. } => {
                 if let Some(status) = self.status.as_mut().filter(|_| count == 1) {
                     status.alerts += 1;
                 }
                 let text =
                     format!("alert {}: {} (×{count})", Untrusted::clipped(&kind).line(), details.line());
-                return Consequence::Tell(Tone::Warning, text);
+                return Consequence::Tell(severity.map_or(Tone::Warning, Severity::tone), text);
+            }
+            Change::AlertResolved { alert } => {
+                if let Some(status) = &mut self.status {
+                    status.alerts = status.alerts.saturating_sub(1);
+                }
+                return Consequence::Tell(
+                    Tone::Quiet,
+                    format!("alert {} ({}) is resolved", alert.id, alert.kind),
+                );
+            }
+            Change::Incident { incident } => {
+                let name = self.guild_name(incident.guild_id);
+                let (tone, word) =
+                    if incident.is_open() { (Tone::Bad, "open") } else { (Tone::Good, "closed") };
+                let text =
+                    format!("incident {} in {name} is {word}: {}", incident.id, incident.reason.line());
+                return Consequence::Tell(tone, text);
             }
             Change::Discord { connection } => {
                 let reason =
@@ -141,9 +159,10 @@ impl Model {
                 return Consequence::Tell(Tone::Good, format!("nothing stops deliveries to {name} any more"));
             }
             Change::Job { job } => {
-                let name = self.guild_name(job.guild_id);
-                let text =
-                    format!("job {}: the {} of {name} is {}", job.id, job.kind.word(), job.state.word());
+                let place =
+                    job.guild_id.map_or_else(String::new, |guild| format!(" of {}", self.guild_name(guild)));
+                let kind = job.kind.word().replace('_', " ");
+                let text = format!("job {}: the {kind}{place} is {}", job.id, job.state.word());
                 let tell = (!job.is_running()).then(|| Consequence::Tell(job.state.tone(), text));
                 self.job(*job);
                 return tell.unwrap_or(Consequence::Nothing);
@@ -206,7 +225,7 @@ impl Model {
         let concerns = |main: GuildId| job.main_guild_id.is_none_or(|of| of == main) && !job.dry_run;
         let networks = self.networks.iter_mut().flatten().filter(|network| concerns(network.main_guild_id));
         let children = networks.flat_map(|network| &mut network.children);
-        for child in children.filter(|child| child.link.child_guild_id == job.guild_id) {
+        for child in children.filter(|child| Some(child.link.child_guild_id) == job.guild_id) {
             // Of several the one that was there first is shown, as in the dashboard.
             match &child.job {
                 Some(shown) if shown.id != job.id => {}

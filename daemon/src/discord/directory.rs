@@ -199,6 +199,13 @@ impl Directory {
         Some(view.rank(&view.mine) > view.rank(&[role]))
     }
 
+    /// Whether the bot ranks above somebody with these roles there; nothing where that is not known.
+    pub fn i_outrank(&self, guild: GuildId, roles: &[RoleId]) -> Option<bool> {
+        let guilds = self.read();
+        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
+        Some(view.rank(&view.mine) > view.rank(roles))
+    }
+
     /// Whether the bot has the permission that an action needs; nothing where that is not known.
     pub fn may(&self, guild: GuildId, action: Action) -> Option<bool> {
         Some(self.my_permissions(guild)? & needed(action).0 != 0)

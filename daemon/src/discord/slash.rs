@@ -13,9 +13,9 @@ use wayhaven_shared::operation::{Authority, Definition, Surfaces};
 use wayhaven_shared::operations::setup::AllowedActions;
 use wayhaven_shared::operations::{GROUPS, OPERATIONS};
 use wayhaven_shared::value::{
-    ChannelId, DeleteDays, DeliveryId, Evidence, ExceptionId, FileName, GuildId, HoldId, JobId, LinkId,
-    NewFile, PageSize, ProtectionId, PunishmentId, RoleId, Span, Until, Untrusted, UserId, WarningSteps,
-    WindowDays,
+    AlertId, AuditId, ChainMark, ChannelId, DeleteDays, DeliveryId, DrillId, Evidence, ExceptionId, FileName,
+    GuildId, HoldId, IncidentId, JobId, LinkId, NewFile, PageSize, ProtectionId, PunishmentId, RoleId, Span,
+    Uid, Until, Untrusted, UserId, WarningSteps, WindowDays,
 };
 use wayhaven_shared::{Effect, grammar};
 
@@ -300,9 +300,11 @@ pub(super) fn is_file(argument: &Arg) -> bool {
     argument.get_value_parser().type_id() == TypeId::of::<FileName>()
 }
 
-/// Whether an argument means nothing on Discord: a place where whoever asks keeps their files.
+/// Whether an argument means nothing on Discord: a place where whoever asks keeps their files, an account of the daemon's
+/// machine.
 pub(super) fn is_elsewhere(argument: &Arg) -> bool {
-    argument.get_value_parser().type_id() == TypeId::of::<NewFile>()
+    let of = argument.get_value_parser().type_id();
+    of == TypeId::of::<NewFile>() || of == TypeId::of::<Uid>()
 }
 
 /// How an argument is asked for.
@@ -326,7 +328,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         .filter(|value| !value.is_hide_set())
         .map(|value| Choice { name: value.get_name().to_owned(), value: value.get_name().to_owned() })
         .collect();
-    let known: [(TypeId, Shape); 24] = [
+    let known: [(TypeId, Shape); 30] = [
         (TypeId::of::<bool>(), Shape::Kind(OptionKind::Boolean)),
         (TypeId::of::<UserId>(), Shape::Kind(OptionKind::User)),
         (TypeId::of::<FileName>(), Shape::Kind(OptionKind::Attachment)),
@@ -344,6 +346,13 @@ fn shape(argument: &Arg) -> Option<Shape> {
         (TypeId::of::<ExceptionId>(), Shape::Text(1, 20)),
         (TypeId::of::<Until>(), Shape::Text(2, 40)),
         (TypeId::of::<HoldId>(), Shape::Text(1, 20)),
+        (TypeId::of::<AuditId>(), Shape::Text(1, 20)),
+        (TypeId::of::<AlertId>(), Shape::Text(1, 20)),
+        (TypeId::of::<IncidentId>(), Shape::Text(1, 20)),
+        (TypeId::of::<DrillId>(), Shape::Text(1, 20)),
+        (TypeId::of::<ChainMark>(), Shape::Text(1, ChainMark::LONGEST)),
+        // Never asked for there.
+        (TypeId::of::<Uid>(), Shape::Text(1, 10)),
         (TypeId::of::<AllowedActions>(), Shape::Text(1, 100)),
         (TypeId::of::<Span>(), Shape::Text(2, 40)),
         (TypeId::of::<WarningSteps>(), Shape::Text(3, WarningSteps::LONGEST)),

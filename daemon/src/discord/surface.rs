@@ -159,7 +159,9 @@ impl Answer {
     async fn tell(&self, outcome: Result<Reply, Fault>) {
         match outcome {
             Err(fault) => self.give(embed::fault_message(&fault)).await,
-            Ok(Reply::SyncExport(job)) if !job.is_running() => self.give_job(job).await,
+            Ok(Reply::SyncExport(job) | Reply::AuditExport(job)) if !job.is_running() => {
+                self.give_job(job).await
+            }
             Ok(reply) if !reply.jobs().is_empty() => {
                 self.show(embed::message(&reply.report())).await;
                 jobs::follow(self, reply.jobs()).await;
@@ -174,13 +176,11 @@ impl Answer {
         }
     }
 
-    /// What came of a job, with the list that it has written.
+    /// What came of a job, with the file that it has written.
     async fn give_job(&self, job: Job) {
-        match &job.result {
-            Some(JobResult::Exported(exported)) if exported.file.is_some() => {
-                files::give(self, exported).await
-            }
-            _ => self.give(embed::message(&job.report())).await,
+        match job.result.as_ref().and_then(JobResult::written) {
+            Some(written) => files::give(self, &job, written).await,
+            None => self.give(embed::message(&job.report())).await,
         }
     }
 

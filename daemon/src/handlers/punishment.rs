@@ -2,7 +2,7 @@
 
 mod expiry;
 mod preview;
-mod warnings;
+pub(super) mod warnings;
 
 use super::{Handle, PAGE};
 use crate::direct::telling;

@@ -8,6 +8,7 @@ mod guild;
 mod link;
 
 pub(super) use connection::sees_members;
+pub(crate) use doctor::examine_for;
 
 use crate::discord::directory::Presence;
 use crate::doctor::{EVERY_MEASURE, invite, least};

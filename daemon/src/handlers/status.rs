@@ -8,10 +8,11 @@ use wayhaven_shared::operations::status::{DaemonStatus, Status};
 impl Handle for Status {
     async fn handle(self, cx: &Context) -> Result<DaemonStatus, Fault> {
         let daemon = &cx.daemon;
-        let (deliveries, alerts, head) = daemon
-            .store()
-            .read(|view| Ok((view.delivery_counts(None)?, view.open_alerts(None)?, view.chain_head()?)))
-            .await?;
+        let read = daemon.store().read(|view| {
+            let counts = (view.delivery_counts(None)?, view.open_alerts(None)?);
+            Ok((counts, view.chain_head()?, view.components()?))
+        });
+        let ((deliveries, alerts), head, components) = read.await?;
         Ok(DaemonStatus {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -22,6 +23,7 @@ impl Handle for Status {
             alerts,
             audit_rows: head.rows,
             audit_head: head.hex(),
+            components,
         })
     }
 }

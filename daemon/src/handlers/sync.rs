@@ -3,15 +3,15 @@
 mod export;
 mod import;
 mod reconcile;
+pub(super) mod refreeze;
 
 use super::setup::main_guild;
 use super::{Handle, PAGE};
 use crate::discord::directory::Presence;
 use crate::invocation::Context;
 use crate::network::Freeze;
-use crate::store::{Change, DeliveryFilter, RetryFilter, View};
+use crate::store::{Change, DeliveryFilter, RetryFilter};
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::operations::sync::{
     Deliveries, DeliveriesRetried, FreezeChanged, Lane, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
     SyncState, SyncStatus,
@@ -155,22 +155,11 @@ async fn change_freeze(cx: &Context, freeze: Option<Freeze>) -> Result<FreezeCha
     let main = main_guild(cx).await?;
     let dry_run = cx.invocation.dry_run;
     let already = cx.daemon.store().topology().freeze(main) == freeze;
-    let plan = move |view: &View<'_>| view.moved_by_freeze(main, freeze);
-    let moved = if dry_run || already {
-        cx.daemon.store().read(move |view| Ok(plan(view)?)).await?
+    let deliveries = if dry_run || already {
+        cx.daemon.store().read(move |view| refreeze::planned(view, main, freeze)).await?
     } else {
-        let work = move |change: &Change<'_>| {
-            let moved = plan(change)?;
-            change.set_freeze(main, freeze)?;
-            for step in &moved {
-                step.apply(change)?;
-            }
-            Ok(moved)
-        };
-        cx.daemon.store().write(work).await?
+        cx.daemon.store().write(move |change| refreeze::apply(change, main, freeze)).await?
     };
-    let counted = if freeze.is_some() { DeliveryState::Held } else { DeliveryState::Pending };
-    let deliveries = moved.iter().filter(|step| step.to == counted).count() as u64;
     Ok(FreezeChanged {
         main_guild_id: main,
         frozen: freeze.is_some(),

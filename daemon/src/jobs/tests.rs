@@ -9,7 +9,7 @@ use wayhaven_shared::operations::reconcile::Reconciled;
 fn new(of: u64) -> NewJob {
     NewJob {
         kind: JobKind::Reconcile,
-        guild: guild(of),
+        guild: Some(guild(of)),
         main: None,
         asked_by: "somebody".into(),
         dry_run: true,

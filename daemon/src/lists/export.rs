@@ -1,6 +1,7 @@
 //! Exports as jobs: Discord may show a guild's bans a page a minute, and nothing for hours (FACTS A9).
 
-use super::staging::{Holder, LARGEST, Uploads};
+use super::outgoing::{self, Bounded, Staged};
+use super::staging::LARGEST;
 use super::{Entry, Kind, Writer};
 use crate::daemon::Daemon;
 use crate::discord::rest::ListedBan;
@@ -8,7 +9,6 @@ use crate::jobs::{self, Running, Stop};
 use crate::reconcile::pages;
 use crate::store::NewJob;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::{self, BufWriter};
 use std::sync::Arc;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
@@ -55,7 +55,7 @@ pub async fn begin(
     let staged = Staged::begin(daemon.uploads())?;
     let cursor = Cursor { export, file: staged.id()? };
     let cursor = serde_json::to_value(cursor).unwrap_or_default();
-    let new = NewJob { kind: JobKind::Export, guild, main: None, asked_by, dry_run, cursor };
+    let new = NewJob { kind: JobKind::Export, guild: Some(guild), main: None, asked_by, dry_run, cursor };
     let work = move |running, _| async move { work(running, export, staged, dry_run).await };
     match jobs::begin(daemon, new, work).await {
         // Somebody asked for the same at the same moment.
@@ -67,7 +67,7 @@ pub async fn begin(
 /// The same export, where it goes on.
 async fn join(daemon: &Arc<Daemon>, export: Export, dry_run: bool) -> Result<Option<Job>, Fault> {
     let read = daemon.store().read(move |view| {
-        let Some(job) = view.running_job(JobKind::Export, export.guild)? else { return Ok(None) };
+        let Some(job) = view.running_job(JobKind::Export, Some(export.guild))? else { return Ok(None) };
         let cursor = serde_json::from_value::<Cursor>(view.job_cursor(job.id)?).ok();
         Ok(cursor.map(|cursor| (job, cursor)))
     });
@@ -85,55 +85,22 @@ async fn work(
     dry_run: bool,
 ) -> Result<JobResult, Stop> {
     let Export { guild, format, source } = export;
-    let (bans, bytes) = write(&mut running, export, staged.file()?).await?;
+    let (bans, bytes) = write(&mut running, export, staged.open(LARGEST)?).await?;
     let file = if dry_run { None } else { staged.keep() };
     Ok(JobResult::Exported(Exported { guild_id: guild, format, source, bans, bytes, file, dry_run }))
-}
-
-/// A file that is removed again unless it is kept.
-struct Staged {
-    uploads: Uploads,
-    id: Option<UploadId>,
-}
-
-impl Staged {
-    fn begin(uploads: &Uploads) -> Result<Self, Fault> {
-        Ok(Self { uploads: uploads.clone(), id: Some(uploads.begin(Holder::Daemon)?) })
-    }
-
-    fn id(&self) -> Result<UploadId, Fault> {
-        self.id.ok_or_else(|| Fault::internal("a file that is gone"))
-    }
-
-    fn file(&self) -> Result<File, Fault> {
-        self.uploads.create(self.id()?)
-    }
-
-    fn keep(mut self) -> Option<UploadId> {
-        self.id.take().inspect(|id| self.uploads.is_whole(*id))
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            self.uploads.forget(id);
-        }
-    }
 }
 
 /// A list on its way into a file, which does not grow beyond what is kept.
 type List = Writer<BufWriter<Bounded>>;
 
 /// Writes the list; its bans and its bytes.
-async fn write(running: &mut Running, export: Export, file: File) -> Result<(u64, u64), Stop> {
+async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) -> Result<(u64, u64), Stop> {
     let Export { guild, format, source } = export;
     let kind = match format {
         ListFormat::Csv => Kind::Csv,
         ListFormat::Json => Kind::Json,
     };
-    let bounded = BufWriter::new(Bounded { file, bytes: 0 });
-    let mut list = Writer::begin(bounded, kind, guild).map_err(unwritten)?;
+    let mut list = Writer::begin(file, kind, guild).map_err(unwritten)?;
     let (mut last, mut user) = (None, None);
     let mut bans = 0;
     loop {
@@ -162,7 +129,7 @@ async fn write(running: &mut Running, export: Export, file: File) -> Result<(u64
     let ended = tokio::task::spawn_blocking(move || {
         let (out, rows) = list.end()?;
         let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((rows, out.bytes))
+        Ok((rows, out.bytes()))
     });
     let ended = ended.await.map_err(|_| Fault::internal("writing the list failed"))?;
     Ok(ended.map_err(unwritten)?)
@@ -181,35 +148,7 @@ async fn append(mut list: List, page: Vec<Entry>) -> Result<List, Fault> {
 }
 
 fn unwritten(error: io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::FileTooLarge => {
-            Fault::conflict(format!("the list would be larger than {} MiB", LARGEST / 1024 / 1024))
-                .hint("punishment list shows the bans a page at a time")
-        }
-        _ => Fault::unavailable(format!("the list could not be written: {error}"))
-            .hint("make room on the disk that wayhaven paths shows"),
-    }
-}
-
-/// A file that does not grow beyond what is kept.
-struct Bounded {
-    file: File,
-    bytes: u64,
-}
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes + bytes.len() as u64 > LARGEST {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let written = self.file.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+    outgoing::unwritten(&error, LARGEST, "punishment list shows the bans a page at a time")
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub async fn begin(
     let main = cursor.import.main;
     let new = NewJob {
         kind: JobKind::Import,
-        guild: main,
+        guild: Some(main),
         main: Some(main),
         asked_by,
         dry_run,
@@ -100,9 +100,10 @@ pub async fn begin(
 pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
     let running = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
     let mut known = HashSet::new();
-    for job in running.into_iter().filter(|job| matches!(job.kind, JobKind::Import | JobKind::Export)) {
+    let goes_on = [JobKind::Reconcile, JobKind::Backfill];
+    for job in running.into_iter().filter(|job| !goes_on.contains(&job.kind)) {
         let id = job.id;
-        if job.dry_run || job.kind == JobKind::Export {
+        if job.dry_run || job.kind != JobKind::Import {
             let note = Untrusted::clipped("the daemon ended before it did: ask for it again");
             let end = move |change: &Change<'_>| {
                 Ok(change.end_job(id, JobState::Interrupted, Some(&note), None).map(drop)?)

@@ -85,7 +85,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// A text as a cell: quoted, and with a quote in front where a spreadsheet would take it for a formula.
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len() + 3);
     cell.push('"');
     if text.starts_with(DANGEROUS) {

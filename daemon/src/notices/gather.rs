@@ -85,8 +85,11 @@ pub(super) fn gather(view: &View<'_>, epoch: &str, now: Timestamp) -> Result<Gat
             Changed::Delivery { delivery } => desk.delivery(&delivery)?,
             Changed::Job { job } if !job.is_running() && !job.dry_run => desk.job(&job)?,
             // A flood of the same alert is told at its first, second, fourth, eighth … time.
-            Changed::Alert { kind, guild_id, details, count } if count.is_power_of_two() => {
-                desk.alert(guild_id, &wording::alert(&kind, &details, count))?;
+            Changed::Alert { kind, guild_id, details, count, severity, .. } if count.is_power_of_two() => {
+                desk.alert(guild_id, &wording::alert(&kind, severity, &details, count))?;
+            }
+            Changed::AlertResolved { alert } => {
+                desk.alert(alert.guild_id, &wording::resolved(&alert))?;
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 mod refused;
 mod resumed;
 mod told;
+mod urgent;
 
 use crate::store::tests::shell;
 use crate::store::{NoticeCursor, Severity};

@@ -1,8 +1,10 @@
 //! What notices say. A line about a delivery names the child it is told in and the main, and no other guild.
 
+use crate::audit::concealed;
 use crate::discord::embed::lines::{Line, messages as in_messages};
 use crate::store::Place;
 use serde_json::Value;
+use wayhaven_shared::operations::alert::{Alert, Severity};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
 use wayhaven_shared::operations::job::JobState;
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryCounts, Punishment};
@@ -99,12 +101,22 @@ fn reason(punishment: &Punishment) -> Vec<Text> {
 }
 
 /// An alert.
-pub(super) fn alert(kind: &str, details: &Untrusted, count: u64) -> Line {
-    let mut pieces: Vec<Text> = vec![format!("{kind}:").into(), details.into()];
+pub(super) fn alert(kind: &str, severity: Option<Severity>, details: &Untrusted, count: u64) -> Line {
+    let urgency = severity.map_or_else(String::new, |severity| format!("{} · ", severity.word()));
+    let mut pieces: Vec<Text> = vec![format!("{urgency}{kind}:").into(), details.into()];
     if count > 1 {
         pieces.push(format!("({count} times today)").into());
     }
-    Line { tone: Tone::Warning, pieces }
+    Line { tone: severity.map_or(Tone::Warning, Severity::tone), pieces }
+}
+
+/// An alert that somebody has taken off the list.
+pub(super) fn resolved(alert: &Alert) -> Line {
+    let mut pieces: Vec<Text> = vec![format!("resolved: {} · by", alert.kind).into()];
+    if let Some(resolution) = &alert.resolved {
+        pieces.extend([Text::Theirs(concealed(&resolution.by)), "·".into(), (&resolution.reason).into()]);
+    }
+    Line { tone: Tone::Good, pieces }
 }
 
 /// A row of the audit. The account of an operator on the machine is nobody's business in a guild.

@@ -45,6 +45,10 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
             json!({ "role": sandbox.role(sandbox.main_guild(), "Moderator").to_string() })
         }
         "config warnings" => json!({ "steps": "3:timeout:1h" }),
+        "audit warnings" => json!({ "user": victim.to_string() }),
+        "alert show" | "incident show" | "drill show" => json!({ "id": "1" }),
+        "alert resolve" => json!({ "id": "1", "reason": "x" }),
+        "incident open" => json!({ "reason": "x" }),
         "config audit" => json!({ "state": "off" }),
         "sync approve" | "sync discard" => json!({ "all": true }),
         _ => json!({}),
@@ -174,9 +178,18 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
             _ => main,
         };
         let asked = test.ask(dry(by_operator(Role::Owner, Some(asked_in), request))).await;
-        // Its links are in the way, there is no mute role, nothing to correct or no file, and a plan says so as well.
-        let in_the_way = ["setup unset-main", "mute", "unmute", "punishment amend", "sync import"]
-            .contains(&definition.name);
+        // Its links are in the way, there is no mute role, nothing to correct, resolve or close, or no file, and a plan says so
+        // as well.
+        let in_the_way = [
+            "setup unset-main",
+            "mute",
+            "unmute",
+            "punishment amend",
+            "sync import",
+            "alert resolve",
+            "incident close",
+        ];
+        let in_the_way = in_the_way.contains(&definition.name);
         assert_eq!(asked.is_err(), in_the_way, "{}: {asked:?}", definition.name);
     }
     test.daemon.engine().drain().await;

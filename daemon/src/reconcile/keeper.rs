@@ -96,7 +96,8 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
     // Oldest first: of several backfills of a guild one goes on at a time, since they would read the same lists.
     jobs.reverse();
     let (mut by_itself, mut filled) = (false, HashSet::new());
-    let compared = jobs.iter().filter(|job| job.kind == JobKind::Reconcile).map(|job| job.guild_id).collect();
+    let compared =
+        jobs.iter().filter(|job| job.kind == JobKind::Reconcile).filter_map(|job| job.guild_id).collect();
     for job in jobs {
         let alone = job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF && job.note.is_none();
         let (id, waits_its_turn) = (job.id, job.kind == JobKind::Backfill && !filled.insert(job.guild_id));
@@ -132,7 +133,7 @@ async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
     if !matches!(job.kind, JobKind::Reconcile | JobKind::Backfill) {
         return Ok(());
     }
-    let (id, guild, kind) = (job.id, job.guild_id, job.kind);
+    let (id, Some(guild), kind) = (job.id, job.guild_id, job.kind) else { return Ok(()) };
     let over = |state: JobState, why: &'static str| {
         let note = Untrusted::clipped(why);
         daemon.store().write(move |change| Ok(change.end_job(id, state, Some(&note), None).map(drop)?))

@@ -3,14 +3,21 @@
 //! Each row carries `SHA-256(previous hash ‖ canonical row)`. Personal fields enter the row only as salted
 //! commitments, so that erasing somebody deletes field and salt, and the chain still verifies.
 
-use super::rows::{Sql, column, optional, word};
+mod figures;
+mod read;
+mod verify;
+
+pub use read::{AuditFilter, AuditFrom};
+pub use verify::{ChainWalk, Walked};
+
+use super::rows::{Sql, optional};
 use super::{Change, StoreError, View};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
-use wayhaven_shared::value::{ChannelId, GuildId, Timestamp, UserId};
+use wayhaven_shared::operations::audit::AuditResult;
+use wayhaven_shared::value::{ChainMark, ChannelId, GuildId};
 
 /// What identifies somebody in an audit row; each field is kept beside the chain and can be erased.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,23 +71,54 @@ impl ChainHead {
     pub fn hex(&self) -> String {
         hex(&self.hash)
     }
+
+    /// What can be noted of it.
+    pub fn mark(&self) -> Option<ChainMark> {
+        ChainMark::new(self.rows, self.hash)
+    }
 }
 
-/// Which audit rows to list.
-#[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
-    /// Done to this user.
-    pub target: Option<UserId>,
-    /// Asked for by this user.
-    pub actor: Option<UserId>,
-    /// Of this operation.
-    pub operation: Option<String>,
-    /// With this result.
-    pub result: Option<AuditResult>,
-    /// In this guild.
-    pub guild: Option<GuildId>,
-    /// Not before.
-    pub since: Option<Timestamp>,
+/// What of a row enters its hash, as it lies in the columns.
+struct Canonical<'a> {
+    id: i64,
+    at: i64,
+    kind: &'a str,
+    intent: Option<i64>,
+    operation: &'a str,
+    family: &'a str,
+    surface: &'a str,
+    guild: Option<i64>,
+    channel: Option<i64>,
+    result: Option<&'a str>,
+    fault: Option<&'a str>,
+    micros: Option<i64>,
+    commitments: &'a str,
+}
+
+impl Canonical<'_> {
+    /// The row's hash behind the one before.
+    fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
+        // Snowflakes are the strings that they are in JSON everywhere.
+        let text = |id: Option<i64>| id.map(|id| id.to_string());
+        let row = (
+            self.id,
+            self.at,
+            self.kind,
+            self.intent,
+            self.operation,
+            self.family,
+            self.surface,
+            text(self.guild),
+            text(self.channel),
+            self.result,
+            self.fault,
+            self.micros,
+            self.commitments,
+        );
+        // Texts and numbers always have JSON.
+        let canonical = serde_json::to_vec(&row).unwrap_or_default();
+        Sha256::new().chain_update(previous).chain_update(canonical).finalize().into()
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -93,37 +131,13 @@ fn commitment(salt: &[u8], field: &str, value: &str) -> String {
     hex(&digest.finalize())
 }
 
-fn result_word(result: AuditResult) -> &'static str {
+pub(super) fn result_word(result: AuditResult) -> &'static str {
     // The seed's word for what we call denied.
     if result == AuditResult::Denied { "permission_denied" } else { result.word() }
 }
 
 fn result_from_word(word: &str) -> Option<AuditResult> {
     if word == "permission_denied" { Some(AuditResult::Denied) } else { AuditResult::from_word(word) }
-}
-
-const OUTCOMES: &str =
-    "SELECT a.id, a.created_at, a.command_name, a.surface, a.guild_id, a.result_status, a.execution_time_us,
-            (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'actor') AS actor,
-            (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'target') AS target,
-            (SELECT value FROM command_audit_personal WHERE audit_id = a.id AND field = 'message') AS message
-     FROM command_audit a WHERE a.kind = 'outcome'";
-
-fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
-    let target: Option<String> = row.get("target")?;
-    let micros: Option<i64> = row.get("execution_time_us")?;
-    Ok(AuditEntry {
-        sequence: row.get::<_, i64>("id")?.cast_unsigned(),
-        at: column(row, "created_at")?,
-        operation: row.get("command_name")?,
-        surface: row.get("surface")?,
-        actor: optional(row, "actor")?,
-        guild_id: optional(row, "guild_id")?,
-        target: target.and_then(|target| target.parse().ok()),
-        result: word(row, "result_status", result_from_word)?,
-        message: optional(row, "message")?,
-        duration_ms: micros.map(|micros| micros.cast_unsigned() / 1_000),
-    })
 }
 
 impl View<'_> {
@@ -136,65 +150,6 @@ impl View<'_> {
         let last = self.connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
         let (id, hash): (i64, [u8; 32]) = last.optional()?.unwrap_or_default();
         Ok(ChainHead { rows: id.cast_unsigned(), hash })
-    }
-
-    /// Outcomes, newest first. An intent that never got one gets it at the next start.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn audit_entries(&self, filter: &AuditFilter, limit: u16) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut sql = format!("{OUTCOMES} AND a.created_at >= ?1");
-        let person = |field, parameter| {
-            format!(
-                " AND a.id IN (SELECT audit_id FROM command_audit_personal WHERE field = '{field}' AND value = ?{parameter})"
-            )
-        };
-        if filter.target.is_some() {
-            sql.push_str(&person("target", 2));
-        }
-        if filter.actor.is_some() {
-            sql.push_str(&person("actor", 3));
-        }
-        for (given, condition) in [
-            (filter.operation.is_some(), " AND a.command_name = ?4"),
-            (filter.result.is_some(), " AND a.result_status = ?5"),
-            (filter.guild.is_some(), " AND a.guild_id = ?6"),
-        ] {
-            sql.push_str(if given { condition } else { "" });
-        }
-        sql.push_str(
-            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 AND ?6 IS ?6 ORDER BY a.id DESC LIMIT ?7",
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(
-            params![
-                filter.since.map_or(i64::MIN, Timestamp::millis),
-                filter.target.map(|user| user.to_string()),
-                filter.actor.map(|user| user.to_string()),
-                filter.operation,
-                filter.result.map(result_word),
-                Sql(filter.guild),
-                limit
-            ],
-            entry,
-        )?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Outcomes after a row and up to another, oldest first, in guilds that have their audit posted: what changed
-    /// something, was refused, failed, or was done in a guild's own client. Successful readings are left out.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn audit_to_post(&self, after: u64, up_to: u64) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = format!(
-            "{OUTCOMES} AND a.id > ?1 AND a.id <= ?2
-               AND (a.intent_id IS NOT NULL OR a.result_status <> 'success' OR a.surface = 'gateway')
-               AND a.guild_id IN (SELECT guild_id FROM guild_settings WHERE audit_posted = 1) ORDER BY a.id"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map([after.cast_signed(), up_to.cast_signed()], entry)?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
@@ -225,23 +180,22 @@ impl Change<'_> {
         let kind = if row.result.is_some() { "outcome" } else { "intent" };
         let at = self.now().millis();
         let result = row.result.map(result_word);
-        let canonical = json!([
-            id,
+        let canonical = Canonical {
+            id: id.cast_signed(),
             at,
             kind,
-            row.intent,
-            row.operation,
-            row.family,
-            row.surface,
-            row.guild,
-            row.channel,
+            intent: row.intent.map(u64::cast_signed),
+            operation: row.operation,
+            family: row.family,
+            surface: row.surface,
+            guild: row.guild.map(|guild| guild.get().cast_signed()),
+            channel: row.channel.map(|channel| channel.get().cast_signed()),
             result,
-            row.fault,
-            row.micros,
-            commitments
-        ]);
-        let hash: [u8; 32] =
-            Sha256::new().chain_update(head.hash).chain_update(canonical.to_string()).finalize().into();
+            fault: row.fault,
+            micros: row.micros.map(u64::cast_signed),
+            commitments: &commitments,
+        };
+        let hash = canonical.hash(&head.hash);
 
         let sql =
             "INSERT INTO command_audit (id, created_at, kind, intent_id, command_name, command_type, surface,

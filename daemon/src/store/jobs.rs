@@ -21,8 +21,8 @@ const COLUMNS: &str =
 pub struct NewJob {
     /// What it does.
     pub kind: JobKind,
-    /// Where.
-    pub guild: GuildId,
+    /// The guild that it is about; nothing for the whole of Wayhaven.
+    pub guild: Option<GuildId>,
     /// The main that it concerns, where it is one alone.
     pub main: Option<GuildId>,
     /// Who asks, as the audit names them.
@@ -40,7 +40,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         id: column(row, "id")?,
         kind: word(row, "kind", JobKind::from_word)?,
         state: word(row, "state", JobState::from_word)?,
-        guild_id: column(row, "guild_id")?,
+        guild_id: optional(row, "guild_id")?,
         main_guild_id: optional(row, "main_id")?,
         asked_by: row.get("asked_by")?,
         dry_run: row.get("dry_run")?,
@@ -77,14 +77,24 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The job of that kind that goes on in the guild, for one main or for all.
+    /// The job of that kind that goes on in the guild, or about the whole; for one main or for all.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn running_job(&self, kind: JobKind, guild: GuildId) -> Result<Option<Job>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 AND guild_id = ?2 LIMIT 1");
+    pub fn running_job(&self, kind: JobKind, guild: Option<GuildId>) -> Result<Option<Job>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 AND guild_id IS ?2 LIMIT 1");
         let values = params![kind.word(), Sql(guild)];
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, job).optional()?)
+    }
+
+    /// Whether a job of that kind goes on, wherever.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn any_running_job(&self, kind: JobKind) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND kind = ?1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([kind.word()], |row| row.get(0))?)
     }
 
     /// All jobs of that kind that go on in the guild, oldest first.

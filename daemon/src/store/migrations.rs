@@ -33,6 +33,8 @@ const ALL: &[&str] = &[
     include_str!("migrations/0020-imports.sql"),
     include_str!("migrations/0021-together.sql"),
     include_str!("migrations/0022-approval.sql"),
+    include_str!("migrations/0023-audit.sql"),
+    include_str!("migrations/0024-incidents.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.

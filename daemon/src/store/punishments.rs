@@ -116,6 +116,27 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The warnings that a user was given in the guild, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn warnings_given(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        before: Option<PunishmentId>,
+        limit: u16,
+    ) -> Result<Vec<Punishment>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE event_id < ?1 AND source_guild = ?2 AND target_user = ?3 AND measure = 'warn'
+              ORDER BY event_id DESC LIMIT ?4"
+        );
+        let before = before.map_or(i64::MAX, |id| id.get().cast_signed());
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![before, Sql(guild), Sql(user), limit], punishment)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// What a moderator punished in the guild since then, oldest first. What takes back is none of it.
     ///
     /// # Errors

@@ -4,8 +4,9 @@ use super::StoreError;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Type, Value};
 use wayhaven_shared::value::{
-    ChannelId, DeliveryId, Evidence, ExceptionId, GuildId, HoldId, JobId, LinkId, ProtectionId, PunishmentId,
-    RoleId, Span, Timestamp, Untrusted, UserId, WarningStep, WarningSteps,
+    AlertId, ChannelId, DeliveryId, DrillId, Evidence, ExceptionId, GuildId, HoldId, IncidentId, JobId,
+    LinkId, ProtectionId, PunishmentId, RoleId, Span, Timestamp, Untrusted, UserId, WarningStep,
+    WarningSteps,
 };
 
 /// A value that a column can hold. The ids' bound (below 2^63) is what makes the conversion exact.
@@ -43,7 +44,10 @@ identifiers_in_columns!(
     ProtectionId,
     JobId,
     ExceptionId,
-    HoldId
+    HoldId,
+    AlertId,
+    IncidentId,
+    DrillId
 );
 
 /// A type that is read from a column through a raw one.

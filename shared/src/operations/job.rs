@@ -1,11 +1,13 @@
 //! `job list`, `show`, `cancel`: what takes longer than a caller waits.
 
+use super::audit::{AuditExported, AuditVerified};
+use super::drill::Drill;
 use super::reconcile::Reconciled;
 use super::sync::{Exported, Imported};
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::{GuildId, JobId, PageSize, Timestamp, Untrusted};
+use crate::value::{GuildId, JobId, PageSize, Timestamp, Untrusted, UploadId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -50,11 +52,25 @@ pub enum JobKind {
     Import,
     /// Writes a list of bans.
     Export,
+    /// Writes the audit.
+    AuditExport,
+    /// Reads the audit, and whether it holds.
+    AuditVerify,
+    /// Tries out where a punishment would arrive.
+    Drill,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Reconcile, Self::Backfill, Self::Import, Self::Export];
+    pub const ALL: [Self; 7] = [
+        Self::Reconcile,
+        Self::Backfill,
+        Self::Import,
+        Self::Export,
+        Self::AuditExport,
+        Self::AuditVerify,
+        Self::Drill,
+    ];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
@@ -63,6 +79,9 @@ impl JobKind {
             Self::Backfill => "backfill",
             Self::Import => "import",
             Self::Export => "export",
+            Self::AuditExport => "audit_export",
+            Self::AuditVerify => "audit_verify",
+            Self::Drill => "drill",
         }
     }
 
@@ -129,6 +148,23 @@ pub enum JobResult {
     Imported(Imported),
     /// Of an export.
     Exported(Exported),
+    /// Of an export of the audit.
+    AuditExported(AuditExported),
+    /// Of a verification of the audit.
+    AuditVerified(AuditVerified),
+    /// Of a drill.
+    Drilled(Drill),
+}
+
+/// A file that a job has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where the daemon keeps it, an hour at most.
+    pub file: UploadId,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What it is called where nobody says.
+    pub name: String,
 }
 
 impl JobResult {
@@ -137,6 +173,31 @@ impl JobResult {
             Self::Reconciled(reconciled) => reconciled.report(),
             Self::Imported(imported) => imported.report(),
             Self::Exported(exported) => exported.report(),
+            Self::AuditExported(exported) => exported.report(),
+            Self::AuditVerified(verified) => verified.report(),
+            Self::Drilled(drill) => drill.report(),
+        }
+    }
+
+    /// The file that was written, where one was.
+    pub fn written(&self) -> Option<Written> {
+        let (file, bytes, name, format) = match self {
+            Self::Exported(list) => (list.file?, list.bytes, format!("bans-{}", list.guild_id), list.format),
+            Self::AuditExported(audit) => {
+                let name =
+                    audit.guild_id.map_or_else(|| "audit".to_owned(), |guild| format!("audit-{guild}"));
+                (audit.file?, audit.bytes, name, audit.format)
+            }
+            _ => return None,
+        };
+        Some(Written { file, bytes, name: format!("{name}.{}", format.word()) })
+    }
+
+    /// What is wrong with what was looked at, where something is.
+    fn verdict(&self) -> Option<Fault> {
+        match self {
+            Self::AuditVerified(verified) => verified.verdict(),
+            _ => None,
         }
     }
 }
@@ -150,8 +211,9 @@ pub struct Job {
     pub kind: JobKind,
     /// Where it stands.
     pub state: JobState,
-    /// The guild in which it does it.
-    pub guild_id: GuildId,
+    /// The guild that it is about; nothing for the whole of Wayhaven.
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
     /// The main that it concerns, where it is one alone.
     #[serde(default)]
     pub main_guild_id: Option<GuildId>,
@@ -159,8 +221,8 @@ pub struct Job {
     pub asked_by: String,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
-    /// How much is done, in units of its kind: users for a reconcile and a backfill, rows for an import,
-    /// bans for an export.
+    /// How much is done, in units of its kind: users for a reconcile and a backfill, rows for an import and of the audit,
+    /// bans for an export, guilds for a drill.
     pub done: u64,
     /// How much there is, where that is known.
     #[serde(default)]
@@ -178,6 +240,17 @@ pub struct Job {
 }
 
 impl Job {
+    /// What it does, and where, in words.
+    pub fn about(&self) -> String {
+        let words = self.kind.word().replace('_', " ");
+        self.guild_id.map_or_else(|| words.clone(), |guild| format!("{words} of guild {guild}"))
+    }
+
+    /// The guild that it is about, as a cell.
+    pub fn place(&self) -> String {
+        self.guild_id.map_or_else(|| "—".to_owned(), |guild| guild.to_string())
+    }
+
     /// Whether it goes on.
     pub fn is_running(&self) -> bool {
         self.state == JobState::Running
@@ -194,15 +267,15 @@ impl Job {
 
 impl Reported for Job {
     fn report(&self) -> Report {
-        let (id, kind, state) = (self.id, self.kind.word(), self.state.word());
+        let (id, kind, state, about) = (self.id, self.kind.word(), self.state.word(), self.about());
         let mut report = match &self.result {
             Some(result) if self.state == JobState::Done => result.report(),
             Some(result) => {
                 let Report { fields, tables, .. } = result.report();
-                let title = format!("{kind} of guild {}: {state}", self.guild_id);
+                let title = format!("{about}: {state}");
                 Report { fields, tables, ..Report::new(title, self.state.tone()) }
             }
-            None => Report::new(format!("{kind} of guild {}: {state}", self.guild_id), self.state.tone()),
+            None => Report::new(format!("{about}: {state}"), self.state.tone()),
         };
         report = report.field("Job", format!("{id}, {kind}, {state}"));
         if let Some(note) = &self.note {
@@ -224,11 +297,14 @@ impl Reported for Job {
         let words = self.note.as_ref().map_or_else(String::new, |note| format!(": {}", note.line()));
         let message = format!("job {} is {}{words}", self.id, self.state.word());
         match self.state {
-            JobState::Running | JobState::Done => None,
+            JobState::Done => self.result.as_ref().and_then(JobResult::verdict),
+            JobState::Running => None,
             JobState::Failed => Some(Fault::new(FaultKind::Partial, message)),
             JobState::Cancelled | JobState::Interrupted => {
                 let hint = match self.kind {
-                    JobKind::Export => "asked for again, it begins anew",
+                    JobKind::Export | JobKind::AuditExport | JobKind::AuditVerify | JobKind::Drill => {
+                        "asked for again, it begins anew"
+                    }
                     _ => "asked for again, it goes on where it was",
                 };
                 Some(Fault::new(FaultKind::Partial, message).hint(hint))
@@ -253,7 +329,7 @@ impl Reported for Jobs {
                 job.id.to_string().into(),
                 job.kind.word().into(),
                 Cell::toned(job.state.word(), job.state.tone()),
-                job.guild_id.to_string().into(),
+                job.place().into(),
                 job.come().into(),
                 job.created_at.to_string().into(),
                 job.asked_by.clone().into(),
@@ -288,7 +364,7 @@ impl Reported for JobCancelled {
         };
         Report::new(title, tone)
             .field("Job", format!("{}, {}", self.job.id, self.job.kind.word()))
-            .field("Guild", self.job.guild_id.to_string())
+            .field("Guild", self.job.place())
             .field("So far", self.job.come())
     }
 }

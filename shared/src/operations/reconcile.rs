@@ -249,7 +249,7 @@ impl Reported for Reconciling {
                 _ => None,
             });
             table.push([
-                job.guild_id.to_string().into(),
+                job.place().into(),
                 job.id.to_string().into(),
                 Cell::toned(job.state.word(), job.state.tone()),
                 found.unwrap_or_else(|| "—".to_owned()).into(),

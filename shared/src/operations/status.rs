@@ -2,7 +2,8 @@
 
 use super::punishment::DeliveryCounts;
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Tone};
+use crate::report::{Cell, Report, Table, Tone};
+use crate::value::{Timestamp, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,75 @@ pub struct DaemonStatus {
     pub audit_rows: u64,
     /// The chain's head, in hexadecimal.
     pub audit_head: String,
+    /// How each part of it stands.
+    #[serde(default)]
+    pub components: Vec<Component>,
+}
+
+/// How a part of the daemon stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As it should.
+    Healthy,
+    /// A person should look.
+    Warning,
+    /// It does not do its work.
+    Error,
+    /// Somebody has been at it.
+    SecurityBreach,
+}
+
+impl Health {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Healthy, Self::Warning, Self::Error, Self::SecurityBreach];
+
+    /// The word for it, as in the store and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::SecurityBreach => "security_breach",
+        }
+    }
+
+    /// The state with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|health| health.word() == word)
+    }
+
+    /// `info`, `warning` or `critical`.
+    pub fn severity(self) -> &'static str {
+        match self {
+            Self::Healthy => "info",
+            Self::Warning => "warning",
+            Self::Error | Self::SecurityBreach => "critical",
+        }
+    }
+
+    /// How it stands.
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::Healthy => Tone::Good,
+            Self::Warning => Tone::Warning,
+            Self::Error | Self::SecurityBreach => Tone::Bad,
+        }
+    }
+}
+
+/// A part of the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Component {
+    /// `discord`, `store`, `disk`, `deliveries` or `audit`.
+    pub name: String,
+    /// How it stands.
+    pub health: Health,
+    /// Why.
+    #[serde(default)]
+    pub details: Option<Untrusted>,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 impl Reported for DaemonStatus {
@@ -84,11 +154,22 @@ impl Reported for DaemonStatus {
         if let Some(reason) = &self.discord.reason {
             report = report.field("Reason", reason.clone());
         }
+        let mut components = Table::new(["part", "stands", "since (UTC)", "why"], "not looked at yet");
+        for one in &self.components {
+            components.push([
+                one.name.clone().into(),
+                Cell::toned(one.health.word().replace('_', " "), one.health.tone()),
+                one.since.short().into(),
+                Cell::from(one.details.as_ref()),
+            ]);
+        }
         report
             .field("Guilds", self.guilds.to_string())
             .field("Deliveries", self.deliveries.words())
             .field("Alerts", self.alerts.to_string())
             .field("Audit rows", self.audit_rows.to_string())
+            .field("Audit mark", format!("{}:{}", self.audit_rows, self.audit_head))
             .field("Up for", format!("{} s", self.uptime_seconds))
+            .table(components)
     }
 }

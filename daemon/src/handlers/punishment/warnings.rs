@@ -20,10 +20,19 @@ pub(super) fn count(
     if config.warnings.is_off() {
         return Ok(None);
     }
-    let span = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-    let since = config.warnings_within.map(|within| now.millis().saturating_sub(span(within.seconds())));
-    let warnings = view.warnings(guild, user, since.map(Timestamp::from_millis))? + more;
+    let warnings = standing(view, guild, user, now)? + more;
     Ok(Some(WarningCount { warnings, step: config.warnings.next(warnings) }))
+}
+
+/// How many warnings of the user count in the guild: those that stand and are recent enough.
+///
+/// # Errors
+/// Where the store fails.
+pub(crate) fn standing(view: &View<'_>, guild: GuildId, user: UserId, now: Timestamp) -> Result<u64, Fault> {
+    let within = view.config(guild)?.warnings_within;
+    let span = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
+    let since = within.map(|within| now.millis().saturating_sub(span(within.seconds())));
+    Ok(view.warnings(guild, user, since.map(Timestamp::from_millis))?)
 }
 
 /// Counts a warning that was just stored, and notes what has to follow it, in the same transaction: the scheduler asks

@@ -64,7 +64,9 @@ impl OfMain {
     /// What goes on in a child along this main's link: a backfill before a comparison, the one that is at work first.
     fn job(&self, child: GuildId) -> Option<Box<Job>> {
         let of_it = |job: &&Job| {
-            job.guild_id == child && job.main_guild_id.is_none_or(|main| main == self.main) && !job.dry_run
+            job.guild_id == Some(child)
+                && job.main_guild_id.is_none_or(|main| main == self.main)
+                && !job.dry_run
         };
         let found = self.jobs.iter().filter(of_it).min_by_key(|job| (job.kind != JobKind::Backfill, job.id));
         found.map(|job| Box::new(job.clone()))

@@ -68,6 +68,19 @@ fn allowed(cx: &Context, guild: GuildId, links: &[Link]) -> Vec<Action> {
     allowed
 }
 
+/// Looks at one guild, with these measures in mind, for a main that means to deliver to it.
+///
+/// # Errors
+/// Where the store fails.
+pub(crate) async fn examine_for(
+    cx: &Context,
+    guild: GuildId,
+    uses: &[Action],
+    main: GuildId,
+) -> Result<Patient, Fault> {
+    examine(cx, guild, uses, None, Some(main)).await
+}
+
 /// Looks at one guild; `asked_by` is a main that is about to deliver to it.
 pub(super) async fn examine(
     cx: &Context,

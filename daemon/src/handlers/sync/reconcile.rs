@@ -74,7 +74,7 @@ async fn compare(cx: &Context, guild: GuildId, cursor: Cursor, one_alone: bool) 
         // Of many, one that is looked at already is shown as it is.
         Err(fault) if fault.kind == FaultKind::Conflict && !one_alone => {
             let running =
-                move |view: &crate::store::View<'_>| Ok(view.running_job(JobKind::Reconcile, guild)?);
+                move |view: &crate::store::View<'_>| Ok(view.running_job(JobKind::Reconcile, Some(guild))?);
             let job = cx.daemon.store().read(running).await?.ok_or(fault)?;
             Ok(if job.main_guild_id == main { job } else { of_others(job) })
         }

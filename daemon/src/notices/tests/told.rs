@@ -75,7 +75,7 @@ async fn an_alert_is_told_to_its_guild_and_one_without_a_guild_to_the_mains() {
     alert(&test, "about_the_child", Some(child)).await;
     alert(&test, "about_nobody", None).await;
     let told = until_told(&sandbox, channels[1], 1).await;
-    assert!(told[0].starts_with("⚠ about\\_the\\_child: something happened"), "{told:?}");
+    assert!(told[0].ends_with("low · about\\_the\\_child: something happened"), "{told:?}");
     until_caught_up(&test, &sandbox).await;
     let told = lines(&sandbox, channels[0]);
     assert!(told[0].contains("about\\_nobody"), "{told:?}");

@@ -44,7 +44,7 @@ async fn a_child_that_accepts_gets_what_stands_and_the_reply_names_the_job() {
     assert_eq!(done.jobs(), [job], "whoever waits, waits for it");
     let job = until_over(&test, job).await;
     assert_eq!((job.kind, job.state, job.done, job.total), (JobKind::Backfill, JobState::Done, 5, Some(5)));
-    assert_eq!((job.guild_id, job.main_guild_id), (guild(child), Some(guild(main))));
+    assert_eq!((job.guild_id, job.main_guild_id), (Some(guild(child)), Some(guild(main))));
     assert!(users.iter().all(|user| sandbox.is_banned(child, *user)));
     assert_eq!(sandbox.effects_in(child).len(), 5);
     // It carries all of it now: nothing begins once more.

@@ -1,5 +1,7 @@
 //! The audit chain, recomputed here by code that knows only the rows and the rule.
 
+mod flips;
+
 use super::{guild, open, shell};
 use crate::store::{AuditRow, Personal, Store};
 use rusqlite::Connection;

@@ -1,8 +1,9 @@
 //! `audit log`: who asked for what, and what came of it.
 
+use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{GuildId, PageSize, Timestamp, Untrusted, UserId, WindowDays};
+use crate::value::{AuditId, ChannelId, GuildId, PageSize, Timestamp, Uid, Untrusted, UserId, WindowDays};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +18,15 @@ pub struct AuditLog {
     #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<UserId>,
+    /// Only what this account of the daemon's machine asked for, by its number
+    #[arg(long, value_name = "UID")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Uid>,
     /// Only this operation, as in "setup add-child"
     #[arg(long, value_name = "NAME")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Untrusted>,
-    /// Only this result: success, error or denied
+    /// Only what ended so
     #[arg(long, value_name = "RESULT", value_enum)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<AuditResult>,
@@ -33,6 +38,24 @@ pub struct AuditLog {
     #[arg(long, value_name = "N")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<PageSize>,
+    /// Go on below this entry, as the page before said
+    #[arg(long, value_name = "ENTRY")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<AuditId>,
+}
+
+impl AuditLog {
+    /// Whether the filters go together.
+    ///
+    /// # Errors
+    /// Where two say who asked.
+    pub fn check(&self) -> Result<(), Fault> {
+        match (self.by, self.operator) {
+            (Some(_), Some(_)) => Err(Fault::usage("--by and --operator both say who asked")
+                .hint("a member of a guild is named with --by, an account of the machine with --operator")),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How a request ended.
@@ -63,6 +86,15 @@ impl AuditResult {
         }
     }
 
+    /// How it stands.
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::Success => Tone::Good,
+            Self::Denied => Tone::Warning,
+            Self::Error | Self::Interrupted => Tone::Bad,
+        }
+    }
+
     /// The result with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|result| result.word() == word)
@@ -84,12 +116,21 @@ pub struct AuditEntry {
     pub actor: Option<Untrusted>,
     /// Where.
     pub guild_id: Option<GuildId>,
+    /// In which channel of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<ChannelId>,
     /// To whom. Nothing once erased.
     pub target: Option<UserId>,
     /// How it ended.
     pub result: AuditResult,
+    /// The kind of fault, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// The fault's message, where there was one.
     pub message: Option<Untrusted>,
+    /// What was asked for, with its `schema`. Nothing once erased, and for what was seen and not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<serde_json::Value>,
     /// How long it took.
     pub duration_ms: Option<u64>,
 }
@@ -99,6 +140,9 @@ pub struct AuditEntry {
 pub struct AuditEntries {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
+    /// Where the next page starts.
+    #[serde(default)]
+    pub next: Option<AuditId>,
 }
 
 impl Reported for AuditEntries {
@@ -108,21 +152,24 @@ impl Reported for AuditEntries {
             "nothing matches",
         );
         for entry in &self.entries {
-            let tone = match entry.result {
-                AuditResult::Success => Tone::Good,
-                AuditResult::Denied => Tone::Warning,
-                AuditResult::Error | AuditResult::Interrupted => Tone::Bad,
-            };
             table.push([
                 entry.at.short().into(),
                 entry.operation.clone().into(),
                 entry.surface.clone().into(),
                 Cell::from(entry.actor.as_ref()),
                 entry.target.map_or_else(|| "—".to_owned(), |user| user.to_string()).into(),
-                Cell::toned(entry.result.word(), tone),
+                Cell::toned(entry.result.word(), entry.result.tone()),
                 Cell::from(entry.message.as_ref()),
             ]);
         }
-        Report::new(format!("{} audit entries", self.entries.len()), Tone::Plain).table(table)
+        let title = match self.entries.len() {
+            1 => "1 audit entry".to_owned(),
+            several => format!("{several} audit entries"),
+        };
+        Report::new(title, Tone::Plain).table(table)
+    }
+
+    fn next_cursor(&self) -> Option<String> {
+        self.next.map(|id| id.to_string())
     }
 }

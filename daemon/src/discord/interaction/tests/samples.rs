@@ -74,8 +74,25 @@ fn samples() -> Vec<Request> {
         ("config audit", json!({"state": "off"})),
         (
             "audit log",
-            json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3}),
+            json!({"user": user, "by": user, "operation": "setup add-child", "result": "denied", "days": 9, "limit": 3, "cursor": "77"}),
         ),
+        (
+            "alert list",
+            json!({"all": true, "severity": "high", "kind": "local_override", "limit": 3, "cursor": "77"}),
+        ),
+        ("alert show", json!({"id": "3"})),
+        ("alert resolve", json!({"id": "3", "reason": "x"})),
+        ("incident open", json!({"reason": "x", "freeze": true})),
+        ("incident close", json!({"conclusion": "x", "resume": true})),
+        ("incident list", json!({"limit": 3, "cursor": "77"})),
+        ("incident show", json!({"id": "3"})),
+        ("drill run", json!({"user": user})),
+        ("drill list", json!({"limit": 3})),
+        ("drill show", json!({"id": "3"})),
+        ("audit stats", json!({"days": 9})),
+        ("audit warnings", json!({"user": user, "limit": 3, "cursor": "77"})),
+        ("audit export", json!({"format": "csv", "days": 9, "user": user})),
+        ("audit verify", json!({"noted": format!("1234:{}", "0a".repeat(32))})),
     ];
     all.into_iter()
         .map(|(operation, arguments)| {

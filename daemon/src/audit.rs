@@ -1,0 +1,23 @@
+//! What is done with the audit as a whole: whether it holds, and a copy of it as a file. The chain itself is the store's.
+
+pub mod export;
+pub mod mark;
+pub mod verify;
+mod write;
+
+use crate::invocation::is_operator;
+use wayhaven_shared::operations::audit::AuditEntry;
+use wayhaven_shared::value::Untrusted;
+
+/// Hides which account of the machine an operator has: in a guild that is nobody's business.
+pub fn conceal(entry: &mut AuditEntry) {
+    entry.actor = entry.actor.as_ref().map(concealed);
+}
+
+/// The name that somebody has in the audit, as it is told in a guild.
+pub fn concealed(name: &Untrusted) -> Untrusted {
+    match is_operator(name.raw()) {
+        true => Untrusted::clipped("an operator"),
+        false => name.clone(),
+    }
+}

@@ -1,0 +1,126 @@
+//! How each part of the daemon stands: looked at again and again, and noted where it has changed.
+
+use crate::daemon::Daemon;
+use crate::store::AlertFilter;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use wayhaven_shared::Fault;
+use wayhaven_shared::operations::status::{ConnectionState, Health};
+
+/// How often.
+pub(crate) const PAUSE: Duration = Duration::from_secs(60);
+
+/// The least room on the disk of the store, in bytes: below the first a person should look, below the second writes fail
+/// soon. A store of a million audit rows has some 600 MB.
+const ROOM: (u64, u64) = (1 << 30, 64 << 20);
+
+/// Looks until the daemon stops; at once whenever the connection to Discord changes.
+pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration) {
+    let (mut stopping, mut told) = (daemon.stopping(), daemon.store().sequence());
+    let mut connection = None;
+    loop {
+        told.mark_unchanged();
+        connection = Some(daemon.connection()).filter(|now| connection.as_ref() != Some(now)).or(connection);
+        if let Err(fault) = look(&daemon).await {
+            tracing::debug!("how the daemon stands is not noted: {fault}");
+        }
+        let changed = async {
+            while told.changed().await.is_ok() {
+                if connection.as_ref() != Some(&daemon.connection()) {
+                    return;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = stopping.raised() => return,
+            () = changed => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+type Found = (&'static str, Health, Option<String>);
+
+/// Looks at every part, and notes what is another than before.
+async fn look(daemon: &Daemon) -> Result<(), Fault> {
+    let connection = daemon.connection();
+    let discord = match connection.state {
+        ConnectionState::Ready => Health::Healthy,
+        ConnectionState::Connecting => Health::Warning,
+        ConnectionState::Stopped => Health::Error,
+    };
+    let room = room(&daemon.layout().data);
+    let cut = AlertFilter { kind: Some("audit_cut".into()), ..AlertFilter::default() };
+    let before = daemon.store().read(move |view| {
+        let counts = view.delivery_counts(None)?;
+        Ok((counts, !view.alerts(&cut, 1)?.is_empty(), view.components()?))
+    });
+    let (counts, cut, before) = before.await?;
+    let deliveries = match (counts.blocked, counts.held) {
+        (0, 0) => (Health::Healthy, None),
+        (blocked, held) => (Health::Warning, Some(format!("{blocked} blocked, {held} held"))),
+    };
+    let audit = match cut {
+        false => (Health::Healthy, None),
+        true => (
+            Health::SecurityBreach,
+            Some("rows that were noted are gone: audit verify tells which".to_owned()),
+        ),
+    };
+    let found: [Found; 4] = [
+        ("audit", audit.0, audit.1),
+        ("deliveries", deliveries.0, deliveries.1),
+        ("discord", discord, connection.reason.filter(|_| discord != Health::Healthy)),
+        ("disk", room.0, room.1),
+    ];
+    let same = |(name, health, details): &Found| {
+        before.iter().any(|one| {
+            one.name == *name
+                && one.health == *health
+                && one.details.as_ref().map(|details| details.raw()) == details.as_deref()
+        })
+    };
+    if found.iter().all(same) {
+        return Ok(());
+    }
+    let changed = daemon.store().write(move |change| {
+        let mut changed = Vec::new();
+        for (name, health, details) in found {
+            if change.note_health(name, health, details.as_deref())? {
+                changed.push((name, health, details));
+            }
+        }
+        Ok(changed)
+    });
+    for (name, health, details) in changed.await? {
+        let details = details.unwrap_or_default();
+        match health {
+            Health::Healthy => tracing::info!(part = name, "healthy"),
+            health => tracing::warn!(part = name, health = health.word(), "{details}"),
+        }
+    }
+    Ok(())
+}
+
+/// How much room there is on the disk of the store.
+fn room(data: &Path) -> (Health, Option<String>) {
+    let Ok(disk) = rustix::fs::statvfs(data) else {
+        return (Health::Warning, Some("how much room there is cannot be told".into()));
+    };
+    judge(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+fn judge(free: u64) -> (Health, Option<String>) {
+    // In steps, so that a disk that fills slowly is not noted every minute.
+    let words = |at: u64| Some(format!("less than {} MiB are free", at >> 20));
+    match free {
+        free if free < ROOM.1 => (Health::Error, words(ROOM.1)),
+        free if free < ROOM.0 => (Health::Warning, words(ROOM.0)),
+        _ => (Health::Healthy, None),
+    }
+}
+
+#[cfg(test)]
+mod tests;
