@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod reconcile;
 pub mod reload;
 pub mod schedule;
+pub mod secrets;
 pub mod settings;
 pub mod startup;
 pub mod store;
