@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` maps the modules; [`daemon`] wires them together.
 
 pub mod clock;
+mod commands;
 pub mod control;
 pub mod daemon;
 pub mod direct;
@@ -23,10 +24,10 @@ pub mod reload;
 pub mod schedule;
 pub mod secrets;
 pub mod settings;
-pub mod startup;
+mod startup;
 pub mod store;
 pub mod sync;
 #[cfg(test)]
 mod testing;
 
-pub use startup::main;
+pub use commands::{command, main};
