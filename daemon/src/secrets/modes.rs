@@ -34,9 +34,8 @@ impl Guarded {
         let path = self.path.display();
         let Some(found) = existing(std::fs::symlink_metadata(&self.path), &self.path)? else { return Ok(()) };
         if found.is_symlink() {
-            return Err(Fault::denied(format!("{path} is a symbolic link")).hint(format!(
-                "put what it names in its place, or name another with WAYHAVEN_HOME: rm {path}"
-            )));
+            return Err(Fault::denied(format!("{path} is a symbolic link"))
+                .hint("put what it names in its place, or name another place with WAYHAVEN_HOME"));
         }
         let us = geteuid().as_raw();
         if found.uid() != us {
@@ -73,13 +72,12 @@ pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
         Ok(entries) => {
             for entry in entries {
                 let entry = entry.map_err(unlisted)?;
-                if entry.file_type().map_err(unlisted)?.is_file() {
+                if !entry.file_type().map_err(unlisted)?.is_dir() {
                     all.push(Guarded::file(entry.path()));
                 }
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        // Whose it is, and what it is, is said where it is looked at.
+        // Whether it is there, whose it is and what it is, is said where it is looked at.
         Err(_) => {}
     }
     Ok(all)

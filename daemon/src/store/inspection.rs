@@ -28,14 +28,23 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
     if !path.exists() {
         return Ok(None);
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    // Without a log nobody has it open. SQLite would make one to read it, unless it is told that nothing changes.
-    let immutable = if Path::new(&log).exists() { "" } else { "&immutable=1" };
+    let is_there = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    };
+    // SQLite would make a log, or bring the log's index up to date, to read one file.
+    let untouched = match (is_there("-wal"), is_there("-shm")) {
+        // Without a log nobody has it open.
+        (false, _) => "&immutable=1",
+        (true, true) => "&readonly_shm=1",
+        // What a copy has that left the index behind: only SQLite can make it.
+        (true, false) => "",
+    };
     let encoded = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{encoded}?mode=ro{immutable}"), flags)?;
+    let connection = Connection::open_with_flags(format!("file:{encoded}?mode=ro{untouched}"), flags)?;
     connection.busy_timeout(BUSY)?;
     let version = migrations::version(&connection)?;
     let mut statement = connection.prepare(&format!("PRAGMA quick_check({DEFECTS})"))?;
@@ -75,6 +84,21 @@ mod tests {
             Inspection { version: known, known, defects: Vec::new() }
         );
         assert_eq!(listing(directory.path()), before);
+
+        // The log of a process that was killed is read too, and stays as it is.
+        let writer = Connection::open(&path).unwrap();
+        writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+        writer.execute_batch("CREATE TABLE left_behind (x)").unwrap();
+        let copies = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap) {
+            std::fs::copy(entry.path(), copies.path().join(entry.file_name())).unwrap();
+        }
+        drop(writer);
+        let before = listing(copies.path());
+        assert!(before.len() == 3 && before.iter().all(|(.., length)| *length > 0), "{before:?}");
+        let copy = copies.path().join("a store?.db");
+        assert!(inspect(&copy).unwrap().unwrap().defects.is_empty());
+        assert_eq!(listing(copies.path()), before);
 
         // One page in the middle is somebody else's.
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();

@@ -148,7 +148,7 @@ async fn hunt(level: &str) {
     hunt.slash("ban", json!({"user": user(0), "reason": reason})).await;
     hunt.slash("warn", json!({"user": user(1), "reason": reason})).await;
     hunt.slash("ban", json!({"user": user(2), "evidence": hook})).await;
-    hunt.slash("timeout", json!({"user": user(2), "for": token})).await;
+    hunt.slash("kick", json!({"user": user(2), "reason": token})).await;
     hunt.slash("setup remove-child", json!({"child": user(3)})).await;
     hunt.slash("punishment list", json!({})).await;
     hunt.slash("audit log", json!({"operation": hook})).await;
