@@ -68,17 +68,12 @@ pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
     let files = [layout.sealed_token(), layout.seal_key(), layout.next_seal_key(), layout.lock()];
     all.extend(files.map(Guarded::file));
     let unlisted = |error| Fault::unavailable(format!("{} cannot be listed: {error}", layout.logs.display()));
-    match std::fs::read_dir(&layout.logs) {
-        Ok(entries) => {
-            for entry in entries {
-                let entry = entry.map_err(unlisted)?;
-                if !entry.file_type().map_err(unlisted)?.is_dir() {
-                    all.push(Guarded::file(entry.path()));
-                }
-            }
+    // Whether it is there, whose it is and what it is, is said where the directory itself is looked at.
+    for entry in std::fs::read_dir(&layout.logs).into_iter().flatten() {
+        let entry = entry.map_err(unlisted)?;
+        if !entry.file_type().map_err(unlisted)?.is_dir() {
+            all.push(Guarded::file(entry.path()));
         }
-        // Whether it is there, whose it is and what it is, is said where it is looked at.
-        Err(_) => {}
     }
     Ok(all)
 }

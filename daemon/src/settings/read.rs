@@ -112,14 +112,14 @@ impl Reader {
 
     /// The files in which a token stands.
     fn secret_files(&self, sources: &Sources) -> Vec<PathBuf> {
-        let in_file = self.file.contains_key(keys::TOKEN.name).then(|| sources.file.as_ref()).flatten();
+        let in_file = self.file.contains_key(keys::TOKEN.name).then_some(sources.file.as_ref()).flatten();
         // The first place is the environment.
         let in_dotenv = self
             .variables
             .iter()
             .skip(1)
             .any(|place| keys::TOKEN.variables().any(|name| place.get(&name).is_some()));
-        let in_dotenv = in_dotenv.then(|| sources.dotenv.as_ref()).flatten();
+        let in_dotenv = in_dotenv.then_some(sources.dotenv.as_ref()).flatten();
         [in_file, in_dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect()
     }
 
