@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod clock;
+mod commands;
 pub mod control;
 pub mod daemon;
 pub mod direct;
@@ -24,11 +25,12 @@ pub mod pipeline;
 pub mod reconcile;
 pub mod reload;
 pub mod schedule;
+pub mod secrets;
 pub mod settings;
-pub mod startup;
+mod startup;
 pub mod store;
 pub mod sync;
 #[cfg(test)]
 mod testing;
 
-pub use startup::main;
+pub use commands::{command, main};

@@ -1,14 +1,16 @@
 //! What an operator wrote down before the start: `wayhaven.toml`, the `.env` beside it and the environment.
 //!
-//! The environment is stronger than `.env`, that than the file, that than the default. Every refusal is one line
+//! The environment is stronger than `.env`, that than the file, that than the default. The token may also be a
+//! credential of systemd's, or sealed, where it stands in none of these (`places`). Every refusal is one line
 //! that names the setting, where it stands, its value and the way out; a secret's value is in none. What
 //! operators change at run time is no setting but lives in the store.
 
 mod keys;
+mod places;
 mod read;
 mod reload;
 mod sources;
-mod token;
+pub(crate) mod token;
 
 pub use keys::{KEYS, Key};
 pub use reload::Reloaded;
@@ -21,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::paths::Layout;
 use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 
 /// The settings, all checked.
@@ -42,6 +43,8 @@ pub struct Settings {
     origins: Vec<Setting>,
     /// The settings file and the `.env`, where they were there.
     files: Vec<PathBuf>,
+    /// Those of them in which a secret stands, whether it counts or not.
+    secret_files: Vec<PathBuf>,
 }
 
 /// How to reach Discord.
@@ -178,13 +181,24 @@ pub enum Origin {
         /// The variable.
         variable: String,
     },
+    /// A credential that systemd hands to the service.
+    Credential {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Sealed by `wayhavend token set`.
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Origin {
     /// Which of two wins: the greater.
     fn strength(&self) -> u8 {
         match self {
-            Self::Default => 0,
+            // The last two are looked for where nothing else was set, and compared with nothing.
+            Self::Default | Self::Credential { .. } | Self::Sealed { .. } => 0,
             Self::File { .. } => 1,
             Self::Dotenv { .. } => 2,
             Self::Environment { .. } => 3,
@@ -204,7 +218,7 @@ impl Origin {
     fn directory(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } | Self::Dotenv { path, .. } => path.parent(),
-            Self::Default | Self::Environment { .. } => None,
+            _ => None,
         }
     }
 }
@@ -216,21 +230,13 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(out, "in {} line {line}", path.display()),
             Self::Dotenv { path, variable } => write!(out, "in {} ({variable})", path.display()),
             Self::Environment { variable } => write!(out, "in the environment ({variable})"),
+            Self::Credential { path } => write!(out, "in the credential {}", path.display()),
+            Self::Sealed { path } => write!(out, "sealed in {}", path.display()),
         }
     }
 }
 
 impl Settings {
-    /// The settings of this process, the token file included.
-    ///
-    /// # Errors
-    /// What [`Sources::of_process`], [`Settings::load`] and [`Settings::read_token_file`] refuse.
-    pub fn of_process(config: Option<&Path>, layout: &Layout) -> Result<Self, Fault> {
-        let mut settings = Self::load(&Sources::of_process(config, layout)?)?;
-        settings.read_token_file()?;
-        Ok(settings)
-    }
-
     /// The settings in these sources. Nothing is read here; `discord.token_file` is only named.
     ///
     /// # Errors
@@ -239,33 +245,9 @@ impl Settings {
         read::settings(sources)
     }
 
-    /// Reads the token from `discord.token_file`, where one is set.
-    ///
-    /// # Errors
-    /// A file that is not there, cannot be read, or holds no token.
-    pub fn read_token_file(&mut self) -> Result<(), Fault> {
-        let Some(path) = &self.discord.token_file else { return Ok(()) };
-        let named = format!("{} is {}", keys::TOKEN_FILE.name, path.display());
-        let text = sources::read(path)?.ok_or_else(|| {
-            Fault::usage(format!("{named}, which is not there: create it, or set BOT_TOKEN instead"))
-        })?;
-        let text = text.trim();
-        token::check(text).map_err(|why| Fault::usage(format!("{named}, and what it holds {why}")))?;
-        self.discord.token = Some(SecretString::from(text));
-        let origins = self.origins_of(&keys::TOKEN_FILE);
-        if let Some(setting) = self.origins.iter_mut().find(|setting| setting.key.secret) {
-            *setting = Setting { key: &keys::TOKEN, value: read::SET.to_owned(), origins };
-        }
-        Ok(())
-    }
-
     /// Every setting with its value and where it comes from, in the order of [`KEYS`].
     pub fn origins(&self) -> &[Setting] {
         &self.origins
-    }
-
-    fn origins_of(&self, key: &Key) -> Vec<Origin> {
-        self.origins.iter().find(|one| one.key == key).map(|one| one.origins.clone()).unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the command line to a running daemon, in eight steps, and to its end.
+//! From `wayhavend run` to a running daemon, in eight steps, and to its end.
 
 use crate::audit;
 use crate::clock::Clock;
@@ -17,25 +17,23 @@ use crate::notices;
 use crate::reconcile;
 use crate::reload::Reload;
 use crate::schedule;
+use crate::secrets::{Vault, modes};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
 use crate::sync::{closing, containment};
-use clap::{Parser, Subcommand};
-use rustix::fs::Mode;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wayhaven_shared::Fault;
-use wayhaven_shared::paths::{Environment, Layout};
+use wayhaven_shared::paths::Layout;
 use wayhaven_shared::value::GuildId;
 
 /// How long what is on its way may take once the daemon was asked to stop (FAULTS 41).
@@ -45,45 +43,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// start.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// The Wayhaven daemon: the Discord bot, the sync engine and the control socket
-#[derive(Parser)]
-#[command(name = "wayhavend", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run in the foreground until SIGTERM, SIGINT or "wayhaven daemon stop"
-    Run {
-        /// The settings file, instead of the one that "wayhaven paths" names
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
-}
-
-/// `wayhavend`: reads the arguments and runs. 0 after an orderly end, 1 where the start failed, 2 for wrong
-/// arguments.
-pub fn main() -> ExitCode {
-    let Command::Run { config } = Arguments::parse().command;
-    match run(config.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("error: {fault}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(config: Option<&Path>) -> Result<(), Fault> {
-    // 1. Where everything lies, and the settings.
-    let layout = Layout::new(&Environment::of_process())?;
+/// `wayhavend run`.
+pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
+    // 1. Where everything lies and who may look into it, and the settings.
+    modes::check(&layout)?;
     let settings = Settings::of_process(config, &layout)?;
     settings.check_token()?;
     // 2. The directories and the lock.
-    // Whatever is made from here on, the store and the log among it, is nobody else's.
-    rustix::process::umask(Mode::from_raw_mode(0o077));
     for directory in [&layout.data, &layout.state, &layout.logs] {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| unusable(directory, "cannot be made", &error))?;
@@ -94,6 +60,10 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
     let log = log::start(&layout.logs, settings.log.level, clock.clone());
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(fault) = Vault::of(&layout).settle() {
+        // The token was opened, so that nothing is lost by waiting for the next start.
+        tracing::warn!("a rotation of the key that was interrupted is not finished: {fault}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -289,7 +259,7 @@ fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
         .hint("the daemon's user must own the directory; WAYHAVEN_HOME names another")
 }
 
-fn unopened(layout: &Layout, error: StoreError) -> Fault {
+pub(crate) fn unopened(layout: &Layout, error: StoreError) -> Fault {
     let path = layout.store();
     match error {
         StoreError::Newer { .. } => Fault::conflict(format!("{}: {error}", path.display()))

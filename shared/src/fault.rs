@@ -1,6 +1,8 @@
 //! What went wrong, in the shape every surface shows it: a kind, a message, hints.
 
+use crate::redaction::redact;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The kinds of fault. Each has one exit code on the command line; [`FaultKind::exit_code`] is the only place
@@ -71,6 +73,14 @@ impl FaultKind {
     }
 }
 
+/// A message may repeat what somebody typed.
+fn without_secrets(text: String) -> String {
+    match redact(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(redacted) => redacted,
+    }
+}
+
 /// A failure a person can act on. The message is one clear line that names what and why; hints are ways out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct Fault {
@@ -86,13 +96,13 @@ pub struct Fault {
 impl Fault {
     /// A fault without hints.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new() }
+        Self { kind, message: without_secrets(message.into()), hints: Vec::new() }
     }
 
     /// The same with one more way out.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(without_secrets(hint.into()));
         self
     }
 

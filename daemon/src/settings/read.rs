@@ -57,6 +57,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         },
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },
+        secret_files: reader.secret_files(sources),
         warnings: reader.warnings,
         files: [&sources.file, &sources.dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect(),
         origins: KEYS.iter().map(|key| reader.shown.remove(key.name).unwrap_or(unset(key))).collect(),
@@ -107,6 +108,19 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// The files in which a token stands.
+    fn secret_files(&self, sources: &Sources) -> Vec<PathBuf> {
+        let in_file = self.file.contains_key(keys::TOKEN.name).then_some(sources.file.as_ref()).flatten();
+        // The first place is the environment.
+        let in_dotenv = self
+            .variables
+            .iter()
+            .skip(1)
+            .any(|place| keys::TOKEN.variables().any(|name| place.get(&name).is_some()));
+        let in_dotenv = in_dotenv.then_some(sources.dotenv.as_ref()).flatten();
+        [in_file, in_dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect()
     }
 
     /// The strongest value of a key.

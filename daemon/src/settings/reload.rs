@@ -26,7 +26,8 @@ impl Settings {
             return Ok(());
         }
         Err(Fault::usage("there is no bot token")
-            .hint("set BOT_TOKEN in the environment or in a .env file beside the settings")
+            .hint("wayhavend token set reads it and seals it on this machine")
+            .hint("or set BOT_TOKEN in the environment or in a .env file beside the settings")
             .hint("or name a file that holds it: discord.token_file in wayhaven.toml"))
     }
 

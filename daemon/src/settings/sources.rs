@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue};
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
 
+/// Where systemd puts what `LoadCredential=` and its like name.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
 /// What the settings are read from.
 #[derive(Clone, Default)]
 pub struct Sources {
@@ -20,6 +23,8 @@ pub struct Sources {
     pub dotenv: Option<(PathBuf, String)>,
     /// The process's environment.
     pub environment: BTreeMap<String, String>,
+    /// The directory of the credentials that systemd hands over (`CREDENTIALS_DIRECTORY`).
+    pub credentials: Option<PathBuf>,
     /// Whether `--config` named the file, so that it has to be there.
     pub config_required: bool,
 }
@@ -49,7 +54,9 @@ impl Sources {
             })?;
             environment.insert(name.to_owned(), value);
         }
-        Ok(Self { file, dotenv, environment, config_required: config.is_some() })
+        let credentials = std::env::var_os(CREDENTIALS).filter(|directory| !directory.is_empty());
+        let credentials = credentials.map(PathBuf::from);
+        Ok(Self { file, dotenv, environment, credentials, config_required: config.is_some() })
     }
 }
 

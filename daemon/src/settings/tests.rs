@@ -1,6 +1,7 @@
 use super::*;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
+use wayhaven_shared::paths::Layout;
 
 /// 123456789012345678 in front; the rest is made up.
 const TOKEN: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GGGGGG.s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3c";
@@ -12,7 +13,7 @@ fn sources(file: &str, dotenv: &str, environment: &[(&str, &str)]) -> Sources {
         file: Some(("/etc/wayhaven.toml".into(), file.to_owned())),
         dotenv: Some(("/etc/.env".into(), dotenv.to_owned())),
         environment,
-        config_required: false,
+        ..Sources::default()
     }
 }
 
@@ -346,13 +347,27 @@ fn files_are_read_from_where_the_layout_or_the_option_says() {
     sources.environment.clear();
     let mut settings = Settings::load(&sources).unwrap();
     assert_eq!(ids(&settings.network.mains), [100]);
-    let fault = settings.read_token_file().unwrap_err();
+    let token = directory.path().join("token");
+    let mut find = || settings.find_token(&sources, &layout);
+    let fault = find().unwrap_err();
     assert!(fault.message.contains("which is not there: create it"), "{fault}");
-    std::fs::write(directory.path().join("token"), "s3cr3t\n").unwrap();
-    let fault = settings.read_token_file().unwrap_err();
+    write_secret(&token, "s3cr3t\n", 0o600);
+    let fault = find().unwrap_err();
     assert!(fault.message.contains("what it holds does not look like") && !fault.message.contains("s3cr3t"));
-    std::fs::write(directory.path().join("token"), format!("{TOKEN}\n")).unwrap();
-    settings.read_token_file().unwrap();
+    write_secret(&token, &format!("{TOKEN}\n"), 0o640);
+    let fault = find().unwrap_err();
+    assert!(
+        fault.message.contains("0640") && fault.hints == [format!("chmod 600 {}", token.display())],
+        "{fault}"
+    );
+    write_secret(&token, &format!("{TOKEN}\n"), 0o600);
+    find().unwrap();
     assert_eq!(settings.discord.token.as_ref().unwrap().expose_secret(), TOKEN);
     assert_eq!(origin_of(&settings, "discord.token").0, "set");
+}
+
+fn write_secret(path: &Path, text: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

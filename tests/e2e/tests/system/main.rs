@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backfill;
+mod canary;
 mod contract;
 mod crash;
 mod demo;
@@ -13,9 +14,11 @@ mod leak;
 mod lists;
 mod once;
 mod origins;
+mod sealed;
 mod setting;
 mod signals;
 mod simulation;
 mod startup;
 mod surfaces;
 mod terminal;
+mod typed;
