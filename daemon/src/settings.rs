@@ -5,12 +5,14 @@
 //! operators change at run time is no setting but lives in the store.
 
 mod keys;
+mod machine;
 mod read;
 mod reload;
 mod sources;
 mod token;
 
 pub use keys::{KEYS, Key};
+pub use machine::{ControlSettings, Group, Principal};
 pub use reload::Reloaded;
 pub use sources::Sources;
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// `moderation.…`.
     pub moderation: ModerationSettings,
+    /// `control.…`.
+    pub control: ControlSettings,
     /// Who may do everything, each once.
     pub owner_ids: Vec<UserId>,
     /// `log.…`.
