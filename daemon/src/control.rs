@@ -134,7 +134,8 @@ async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gi
     let _files = Files { daemon: Arc::clone(&daemon), holder };
     let flow = Arc::new(Flow::new(&place.account, door.accounts.large()));
     let transport = wire::transport(stream, Arc::clone(&flow), &door.limits);
-    let peer = Peer::new(daemon, Arc::clone(&door), Arc::clone(&place.account), role, holder, Arc::clone(&flow));
+    let peer =
+        Peer::new(daemon, Arc::clone(&door), Arc::clone(&place.account), role, holder, Arc::clone(&flow));
     let surface = peer.surface();
     // An answer that nobody takes is held once, by its handler, which counts as running meanwhile.
     let config = Config { pending_response_buffer: 1 };

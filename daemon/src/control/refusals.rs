@@ -36,7 +36,13 @@ impl Refusals {
     }
 
     /// Whether this one is to be audited by itself; otherwise it was counted.
-    pub(super) fn is_first(&self, uid: u32, operation: &'static str, surface: Surface, fault: &Fault) -> bool {
+    pub(super) fn is_first(
+        &self,
+        uid: u32,
+        operation: &'static str,
+        surface: Surface,
+        fault: &Fault,
+    ) -> bool {
         let key = (uid, operation);
         if let Some(counted) = self.0.counted().get_mut(&key) {
             counted.more += 1;

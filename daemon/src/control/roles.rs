@@ -39,7 +39,7 @@ pub(super) async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limi
 }
 
 /// The groups of a user as the machine's lists have them now.
-fn groups_of(uid: u32) -> Vec<u32> {
+pub(super) fn groups_of(uid: u32) -> Vec<u32> {
     let groups = uzers::get_user_by_uid(uid).and_then(|user| user.groups());
     groups.into_iter().flatten().map(|group| group.gid()).collect()
 }

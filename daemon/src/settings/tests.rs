@@ -360,11 +360,15 @@ fn files_are_read_from_where_the_layout_or_the_option_says() {
 
 #[test]
 fn users_and_groups_are_told_by_name_or_number_and_unknown_ones_are_refused() {
-    let file = "[control]\noperators = [\"user:root\", \"group:1234\"]\nobservers = \"user:4321\"\ngroup = \"root\"";
+    let file =
+        "[control]\noperators = [\"user:root\", \"group:1234\"]\nobservers = \"user:4321\"\ngroup = \"root\"";
     let settings = load(file, "", &[]).unwrap();
     assert_eq!(settings.control.operators, [Principal::User(0), Principal::Group(1234)]);
     assert_eq!(settings.control.observers, [Principal::User(4321)]);
-    assert_eq!(settings.control.group.as_ref().map(|group| (group.id, group.name.as_str())), Some((0, "root")));
+    assert_eq!(
+        settings.control.group.as_ref().map(|group| (group.id, group.name.as_str())),
+        Some((0, "root"))
+    );
     let (shown, origin) = origin_of(&settings, "control.operators");
     assert_eq!((shown.as_str(), origin.as_str()), ("user:root, group:1234", "in /etc/wayhaven.toml line 2"));
 

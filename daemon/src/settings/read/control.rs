@@ -20,9 +20,8 @@ impl Reader {
         let Some(given) = self.strongest(key) else { return Ok(Vec::new()) };
         let parts = given.values.iter().flat_map(|value| value.split(',')).map(str::trim);
         let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-        let read = |part: &&str| {
-            Principal::read(part).map_err(|why| refused(key.name, &given.origin, part, &why))
-        };
+        let read =
+            |part: &&str| Principal::read(part).map_err(|why| refused(key.name, &given.origin, part, &why));
         let principals = parts.iter().map(read).collect::<Result<_, _>>()?;
         let shown: Vec<_> = parts.iter().map(|part| one_line(part)).collect();
         self.show(key, shown.join(", "), vec![given.origin]);
