@@ -42,6 +42,9 @@ pub(super) const RATE_OF_ONE: Rate = Rate { a_second: 1_500, burst: 4_000 };
 /// The longest that a call waits for its turn; whoever would wait longer is told when to come again.
 pub(super) const LONGEST_TURN: Duration = Duration::from_millis(500);
 
+/// The longest that a call may want to wait for its answer.
+pub(super) const LONGEST_CALL: Duration = Duration::from_secs(24 * 3_600);
+
 /// How long what was asked before the end may still take, and its answer to be written.
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub(super) const LAST_WRITES: Duration = Duration::from_millis(50);

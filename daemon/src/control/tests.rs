@@ -141,6 +141,21 @@ async fn fault_29_malformed_oversized_and_half_frames_close_only_that_connection
     oversized.write_all(&u32::try_from(LARGEST_FRAME + 1).unwrap().to_be_bytes()).await.unwrap();
     until_closed(&mut oversized).await;
 
+    // A deadline that no clock reaches is a panic in tarpc: it never gets there.
+    for deadline in [
+        json!({ "secs": u64::MAX, "nanos": 0 }),
+        json!([u64::MAX / 2, 0]),
+        json!({ "secs": 90_000, "nanos": 0 }),
+    ] {
+        let mut endless = stream(&test).await;
+        let mut asks: Value = serde_json::from_slice(&hello_frame()[4..]).unwrap();
+        asks["Request"]["context"]["deadline"] = deadline;
+        let asks = asks.to_string();
+        endless.write_u32(u32::try_from(asks.len()).unwrap()).await.unwrap();
+        endless.write_all(asks.as_bytes()).await.unwrap();
+        until_closed(&mut endless).await;
+    }
+
     // Before its hello nobody sends more than a hello has.
     let mut early = stream(&test).await;
     early.write_all(&u32::try_from(LARGEST_HELLO + 1).unwrap().to_be_bytes()).await.unwrap();

@@ -2,9 +2,11 @@
 //! nobody who keeps the daemon waiting.
 
 use super::accounts::Account;
-use super::limits::{IN_FLIGHT, LARGEST_HELLO, Limits};
+use super::limits::{IN_FLIGHT, LARGEST_HELLO, LONGEST_CALL, Limits};
 use futures::task::AtomicWaker;
 use futures::{Sink, Stream};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -121,8 +123,59 @@ pub(super) fn transport(
         write: Deadline::new(limits.write),
     };
     let frames = Frames { incoming: codec(), outgoing: codec(), flow: Arc::clone(&flow), begun: None };
-    let messages = tokio_serde::Framed::new(Framed::new(timed, frames), Json::<Asked, Answered>::default());
+    let messages = tokio_serde::Framed::new(Framed::new(timed, frames), Checked::default());
     Gate { messages, flow, large: None }
+}
+
+/// JSON, looked at before tarpc reads it.
+#[derive(Default)]
+struct Checked(Json<Asked, Answered>);
+
+/// The one part of a message that tarpc takes as it comes: a deadline that no clock reaches is a panic of its.
+#[derive(Deserialize)]
+enum Looked {
+    Request(LookedRequest),
+    #[allow(dead_code)]
+    Cancel(IgnoredAny),
+}
+
+/// In tarpc's order, since JSON's lists are read by it.
+#[derive(Deserialize)]
+struct LookedRequest {
+    context: LookedContext,
+    #[serde(rename = "id")]
+    _id: IgnoredAny,
+    #[serde(rename = "message")]
+    _message: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+struct LookedContext {
+    #[serde(default)]
+    deadline: Duration,
+    #[serde(default, rename = "trace_context")]
+    _trace_context: IgnoredAny,
+}
+
+impl tokio_serde::Deserializer<Asked> for Checked {
+    type Error = io::Error;
+
+    fn deserialize(mut self: Pin<&mut Self>, frame: &BytesMut) -> io::Result<Asked> {
+        if let Looked::Request(request) = serde_json::from_slice(frame)?
+            && request.context.deadline > LONGEST_CALL
+        {
+            return Err(refused("a call that would wait longer than any does"));
+        }
+        tokio_serde::Deserializer::deserialize(Pin::new(&mut self.0), frame)
+    }
+}
+
+impl tokio_serde::Serializer<Answered> for Checked {
+    type Error = io::Error;
+
+    fn serialize(mut self: Pin<&mut Self>, answer: &Answered) -> io::Result<Bytes> {
+        tokio_serde::Serializer::serialize(Pin::new(&mut self.0), answer)
+    }
 }
 
 /// Reads the next call only once there is room for it, so that what is too much waits at the client.

@@ -16,6 +16,8 @@ mod origins;
 mod setting;
 mod signals;
 mod simulation;
+mod socket;
+mod ssh;
 mod startup;
 mod surfaces;
 mod terminal;
