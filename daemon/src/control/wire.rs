@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tarpc::tokio_serde;
-use tarpc::tokio_serde::formats::Json;
 use tarpc::tokio_util::bytes::{Bytes, BytesMut};
 use tarpc::tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
 use tarpc::{ClientMessage, Response, Transport};
@@ -123,13 +122,12 @@ pub(super) fn transport(
         write: Deadline::new(limits.write),
     };
     let frames = Frames { incoming: codec(), outgoing: codec(), flow: Arc::clone(&flow), begun: None };
-    let messages = tokio_serde::Framed::new(Framed::new(timed, frames), Checked::default());
+    let messages = tokio_serde::Framed::new(Framed::new(timed, frames), Checked);
     Gate { messages, flow, large: None }
 }
 
 /// JSON, looked at before tarpc reads it.
-#[derive(Default)]
-struct Checked(Json<Asked, Answered>);
+struct Checked;
 
 /// The one part of a message that tarpc takes as it comes: a deadline that no clock reaches is a panic of its.
 #[derive(Deserialize)]
@@ -160,21 +158,21 @@ struct LookedContext {
 impl tokio_serde::Deserializer<Asked> for Checked {
     type Error = io::Error;
 
-    fn deserialize(mut self: Pin<&mut Self>, frame: &BytesMut) -> io::Result<Asked> {
+    fn deserialize(self: Pin<&mut Self>, frame: &BytesMut) -> io::Result<Asked> {
         if let Looked::Request(request) = serde_json::from_slice(frame)?
             && request.context.deadline > LONGEST_CALL
         {
             return Err(refused("a call that would wait longer than any does"));
         }
-        tokio_serde::Deserializer::deserialize(Pin::new(&mut self.0), frame)
+        Ok(serde_json::from_slice(frame)?)
     }
 }
 
 impl tokio_serde::Serializer<Answered> for Checked {
     type Error = io::Error;
 
-    fn serialize(mut self: Pin<&mut Self>, answer: &Answered) -> io::Result<Bytes> {
-        tokio_serde::Serializer::serialize(Pin::new(&mut self.0), answer)
+    fn serialize(self: Pin<&mut Self>, answer: &Answered) -> io::Result<Bytes> {
+        Ok(serde_json::to_vec(answer)?.into())
     }
 }
 
