@@ -191,9 +191,9 @@ async fn fault_39_a_member_who_may_not_is_refused_and_audited_and_costs_nothing_
     let (main, member) = (setting.main.get(), setting.member(5));
     let people = setting.sandbox.people();
     let before = setting.sandbox.log().len();
-    for index in 0..20 {
-        let user = json!({ "user": setting.member(index % 3).to_string() });
-        let asked = people.slash(main, member, "ban", user).unwrap();
+    for _ in 0..20 {
+        // Discord offers it to everybody; that it is for staff is for us to say.
+        let asked = people.slash(main, member, "punishment list", json!({})).unwrap();
         let reply = people.reply(asked).await.unwrap().to_string();
         assert!(reply.contains("You may not do that"), "{reply}");
     }
@@ -204,7 +204,7 @@ async fn fault_39_a_member_who_may_not_is_refused_and_audited_and_costs_nothing_
         .map(|one| (&one.method, &one.route))
         .collect();
     assert!(beside.is_empty(), "{beside:?}");
-    let told = denied(&setting, "ban");
+    let told = denied(&setting, "punishment list");
     assert_eq!(told.len(), 20);
     assert!(told.iter().all(|entry| entry["actor"] == member.to_string()), "{told:?}");
 }
