@@ -6,6 +6,8 @@
 
 mod authority;
 
+pub(crate) use authority::check_role;
+
 use crate::daemon::Daemon;
 use crate::handlers;
 use crate::invocation::{Context, Invocation, Surface};

@@ -6,6 +6,7 @@
 //! operators change at run time is no setting but lives in the store.
 
 mod keys;
+mod machine;
 mod places;
 mod read;
 mod reload;
@@ -13,6 +14,7 @@ mod sources;
 pub(crate) mod token;
 
 pub use keys::{KEYS, Key};
+pub use machine::{ControlSettings, Group, Principal};
 pub use reload::Reloaded;
 pub use sources::Sources;
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// `moderation.…`.
     pub moderation: ModerationSettings,
+    /// `control.…`.
+    pub control: ControlSettings,
     /// Who may do everything, each once.
     pub owner_ids: Vec<UserId>,
     /// `log.…`.

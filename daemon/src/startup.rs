@@ -151,6 +151,9 @@ pub(crate) async fn start(
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
+    if let Some(group) = &settings.control.group {
+        control::give(&layout.socket, group)?;
+    }
     let parts = Parts { layout, clock, store, rest, directory, engine, ingest };
     let daemon = Arc::new(Daemon::new(settings, parts));
     if let Err(error) = daemon.uploads().clear() {

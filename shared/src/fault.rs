@@ -18,6 +18,8 @@ pub enum FaultKind {
     NotFound,
     /// It contradicts what is: already so, or locked.
     Conflict,
+    /// Too much was asked at once: later it can be asked again.
+    RateLimited,
     /// The daemon does not answer.
     Unreachable,
     /// The daemon answers, but something it needs (Discord, its store) does not.
@@ -41,7 +43,7 @@ impl FaultKind {
     /// The exit code of the command line (design: the CLI contract).
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Unavailable | Self::Internal | Self::Unknown => 1,
+            Self::Unavailable | Self::RateLimited | Self::Internal | Self::Unknown => 1,
             Self::Usage => 2,
             Self::Partial => 3,
             Self::Denied => 4,
@@ -61,6 +63,7 @@ impl FaultKind {
             Self::Denied => "denied",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::RateLimited => "rate_limited",
             Self::Unreachable => "unreachable",
             Self::Unavailable => "unavailable",
             Self::Pending => "pending",
@@ -124,6 +127,11 @@ impl Fault {
     /// It contradicts what is.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Conflict, message)
+    }
+
+    /// Too much was asked at once.
+    pub fn rate_limited(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::RateLimited, message)
     }
 
     /// Something needed does not answer.

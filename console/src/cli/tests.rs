@@ -15,6 +15,7 @@ struct Ran {
 fn surroundings(layout: Result<shared::paths::Layout, Fault>) -> Surroundings {
     Surroundings {
         layout,
+        host: None,
         input_terminal: false,
         output_terminal: false,
         error_terminal: false,

@@ -1,5 +1,6 @@
 //! From sources to settings: the strongest value of each key, checked.
 
+mod control;
 mod network;
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, Key, MAIN_GUILD, OTHER_VARIABLES, REPLACED};
@@ -55,6 +56,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         moderation: ModerationSettings {
             direct_messages: reader.flag(&keys::DIRECT_MESSAGES)?.unwrap_or(true),
         },
+        control: reader.control()?,
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },
         secret_files: reader.secret_files(sources),

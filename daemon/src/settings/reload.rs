@@ -1,7 +1,7 @@
 //! What a running daemon takes of settings that were read again.
 
 use super::keys::{self, KEYS, Key};
-use super::{DiscordSettings, Setting, Settings};
+use super::{ControlSettings, DiscordSettings, Setting, Settings};
 use secrecy::ExposeSecret;
 use wayhaven_shared::Fault;
 
@@ -62,6 +62,7 @@ impl Settings {
                 test_guild: read.discord.test_guild,
                 ..self.discord.clone()
             },
+            control: ControlSettings { group: self.control.group.clone(), ..read.control },
             origins,
             ..read
         };
@@ -96,6 +97,10 @@ mod tests {
         moderator_budget = "31/1m"
         [moderation]
         direct_messages = true
+        [control]
+        operators = ["user:701"]
+        observers = ["user:801"]
+        group = "901"
         [log]
         level = "info"
     "#;
@@ -123,6 +128,9 @@ mod tests {
             ("\"601\"", "\"602\"", "network.bots"),
             ("31/1m", "5/1m", "network.moderator_budget"),
             ("= true", "= false", "moderation.direct_messages"),
+            ("\"user:701\"", "\"user:702\"", "control.operators"),
+            ("\"user:801\"", "\"user:801\", \"group:802\"", "control.observers"),
+            ("\"901\"", "\"902\"", "control.group"),
             ("\"info\"", "\"debug\"", "log.level"),
         ] {
             let file = BEFORE.replace(from, to);
@@ -142,7 +150,10 @@ mod tests {
 
     /// What the daemon works with, apart from what is shown of it.
     fn everything(of: &Settings) -> String {
-        format!("{:?} {:?} {:?} {:?} {:?}", of.discord, of.network, of.moderation, of.owner_ids, of.log)
+        format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            of.discord, of.network, of.moderation, of.control, of.owner_ids, of.log
+        )
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod sealed;
 mod setting;
 mod signals;
 mod simulation;
+mod socket;
+mod ssh;
 mod startup;
 mod surfaces;
 mod terminal;
