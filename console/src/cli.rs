@@ -3,6 +3,7 @@
 //! The grammar is that of all operations in `shared`; what is added here travels around a request and is the
 //! same for each of them.
 
+mod completions;
 mod output;
 mod progress;
 mod run;
@@ -10,6 +11,7 @@ mod wait;
 
 use crate::render::terminal::Paper;
 use clap::{Args, Command, FromArgMatches};
+use clap_complete::Shell;
 use output::{Output, Surroundings};
 use shared::grammar;
 use shared::value::{GuildId, Span};
@@ -66,7 +68,7 @@ pub fn command() -> Command {
              The daemon is looked for below WAYHAVEN_HOME, then XDG_RUNTIME_DIR, then /run/wayhaven.",
         )
         .max_term_width(100);
-    grammar::with_operations(root, |_| true)
+    completions::with(grammar::with_operations(root, |_| true))
 }
 
 /// Words as somebody typed them, understood.
@@ -76,6 +78,8 @@ pub(crate) struct Asked {
     pub(crate) globals: Globals,
     /// What is asked; nothing for the console.
     pub(crate) request: Option<Request>,
+    /// The shell whose completions are asked for, which no daemon needs to know of.
+    pub(crate) completions: Option<Shell>,
 }
 
 /// Reads words, the program's name first.
@@ -86,7 +90,7 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
     let globals = Globals::from_arg_matches(&matches)?;
     let request = grammar::request(&matches).transpose()?;
-    Ok(Asked { globals, request })
+    Ok(Asked { globals, request, completions: completions::asked(&matches) })
 }
 
 /// The binary's `main`, for these words.
@@ -101,9 +105,13 @@ pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
         }
     };
     let mut output = Output::of_process(&surroundings, asked.globals.json, asked.globals.ascii);
-    let code = match asked.request {
-        Some(request) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
-        None => without_operation(&surroundings, asked.globals.ascii, &mut output),
+    let code = match (asked.request, asked.completions) {
+        (Some(request), _) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
+        (None, Some(shell)) => {
+            output.plain(&completions::script(shell));
+            output.finish(0)
+        }
+        (None, None) => without_operation(&surroundings, asked.globals.ascii, &mut output),
     };
     ExitCode::from(code)
 }

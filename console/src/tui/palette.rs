@@ -60,9 +60,13 @@ pub(crate) fn read(line: &str) -> Result<Meant, Fault> {
     }
     let argv: Vec<_> = std::iter::once("wayhaven".to_owned()).chain(words).map(Into::into).collect();
     match cli::parse(&argv) {
-        Ok(cli::Asked { request: Some(request), globals }) => {
+        Ok(cli::Asked { request: Some(request), globals, .. }) => {
             request.check()?;
             Ok(Meant::Operation(Box::new((request, globals))))
+        }
+        Ok(cli::Asked { completions: Some(shell), .. }) => {
+            Err(Fault::usage("completions are a shell's, and the palette has its own")
+                .hint(format!("on the command line: wayhaven completions {shell}")))
         }
         Ok(_) => Err(Fault::usage("an operation is missing").hint("Tab shows what there is")),
         Err(error) if error.use_stderr() => Err(grammar::usage_fault(&error)),
@@ -102,7 +106,9 @@ pub(crate) fn complete(editor: &Editor, root: &Command) -> Completion {
         all.extend(OWN.map(|(word, help)| Candidate { word: word.into(), help: help.into() }));
     }
     let about = |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+    // What is the command line's alone is nothing for the palette.
+    let below =
+        command.get_subcommands().filter(|below| !["help", "completions"].contains(&below.get_name()));
     all.extend(below.map(|below| Candidate { word: below.get_name().to_owned(), help: about(below) }));
     if !command.has_subcommands() {
         all.extend(flags(command, root, &words, partial));
