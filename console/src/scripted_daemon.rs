@@ -35,6 +35,7 @@ struct State {
     requests: Mutex<Vec<Envelope>>,
     events: Mutex<Vec<Event>>,
     uploaded: Mutex<Vec<u8>>,
+    start: Mutex<String>,
     changed: Notify,
 }
 
@@ -50,6 +51,7 @@ impl ScriptedDaemon {
             requests: Mutex::default(),
             events: Mutex::default(),
             uploaded: Mutex::default(),
+            start: Mutex::default(),
             changed: Notify::new(),
         });
         let connections = Arc::new(Mutex::new(Vec::new()));
@@ -112,6 +114,7 @@ impl Control for Server {
             version: "0.1.0".into(),
             role: Role::Owner,
             capabilities: Vec::new(),
+            start: self.0.start.lock().unwrap().clone(),
         })
     }
 

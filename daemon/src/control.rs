@@ -203,6 +203,7 @@ impl Control for Peer {
             version: env!("CARGO_PKG_VERSION").into(),
             role,
             capabilities: OPERATIONS.iter().map(|definition| definition.name.to_owned()).collect(),
+            start: self.daemon.start().to_owned(),
         })
     }
 

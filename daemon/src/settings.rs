@@ -1,18 +1,21 @@
 //! What an operator wrote down before the start: `wayhaven.toml`, the `.env` beside it and the environment.
 //!
-//! The environment is stronger than `.env`, that than the file, that than the default. Every refusal is one line
+//! The environment is stronger than `.env`, that than what was set at run time, that than the file, that than the
+//! default. Every refusal is one line
 //! that names the setting, where it stands, its value and the way out; a secret's value is in none. What
-//! operators change at run time is no setting but lives in the store.
+//! operators change at run time lives in the store, and stands between `.env` and the file.
 
 mod keys;
 mod read;
 mod reload;
 mod sources;
+mod stored;
 mod token;
 
 pub use keys::{KEYS, Key};
-pub use reload::Reloaded;
+pub use reload::{Difference, Reloaded};
 pub use sources::Sources;
+pub use stored::{Stored, key, without_place};
 
 use crate::network::Budgets;
 use secrecy::SecretString;
@@ -21,8 +24,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::paths::Layout;
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 
 /// The settings, all checked.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What is worth telling at the start: one line each, no secrets.
     pub warnings: Vec<String>,
+    /// What was set at run time and is not understood: one line each.
+    pub not_understood: Vec<String>,
     origins: Vec<Setting>,
     /// The settings file and the `.env`, where they were there.
     files: Vec<PathBuf>,
@@ -166,6 +170,13 @@ pub enum Origin {
         /// Counted from 1.
         line: usize,
     },
+    /// An operator, while the daemon ran.
+    RunTime {
+        /// Who, as the audit names them.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
     /// The `.env` beside it.
     Dotenv {
         /// The file.
@@ -186,8 +197,20 @@ impl Origin {
         match self {
             Self::Default => 0,
             Self::File { .. } => 1,
-            Self::Dotenv { .. } => 2,
-            Self::Environment { .. } => 3,
+            Self::RunTime { .. } => 2,
+            Self::Dotenv { .. } => 3,
+            Self::Environment { .. } => 4,
+        }
+    }
+
+    /// The word for it, in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File { .. } => "file",
+            Self::RunTime { .. } => "run_time",
+            Self::Dotenv { .. } => "dotenv",
+            Self::Environment { .. } => "environment",
         }
     }
 
@@ -204,7 +227,7 @@ impl Origin {
     fn directory(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } | Self::Dotenv { path, .. } => path.parent(),
-            Self::Default | Self::Environment { .. } => None,
+            Self::Default | Self::RunTime { .. } | Self::Environment { .. } => None,
         }
     }
 }
@@ -214,6 +237,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => out.write_str("by default"),
             Self::File { path, line } => write!(out, "in {} line {line}", path.display()),
+            Self::RunTime { by, at } => write!(out, "set by {by} at {}", at.short()),
             Self::Dotenv { path, variable } => write!(out, "in {} ({variable})", path.display()),
             Self::Environment { variable } => write!(out, "in the environment ({variable})"),
         }
@@ -221,16 +245,6 @@ impl fmt::Display for Origin {
 }
 
 impl Settings {
-    /// The settings of this process, the token file included.
-    ///
-    /// # Errors
-    /// What [`Sources::of_process`], [`Settings::load`] and [`Settings::read_token_file`] refuse.
-    pub fn of_process(config: Option<&Path>, layout: &Layout) -> Result<Self, Fault> {
-        let mut settings = Self::load(&Sources::of_process(config, layout)?)?;
-        settings.read_token_file()?;
-        Ok(settings)
-    }
-
     /// The settings in these sources. Nothing is read here; `discord.token_file` is only named.
     ///
     /// # Errors
@@ -264,9 +278,19 @@ impl Settings {
         &self.origins
     }
 
+    /// The settings file and the `.env`, where they were there.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     fn origins_of(&self, key: &Key) -> Vec<Origin> {
         self.origins.iter().find(|one| one.key == key).map(|one| one.origins.clone()).unwrap_or_default()
     }
+}
+
+/// Whether a text is a bot's token, wherever it stands.
+pub fn is_token(text: &str) -> bool {
+    token::check(text.trim()).is_ok()
 }
 
 /// Somebody's text inside a message of ours: one short line.

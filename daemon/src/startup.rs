@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::control;
-use crate::daemon::{Daemon, Parts};
+use crate::daemon::{Daemon, End, Parts};
 use crate::direct;
 use crate::discord::budget::Budget;
 use crate::discord::connection;
@@ -10,28 +10,31 @@ use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::doctor;
 use crate::lists::{running, staging};
+use crate::lock;
 use crate::log::{self, Log};
 use crate::notices;
 use crate::reconcile;
 use crate::reload::Reload;
+use crate::restart;
 use crate::schedule;
-use crate::settings::Settings;
+use crate::settings::{Settings, Sources};
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
 use crate::sync::{closing, containment};
 use clap::{Parser, Subcommand};
+use futures::FutureExt;
 use rustix::fs::Mode;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Level;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::value::GuildId;
@@ -77,7 +80,9 @@ pub fn main() -> ExitCode {
 fn run(config: Option<&Path>) -> Result<(), Fault> {
     // 1. Where everything lies, and the settings.
     let layout = Layout::new(&Environment::of_process())?;
-    let settings = Settings::of_process(config, &layout)?;
+    let sources = Sources::of_process(config, &layout)?;
+    let mut settings = Settings::load(&sources)?;
+    settings.read_token_file()?;
     settings.check_token()?;
     // 2. The directories and the lock.
     // Whatever is made from here on, the store and the log among it, is nobody else's.
@@ -86,7 +91,7 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| unusable(directory, "cannot be made", &error))?;
     }
-    let lock = lock(&layout)?;
+    let lock = lock::take(&layout)?;
     // 3. The log.
     let clock = Clock::default();
     let log = log::start(&layout.logs, settings.log.level, clock.clone());
@@ -99,11 +104,27 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
-    let reload = Reload { config: config.map(Path::to_owned), layout: layout.clone(), log };
-    let ended = runtime.block_on(live(settings, layout, clock, &reload));
+    let reload = Reload::of_process(config, &layout, sources, log.levels());
+    let logs = layout.logs.clone();
+    let ended = runtime.block_on(live(settings, reload, layout, clock.clone()));
     runtime.shutdown_timeout(Duration::from_millis(200));
-    finish(lock, reload.log);
-    ended
+    match ended {
+        Ok(End::Restart(program)) => {
+            tracing::info!("restarting: {}", program.display());
+            drop(log);
+            let fault = restart::replace(&program, lock);
+            log::last_line(&logs, &clock, Level::ERROR, &fault.message);
+            Err(fault)
+        }
+        Ok(End::Stop) => {
+            finish(lock, log);
+            Ok(())
+        }
+        Err(fault) => {
+            finish(lock, log);
+            Err(fault)
+        }
+    }
 }
 
 /// The log is written out, and only then may another daemon start here.
@@ -113,10 +134,10 @@ fn finish(lock: File, log: Log) {
     drop(lock);
 }
 
-async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload) -> Result<(), Fault> {
+async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) -> Result<End, Fault> {
     // First of all: a signal that comes during the start is not lost, and does not end the process half-way.
-    let signals = Signals::listen()?;
-    let (daemon, listener) = start(settings, layout, clock).await?;
+    let mut signals = Signals::listen()?;
+    let (daemon, listener) = start(settings, reload, layout, clock).await?;
     // 7. The control socket: before Discord, so that an operator can ask why Discord does not answer.
     let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
     // 8. Discord.
@@ -128,7 +149,7 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
-    signals.until_asked(&daemon, reload).await;
+    signals.until_asked(&daemon).await;
     tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
     let _ = discord.await;
     drain(&daemon).await;
@@ -136,17 +157,21 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     let _ = socket.await;
     let _ = std::fs::remove_file(&daemon.layout().socket);
     // One last write, so that every outcome before it is committed.
-    daemon.store().write(|_| Ok(())).await
+    daemon.store().write(|_| Ok(())).await?;
+    // Whoever wants it gone by now does not want it back.
+    Ok(if signals.has_come() { End::Stop } else { daemon.end() })
 }
 
 /// Steps 4 to 6: everything but the sockets and Discord.
 pub(crate) async fn start(
     settings: Settings,
+    reload: Reload,
     layout: Layout,
     clock: Clock,
 ) -> Result<(Arc<Daemon>, UnixListener), Fault> {
     // 4. The store.
     let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
+    let settings = reload.begin(settings, &store).await?;
     store.set_budgets(settings.network.budgets);
     let interrupted = store.write(|change| Ok(change.audit_interrupted()?)).await?;
     if interrupted > 0 {
@@ -175,7 +200,7 @@ pub(crate) async fn start(
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
-    let parts = Parts { layout, clock, store, rest, directory, engine, ingest };
+    let parts = Parts { layout, clock, reload, store, rest, directory, engine, ingest };
     let daemon = Arc::new(Daemon::new(settings, parts));
     if let Err(error) = daemon.uploads().clear() {
         tracing::warn!("files that another life has left are not removed: {error}");
@@ -237,48 +262,27 @@ impl Signals {
     }
 
     /// Waits until somebody wants the daemon to stop; reads the settings again as often as they want that.
-    async fn until_asked(mut self, daemon: &Arc<Daemon>, reload: &Reload) {
+    async fn until_asked(&mut self, daemon: &Arc<Daemon>) {
         let mut stopping = daemon.stopping();
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                () = stopping.raised() => break,
-                _ = self.hangup.recv() => reload.run(daemon).await,
+                () = stopping.raised() => return,
+                _ = self.hangup.recv() => daemon.reload().hang_up(daemon).await,
             }
         }
         daemon.stop();
     }
-}
 
-/// Takes the state directory for this process alone; whoever comes second is told who was first.
-fn lock(layout: &Layout) -> Result<File, Fault> {
-    let path = layout.lock();
-    let unusable = |error: &std::io::Error| unusable(&path, "cannot be locked", error);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(|error| unusable(&error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let _ = file.read_to_string(&mut pid);
-            return Err(Fault::conflict(format!(
-                "another daemon, pid {}, runs on {}",
-                pid.trim(),
-                layout.state.display()
-            ))
-            .hint("wayhaven daemon stop ends it; WAYHAVEN_HOME names another place for a second one"));
-        }
-        Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+    /// Whether one came that asks for the end, since somebody else has asked for it.
+    fn has_come(&mut self) -> bool {
+        let come = |signal: &mut Signal| signal.recv().now_or_never().flatten().is_some();
+        come(&mut self.terminate) || come(&mut self.interrupt)
     }
-    let written =
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-    written.map_err(|error| unusable(&error))?;
-    Ok(file)
 }
 
-fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
+pub(crate) fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
     Fault::unavailable(format!("{} {what}: {error}", path.display()))
         .hint("the daemon's user must own the directory; WAYHAVEN_HOME names another")
 }

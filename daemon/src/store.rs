@@ -32,6 +32,7 @@ mod punishments;
 mod readers;
 mod rows;
 mod schedule;
+mod settings;
 mod warnings;
 mod writer;
 

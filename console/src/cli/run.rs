@@ -106,6 +106,18 @@ async fn answer(
     let Ok(mut reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
         return Ok(unread(outcome, output));
     };
+    if let Reply::DaemonRestart(restarting) = &reply
+        && !restarting.dry_run
+        && !globals.no_wait
+    {
+        let patience = wait.unwrap_or(wait::restart::PATIENCE);
+        // The old one ends only when nobody is connected, or after a while.
+        drop(client);
+        let back = wait::restart::follow(&layout, restarting, patience).await?;
+        outcome.data = serde_json::to_value(&back).unwrap_or(outcome.data);
+        output.reply(&outcome, Some(&back.report()));
+        return Ok(0);
+    }
     let begun = reply.jobs();
     let mut unfinished = None;
     let follows = !begun.is_empty();

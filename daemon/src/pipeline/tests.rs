@@ -46,6 +46,8 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         }
         "config warnings" => json!({ "steps": "3:timeout:1h" }),
         "config audit" => json!({ "state": "off" }),
+        "settings set" => json!({ "key": "network.bots", "value": victim.to_string() }),
+        "settings unset" => json!({ "key": "network.bots" }),
         "sync approve" | "sync discard" => json!({ "all": true }),
         _ => json!({}),
     };

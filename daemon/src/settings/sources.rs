@@ -2,7 +2,7 @@
 //! here, so that everything else is pure.
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, MAIN_GUILD, OTHER_VARIABLES, PREFIX, REPLACED};
-use super::{Origin, one_line};
+use super::{Origin, Stored, one_line};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub struct Sources {
     pub dotenv: Option<(PathBuf, String)>,
     /// The process's environment.
     pub environment: BTreeMap<String, String>,
+    /// What was set at run time, each of which is understood.
+    pub stored: Vec<Stored>,
     /// Whether `--config` named the file, so that it has to be there.
     pub config_required: bool,
 }
@@ -49,7 +51,7 @@ impl Sources {
             })?;
             environment.insert(name.to_owned(), value);
         }
-        Ok(Self { file, dotenv, environment, config_required: config.is_some() })
+        Ok(Self { file, dotenv, environment, stored: Vec::new(), config_required: config.is_some() })
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
+use wayhaven_shared::paths::Layout;
 
 /// 123456789012345678 in front; the rest is made up.
 const TOKEN: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GGGGGG.s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3c";
@@ -12,6 +13,7 @@ fn sources(file: &str, dotenv: &str, environment: &[(&str, &str)]) -> Sources {
         file: Some(("/etc/wayhaven.toml".into(), file.to_owned())),
         dotenv: Some(("/etc/.env".into(), dotenv.to_owned())),
         environment,
+        stored: Vec::new(),
         config_required: false,
     }
 }

@@ -33,6 +33,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0020-imports.sql"),
     include_str!("migrations/0021-together.sql"),
     include_str!("migrations/0022-approval.sql"),
+    include_str!("migrations/0026-settings.sql"),
 ];
 
 /// Brings the schema up to date, each migration in a transaction of its own.

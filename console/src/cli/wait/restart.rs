@@ -1,0 +1,62 @@
+//! Waits until a daemon that restarts answers again, as another start of it.
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use shared::client::Client;
+use shared::control::{ClientSurface, Welcome};
+use shared::operations::daemon::DaemonRestarting;
+use shared::paths::Layout;
+use shared::{Fault, FaultKind};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use wayhaven_shared as shared;
+
+/// Longer than a daemon takes to drain, to bring a store up to date and to begin.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks: another process's socket makes no event that could be waited for.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Fills in how long it was away and which version is back.
+///
+/// # Errors
+/// It ended and did not start, or took too long.
+pub(crate) async fn follow(
+    layout: &Layout,
+    restarting: &DaemonRestarting,
+    patience: Duration,
+) -> Result<DaemonRestarting, Fault> {
+    let deadline = Instant::now() + patience;
+    let mut answered = Instant::now();
+    let back = loop {
+        match Client::connect(&layout.socket, ClientSurface::Cli).await {
+            Ok(client) if client.welcome().start != restarting.start => break Ok(client.welcome().clone()),
+            // The old one still drains.
+            Ok(_) => answered = Instant::now(),
+            Err(fault) if fault.kind == FaultKind::Unreachable && is_gone(restarting.pid) => {
+                break Err(did_not_start(layout, "it ended and did not start again"));
+            }
+            Err(_) => {}
+        }
+        if Instant::now() > deadline {
+            let waited = format!("it does not answer again within {} s", patience.as_secs());
+            break Err(did_not_start(layout, &waited));
+        }
+        sleep(PAUSE).await;
+    };
+    let Welcome { version, .. } = back?;
+    let away = u64::try_from(answered.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(DaemonRestarting { away_ms: Some(away), version: Some(version), ..restarting.clone() })
+}
+
+/// Whether there is no such process on this machine any more.
+fn is_gone(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+fn did_not_start(layout: &Layout, what: &str) -> Fault {
+    Fault::new(FaultKind::Unreachable, format!("the daemon was to restart: {what}"))
+        .hint(format!("the log tells why: {}", layout.logs.join("wayhaven.log").display()))
+        .hint("start it with: wayhavend run")
+}
