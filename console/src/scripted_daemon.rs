@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use wayhaven_shared as shared;
 
+/// What tells its start from others.
+pub(crate) const START: &str = "the one that answers";
+
 type Answer = Box<dyn FnMut(&Envelope) -> Result<Value, Fault> + Send>;
 
 /// A daemon that says what it was told to say.
@@ -35,7 +38,6 @@ struct State {
     requests: Mutex<Vec<Envelope>>,
     events: Mutex<Vec<Event>>,
     uploaded: Mutex<Vec<u8>>,
-    start: Mutex<String>,
     changed: Notify,
 }
 
@@ -51,7 +53,6 @@ impl ScriptedDaemon {
             requests: Mutex::default(),
             events: Mutex::default(),
             uploaded: Mutex::default(),
-            start: Mutex::default(),
             changed: Notify::new(),
         });
         let connections = Arc::new(Mutex::new(Vec::new()));
@@ -114,7 +115,7 @@ impl Control for Server {
             version: "0.1.0".into(),
             role: Role::Owner,
             capabilities: Vec::new(),
-            start: self.0.start.lock().unwrap().clone(),
+            start: START.to_owned(),
         })
     }
 

@@ -53,9 +53,8 @@ impl Levels {
 pub fn last_line(directory: &Path, clock: &Clock, level: Level, text: &str) {
     let line = format!("{} - wayhaven - {level} - {text}\n", clock.now().short());
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(directory.join(FILE));
-    // Standard error has it in any case.
+    // Whoever started the daemon is told by its last words in any case.
     let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
-    eprint!("{line}");
 }
 
 /// The file's name in its directory.

@@ -111,9 +111,7 @@ async fn answer(
         && !globals.no_wait
     {
         let patience = wait.unwrap_or(wait::restart::PATIENCE);
-        // The old one ends only when nobody is connected, or after a while.
-        drop(client);
-        let back = wait::restart::follow(&layout, restarting, patience).await?;
+        let back = wait::restart::follow(&client, &layout, restarting, patience).await?;
         outcome.data = serde_json::to_value(&back).unwrap_or(outcome.data);
         output.reply(&outcome, Some(&back.report()));
         return Ok(0);

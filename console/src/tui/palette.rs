@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn operations_groups_flags_and_values_are_completed() {
         assert!(words("").contains(&"network".to_owned()));
-        assert_eq!(words("se"), ["setup"]);
+        assert_eq!(words("se"), ["setup", "settings"]);
+        assert_eq!(words("compl"), [""; 0], "a shell's completions are the command line's alone");
+        let fault = read("completions bash").err().unwrap();
+        assert!(fault.to_string().contains("wayhaven completions bash"), "{fault}");
         assert_eq!(words("setup re"), ["remove-child"]);
         assert_eq!(words("ban 1 --re"), ["--reason="]);
         assert_eq!(words("ban 1 --reason=x --re"), [""; 0]);

@@ -107,7 +107,12 @@ async fn what_cannot_be_set_is_refused_with_the_way_out_and_changes_nothing() {
             FaultKind::Usage,
             &["network.reconcile_every is \"1m\"", "from 1h to 30d"],
         ),
-        ("log.level", "loud", FaultKind::Usage, &["log.level is \"loud\"", "trace, debug"]),
+        (
+            "moderation.direct_messages",
+            "maybe",
+            FaultKind::Usage,
+            &["direct_messages is \"maybe\"", "true or false"],
+        ),
         ("owner_ids", "me", FaultKind::Usage, &["owner_ids is \"me\"", "an id like"]),
         ("network.import_cap", "8", FaultKind::Conflict, &["WAYHAVEN_NETWORK_IMPORT_CAP", "is 7"]),
         ("log.level", "info", FaultKind::Conflict, &["DEBUG", "/etc/.env", "daemon reload"]),

@@ -28,7 +28,7 @@ pub struct SettingsSet {
     #[arg(value_name = "KEY")]
     pub key: Untrusted,
     /// What it is from now on, in the words of wayhaven.toml
-    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(value_name = "VALUE")]
     pub value: Untrusted,
 }
 

@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use shared::client::Client;
-use shared::control::{ClientSurface, Welcome};
+use shared::control::{ClientSurface, LONGEST_WATCH, Welcome};
 use shared::operations::daemon::DaemonRestarting;
 use shared::paths::Layout;
 use shared::{Fault, FaultKind};
@@ -22,29 +22,43 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// # Errors
 /// It ended and did not start, or took too long.
 pub(crate) async fn follow(
+    client: &Client,
     layout: &Layout,
     restarting: &DaemonRestarting,
     patience: Duration,
 ) -> Result<DaemonRestarting, Fault> {
     let deadline = Instant::now() + patience;
+    let ran_out =
+        || did_not_start(layout, &format!("it does not answer again within {} s", patience.as_secs()));
+    let mut cursor = None;
+    // The old one drains, and this connection ends with it.
+    while client.welcome().start == restarting.start {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let wait = left.min(Duration::from_millis(LONGEST_WATCH));
+        match client.watch(cursor, wait).await {
+            Ok(_) if left.is_zero() => return Err(ran_out()),
+            Ok(watched) => cursor = Some(watched.cursor),
+            Err(_) => break,
+        }
+        // It answers at once where it has much to tell, or is about to go.
+        sleep(PAUSE).await;
+    }
     let mut answered = Instant::now();
-    let back = loop {
+    let Welcome { version, .. } = loop {
         match Client::connect(&layout.socket, ClientSurface::Cli).await {
-            Ok(client) if client.welcome().start != restarting.start => break Ok(client.welcome().clone()),
+            Ok(client) if client.welcome().start != restarting.start => break client.welcome().clone(),
             // The old one still drains.
             Ok(_) => answered = Instant::now(),
             Err(fault) if fault.kind == FaultKind::Unreachable && is_gone(restarting.pid) => {
-                break Err(did_not_start(layout, "it ended and did not start again"));
+                return Err(did_not_start(layout, "it ended and did not start again"));
             }
             Err(_) => {}
         }
         if Instant::now() > deadline {
-            let waited = format!("it does not answer again within {} s", patience.as_secs());
-            break Err(did_not_start(layout, &waited));
+            return Err(ran_out());
         }
         sleep(PAUSE).await;
     };
-    let Welcome { version, .. } = back?;
     let away = u64::try_from(answered.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(DaemonRestarting { away_ms: Some(away), version: Some(version), ..restarting.clone() })
 }

@@ -13,6 +13,7 @@ mod leak;
 mod lists;
 mod once;
 mod origins;
+mod restarts;
 mod setting;
 mod signals;
 mod simulation;
