@@ -168,7 +168,8 @@ impl Reload {
             return forget_unknown(daemon, &mut taken, stored, wanted).await;
         }
         let key = key(&wanted.key)?;
-        if !key.is_of_the_run_time() && !(wanted.value.is_none() && was_set) {
+        let takes_back = wanted.value.is_none() && was_set;
+        if !(key.is_of_the_run_time() || takes_back) {
             return Err(at_the_next_start(key, daemon.layout()));
         }
         let others = stored.into_iter().filter(|one| one.key != key.name).collect();

@@ -9,7 +9,7 @@ use crate::value::{Timestamp, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-/// The daemon and the machine it runs on: everything of status, and its process, its files and its store
+/// Everything of status, and the daemon's process, its files and its store
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DaemonShow {}
 
