@@ -3,6 +3,7 @@
 //! The grammar is that of all operations in `shared`; what is added here travels around a request and is the
 //! same for each of them.
 
+mod completions;
 mod output;
 mod progress;
 mod run;
@@ -11,6 +12,7 @@ mod wait;
 use crate::link::{Host, dial};
 use crate::render::terminal::Paper;
 use clap::{Args, Command, FromArgMatches};
+use clap_complete::Shell;
 use output::{Output, Surroundings};
 use shared::grammar;
 use shared::value::{GuildId, Span};
@@ -84,7 +86,7 @@ pub fn command() -> Command {
                      restrict,command=\"wayhaven dial-stdio\" ssh-ed25519 …",
                 ),
         );
-    grammar::with_operations(root, |_| true)
+    completions::with(grammar::with_operations(root, |_| true))
 }
 
 /// Words as somebody typed them, understood.
@@ -96,6 +98,8 @@ pub(crate) struct Asked {
     pub(crate) request: Option<Request>,
     /// Whether standard input and output are to be connected to the daemon, and nothing is asked.
     pub(crate) dials: bool,
+    /// The shell whose completions are asked for, which no daemon needs to know of.
+    pub(crate) completions: Option<Shell>,
 }
 
 /// Reads words, the program's name first.
@@ -106,10 +110,11 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
     let globals = Globals::from_arg_matches(&matches)?;
     if matches.subcommand_name() == Some(dial::NAME) {
-        return Ok(Asked { globals, request: None, dials: true });
+        return Ok(Asked { globals, request: None, dials: true, completions: None });
     }
     let request = grammar::request(&matches).transpose()?;
-    Ok(Asked { globals, request, dials: false })
+    let completions = completions::asked(&matches);
+    Ok(Asked { globals, request, dials: false, completions })
 }
 
 /// The binary's `main`, for these words.
@@ -124,10 +129,14 @@ pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
         }
     };
     let mut output = Output::of_process(&surroundings, asked.globals.json, asked.globals.ascii);
-    let code = match asked.request {
-        Some(request) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
-        None if asked.dials => dial_stdio(&asked.globals, &surroundings, &mut output),
-        None => without_operation(&surroundings, &asked.globals, &mut output),
+    let code = match (asked.request, asked.completions) {
+        (Some(request), _) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
+        (None, Some(shell)) => {
+            output.plain(&completions::script(shell));
+            output.finish(0)
+        }
+        (None, None) if asked.dials => dial_stdio(&asked.globals, &surroundings, &mut output),
+        (None, None) => without_operation(&surroundings, &asked.globals, &mut output),
     };
     ExitCode::from(code)
 }

@@ -1,9 +1,10 @@
 //! What an operator wrote down before the start: `wayhaven.toml`, the `.env` beside it and the environment.
 //!
-//! The environment is stronger than `.env`, that than the file, that than the default. The token may also be a
-//! credential of systemd's, or sealed, where it stands in none of these (`places`). Every refusal is one line
+//! The environment is stronger than `.env`, that than what was set at run time, that than the file, that than the
+//! default. The token may also be a credential of systemd's, or sealed, where it stands in none of these (`places`).
+//! Every refusal is one line
 //! that names the setting, where it stands, its value and the way out; a secret's value is in none. What
-//! operators change at run time is no setting but lives in the store.
+//! operators change at run time lives in the store, and stands between `.env` and the file.
 
 mod keys;
 mod machine;
@@ -11,12 +12,14 @@ mod places;
 mod read;
 mod reload;
 mod sources;
+mod stored;
 pub(crate) mod token;
 
 pub use keys::{KEYS, Key};
 pub use machine::{ControlSettings, Group, Principal};
-pub use reload::Reloaded;
+pub use reload::{Difference, Reloaded};
 pub use sources::Sources;
+pub use stored::{Stored, key, without_place};
 
 use crate::network::Budgets;
 use secrecy::SecretString;
@@ -25,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 
 /// The settings, all checked.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What is worth telling at the start: one line each, no secrets.
     pub warnings: Vec<String>,
+    /// What was set at run time and is not understood: one line each.
+    pub not_understood: Vec<String>,
     origins: Vec<Setting>,
     /// The settings file and the `.env`, where they were there.
     files: Vec<PathBuf>,
@@ -173,6 +178,13 @@ pub enum Origin {
         /// Counted from 1.
         line: usize,
     },
+    /// An operator, while the daemon ran.
+    RunTime {
+        /// Who, as the audit names them.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
     /// The `.env` beside it.
     Dotenv {
         /// The file.
@@ -204,8 +216,22 @@ impl Origin {
             // The last two are looked for where nothing else was set, and compared with nothing.
             Self::Default | Self::Credential { .. } | Self::Sealed { .. } => 0,
             Self::File { .. } => 1,
-            Self::Dotenv { .. } => 2,
-            Self::Environment { .. } => 3,
+            Self::RunTime { .. } => 2,
+            Self::Dotenv { .. } => 3,
+            Self::Environment { .. } => 4,
+        }
+    }
+
+    /// The word for it, in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File { .. } => "file",
+            Self::RunTime { .. } => "run_time",
+            Self::Dotenv { .. } => "dotenv",
+            Self::Environment { .. } => "environment",
+            Self::Credential { .. } => "credential",
+            Self::Sealed { .. } => "sealed",
         }
     }
 
@@ -232,6 +258,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => out.write_str("by default"),
             Self::File { path, line } => write!(out, "in {} line {line}", path.display()),
+            Self::RunTime { by, at } => write!(out, "set by {by} at {}", at.short()),
             Self::Dotenv { path, variable } => write!(out, "in {} ({variable})", path.display()),
             Self::Environment { variable } => write!(out, "in the environment ({variable})"),
             Self::Credential { path } => write!(out, "in the credential {}", path.display()),
@@ -253,6 +280,16 @@ impl Settings {
     pub fn origins(&self) -> &[Setting] {
         &self.origins
     }
+
+    /// The settings file and the `.env`, where they were there.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+}
+
+/// Whether a text is a bot's token, wherever it stands.
+pub fn is_token(text: &str) -> bool {
+    token::check(text.trim()).is_ok()
 }
 
 /// Somebody's text inside a message of ours: one short line.

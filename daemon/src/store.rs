@@ -36,6 +36,7 @@ mod punishments;
 mod readers;
 mod rows;
 mod schedule;
+mod settings;
 mod warnings;
 mod writer;
 

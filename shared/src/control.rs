@@ -89,6 +89,9 @@ pub struct Welcome {
     pub role: Role,
     /// The names of the operations the daemon knows.
     pub capabilities: Vec<String>,
+    /// What tells this start of the daemon from every other; empty from a version that does not say.
+    #[serde(default)]
+    pub start: String,
 }
 
 /// A request with what travels around it.

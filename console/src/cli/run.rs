@@ -109,6 +109,16 @@ async fn answer(
     let Ok(mut reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
         return Ok(unread(outcome, output));
     };
+    if let Reply::DaemonRestart(restarting) = &reply
+        && !restarting.dry_run
+        && !globals.no_wait
+    {
+        let patience = wait.unwrap_or(wait::restart::PATIENCE);
+        let back = wait::restart::follow(&client, &place, restarting, patience).await?;
+        outcome.data = serde_json::to_value(&back).unwrap_or(outcome.data);
+        output.reply(&outcome, Some(&back.report()));
+        return Ok(0);
+    }
     let begun = reply.jobs();
     let mut unfinished = None;
     let follows = !begun.is_empty();

@@ -69,6 +69,10 @@ pub(crate) fn read(line: &str) -> Result<Meant, Fault> {
             request.check()?;
             Ok(Meant::Operation(Box::new((request, globals))))
         }
+        Ok(cli::Asked { completions: Some(shell), .. }) => {
+            Err(Fault::usage("completions are a shell's, and the palette has its own")
+                .hint(format!("on the command line: wayhaven completions {shell}")))
+        }
         Ok(_) => Err(Fault::usage("an operation is missing").hint("Tab shows what there is")),
         Err(error) if error.use_stderr() => Err(grammar::usage_fault(&error)),
         Err(help) => Ok(Meant::Text(help.to_string())),
@@ -107,7 +111,9 @@ pub(crate) fn complete(editor: &Editor, root: &Command) -> Completion {
         all.extend(OWN.map(|(word, help)| Candidate { word: word.into(), help: help.into() }));
     }
     let about = |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    let below = command.get_subcommands().filter(|below| !["help", dial::NAME].contains(&below.get_name()));
+    // What is the command line's alone is nothing for the palette.
+    let alone = ["help", "completions", dial::NAME];
+    let below = command.get_subcommands().filter(|below| !alone.contains(&below.get_name()));
     all.extend(below.map(|below| Candidate { word: below.get_name().to_owned(), help: about(below) }));
     if !command.has_subcommands() {
         all.extend(flags(command, root, &words, partial));
@@ -189,7 +195,10 @@ mod tests {
     #[test]
     fn operations_groups_flags_and_values_are_completed() {
         assert!(words("").contains(&"network".to_owned()));
-        assert_eq!(words("se"), ["setup"]);
+        assert_eq!(words("se"), ["setup", "settings"]);
+        assert_eq!(words("compl"), [""; 0], "a shell's completions are the command line's alone");
+        let fault = read("completions bash").err().unwrap();
+        assert!(fault.to_string().contains("wayhaven completions bash"), "{fault}");
         assert_eq!(words("setup re"), ["remove-child"]);
         assert_eq!(words("ban 1 --re"), ["--reason="]);
         assert_eq!(words("ban 1 --reason=x --re"), [""; 0]);

@@ -5,7 +5,7 @@ use super::accounts::{Account, Bucket};
 use super::limits::{RATE, WATCHES};
 use super::wire::Flow;
 use crate::daemon::Daemon;
-use crate::invocation::{Actor, Invocation, Surface, Upload};
+use crate::invocation::{Actor, Invocation, Surface, Upload, operator_name};
 use crate::lists::staging::Holder;
 use crate::pipeline::{self, Unread};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -108,7 +108,7 @@ impl Peer {
         guild: Option<GuildId>,
         fault: &Fault,
     ) {
-        let actor = format!("unix user {}", self.account.uid);
+        let actor = operator_name(self.account.uid);
         let unread = Unread { operation, surface, guild, actor, fault };
         pipeline::audit_unread(&self.daemon, unread).await;
     }
@@ -143,6 +143,7 @@ impl Control for Peer {
             version: env!("CARGO_PKG_VERSION").into(),
             role,
             capabilities: OPERATIONS.iter().map(|definition| definition.name.to_owned()).collect(),
+            start: self.daemon.start().to_owned(),
         })
     }
 

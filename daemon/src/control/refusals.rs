@@ -1,7 +1,7 @@
 //! What was refused at the socket: audited once at once, and then counted, so that a flood of refusals is cheap.
 
 use crate::daemon::Daemon;
-use crate::invocation::Surface;
+use crate::invocation::{Surface, operator_name};
 use crate::pipeline::{self, Unread};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,7 +122,7 @@ impl Inner {
         guild: Option<GuildId>,
         fault: &Fault,
     ) {
-        let actor = format!("unix user {uid}");
+        let actor = operator_name(uid);
         pipeline::audit_unread(&self.daemon, Unread { operation, surface, guild, actor, fault }).await;
     }
 }

@@ -19,11 +19,25 @@ impl Settings {
     /// # Errors
     /// What [`Sources::of_process`], [`Settings::load`], [`Settings::check_files`] and [`Settings::find_token`] refuse.
     pub fn of_process(config: Option<&Path>, layout: &Layout) -> Result<Self, Fault> {
-        let sources = Sources::of_process(config, layout)?;
-        let mut settings = Self::load(&sources)?;
-        settings.check_files()?;
-        settings.find_token(&sources, layout)?;
-        Ok(settings)
+        Self::complete(&Sources::of_process(config, layout)?, layout)
+    }
+
+    /// The settings of these sources, the token included wherever it lies.
+    ///
+    /// # Errors
+    /// As [`of_process`](Self::of_process).
+    pub fn complete(sources: &Sources, layout: &Layout) -> Result<Self, Fault> {
+        Self::load(sources)?.completed(sources, layout)
+    }
+
+    /// The same settings with the token, wherever it lies.
+    ///
+    /// # Errors
+    /// As [`of_process`](Self::of_process).
+    pub fn completed(mut self, sources: &Sources, layout: &Layout) -> Result<Self, Fault> {
+        self.check_files()?;
+        self.find_token(sources, layout)?;
+        Ok(self)
     }
 
     /// Refuses a file with a secret in it that others may read.
@@ -94,7 +108,7 @@ impl Settings {
         self.origins_of(&keys::TOKEN).iter().any(|origin| matches!(origin, Origin::Sealed { .. }))
     }
 
-    fn origins_of(&self, key: &Key) -> Vec<Origin> {
+    pub(super) fn origins_of(&self, key: &Key) -> Vec<Origin> {
         self.origins.iter().find(|one| one.key == key).map(|one| one.origins.clone()).unwrap_or_default()
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         log: LogSettings { level: reader.level()? },
         secret_files: reader.secret_files(sources),
         warnings: reader.warnings,
+        not_understood: Vec::new(),
         files: [&sources.file, &sources.dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect(),
         origins: KEYS.iter().map(|key| reader.shown.remove(key.name).unwrap_or(unset(key))).collect(),
     };
@@ -74,6 +75,7 @@ fn unset(key: &'static Key) -> Setting {
 struct Reader {
     /// The strongest first.
     variables: Vec<Variables>,
+    stored: BTreeMap<String, Given>,
     file: BTreeMap<&'static str, Given>,
     shown: BTreeMap<&'static str, Setting>,
     warnings: Vec<String>,
@@ -89,7 +91,8 @@ impl Reader {
             Some((path, text)) => of_file(path, text)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { variables, file, shown: BTreeMap::new(), warnings: Vec::new() })
+        let stored = sources.stored.iter().map(|one| (one.key.clone(), one.given())).collect();
+        Ok(Self { variables, stored, file, shown: BTreeMap::new(), warnings: Vec::new() })
     }
 
     fn warn_of_what_has_no_meaning(&mut self) {
@@ -129,7 +132,9 @@ impl Reader {
     fn strongest(&self, key: &Key) -> Option<Given> {
         let of_variables =
             self.variables.iter().find_map(|place| key.variables().find_map(|name| place.get(&name)));
-        of_variables.or_else(|| self.file.get(key.name).cloned())
+        of_variables
+            .or_else(|| self.stored.get(key.name).cloned())
+            .or_else(|| self.file.get(key.name).cloned())
     }
 
     fn show(&mut self, key: &'static Key, value: String, origins: Vec<Origin>) {
@@ -330,7 +335,7 @@ fn refused(name: &str, origin: &Origin, value: &str, why: &str) -> Fault {
 
 /// A refused value without what may be secret in it: a token pasted into the wrong place, a password or a
 /// webhook's token in an address.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     if token::check(value).is_ok() {
         return "a bot's token".to_owned();
     }

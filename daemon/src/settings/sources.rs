@@ -2,7 +2,7 @@
 //! here, so that everything else is pure.
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, MAIN_GUILD, OTHER_VARIABLES, PREFIX, REPLACED};
-use super::{Origin, one_line};
+use super::{Origin, Stored, one_line};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub struct Sources {
     pub environment: BTreeMap<String, String>,
     /// The directory of the credentials that systemd hands over (`CREDENTIALS_DIRECTORY`).
     pub credentials: Option<PathBuf>,
+    /// What was set at run time, each of which is understood.
+    pub stored: Vec<Stored>,
     /// Whether `--config` named the file, so that it has to be there.
     pub config_required: bool,
 }
@@ -56,7 +58,8 @@ impl Sources {
         }
         let credentials = std::env::var_os(CREDENTIALS).filter(|directory| !directory.is_empty());
         let credentials = credentials.map(PathBuf::from);
-        Ok(Self { file, dotenv, environment, credentials, config_required: config.is_some() })
+        let (stored, config_required) = (Vec::new(), config.is_some());
+        Ok(Self { file, dotenv, environment, credentials, stored, config_required })
     }
 }
 

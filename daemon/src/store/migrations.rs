@@ -35,6 +35,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0022-approval.sql"),
     include_str!("migrations/0023-audit.sql"),
     include_str!("migrations/0024-incidents.sql"),
+    include_str!("migrations/0025-settings.sql"),
 ];
 
 /// How many there are: the schema of this version.

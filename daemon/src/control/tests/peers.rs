@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::settings::{Principal, Settings};
-use crate::store::AuditFilter;
+use crate::store::{AuditFilter, AuditFrom};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::ban::Ban;
@@ -164,7 +164,9 @@ async fn an_operator_changes_what_an_administrator_may_and_not_what_an_owner_may
     let guild = Some(crate::testing::guild(sandbox.main_guild()));
     let request = Ban::new(UserId::new(sandbox.stranger()).unwrap()).into();
     operator.run(Envelope { guild, ..Envelope::new(&request) }).await.unwrap();
-    let changed = test.read(|view| view.audit_entries(&AuditFilter::default(), 500).unwrap()).await;
+    let changed = test
+        .read(|view| view.audit_entries(&AuditFilter::default(), AuditFrom::Below(u64::MAX), 500).unwrap())
+        .await;
     assert!(
         changed.iter().any(|row| row.operation == "ban" && row.result == AuditResult::Success),
         "{changed:?}"

@@ -14,6 +14,7 @@ mod leak;
 mod lists;
 mod once;
 mod origins;
+mod restarts;
 mod sealed;
 mod setting;
 mod signals;
