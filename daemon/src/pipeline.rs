@@ -20,7 +20,7 @@ use std::time::Instant;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::value::GuildId;
-use wayhaven_shared::{Fault, FaultKind};
+use wayhaven_shared::{Fault, FaultKind, redaction};
 
 /// Runs a request to its end. A caller that goes away changes nothing about it.
 ///
@@ -148,21 +148,17 @@ fn parameters(invocation: &Invocation) -> String {
     if let Some(because) = invocation.because {
         parameters["because"] = because.to_string().into();
     }
-    parameters.to_string()
+    // And whatever has a secret's form, wherever somebody pasted it by mistake.
+    redaction::redact(&parameters.to_string()).into_owned()
 }
 
-/// A token is in no audit, wherever somebody pasted it by mistake.
+/// What was to be set as a secret is in no audit, of whatever form it is.
 fn redact(request: &Request, arguments: &mut serde_json::Value) {
     let Some(fields) = arguments.as_object_mut() else { return };
     if let Request::SettingsSet(set) = request
         && settings::key(set.key.raw().trim()).is_ok_and(|key| key.secret)
     {
         fields.insert("value".to_owned(), "a secret".into());
-    }
-    for value in fields.values_mut() {
-        if value.as_str().is_some_and(settings::is_token) {
-            *value = "a bot's token".into();
-        }
     }
 }
 

@@ -287,11 +287,6 @@ impl Settings {
     }
 }
 
-/// Whether a text is a bot's token, wherever it stands.
-pub fn is_token(text: &str) -> bool {
-    token::check(text.trim()).is_ok()
-}
-
 /// Somebody's text inside a message of ours: one short line.
 fn one_line(text: &str) -> String {
     Untrusted::clipped(text).line_within(80)

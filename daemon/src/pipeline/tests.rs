@@ -1,7 +1,9 @@
 //! Every operation as every kind of actor, against a sandbox in the same process.
 
+mod walk;
+
 use crate::invocation::{Actor, Invocation};
-use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox, user};
+use crate::testing::{TestDaemon, by_member, by_operator, confirmed, guild, sandbox, user};
 use serde_json::json;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;

@@ -158,6 +158,7 @@ mod tests {
                 "moderation.direct_messages" => "false",
                 "network.reconcile_every" => "2d",
                 "network.budget" => "strict",
+                "control.operators" | "control.observers" => "user:77, group:77",
                 "network.moderator_budget" | "network.network_budget" => "7/2m",
                 _ => "77",
             };

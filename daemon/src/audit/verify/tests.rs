@@ -151,6 +151,7 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
     drop(test);
     let test = TestDaemon::start_at(&sandbox, home).await;
     mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)).await;
+    test.daemon.store().write(|_| Ok(())).await.unwrap();
     assert!(test.alerts().await.contains(&"audit_cut".to_owned()));
     assert_eq!(mark::read(&path).unwrap(), Some(last), "the proof stays");
     let (_, cut) = verified(&test, None).await;

@@ -35,6 +35,11 @@ async fn what_concerns_deliveries_works_from_command_line_palette_and_slash_comm
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_trust_works_from_command_line_palette_and_slash_command_and_needs_its_permission() {
+    play(rows::TRUST).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_concerns_links_works_from_command_line_palette_and_slash_command_and_needs_its_permission() {
     play(rows::LINKS).await;
 }

@@ -6,7 +6,7 @@ use wayhaven_shared::Authority;
 /// One operation, as it is asked for everywhere. In its texts `{user}` is whom it is about (another one per surface),
 /// `{muted}` is the mute role of the main, `{main}` and `{child}` are that guild and one of its children, `{punishment}` is
 /// the latest punishment of `{user}`, `{hold}` the newest hold, `{job}` the newest job, `{list}` a list that names the user,
-/// `{file}` a file that is not there yet.
+/// `{file}` a file that is not there yet, and `{alert}`, `{incident}` and `{drill}` the newest of each.
 pub(super) struct Row {
     /// The line after `wayhaven` and in the palette.
     pub(super) line: &'static str,
@@ -44,6 +44,10 @@ pub(super) enum Before {
     Listed,
     /// A child is compared, and Discord does not answer.
     Comparing,
+    /// No incident is open in the main.
+    Calm,
+    /// One is.
+    Incident,
 }
 
 /// What has to be so afterwards.
@@ -66,7 +70,7 @@ pub(super) enum After {
 }
 
 use After::{Answers, Becomes, Everywhere, Exported, Left, Shows, ShowsNot};
-use Before::{Banned, Comparing, Held, Joined, Listed, Nothing};
+use Before::{Banned, Calm, Comparing, Held, Incident, Joined, Listed, Nothing};
 use Of::{Child, Main};
 
 const USER: (&str, &str) = ("user", "{user}");
@@ -112,6 +116,27 @@ pub(super) const SYNC: &[Row] = &[
     Row { line: "sync import {list}", options: &[("file", "{list}")], of: Main, needs: Authority::Admin, before: Listed, after: Everywhere(|place| !place.is_main() || place.is_banned()) },
     Row { line: "sync export --source=discord --format=json --output={file}", options: &[("source", "discord"), ("format", "json")], of: Main, needs: Authority::Admin, before: Nothing, after: Exported },
     Row { line: "job cancel {job}", options: &[("id", "{job}")], of: Main, needs: Authority::Admin, before: Comparing, after: Becomes("job list --limit=1", "cancelled") },
+];
+
+/// What concerns trust: what was asked for, what a person should look at, and what would happen.
+#[rustfmt::skip]
+pub(super) const TRUST: &[Row] = &[
+    Row { line: "warn {user} --reason='why not'", options: &[USER, WHY], of: Main, needs: Authority::Staff, before: Joined, after: Shows("audit warnings {user}", "why not") },
+    Row { line: "audit warnings {user}", options: &[USER], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("why not") },
+    Row { line: "audit log --user={user} --limit=5", options: &[USER, ("limit", "5")], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("warn") },
+    Row { line: "audit stats --days=2", options: &[("days", "2")], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("discord") },
+    Row { line: "audit export --user={user} --output={file}", options: &[USER], of: Main, needs: Authority::Admin, before: Nothing, after: Exported },
+    Row { line: "audit verify", options: &[], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("audit_verif") },
+    Row { line: "incident open 'why not'", options: &[("reason", "why not")], of: Main, needs: Authority::Admin, before: Calm, after: Shows("incident list --limit=1", "why not") },
+    Row { line: "incident show {incident}", options: &[("id", "{incident}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("why not") },
+    Row { line: "incident list --limit=3", options: &[("limit", "3")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("why not") },
+    Row { line: "alert list --limit=5", options: &[("limit", "5")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("incident") },
+    Row { line: "alert show {alert}", options: &[("id", "{alert}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("incident") },
+    Row { line: "alert resolve {alert} seen", options: &[("id", "{alert}"), ("reason", "seen")], of: Main, needs: Authority::Admin, before: Nothing, after: Shows("alert list --all --limit=1", "seen") },
+    Row { line: "incident close 'all clear'", options: &[("conclusion", "all clear")], of: Main, needs: Authority::Admin, before: Incident, after: Shows("incident list --limit=1", "all clear") },
+    Row { line: "drill run --user={user}", options: &[USER], of: Main, needs: Authority::Admin, before: Nothing, after: Shows("drill list --limit=2", "{user}") },
+    Row { line: "drill list --limit=5", options: &[("limit", "5")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("{user}") },
+    Row { line: "drill show {drill}", options: &[("id", "{drill}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("arrives") },
 ];
 
 /// What concerns the links of the network.

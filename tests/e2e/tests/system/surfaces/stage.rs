@@ -101,6 +101,15 @@ impl Stage {
         if let Some(hang) = self.hang.take() {
             self.setting.sandbox.clear(hang);
         }
+        if let Before::Calm | Before::Incident = row.before {
+            let newest = self.run("incident list --limit=1", main)["data"]["incidents"][0].take();
+            let open = newest.is_object() && newest["closed_at"].is_null();
+            match (row.before == Before::Incident, open) {
+                (true, false) => drop(self.run("incident open again", main)),
+                (false, true) => drop(self.run("incident close", main)),
+                _ => {}
+            }
+        }
         if row.before == Before::Listed {
             self.run(&format!("unban {user} --wait"), main);
             std::fs::write(self.file(asker, "csv"), format!("user_id\n{user}\n")).unwrap();
@@ -281,6 +290,9 @@ impl Stage {
             data("punishment list --limit=500"),
             data("protect list --limit=500"),
             data("sync holds"),
+            data("incident list --limit=500"),
+            data("alert list --all --limit=500"),
+            data("drill list"),
         ]);
         (lists, data("config show"), self.links(), effects)
     }

@@ -35,6 +35,16 @@ impl Stage {
             let jobs = self.setting.client.call(JobList::default()).await.unwrap().jobs;
             text = text.replace("{job}", &jobs[0].id.to_string());
         }
+        for (name, line, list) in [
+            ("{alert}", "alert list --all --limit=1", "alerts"),
+            ("{incident}", "incident list --limit=1", "incidents"),
+            ("{drill}", "drill list --limit=1", "drills"),
+        ] {
+            if text.contains(name) {
+                let newest = self.run(line, Some(main))["data"][list][0]["id"].take();
+                text = text.replace(name, newest.as_str().unwrap());
+            }
+        }
         let path = |ending| self.file(asker, ending).display().to_string();
         text.replace("{list}", &path("csv")).replace("{file}", &path("json"))
     }
