@@ -94,7 +94,8 @@ impl Walk {
             2 => Who::Operator(Role::Owner),
             3 => Who::Owner,
             _ => {
-                let who = *self.dice.one_of(&[self.sandbox.admin(), self.sandbox.moderator(), self.people[0]]);
+                let who =
+                    *self.dice.one_of(&[self.sandbox.admin(), self.sandbox.moderator(), self.people[0]]);
                 let bits = [0, 2, 4, 8, 32, 1 << 40, 2 | 4, !(8 | 32), u64::MAX & !8];
                 let bits = *self.dice.one_of(&bits);
                 Who::Member(who, bits, self.dice.below(4) == 0)
@@ -112,7 +113,9 @@ impl Walk {
         {
             let other = self.dice.below(1 << 62).to_string();
             for (name, argument) in arguments.iter_mut() {
-                if argument.is_string() && !["mode", "level", "state", "steps", "actions"].contains(&name.as_str()) {
+                if argument.is_string()
+                    && !["mode", "level", "state", "steps", "actions"].contains(&name.as_str())
+                {
                     *argument = json!(other);
                 }
             }
@@ -169,7 +172,8 @@ impl Walk {
         let outcome = self.test.ask(asked).await;
         self.test.daemon.store().write(|_| Ok(())).await.unwrap();
 
-        let filter = AuditFilter { actor: Some(actor), operation: Some(name.to_owned()), ..AuditFilter::default() };
+        let filter =
+            AuditFilter { actor: Some(actor), operation: Some(name.to_owned()), ..AuditFilter::default() };
         let above = AuditFrom::Above(before);
         let rows = self.test.read(move |view| view.audit_entries(&filter, above, 50).unwrap()).await;
         let own = |entry: &&AuditEntry| entry.surface == surface.word();
@@ -182,7 +186,8 @@ impl Walk {
         };
         assert_eq!((row.result, row.guild_id), (result, place), "{said}");
         assert_eq!(row.message.is_some(), outcome.is_err(), "{said}");
-        let parameters = row.parameters.as_ref().unwrap_or_else(|| panic!("{said}: what was asked for is not there"));
+        let parameters =
+            row.parameters.as_ref().unwrap_or_else(|| panic!("{said}: what was asked for is not there"));
         assert_eq!((&parameters["schema"], &parameters["dry_run"]), (&json!(1), &json!(dry_run)), "{said}");
 
         if may(&who, definition) {

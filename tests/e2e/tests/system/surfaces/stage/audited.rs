@@ -29,7 +29,10 @@ impl Stage {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // What is done at Discord comes back by the gateway, and is audited with the same word.
-            let is_new = |entry: &AuditEntry| entry.sequence > since && entry.surface == surface;
+            // What is read here to know that is asked for in no guild.
+            let is_new = |entry: &AuditEntry| {
+                entry.sequence > since && entry.surface == surface && entry.guild_id.is_some()
+            };
             let mut found: Vec<_> = self.entries(row).await.into_iter().filter(is_new).collect();
             assert!(found.len() <= count, "{} from {surface}: {found:?}", row.line);
             if found.len() == count {
