@@ -2,6 +2,7 @@
 
 use crate::process::{DaemonProcess, Finished};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -104,9 +105,21 @@ impl Home {
     /// # Errors
     /// Where it cannot be started at all.
     pub fn start(&self) -> io::Result<DaemonProcess> {
+        self.spawn(Stdio::null())
+    }
+
+    /// The same, with its standard error in a file: a line that tells of something stands there before it has any effect.
+    ///
+    /// # Errors
+    /// Where it cannot be started at all.
+    pub fn start_heard(&self, errors: File) -> io::Result<DaemonProcess> {
+        self.spawn(errors.into())
+    }
+
+    fn spawn(&self, errors: Stdio) -> io::Result<DaemonProcess> {
         let mut command = self.command("wayhavend");
         command.arg("run");
-        DaemonProcess::spawn(command, self.layout()?)
+        DaemonProcess::spawn(command, self.layout()?, errors)
     }
 
     /// Runs `wayhaven` with these arguments to its end.

@@ -27,8 +27,8 @@ pub struct DaemonProcess {
 }
 
 impl DaemonProcess {
-    pub(crate) fn spawn(mut command: Command, layout: Layout) -> io::Result<Self> {
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    pub(crate) fn spawn(mut command: Command, layout: Layout, errors: Stdio) -> io::Result<Self> {
+        let child = command.stdout(Stdio::null()).stderr(errors).spawn()?;
         Ok(Self { child, layout })
     }
 

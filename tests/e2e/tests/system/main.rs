@@ -7,6 +7,7 @@ mod backfill;
 mod contract;
 mod crash;
 mod demo;
+mod fuzz;
 mod interactions;
 mod kills;
 mod leak;
