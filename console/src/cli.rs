@@ -3,13 +3,16 @@
 //! The grammar is that of all operations in `shared`; what is added here travels around a request and is the
 //! same for each of them.
 
+mod completions;
 mod output;
 mod progress;
 mod run;
 mod wait;
 
+use crate::link::{Host, dial};
 use crate::render::terminal::Paper;
 use clap::{Args, Command, FromArgMatches};
+use clap_complete::Shell;
 use output::{Output, Surroundings};
 use shared::grammar;
 use shared::value::{GuildId, Span};
@@ -44,6 +47,12 @@ pub(crate) struct Globals {
     /// One line of JSON on standard output, and of a failure on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The machine whose daemon is meant: ssh://[USER@]HOST[:PORT]
+    ///
+    /// The system's ssh connects as your configuration of it says, and runs "wayhaven dial-stdio" there. Without it
+    /// the variable WAYHAVEN_HOST counts, and otherwise it is the daemon of this machine.
+    #[arg(long, global = true, value_name = "HOST")]
+    pub(crate) host: Option<Host>,
     /// Draw with nothing but ASCII
     #[arg(long, global = true)]
     pub(crate) ascii: bool,
@@ -63,10 +72,21 @@ pub fn command() -> Command {
             "Exit codes: 0 done, 1 failure, 2 usage, 3 some guilds did not do it, 4 denied, 5 not found, \
              6 conflict or locked, 7 no daemon answers, 8 still pending, 9 not confirmed, \
              10 verification failed, 130 interrupted.\n\n\
-             The daemon is looked for below WAYHAVEN_HOME, then XDG_RUNTIME_DIR, then /run/wayhaven.",
+             The daemon is looked for below WAYHAVEN_HOME, then XDG_RUNTIME_DIR, then /run/wayhaven; on another \
+             machine, where --host or WAYHAVEN_HOST names one.",
         )
-        .max_term_width(100);
-    grammar::with_operations(root, |_| true)
+        .max_term_width(100)
+        .subcommand(
+            Command::new(dial::NAME)
+                .about("Connect standard input and output to the daemon's socket")
+                .long_about(
+                    "Connect standard input and output to the daemon's socket on this machine.\n\n\
+                     It is what --host has ssh run on the other machine. A key that shall reach the daemon and \
+                     nothing else is restricted to it in authorized_keys: \
+                     restrict,command=\"wayhaven dial-stdio\" ssh-ed25519 …",
+                ),
+        );
+    completions::with(grammar::with_operations(root, |_| true))
 }
 
 /// Words as somebody typed them, understood.
@@ -76,6 +96,10 @@ pub(crate) struct Asked {
     pub(crate) globals: Globals,
     /// What is asked; nothing for the console.
     pub(crate) request: Option<Request>,
+    /// Whether standard input and output are to be connected to the daemon, and nothing is asked.
+    pub(crate) dials: bool,
+    /// The shell whose completions are asked for, which no daemon needs to know of.
+    pub(crate) completions: Option<Shell>,
 }
 
 /// Reads words, the program's name first.
@@ -85,8 +109,12 @@ pub(crate) struct Asked {
 pub(crate) fn parse(words: &[OsString]) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
     let globals = Globals::from_arg_matches(&matches)?;
+    if matches.subcommand_name() == Some(dial::NAME) {
+        return Ok(Asked { globals, request: None, dials: true, completions: None });
+    }
     let request = grammar::request(&matches).transpose()?;
-    Ok(Asked { globals, request })
+    let completions = completions::asked(&matches);
+    Ok(Asked { globals, request, dials: false, completions })
 }
 
 /// The binary's `main`, for these words.
@@ -101,20 +129,35 @@ pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
         }
     };
     let mut output = Output::of_process(&surroundings, asked.globals.json, asked.globals.ascii);
-    let code = match asked.request {
-        Some(request) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
-        None => without_operation(&surroundings, asked.globals.ascii, &mut output),
+    let code = match (asked.request, asked.completions) {
+        (Some(request), _) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
+        (None, Some(shell)) => {
+            output.plain(&completions::script(shell));
+            output.finish(0)
+        }
+        (None, None) if asked.dials => dial_stdio(&asked.globals, &surroundings, &mut output),
+        (None, None) => without_operation(&surroundings, &asked.globals, &mut output),
     };
     ExitCode::from(code)
 }
 
+/// Connects this process's streams to the daemon of this machine, whatever WAYHAVEN_HOST says.
+fn dial_stdio(globals: &Globals, surroundings: &Surroundings, output: &mut Output<'_>) -> u8 {
+    let dialled = match &globals.host {
+        Some(host) => Err(Fault::usage(format!("{} is of this machine, and --host is {host}", dial::NAME))
+            .hint(format!("wayhaven --host ssh://{host} OPERATION runs it there"))),
+        None => surroundings.layout.clone().and_then(|layout| dial::run(&layout)),
+    };
+    dialled.map_or_else(|fault| output.fault(&fault), |()| 0)
+}
+
 /// The console, where there is a terminal for it.
-fn without_operation(surroundings: &Surroundings, ascii: bool, output: &mut Output<'_>) -> u8 {
+fn without_operation(surroundings: &Surroundings, globals: &Globals, output: &mut Output<'_>) -> u8 {
     if surroundings.input_terminal && surroundings.output_terminal && !output.is_json() {
         let colour = !surroundings.no_colour && !surroundings.dumb;
-        return match surroundings.layout.clone() {
+        return match surroundings.place(globals) {
             Err(fault) => output.fault(&fault),
-            Ok(layout) => match crate::tui::main(&layout, colour, ascii || surroundings.dumb) {
+            Ok(place) => match crate::tui::main(&place, colour, globals.ascii || surroundings.dumb) {
                 Ok(code) => code,
                 Err(error) => {
                     output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))

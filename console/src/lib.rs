@@ -6,6 +6,7 @@
 
 mod cli;
 mod files;
+mod link;
 mod render;
 #[cfg(test)]
 mod scripted_daemon;

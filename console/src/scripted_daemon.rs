@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use wayhaven_shared as shared;
 
+/// What tells its start from others.
+pub(crate) const START: &str = "the one that answers";
+
 type Answer = Box<dyn FnMut(&Envelope) -> Result<Value, Fault> + Send>;
 
 /// A daemon that says what it was told to say.
@@ -112,6 +115,7 @@ impl Control for Server {
             version: "0.1.0".into(),
             role: Role::Owner,
             capabilities: Vec::new(),
+            start: START.to_owned(),
         })
     }
 

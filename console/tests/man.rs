@@ -6,7 +6,7 @@
 use clap::Command;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One page per operation and per group, by file name.
 fn pages() -> BTreeMap<String, String> {
@@ -28,21 +28,25 @@ fn collect(command: &Command, name: &str, pages: &mut BTreeMap<String, String>) 
     }
 }
 
+/// The pages of section 1; those of `wayhavend` are in section 8, and its own test checks them.
+fn ours(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    files.filter(|file| file.extension().is_none_or(|section| section != "8"))
+}
+
 #[test]
 fn man_pages_are_those_of_the_grammar() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../man");
     let pages = pages();
     if std::env::var_os("WAYHAVEN_BLESS").is_some() {
         fs::create_dir_all(&directory).unwrap();
-        for stale in fs::read_dir(&directory).unwrap() {
-            fs::remove_file(stale.unwrap().path()).unwrap();
-        }
+        ours(&directory).for_each(|stale| fs::remove_file(stale).unwrap());
         pages.iter().for_each(|(name, page)| fs::write(directory.join(name), page).unwrap());
     }
     let mut there = BTreeMap::new();
-    for file in fs::read_dir(&directory).into_iter().flatten().map(Result::unwrap) {
-        let name = file.file_name().to_string_lossy().into_owned();
-        there.insert(name, fs::read_to_string(file.path()).unwrap());
+    for file in ours(&directory) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        there.insert(name, fs::read_to_string(file).unwrap());
     }
     let names = |pages: &BTreeMap<String, String>| pages.keys().cloned().collect::<Vec<_>>();
     let bless = "bless with: WAYHAVEN_BLESS=1 cargo test -p wayhaven-console man";

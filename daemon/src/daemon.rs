@@ -7,15 +7,20 @@ use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
 use crate::jobs::Registry;
 use crate::lists::staging::Uploads;
+use crate::reload::Reload;
+use crate::restart;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sync::Engine;
 use crate::sync::ingest::Ingest;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use wayhaven_shared::Fault;
 use wayhaven_shared::operations::status::{Connection, ConnectionState};
 use wayhaven_shared::paths::Layout;
+use wayhaven_shared::value::Timestamp;
 
 /// The parts a daemon is made of.
 pub struct Parts {
@@ -23,6 +28,8 @@ pub struct Parts {
     pub layout: Layout,
     /// Time.
     pub clock: Clock,
+    /// Where the settings come from.
+    pub reload: Reload,
     /// The store.
     pub store: Store,
     /// The way to Discord.
@@ -46,11 +53,26 @@ impl Flag {
     }
 }
 
+/// What comes after a daemon's orderly end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing.
+    Stop,
+    /// This program, in the same process.
+    Restart(PathBuf),
+}
+
 /// A running daemon.
 pub struct Daemon {
     parts: Parts,
     settings: RwLock<Arc<Settings>>,
     started: Instant,
+    started_at: Timestamp,
+    /// What tells this start from every other.
+    start: String,
+    program: Option<PathBuf>,
+    /// How it ends, once somebody has asked for that.
+    end: Mutex<Option<End>>,
     connection: RwLock<Connection>,
     application: OnceLock<String>,
     questions: Questions,
@@ -65,12 +87,17 @@ impl Daemon {
     /// A daemon of these parts with these settings, not yet connected.
     pub fn new(settings: Settings, parts: Parts) -> Self {
         let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
+        let started_at = parts.clock.now();
         parts.directory.accounts().listen_to(settings.network.bots.clone());
         let uploads = Uploads::at(parts.layout.state.join("uploads"));
         Self {
             parts,
             settings: RwLock::new(Arc::new(settings)),
             started: Instant::now(),
+            started_at,
+            start: name_of_start(),
+            program: restart::program(),
+            end: Mutex::default(),
             connection: RwLock::new(connection),
             application: OnceLock::new(),
             questions: Questions::default(),
@@ -149,6 +176,26 @@ impl Daemon {
         self.started.elapsed()
     }
 
+    /// The same as a time.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// What tells this start from every other, of the same process too.
+    pub fn start(&self) -> &str {
+        &self.start
+    }
+
+    /// Where its program was when it started.
+    pub fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
+    }
+
+    /// Where the settings come from, and how they change.
+    pub fn reload(&self) -> &Reload {
+        &self.parts.reload
+    }
+
     /// Where the connection to Discord stands.
     pub fn connection(&self) -> Connection {
         self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -181,9 +228,39 @@ impl Daemon {
         &self.questions
     }
 
-    /// Asks the daemon to stop: nothing new is taken from Discord, what is on its way goes on.
+    /// Asks the daemon to stop: nothing new is taken from Discord, what is on its way goes on. A restart that was asked for
+    /// before is none any more.
     pub fn stop(&self) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(End::Stop);
         self.stopping.send_replace(true);
+    }
+
+    /// Asks it to stop likewise, and to start this program then.
+    ///
+    /// # Errors
+    /// It was asked to end already.
+    pub fn restart(&self, program: PathBuf) -> Result<(), Fault> {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*end {
+            None => *end = Some(End::Restart(program)),
+            Some(End::Restart(_)) => {
+                return Err(Fault::conflict("the daemon is restarting already")
+                    .hint("wayhaven daemon status tells when it is back"));
+            }
+            Some(End::Stop) => {
+                return Err(
+                    Fault::conflict("the daemon is stopping").hint("start it once it has: wayhavend run")
+                );
+            }
+        }
+        self.stopping.send_replace(true);
+        Ok(())
+    }
+
+    /// How it ends.
+    pub fn end(&self) -> End {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.clone().unwrap_or(End::Stop)
     }
 
     /// Follows whether it was asked to stop.
@@ -200,4 +277,10 @@ impl Daemon {
     pub fn closing(&self) -> Flag {
         Flag(self.closing.subscribe())
     }
+}
+
+/// A name that no other start has.
+fn name_of_start() -> String {
+    // Without chance the time is as good: nobody starts twice in a nanosecond.
+    getrandom::u64().map_or_else(|_| format!("{:?}", Instant::now()), |number| format!("{number:016x}"))
 }

@@ -14,6 +14,7 @@ mod paths;
 mod protect;
 pub(crate) mod punishment;
 mod reversal;
+mod settings;
 mod setup;
 mod status;
 mod sync;

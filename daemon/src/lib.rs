@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod clock;
+mod commands;
 pub mod control;
 pub mod daemon;
 pub mod direct;
@@ -17,18 +18,21 @@ mod health;
 pub mod invocation;
 pub mod jobs;
 pub mod lists;
+mod lock;
 pub mod log;
 pub mod network;
 pub mod notices;
 pub mod pipeline;
 pub mod reconcile;
 pub mod reload;
+mod restart;
 pub mod schedule;
+pub mod secrets;
 pub mod settings;
-pub mod startup;
+mod startup;
 pub mod store;
 pub mod sync;
 #[cfg(test)]
 mod testing;
 
-pub use startup::main;
+pub use commands::{command, main};

@@ -6,16 +6,19 @@
 
 mod authority;
 
+pub(crate) use authority::check_role;
+
 use crate::daemon::Daemon;
 use crate::handlers;
 use crate::invocation::{Context, Invocation, Surface};
+use crate::settings;
 use crate::store::{AuditRow, Personal};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
-use wayhaven_shared::operations::Reply;
 use wayhaven_shared::operations::audit::AuditResult;
+use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::value::GuildId;
 use wayhaven_shared::{Fault, FaultKind};
 
@@ -138,13 +141,29 @@ fn audit_row(invocation: &Invocation, result: Option<AuditResult>, fault: Option
 /// The arguments as versioned JSON, with the punishment that led to it where the daemon asks by itself.
 fn parameters(invocation: &Invocation) -> String {
     let encoded = serde_json::to_value(&invocation.request).unwrap_or_default();
-    let arguments = encoded.get("arguments").cloned().unwrap_or_default();
+    let mut arguments = encoded.get("arguments").cloned().unwrap_or_default();
+    redact(&invocation.request, &mut arguments);
     let mut parameters =
         serde_json::json!({ "schema": 1, "arguments": arguments, "dry_run": invocation.dry_run });
     if let Some(because) = invocation.because {
         parameters["because"] = because.to_string().into();
     }
     parameters.to_string()
+}
+
+/// A token is in no audit, wherever somebody pasted it by mistake.
+fn redact(request: &Request, arguments: &mut serde_json::Value) {
+    let Some(fields) = arguments.as_object_mut() else { return };
+    if let Request::SettingsSet(set) = request
+        && settings::key(set.key.raw().trim()).is_ok_and(|key| key.secret)
+    {
+        fields.insert("value".to_owned(), "a secret".into());
+    }
+    for value in fields.values_mut() {
+        if value.as_str().is_some_and(settings::is_token) {
+            *value = "a bot's token".into();
+        }
+    }
 }
 
 /// The seed's kind of command.
@@ -155,7 +174,9 @@ fn family(operation: &str) -> &'static str {
         }
         "config" => "config",
         "audit" => "audit",
-        "protect" | "setup" | "sync" | "job" | "daemon" | "alert" | "incident" | "drill" => "admin",
+        "protect" | "setup" | "settings" | "sync" | "job" | "daemon" | "alert" | "incident" | "drill" => {
+            "admin"
+        }
         _ => "system",
     }
 }

@@ -1,18 +1,25 @@
 //! What an operator wrote down before the start: `wayhaven.toml`, the `.env` beside it and the environment.
 //!
-//! The environment is stronger than `.env`, that than the file, that than the default. Every refusal is one line
+//! The environment is stronger than `.env`, that than what was set at run time, that than the file, that than the
+//! default. The token may also be a credential of systemd's, or sealed, where it stands in none of these (`places`).
+//! Every refusal is one line
 //! that names the setting, where it stands, its value and the way out; a secret's value is in none. What
-//! operators change at run time is no setting but lives in the store.
+//! operators change at run time lives in the store, and stands between `.env` and the file.
 
 mod keys;
+mod machine;
+mod places;
 mod read;
 mod reload;
 mod sources;
-mod token;
+mod stored;
+pub(crate) mod token;
 
 pub use keys::{KEYS, Key};
-pub use reload::Reloaded;
+pub use machine::{ControlSettings, Group, Principal};
+pub use reload::{Difference, Reloaded};
 pub use sources::Sources;
+pub use stored::{Stored, key, without_place};
 
 use crate::network::Budgets;
 use secrecy::SecretString;
@@ -21,8 +28,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::paths::Layout;
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 
 /// The settings, all checked.
 #[derive(Clone, Debug)]
@@ -33,15 +39,21 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// `moderation.…`.
     pub moderation: ModerationSettings,
+    /// `control.…`.
+    pub control: ControlSettings,
     /// Who may do everything, each once.
     pub owner_ids: Vec<UserId>,
     /// `log.…`.
     pub log: LogSettings,
     /// What is worth telling at the start: one line each, no secrets.
     pub warnings: Vec<String>,
+    /// What was set at run time and is not understood: one line each.
+    pub not_understood: Vec<String>,
     origins: Vec<Setting>,
     /// The settings file and the `.env`, where they were there.
     files: Vec<PathBuf>,
+    /// Those of them in which a secret stands, whether it counts or not.
+    secret_files: Vec<PathBuf>,
 }
 
 /// How to reach Discord.
@@ -166,6 +178,13 @@ pub enum Origin {
         /// Counted from 1.
         line: usize,
     },
+    /// An operator, while the daemon ran.
+    RunTime {
+        /// Who, as the audit names them.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
     /// The `.env` beside it.
     Dotenv {
         /// The file.
@@ -178,16 +197,41 @@ pub enum Origin {
         /// The variable.
         variable: String,
     },
+    /// A credential that systemd hands to the service.
+    Credential {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Sealed by `wayhavend token set`.
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Origin {
     /// Which of two wins: the greater.
     fn strength(&self) -> u8 {
         match self {
-            Self::Default => 0,
+            // The last two are looked for where nothing else was set, and compared with nothing.
+            Self::Default | Self::Credential { .. } | Self::Sealed { .. } => 0,
             Self::File { .. } => 1,
-            Self::Dotenv { .. } => 2,
-            Self::Environment { .. } => 3,
+            Self::RunTime { .. } => 2,
+            Self::Dotenv { .. } => 3,
+            Self::Environment { .. } => 4,
+        }
+    }
+
+    /// The word for it, in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File { .. } => "file",
+            Self::RunTime { .. } => "run_time",
+            Self::Dotenv { .. } => "dotenv",
+            Self::Environment { .. } => "environment",
+            Self::Credential { .. } => "credential",
+            Self::Sealed { .. } => "sealed",
         }
     }
 
@@ -204,7 +248,7 @@ impl Origin {
     fn directory(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } | Self::Dotenv { path, .. } => path.parent(),
-            Self::Default | Self::Environment { .. } => None,
+            _ => None,
         }
     }
 }
@@ -214,23 +258,16 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => out.write_str("by default"),
             Self::File { path, line } => write!(out, "in {} line {line}", path.display()),
+            Self::RunTime { by, at } => write!(out, "set by {by} at {}", at.short()),
             Self::Dotenv { path, variable } => write!(out, "in {} ({variable})", path.display()),
             Self::Environment { variable } => write!(out, "in the environment ({variable})"),
+            Self::Credential { path } => write!(out, "in the credential {}", path.display()),
+            Self::Sealed { path } => write!(out, "sealed in {}", path.display()),
         }
     }
 }
 
 impl Settings {
-    /// The settings of this process, the token file included.
-    ///
-    /// # Errors
-    /// What [`Sources::of_process`], [`Settings::load`] and [`Settings::read_token_file`] refuse.
-    pub fn of_process(config: Option<&Path>, layout: &Layout) -> Result<Self, Fault> {
-        let mut settings = Self::load(&Sources::of_process(config, layout)?)?;
-        settings.read_token_file()?;
-        Ok(settings)
-    }
-
     /// The settings in these sources. Nothing is read here; `discord.token_file` is only named.
     ///
     /// # Errors
@@ -239,34 +276,20 @@ impl Settings {
         read::settings(sources)
     }
 
-    /// Reads the token from `discord.token_file`, where one is set.
-    ///
-    /// # Errors
-    /// A file that is not there, cannot be read, or holds no token.
-    pub fn read_token_file(&mut self) -> Result<(), Fault> {
-        let Some(path) = &self.discord.token_file else { return Ok(()) };
-        let named = format!("{} is {}", keys::TOKEN_FILE.name, path.display());
-        let text = sources::read(path)?.ok_or_else(|| {
-            Fault::usage(format!("{named}, which is not there: create it, or set BOT_TOKEN instead"))
-        })?;
-        let text = text.trim();
-        token::check(text).map_err(|why| Fault::usage(format!("{named}, and what it holds {why}")))?;
-        self.discord.token = Some(SecretString::from(text));
-        let origins = self.origins_of(&keys::TOKEN_FILE);
-        if let Some(setting) = self.origins.iter_mut().find(|setting| setting.key.secret) {
-            *setting = Setting { key: &keys::TOKEN, value: read::SET.to_owned(), origins };
-        }
-        Ok(())
-    }
-
     /// Every setting with its value and where it comes from, in the order of [`KEYS`].
     pub fn origins(&self) -> &[Setting] {
         &self.origins
     }
 
-    fn origins_of(&self, key: &Key) -> Vec<Origin> {
-        self.origins.iter().find(|one| one.key == key).map(|one| one.origins.clone()).unwrap_or_default()
+    /// The settings file and the `.env`, where they were there.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
+}
+
+/// Whether a text is a bot's token, wherever it stands.
+pub fn is_token(text: &str) -> bool {
+    token::check(text.trim()).is_ok()
 }
 
 /// Somebody's text inside a message of ours: one short line.

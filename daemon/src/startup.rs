@@ -1,9 +1,9 @@
-//! From the command line to a running daemon, in eight steps, and to its end.
+//! From `wayhavend run` to a running daemon, in eight steps, and to its end.
 
 use crate::audit;
 use crate::clock::Clock;
 use crate::control;
-use crate::daemon::{Daemon, Parts};
+use crate::daemon::{Daemon, End, Parts};
 use crate::direct;
 use crate::discord::budget::Budget;
 use crate::discord::connection;
@@ -12,30 +12,31 @@ use crate::discord::rest::Rest;
 use crate::doctor;
 use crate::health;
 use crate::lists::{running, staging};
+use crate::lock;
 use crate::log::{self, Log};
 use crate::notices;
 use crate::reconcile;
 use crate::reload::Reload;
+use crate::restart;
 use crate::schedule;
-use crate::settings::Settings;
+use crate::secrets::{Vault, modes};
+use crate::settings::{Settings, Sources};
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
 use crate::sync::{closing, containment};
-use clap::{Parser, Subcommand};
-use rustix::fs::Mode;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use futures::FutureExt;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Level;
 use wayhaven_shared::Fault;
-use wayhaven_shared::paths::{Environment, Layout};
+use wayhaven_shared::paths::Layout;
 use wayhaven_shared::value::GuildId;
 
 /// How long what is on its way may take once the daemon was asked to stop (FAULTS 41).
@@ -45,55 +46,28 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// start.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// The Wayhaven daemon: the Discord bot, the sync engine and the control socket
-#[derive(Parser)]
-#[command(name = "wayhavend", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run in the foreground until SIGTERM, SIGINT or "wayhaven daemon stop"
-    Run {
-        /// The settings file, instead of the one that "wayhaven paths" names
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
-}
-
-/// `wayhavend`: reads the arguments and runs. 0 after an orderly end, 1 where the start failed, 2 for wrong
-/// arguments.
-pub fn main() -> ExitCode {
-    let Command::Run { config } = Arguments::parse().command;
-    match run(config.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("error: {fault}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(config: Option<&Path>) -> Result<(), Fault> {
-    // 1. Where everything lies, and the settings.
-    let layout = Layout::new(&Environment::of_process())?;
-    let settings = Settings::of_process(config, &layout)?;
+/// `wayhavend run`.
+pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
+    // 1. Where everything lies and who may look into it, and the settings.
+    modes::check(&layout)?;
+    let sources = Sources::of_process(config, &layout)?;
+    let settings = Settings::complete(&sources, &layout)?;
     settings.check_token()?;
     // 2. The directories and the lock.
-    // Whatever is made from here on, the store and the log among it, is nobody else's.
-    rustix::process::umask(Mode::from_raw_mode(0o077));
     for directory in [&layout.data, &layout.state, &layout.logs] {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| unusable(directory, "cannot be made", &error))?;
     }
-    let lock = lock(&layout)?;
+    let lock = lock::take(&layout)?;
     // 3. The log.
     let clock = Clock::default();
     let log = log::start(&layout.logs, settings.log.level, clock.clone());
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(fault) = Vault::of(&layout).settle() {
+        // The token was opened, so that nothing is lost by waiting for the next start.
+        tracing::warn!("a rotation of the key that was interrupted is not finished: {fault}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -101,11 +75,27 @@ fn run(config: Option<&Path>) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
-    let reload = Reload { config: config.map(Path::to_owned), layout: layout.clone(), log };
-    let ended = runtime.block_on(live(settings, layout, clock, &reload));
+    let reload = Reload::of_process(config, &layout, sources, log.levels());
+    let logs = layout.logs.clone();
+    let ended = runtime.block_on(live(settings, reload, layout, clock.clone()));
     runtime.shutdown_timeout(Duration::from_millis(200));
-    finish(lock, reload.log);
-    ended
+    match ended {
+        Ok(End::Restart(program)) => {
+            tracing::info!("restarting: {}", program.display());
+            drop(log);
+            let fault = restart::replace(&program, lock);
+            log::last_line(&logs, &clock, Level::ERROR, &fault.message);
+            Err(fault)
+        }
+        Ok(End::Stop) => {
+            finish(lock, log);
+            Ok(())
+        }
+        Err(fault) => {
+            finish(lock, log);
+            Err(fault)
+        }
+    }
 }
 
 /// The log is written out, and only then may another daemon start here.
@@ -115,10 +105,10 @@ fn finish(lock: File, log: Log) {
     drop(lock);
 }
 
-async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload) -> Result<(), Fault> {
+async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) -> Result<End, Fault> {
     // First of all: a signal that comes during the start is not lost, and does not end the process half-way.
-    let signals = Signals::listen()?;
-    let (daemon, listener) = start(settings, layout, clock).await?;
+    let mut signals = Signals::listen()?;
+    let (daemon, listener) = start(settings, reload, layout, clock).await?;
     // 7. The control socket: before Discord, so that an operator can ask why Discord does not answer.
     let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
     // 8. Discord.
@@ -132,7 +122,7 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     tokio::spawn(audit::mark::keep(Arc::clone(&daemon), audit::mark::PAUSE));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
-    signals.until_asked(&daemon, reload).await;
+    signals.until_asked(&daemon).await;
     tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
     let _ = discord.await;
     drain(&daemon).await;
@@ -142,17 +132,20 @@ async fn live(settings: Settings, layout: Layout, clock: Clock, reload: &Reload)
     // One last write, so that every outcome before it is committed.
     daemon.store().write(|_| Ok(())).await?;
     audit::mark::note_last(&daemon).await;
-    Ok(())
+    // Whoever wants it gone by now does not want it back.
+    Ok(if signals.has_come() { End::Stop } else { daemon.end() })
 }
 
 /// Steps 4 to 6: everything but the sockets and Discord.
 pub(crate) async fn start(
     settings: Settings,
+    reload: Reload,
     layout: Layout,
     clock: Clock,
 ) -> Result<(Arc<Daemon>, UnixListener), Fault> {
     // 4. The store.
     let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
+    let settings = reload.begin(settings, &store).await?;
     store.set_budgets(settings.network.budgets);
     let interrupted = store.write(|change| Ok(change.audit_interrupted()?)).await?;
     if interrupted > 0 {
@@ -181,7 +174,10 @@ pub(crate) async fn start(
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
-    let parts = Parts { layout, clock, store, rest, directory, engine, ingest };
+    if let Some(group) = &settings.control.group {
+        control::give(&layout.socket, group)?;
+    }
+    let parts = Parts { layout, clock, reload, store, rest, directory, engine, ingest };
     let daemon = Arc::new(Daemon::new(settings, parts));
     if let Err(error) = daemon.uploads().clear() {
         tracing::warn!("files that another life has left are not removed: {error}");
@@ -243,53 +239,32 @@ impl Signals {
     }
 
     /// Waits until somebody wants the daemon to stop; reads the settings again as often as they want that.
-    async fn until_asked(mut self, daemon: &Arc<Daemon>, reload: &Reload) {
+    async fn until_asked(&mut self, daemon: &Arc<Daemon>) {
         let mut stopping = daemon.stopping();
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                () = stopping.raised() => break,
-                _ = self.hangup.recv() => reload.run(daemon).await,
+                () = stopping.raised() => return,
+                _ = self.hangup.recv() => daemon.reload().hang_up(daemon).await,
             }
         }
         daemon.stop();
     }
-}
 
-/// Takes the state directory for this process alone; whoever comes second is told who was first.
-fn lock(layout: &Layout) -> Result<File, Fault> {
-    let path = layout.lock();
-    let unusable = |error: &std::io::Error| unusable(&path, "cannot be locked", error);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(|error| unusable(&error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let _ = file.read_to_string(&mut pid);
-            return Err(Fault::conflict(format!(
-                "another daemon, pid {}, runs on {}",
-                pid.trim(),
-                layout.state.display()
-            ))
-            .hint("wayhaven daemon stop ends it; WAYHAVEN_HOME names another place for a second one"));
-        }
-        Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+    /// Whether one came that asks for the end, since somebody else has asked for it.
+    fn has_come(&mut self) -> bool {
+        let come = |signal: &mut Signal| signal.recv().now_or_never().flatten().is_some();
+        come(&mut self.terminate) || come(&mut self.interrupt)
     }
-    let written =
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-    written.map_err(|error| unusable(&error))?;
-    Ok(file)
 }
 
-fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
+pub(crate) fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
     Fault::unavailable(format!("{} {what}: {error}", path.display()))
         .hint("the daemon's user must own the directory; WAYHAVEN_HOME names another")
 }
 
-fn unopened(layout: &Layout, error: StoreError) -> Fault {
+pub(crate) fn unopened(layout: &Layout, error: StoreError) -> Fault {
     let path = layout.store();
     match error {
         StoreError::Newer { .. } => Fault::conflict(format!("{}: {error}", path.display()))

@@ -9,6 +9,7 @@ use crate::daemon::Daemon;
 use crate::discord::connection;
 use crate::invocation::Invocation;
 use crate::network::{Budget, Budgets, LinkState};
+use crate::reload::Reload;
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{AuditFilter, AuditFrom, Terms, View};
@@ -71,16 +72,7 @@ pub(crate) fn home() -> TempDir {
 /// The settings of a daemon on that sandbox, and its place in that home, whose directories are made and which has an
 /// empty store where it has none.
 pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
-    let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
-    let environment = [
-        ("BOT_TOKEN", sandbox.token()),
-        ("DISCORD_API_BASE", sandbox.api_base()),
-        ("MAIN_GUILD_ID", &main),
-        ("BOT_OWNER_ID", &owner),
-    ];
-    let environment: BTreeMap<_, _> =
-        environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let mut settings = Settings::load(&Sources { environment, ..Sources::default() }).unwrap();
+    let mut settings = Settings::load(&sources(sandbox)).unwrap();
     // Beyond what the settings take, so that tests do not wait for what they do not test.
     settings.discord.requests_per_second = 5_000;
     // Most tests are about deliveries, which would wait for these; those about direct messages turn them on.
@@ -95,6 +87,20 @@ pub(crate) fn prepare(sandbox: &Sandbox, home: &Path) -> (Settings, Layout) {
     }
     store::tests::lay(&layout.store());
     (settings, layout)
+}
+
+/// What its settings are read from, now and whenever they are read again.
+pub(crate) fn sources(sandbox: &Sandbox) -> Sources {
+    let (main, owner) = (sandbox.main_guild().to_string(), sandbox.owner().to_string());
+    let environment = [
+        ("BOT_TOKEN", sandbox.token()),
+        ("DISCORD_API_BASE", sandbox.api_base()),
+        ("MAIN_GUILD_ID", &main),
+        ("BOT_OWNER_ID", &owner),
+    ];
+    let environment: BTreeMap<_, _> =
+        environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Sources { environment, ..Sources::default() }
 }
 
 /// A running daemon; it is told to stop when it is dropped.
@@ -147,13 +153,19 @@ impl TestDaemon {
     ) -> Self {
         let (mut settings, layout) = prepare(sandbox, home.path());
         set(&mut settings);
-        let (daemon, listener) = startup::start(settings, layout, clock).await.unwrap();
+        let reload = Reload::fixed(sources(sandbox));
+        let (daemon, listener) = startup::start(settings, reload, layout, clock).await.unwrap();
         tokio::spawn(control::serve(Arc::clone(&daemon), listener));
         tokio::spawn(connection::keep(Arc::clone(&daemon)));
         // Sooner than in earnest: no test is about how long it takes.
         tokio::spawn(notices::keep(Arc::clone(&daemon), Duration::from_millis(100)));
         tokio::spawn(schedule::keep(Arc::clone(&daemon), Duration::from_millis(20)));
         tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
+        Self { daemon, home }
+    }
+
+    /// A daemon that was started, and where it keeps everything.
+    pub(crate) fn of(daemon: Arc<Daemon>, home: Arc<TempDir>) -> Self {
         Self { daemon, home }
     }
 

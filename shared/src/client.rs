@@ -14,6 +14,7 @@ use tarpc::client::RpcError;
 use tarpc::context::Context;
 use tarpc::tokio_serde::formats::Json;
 use tarpc::tokio_util::codec::Framed;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 /// How long an answer is waited for. What takes longer is a job, and answers with its number at once.
@@ -33,10 +34,22 @@ impl Client {
     /// [`FaultKind::Unreachable`] where nobody answers, [`FaultKind::Denied`] where the daemon refuses the peer.
     pub async fn connect(socket: &Path, surface: ClientSurface) -> Result<Self, Fault> {
         let stream = UnixStream::connect(socket).await.map_err(|error| unreachable_fault(socket, &error))?;
+        Self::over(stream, surface, Duration::from_secs(10)).await
+    }
+
+    /// Shakes hands over whatever leads to a daemon's socket, within that time.
+    ///
+    /// # Errors
+    /// Like [`connect`](Self::connect).
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        surface: ClientSurface,
+        within: Duration,
+    ) -> Result<Self, Fault> {
         let transport = tarpc::serde_transport::new(Framed::new(stream, codec()), Json::default());
         let rpc = ControlClient::new(tarpc::client::Config::default(), transport).spawn();
         let hello = Hello { protocol: PROTOCOL, surface, version: env!("CARGO_PKG_VERSION").into() };
-        let welcome = rpc.hello(patient(Duration::from_secs(10)), hello).await.map_err(rpc_fault)??;
+        let welcome = rpc.hello(patient(within), hello).await.map_err(rpc_fault)??;
         Ok(Self { rpc, welcome })
     }
 
@@ -126,11 +139,13 @@ fn patient(patience: Duration) -> Context {
     context
 }
 
-fn unreachable_fault(socket: &Path, error: &io::Error) -> Fault {
+/// Why the daemon's socket cannot be opened, and what to do about it.
+pub fn unreachable_fault(socket: &Path, error: &io::Error) -> Fault {
     let path = socket.display();
     match error.kind() {
         io::ErrorKind::PermissionDenied => Fault::denied(format!("you may not open the socket {path}"))
-            .hint("root and the daemon's own user may: sudo -u USER wayhaven …"),
+            .hint("root and the daemon's own user may: sudo -u USER wayhaven …")
+            .hint("an owner lets you in with control.group, a group of yours, and control.operators or control.observers, which name you"),
         _ => Fault::new(FaultKind::Unreachable, format!("no daemon answers at {path}"))
             .hint("start it with: wayhavend run")
             .hint("WAYHAVEN_HOME must name the same directory for both"),
@@ -146,7 +161,8 @@ fn rpc_fault(error: RpcError) -> Fault {
             Fault::unavailable(format!("the daemon refused the call: {}", error.detail))
         }
         _ => Fault::new(FaultKind::Unreachable, "the daemon closed the connection")
-            .hint("it may be stopping or restarting; wayhaven status tells"),
+            .hint("it may be stopping or restarting; wayhaven status tells")
+            .hint("it takes a limited number of connections, of each user and of all together"),
     }
 }
 

@@ -16,8 +16,14 @@ use tokio_util::codec::LengthDelimitedCodec;
 /// The protocol's version: raised when a client of the version before would be misled.
 pub const PROTOCOL: u32 = 1;
 
-/// The largest frame either side takes, in bytes.
+/// The largest frame that a client takes, in bytes.
 pub const LARGEST_FRAME: usize = 8 * 1024 * 1024;
+
+/// The largest frame that the daemon takes of a client: a part of a file, in hexadecimal digits.
+pub const LARGEST_REQUEST: usize = Chunk::LARGEST * 2 + 4_096;
+
+/// The largest frame that the daemon takes where it carries no part of a file.
+pub const LARGEST_PLAIN_REQUEST: usize = 64 * 1024;
 
 /// The longest a `watch` waits for an event, in milliseconds.
 pub const LONGEST_WATCH: u64 = 30_000;
@@ -83,6 +89,9 @@ pub struct Welcome {
     pub role: Role,
     /// The names of the operations the daemon knows.
     pub capabilities: Vec<String>,
+    /// What tells this start of the daemon from every other; empty from a version that does not say.
+    #[serde(default)]
+    pub start: String,
 }
 
 /// A request with what travels around it.

@@ -1,6 +1,8 @@
 //! What went wrong, in the shape every surface shows it: a kind, a message, hints.
 
+use crate::redaction::redact;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The kinds of fault. Each has one exit code on the command line; [`FaultKind::exit_code`] is the only place
@@ -16,6 +18,8 @@ pub enum FaultKind {
     NotFound,
     /// It contradicts what is: already so, or locked.
     Conflict,
+    /// Too much was asked at once: later it can be asked again.
+    RateLimited,
     /// The daemon does not answer.
     Unreachable,
     /// The daemon answers, but something it needs (Discord, its store) does not.
@@ -39,7 +43,7 @@ impl FaultKind {
     /// The exit code of the command line (design: the CLI contract).
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Unavailable | Self::Internal | Self::Unknown => 1,
+            Self::Unavailable | Self::RateLimited | Self::Internal | Self::Unknown => 1,
             Self::Usage => 2,
             Self::Partial => 3,
             Self::Denied => 4,
@@ -59,6 +63,7 @@ impl FaultKind {
             Self::Denied => "denied",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::RateLimited => "rate_limited",
             Self::Unreachable => "unreachable",
             Self::Unavailable => "unavailable",
             Self::Pending => "pending",
@@ -68,6 +73,14 @@ impl FaultKind {
             Self::Internal => "internal",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+/// A message may repeat what somebody typed.
+fn without_secrets(text: String) -> String {
+    match redact(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(redacted) => redacted,
     }
 }
 
@@ -86,13 +99,13 @@ pub struct Fault {
 impl Fault {
     /// A fault without hints.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new() }
+        Self { kind, message: without_secrets(message.into()), hints: Vec::new() }
     }
 
     /// The same with one more way out.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(without_secrets(hint.into()));
         self
     }
 
@@ -114,6 +127,11 @@ impl Fault {
     /// It contradicts what is.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Conflict, message)
+    }
+
+    /// Too much was asked at once.
+    pub fn rate_limited(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::RateLimited, message)
     }
 
     /// Something needed does not answer.

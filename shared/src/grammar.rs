@@ -86,7 +86,7 @@ pub fn usage_fault(error: &clap::Error) -> Fault {
             message = format!("{message} {line}");
         }
     }
-    Fault { hints, ..Fault::usage(message) }
+    hints.into_iter().fold(Fault::usage(message), Fault::hint)
 }
 
 /// The request as the words that would ask for it again: operation, flags, then positionals after `--`.

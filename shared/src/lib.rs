@@ -11,6 +11,7 @@ pub mod grammar;
 pub mod operation;
 pub mod operations;
 pub mod paths;
+pub mod redaction;
 pub mod report;
 pub mod value;
 

@@ -23,6 +23,7 @@ pub mod punished;
 pub mod punishment;
 pub mod reconcile;
 pub mod reversal;
+pub mod settings;
 pub mod setup;
 pub mod status;
 pub mod sync;
@@ -112,6 +113,12 @@ macro_rules! operations {
             DrillShow => Drill, "drill show", Admin, Everywhere, Read;
             Status => DaemonStatus, "status", Staff, CommandLine, Read;
             Paths => PathList, "paths", Staff, CommandLine, Read;
+            SettingsShow => SettingsShown, "settings show", Staff, CommandLine, Read;
+            SettingsSet => SettingsChanged, "settings set", Owner, CommandLine, Moderate;
+            SettingsUnset => SettingsChanged, "settings unset", Owner, CommandLine, Moderate;
+            DaemonShow => DaemonShown, "daemon status", Staff, CommandLine, Read;
+            DaemonReload => DaemonReloaded, "daemon reload", Owner, CommandLine, Moderate;
+            DaemonRestart => DaemonRestarting, "daemon restart", Owner, CommandLine, Moderate;
             DaemonStop => DaemonStopping, "daemon stop", Owner, CommandLine, Moderate;
         }
     };
@@ -128,6 +135,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("job", "What takes its time in the background"),
     ("protect", "Users and roles that nobody may punish"),
     ("punishment", "What was decided, and what became of it"),
+    ("settings", "What the daemon works with, and what is changed of it while it runs"),
     ("setup", "Mains, children and the links between them"),
     ("sync", "Deliveries on their way to the children"),
     ("sync exception", "What a child does not apply to somebody"),
@@ -142,7 +150,10 @@ use config::{
     ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
     ConfigWarnings, GuildConfigShown, GuildConfigured,
 };
-use daemon::{DaemonStop, DaemonStopping};
+use daemon::{
+    DaemonReload, DaemonReloaded, DaemonRestart, DaemonRestarting, DaemonShow, DaemonShown, DaemonStop,
+    DaemonStopping,
+};
 use drill::{Drill, DrillList, DrillRun, DrillShow, Drills};
 use exception::{ExceptionChanged, Exceptions, SyncExceptionAdd, SyncExceptionList, SyncExceptionRemove};
 use hold::{Holds, HoldsDecided, SyncApprove, SyncDiscard, SyncHolds};
@@ -158,6 +169,7 @@ use punished::Punished;
 use punishment::{PunishmentDetail, PunishmentList, PunishmentShow, Punishments};
 use reconcile::{Reconciling, SyncReconcile};
 use reversal::{PunishmentAmend, PunishmentAmended, PunishmentRevert, Reverted};
+use settings::{SettingsChanged, SettingsSet, SettingsShow, SettingsShown, SettingsUnset};
 use setup::{
     ConnectionTested, Dashboard, Diagnosis, GuildDesignated, LinkChanged, LockChanged, SecurityChanged,
     SetupAccept, SetupActions, SetupAddChild, SetupDashboard, SetupDecline, SetupDoctor, SetupLeave,

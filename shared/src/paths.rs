@@ -110,6 +110,21 @@ impl Layout {
         self.state.join("audit.mark")
     }
 
+    /// The bot's token, sealed.
+    pub fn sealed_token(&self) -> PathBuf {
+        self.data.join("token.sealed")
+    }
+
+    /// The key that opens it: in another directory, so that a copy of the data is no copy of the token.
+    pub fn seal_key(&self) -> PathBuf {
+        self.state.join("seal.key")
+    }
+
+    /// The key that takes its place, while it does.
+    pub fn next_seal_key(&self) -> PathBuf {
+        self.state.join("seal.key.next")
+    }
+
     /// The file whose lock keeps a second daemon away.
     pub fn lock(&self) -> PathBuf {
         self.state.join("wayhavend.lock")

@@ -1,10 +1,12 @@
 //! Where the command line writes: data on standard output, everything else on standard error.
 
-use super::paper;
+use super::{Globals, paper};
+use crate::link::Place;
 use crate::render::terminal::{self, Paper};
 use crate::render::{json, layout};
 use shared::control::Outcome;
 use shared::paths::{Environment, Layout};
+use shared::value::Untrusted;
 use shared::{Fault, Report};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use wayhaven_shared as shared;
@@ -13,6 +15,8 @@ use wayhaven_shared as shared;
 pub(crate) struct Surroundings {
     /// Where everything lies, or why that is not known.
     pub(crate) layout: Result<Layout, Fault>,
+    /// `WAYHAVEN_HOST`.
+    pub(crate) host: Option<String>,
     /// Whether somebody can be asked.
     pub(crate) input_terminal: bool,
     /// Whether standard output is a terminal.
@@ -33,12 +37,31 @@ impl Surroundings {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Self {
             layout: Layout::new(&Environment::of_process()),
+            host: std::env::var_os("WAYHAVEN_HOST")
+                .map(|host| host.to_string_lossy().into_owned())
+                .filter(|host| !host.is_empty()),
             input_terminal: io::stdin().is_terminal(),
             output_terminal: io::stdout().is_terminal(),
             error_terminal: io::stderr().is_terminal(),
             width: crossterm::terminal::size().map_or(80, |(width, _)| usize::from(width.max(20))),
             no_colour: set("NO_COLOR"),
             dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+        }
+    }
+}
+
+impl Surroundings {
+    /// Where the daemon is that is meant: the flag is stronger than the variable.
+    pub(super) fn place(&self, globals: &Globals) -> Result<Place, Fault> {
+        if let Some(host) = &globals.host {
+            return Ok(Place::There(host.clone()));
+        }
+        match &self.host {
+            None => self.layout.clone().map(Place::Here),
+            Some(host) => host.parse().map(Place::There).map_err(|why| {
+                let shown = Untrusted::clipped(host).line_within(80);
+                Fault::usage(format!("WAYHAVEN_HOST in the environment is \"{shown}\": {why}"))
+            }),
         }
     }
 }

@@ -5,8 +5,9 @@ use super::output::{Output, Surroundings};
 use super::progress::Ticker;
 use super::wait::{self, Waited};
 use crate::files::{self, Target};
+use crate::link::Place;
 use crate::render::signs::Signs;
-use shared::client::{Client, shape_fault};
+use shared::client::shape_fault;
 use shared::control::{ClientSurface, Envelope, Outcome};
 use shared::operation::Reported;
 use shared::operations::paths::PathList;
@@ -73,14 +74,16 @@ async fn answer(
     output: &mut Output<'_>,
 ) -> Result<u8, Fault> {
     request.check()?;
-    let layout = surroundings.layout.clone()?;
+    let place = surroundings.place(globals)?;
     let confirm = confirmation(&request, globals, surroundings, output)?;
-    let client = match Client::connect(&layout.socket, ClientSurface::Cli).await {
-        Ok(client) => client,
-        Err(fault) if matches!(request, Request::Paths(_)) && fault.kind == FaultKind::Unreachable => {
-            return Ok(local_paths(&layout, &fault, output));
+    let client = match (place.connect(ClientSurface::Cli).await, &place) {
+        (Ok(client), _) => client,
+        (Err(fault), Place::Here(layout))
+            if matches!(request, Request::Paths(_)) && fault.kind == FaultKind::Unreachable =>
+        {
+            return Ok(local_paths(layout, &fault, output));
         }
-        Err(fault) => return Err(fault),
+        (Err(fault), _) => return Err(fault),
     };
     let mut envelope = Envelope {
         guild: globals.guild,
@@ -106,6 +109,16 @@ async fn answer(
     let Ok(mut reply) = Request::read_reply(&outcome.operation, outcome.data.clone()) else {
         return Ok(unread(outcome, output));
     };
+    if let Reply::DaemonRestart(restarting) = &reply
+        && !restarting.dry_run
+        && !globals.no_wait
+    {
+        let patience = wait.unwrap_or(wait::restart::PATIENCE);
+        let back = wait::restart::follow(&client, &place, restarting, patience).await?;
+        outcome.data = serde_json::to_value(&back).unwrap_or(outcome.data);
+        output.reply(&outcome, Some(&back.report()));
+        return Ok(0);
+    }
     let begun = reply.jobs();
     let mut unfinished = None;
     let follows = !begun.is_empty();

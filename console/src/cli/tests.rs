@@ -2,7 +2,7 @@
 
 use super::output::{Output, Surroundings};
 use super::*;
-use crate::scripted_daemon::{ScriptedDaemon, delivery, punishment};
+use crate::scripted_daemon::{START, ScriptedDaemon, delivery, punishment};
 use serde_json::{Value, json};
 use shared::event::Change;
 
@@ -15,6 +15,7 @@ struct Ran {
 fn surroundings(layout: Result<shared::paths::Layout, Fault>) -> Surroundings {
     Surroundings {
         layout,
+        host: None,
         input_terminal: false,
         output_terminal: false,
         error_terminal: false,
@@ -306,4 +307,32 @@ async fn a_connection_that_failed_is_shown_and_ends_with_its_own_exit_code_and_a
             assert!(!message.contains("reachable"), "{message}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_restart_is_waited_for_until_another_start_answers_and_not_without_being_asked_to() {
+    let restarting = |start: &str, dry_run: bool| {
+        json!({"pid": std::process::id(), "start": start, "program": "/usr/bin/wayhavend",
+               "open_deliveries": 3, "dry_run": dry_run})
+    };
+    let daemon = ScriptedDaemon::start(move |envelope| Ok(restarting("the one before", envelope.dry_run)));
+    let ran = run(&daemon, "daemon restart --json").await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(said["data"]["away_ms"].is_u64() && said["data"]["version"] == "0.1.0", "{said}");
+    assert!(run(&daemon, "daemon restart").await.out.contains("it was away for 0."));
+    for asked in ["daemon restart --no-wait", "daemon restart --dry-run"] {
+        let ran = run(&daemon, asked).await;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.contains("restart") && !ran.out.contains("away"), "{}", ran.out);
+    }
+    // The old one goes on answering.
+    let daemon = ScriptedDaemon::start(move |_| Ok(restarting(START, false)));
+    let ran = run(&daemon, "daemon restart --wait=1s").await;
+    assert_eq!(ran.code, 7, "{}", ran.err);
+    assert!(
+        ran.err.contains("does not answer again within 1 s") && ran.err.contains("wayhaven.log"),
+        "{}",
+        ran.err
+    );
 }

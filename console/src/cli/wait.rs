@@ -4,6 +4,7 @@
 //! current by events, and read again at the end, because what is printed shall be what the store says.
 
 pub(crate) mod jobs;
+pub(crate) mod restart;
 
 use super::output::Output;
 use super::progress::Ticker;

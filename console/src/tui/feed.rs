@@ -6,6 +6,7 @@
 
 use super::input::{News, Snapshot, Ticket};
 use crate::files;
+use crate::link::Place;
 use shared::client::Client;
 use shared::control::{ClientSurface, Envelope, Outcome};
 use shared::event::Cursor;
@@ -15,7 +16,6 @@ use shared::operations::status::Status;
 use shared::operations::sync::SyncDeliveries;
 use shared::value::PageSize;
 use shared::{Fault, FaultKind};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use wayhaven_shared as shared;
@@ -45,15 +45,11 @@ pub(crate) enum Wish {
 }
 
 /// Runs until the console goes away.
-pub(crate) async fn run(
-    socket: PathBuf,
-    mut wishes: mpsc::UnboundedReceiver<Wish>,
-    news: mpsc::Sender<News>,
-) {
+pub(crate) async fn run(place: Place, mut wishes: mpsc::UnboundedReceiver<Wish>, news: mpsc::Sender<News>) {
     let mut cursor = None;
     let mut backoff = BACKOFF.0;
     loop {
-        let fault = match Client::connect(&socket, ClientSurface::Console).await {
+        let fault = match place.connect(ClientSurface::Console).await {
             Ok(client) => {
                 backoff = BACKOFF.0;
                 match attached(&client, &mut cursor, &mut wishes, &news).await {

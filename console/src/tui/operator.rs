@@ -40,7 +40,13 @@ impl Operator {
 
     pub(crate) fn welcome(&mut self, role: Role) {
         let version = "0.1.0".into();
-        self.hears(News::Connected(Welcome { protocol: PROTOCOL, version, role, capabilities: Vec::new() }));
+        self.hears(News::Connected(Welcome {
+            protocol: PROTOCOL,
+            version,
+            role,
+            capabilities: Vec::new(),
+            start: String::new(),
+        }));
     }
 
     pub(crate) fn hears(&mut self, news: News) {

@@ -3,6 +3,7 @@
 use super::editor::Editor;
 use super::screens::Screen;
 use crate::cli;
+use crate::link::dial;
 use clap::Command;
 use shared::{Fault, Request, grammar};
 use wayhaven_shared as shared;
@@ -60,9 +61,17 @@ pub(crate) fn read(line: &str) -> Result<Meant, Fault> {
     }
     let argv: Vec<_> = std::iter::once("wayhaven".to_owned()).chain(words).map(Into::into).collect();
     match cli::parse(&argv) {
-        Ok(cli::Asked { request: Some(request), globals }) => {
+        Ok(cli::Asked { request: Some(request), globals, .. }) => {
+            if globals.host.is_some() {
+                return Err(Fault::usage("the console speaks to one daemon")
+                    .hint("leave it, and start it with wayhaven --host ssh://HOST"));
+            }
             request.check()?;
             Ok(Meant::Operation(Box::new((request, globals))))
+        }
+        Ok(cli::Asked { completions: Some(shell), .. }) => {
+            Err(Fault::usage("completions are a shell's, and the palette has its own")
+                .hint(format!("on the command line: wayhaven completions {shell}")))
         }
         Ok(_) => Err(Fault::usage("an operation is missing").hint("Tab shows what there is")),
         Err(error) if error.use_stderr() => Err(grammar::usage_fault(&error)),
@@ -102,7 +111,9 @@ pub(crate) fn complete(editor: &Editor, root: &Command) -> Completion {
         all.extend(OWN.map(|(word, help)| Candidate { word: word.into(), help: help.into() }));
     }
     let about = |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+    // What is the command line's alone is nothing for the palette.
+    let alone = ["help", "completions", dial::NAME];
+    let below = command.get_subcommands().filter(|below| !alone.contains(&below.get_name()));
     all.extend(below.map(|below| Candidate { word: below.get_name().to_owned(), help: about(below) }));
     if !command.has_subcommands() {
         all.extend(flags(command, root, &words, partial));
@@ -114,7 +125,7 @@ pub(crate) fn complete(editor: &Editor, root: &Command) -> Completion {
 fn flags(command: &Command, root: &Command, words: &[&str], partial: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
     // What only the command line prints in another way is nothing for the palette.
-    let printed = ["json", "ascii", "wait", "no_wait", "help", "version", "confirm"];
+    let printed = ["json", "ascii", "wait", "no_wait", "help", "version", "confirm", "host"];
     let around = root.get_arguments().filter(|argument| argument.is_global_set());
     // clap hands what is global down to a command that was built, so that it may come twice.
     let own = |id| command.get_arguments().any(|argument| argument.get_id() == id);
@@ -164,6 +175,18 @@ fn help(command: &Command, root: &Command, words: &[&str]) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_about_the_way_to_the_daemon_is_nothing_for_the_palette() {
+        let fault = read("status --host ssh://box").unwrap_err();
+        assert!(fault.message.contains("one daemon") && !fault.hints.is_empty(), "{fault}");
+        assert!(read("dial-stdio").is_err());
+        let root = cli::command();
+        for line in ["d", "status --h"] {
+            let found = complete(&Editor::new(line), &root).candidates;
+            assert!(found.iter().all(|one| one.word != "dial-stdio" && one.word != "--host="), "{found:?}");
+        }
+    }
+
     fn words(line: &str) -> Vec<String> {
         let root = cli::command();
         complete(&Editor::new(line), &root).candidates.into_iter().map(|candidate| candidate.word).collect()
@@ -172,7 +195,10 @@ mod tests {
     #[test]
     fn operations_groups_flags_and_values_are_completed() {
         assert!(words("").contains(&"network".to_owned()));
-        assert_eq!(words("se"), ["setup"]);
+        assert_eq!(words("se"), ["setup", "settings"]);
+        assert_eq!(words("compl"), [""; 0], "a shell's completions are the command line's alone");
+        let fault = read("completions bash").err().unwrap();
+        assert!(fault.to_string().contains("wayhaven completions bash"), "{fault}");
         assert_eq!(words("setup re"), ["remove-child"]);
         assert_eq!(words("ban 1 --re"), ["--reason="]);
         assert_eq!(words("ban 1 --reason=x --re"), [""; 0]);

@@ -6,13 +6,13 @@ use super::input::{Input, Moment, News, Order};
 use super::terminal::{self, Frames};
 use super::theme::Theme;
 use super::view;
+use crate::link::Place;
 use crate::render::signs::Signs;
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
-use shared::paths::Layout;
 use shared::value::Timestamp;
 use std::io;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ enum Left {
 ///
 /// # Errors
 /// Where the terminal cannot be used or is gone.
-pub(crate) fn main(layout: &Layout, colour: bool, ascii: bool) -> io::Result<u8> {
+pub(crate) fn main(place: &Place, colour: bool, ascii: bool) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Ours alone decides on colour; crossterm would also take reverse video away.
     crossterm::style::force_color_output(true);
@@ -49,7 +49,7 @@ pub(crate) fn main(layout: &Layout, colour: bool, ascii: bool) -> io::Result<u8>
     let left = {
         let _taken = terminal::Taken;
         terminal::enter()?;
-        runtime.block_on(run(layout, Theme { colour, signs: Signs { ascii }, faded: false }))
+        runtime.block_on(run(place, Theme { colour, signs: Signs { ascii }, faded: false }))
     };
     // A read on the terminal may still be pending in another thread; nobody waits for it.
     runtime.shutdown_background();
@@ -114,12 +114,12 @@ enum Woken {
     Frame,
 }
 
-async fn run(layout: &Layout, theme: Theme) -> io::Result<Left> {
+async fn run(place: &Place, theme: Theme) -> io::Result<Left> {
     let started = Instant::now();
     let mut app = App::new(moment(started), crossterm::terminal::size()?, theme);
     let (wishes, asked) = mpsc::unbounded_channel();
     let (told, mut news) = mpsc::channel(NEWS);
-    let feed = tokio::spawn(feed::run(layout.socket.clone(), asked, told));
+    let feed = tokio::spawn(feed::run(place.clone(), asked, told));
     let mut signals = Signals::new()?;
     let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
     let mut events = EventStream::new();

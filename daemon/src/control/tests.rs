@@ -1,7 +1,15 @@
 //! The control socket, spoken to over a real Unix socket.
 
+mod floods;
+mod peers;
+
+use super::limits::{LARGEST_HELLO, Limits};
+use super::{bind, serve_within};
 use crate::testing::{PATIENCE, TestDaemon, sandbox};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tarpc::tokio_serde::formats::Json;
 use tarpc::tokio_util::codec::Framed;
@@ -9,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use wayhaven_shared::client::Client;
 use wayhaven_shared::control::{
-    ClientSurface, ControlClient, Envelope, Hello, LARGEST_FRAME, PROTOCOL, codec,
+    ClientSurface, ControlClient, Envelope, Hello, LARGEST_FRAME, LARGEST_PLAIN_REQUEST, PROTOCOL, codec,
 };
 use wayhaven_shared::event::{Change, Cursor};
 use wayhaven_shared::operations::audit::AuditResult;
@@ -25,6 +33,36 @@ async fn client(test: &TestDaemon) -> Client {
 
 async fn stream(test: &TestDaemon) -> UnixStream {
     UnixStream::connect(&test.daemon.layout().socket).await.unwrap()
+}
+
+/// Opens a second socket of the same daemon, with other limits.
+fn door(test: &TestDaemon, limits: Limits) -> PathBuf {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let path = test.home().path().join(format!("door-{number}/control.sock"));
+    tokio::spawn(serve_within(Arc::clone(&test.daemon), bind(&path).unwrap(), limits));
+    path
+}
+
+/// A request as it travels.
+fn frame(id: u64, message: Value) -> Vec<u8> {
+    let context = serde_json::to_value(tarpc::context::current()).unwrap();
+    let body = json!({ "Request": { "context": context, "id": id, "message": message } }).to_string();
+    let length = u32::try_from(body.len()).unwrap();
+    [&length.to_be_bytes(), body.as_bytes()].concat()
+}
+
+fn hello_frame() -> Vec<u8> {
+    let hello = Hello { protocol: PROTOCOL, surface: ClientSurface::Cli, version: "0".into() };
+    frame(0, json!({ "Hello": { "hello": hello } }))
+}
+
+/// Reads one frame.
+async fn answer(stream: &mut UnixStream) -> Value {
+    let length = stream.read_u32().await.unwrap();
+    let mut body = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    serde_json::from_slice(&body).unwrap()
 }
 
 /// A client that shakes no hands.
@@ -102,6 +140,41 @@ async fn fault_29_malformed_oversized_and_half_frames_close_only_that_connection
     // The length alone is enough to be refused: nothing of the frame is waited for.
     oversized.write_all(&u32::try_from(LARGEST_FRAME + 1).unwrap().to_be_bytes()).await.unwrap();
     until_closed(&mut oversized).await;
+
+    // A deadline that no clock reaches is a panic in tarpc: it never gets there.
+    for deadline in [
+        json!({ "secs": u64::MAX, "nanos": 0 }),
+        json!([u64::MAX / 2, 0]),
+        json!({ "secs": 90_000, "nanos": 0 }),
+    ] {
+        let mut endless = stream(&test).await;
+        let mut asks: Value = serde_json::from_slice(&hello_frame()[4..]).unwrap();
+        asks["Request"]["context"]["deadline"] = deadline;
+        let asks = asks.to_string();
+        endless.write_u32(u32::try_from(asks.len()).unwrap()).await.unwrap();
+        endless.write_all(asks.as_bytes()).await.unwrap();
+        until_closed(&mut endless).await;
+    }
+
+    // Before its hello nobody sends more than a hello has.
+    let mut early = stream(&test).await;
+    early.write_all(&u32::try_from(LARGEST_HELLO + 1).unwrap().to_be_bytes()).await.unwrap();
+    until_closed(&mut early).await;
+
+    // Afterwards only parts of files are large.
+    let mut large = stream(&test).await;
+    large.write_all(&hello_frame()).await.unwrap();
+    assert!(answer(&mut large).await["message"]["Ok"]["Hello"]["Ok"].is_object());
+    let mut envelope = serde_json::to_value(status()).unwrap();
+    envelope["request"]["arguments"]["padding"] = "x".repeat(LARGEST_PLAIN_REQUEST).into();
+    large.write_all(&frame(1, json!({ "Run": { "envelope": envelope } }))).await.unwrap();
+    until_closed(&mut large).await;
+
+    // One that begins and does not end, however often a byte of it comes.
+    let path = door(&test, Limits { frame: Duration::from_millis(50), ..Limits::default() });
+    let mut endless = UnixStream::connect(path).await.unwrap();
+    endless.write_all(&100u32.to_be_bytes()).await.unwrap();
+    until_closed(&mut endless).await;
 
     let mut half = stream(&test).await;
     half.write_all(&100u32.to_be_bytes()).await.unwrap();

@@ -38,7 +38,8 @@ impl From<RestError> for Failure {
     fn from(error: RestError) -> Self {
         match error {
             RestError::Unauthorised | RestError::Stopped => Self::Final(
-                "Discord refused the bot token (401): set BOT_TOKEN to the bot's token of now and restart"
+                "Discord refused the bot token (401): give the bot's token of now to wayhavend token set, or to BOT_TOKEN \
+                 where it comes from there, and restart"
                     .into(),
             ),
             RestError::Unreachable(_) | RestError::Lost(_) | RestError::Stumbled(_) => {

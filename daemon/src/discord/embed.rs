@@ -50,6 +50,7 @@ pub fn fault_message(fault: &Fault) -> Value {
         FaultKind::Denied => (Tone::Bad, "You may not do that"),
         FaultKind::NotFound => (Tone::Warning, "There is no such thing"),
         FaultKind::Conflict => (Tone::Warning, "That contradicts what is"),
+        FaultKind::RateLimited => (Tone::Waiting, "That is too much at once"),
         FaultKind::Unreachable | FaultKind::Unavailable => (Tone::Bad, "That cannot be done at the moment"),
         FaultKind::Pending => (Tone::Waiting, "Still going on"),
         FaultKind::Partial => (Tone::Warning, "Done in part"),

@@ -149,7 +149,11 @@ async fn run(
 fn broken(error: &serenity::Error) -> Ended {
     match error {
         serenity::Error::Gateway(GatewayError::InvalidAuthentication | GatewayError::NoAuthentication) => {
-            Ended::Refused("Discord refused the bot token (4004): set BOT_TOKEN to the token of now".into())
+            Ended::Refused(
+                "Discord refused the bot token (4004): give the bot's token of now to wayhavend token set, or to BOT_TOKEN \
+                 where it comes from there, and restart"
+                    .into(),
+            )
         }
         serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents) => Ended::Refused(
             "Discord refused an intent (4014): grant Server Members in the developer portal, or take it away there"

@@ -6,7 +6,7 @@ use crate::network::Shield;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::protect::Protected;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
-use wayhaven_shared::{Authority, Effect, Fault, FaultKind, Surfaces, grammar};
+use wayhaven_shared::{Authority, Definition, Effect, Fault, FaultKind, Surfaces, grammar};
 
 /// What is for the command line is not to be had on Discord, whatever an old registration still offers.
 pub(super) fn check_surface(cx: &Context) -> Result<(), Fault> {
@@ -21,21 +21,7 @@ pub(super) fn check_surface(cx: &Context) -> Result<(), Fault> {
 pub(super) async fn check_authority(cx: &Context) -> Result<(), Fault> {
     let definition = cx.invocation.request.definition();
     match &cx.invocation.actor {
-        Actor::Operator { role, .. } => {
-            let needed = role_for(definition.authority, definition.effect);
-            if *role >= needed {
-                return Ok(());
-            }
-            Err(Fault::denied(format!(
-                "{} needs the role {}, and yours is {}",
-                definition.name,
-                needed.word(),
-                role.word()
-            ))
-            .hint(
-                "the role follows from your user and groups on this machine; the daemon's settings name them",
-            ))
-        }
+        Actor::Operator { role, .. } => check_role(*role, definition),
         // Nobody makes this actor but the daemon, and it asks for what somebody with authority set.
         Actor::System => Ok(()),
         Actor::Member { user, roles, permissions, .. } => {
@@ -45,6 +31,24 @@ pub(super) async fn check_authority(cx: &Context) -> Result<(), Fault> {
             Err(Fault::denied(format!("{} needs {}", definition.name, definition.authority.needs())))
         }
     }
+}
+
+/// Whether somebody with this role on the socket may ask for the operation.
+///
+/// # Errors
+/// The role is too small.
+pub(crate) fn check_role(role: Role, definition: &Definition) -> Result<(), Fault> {
+    let needed = role_for(definition.authority, definition.effect);
+    if role >= needed {
+        return Ok(());
+    }
+    Err(Fault::denied(format!(
+        "{} needs the role {}, and yours is {}",
+        definition.name,
+        needed.word(),
+        role.word()
+    ))
+    .hint("the role follows from your user and groups on this machine: control.operators and control.observers in the daemon's settings name them"))
 }
 
 /// The least role on the socket.

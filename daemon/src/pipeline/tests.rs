@@ -50,6 +50,8 @@ fn example(definition: &Definition, sandbox: &Sandbox, victim: u64) -> Request {
         "alert resolve" => json!({ "id": "1", "reason": "x" }),
         "incident open" => json!({ "reason": "x" }),
         "config audit" => json!({ "state": "off" }),
+        "settings set" => json!({ "key": "network.bots", "value": victim.to_string() }),
+        "settings unset" => json!({ "key": "network.bots" }),
         "sync approve" | "sync discard" => json!({ "all": true }),
         _ => json!({}),
     };

@@ -100,6 +100,12 @@ keys! {
         "What all moderators of a main propagate together before the rest is held, as 100/5m";
     DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
         "Whether users are told of a ban, kick or warning by direct message before it, true or false";
+    OPERATORS = "control.operators", [], "none",
+        "Who of this machine may do on the socket what an administrator may: user:NAME, group:NAME, by name or number";
+    OBSERVERS = "control.observers", [], "none",
+        "Who of this machine may read on the socket: user:NAME, group:NAME, by name or number";
+    SOCKET_GROUP = "control.group", [], "the daemon's own",
+        "The group that the socket belongs to, by name or number: only its members can open it", restart;
     OWNER_IDS = "owner_ids", [], "none", "The users who may do everything; BOT_OWNER_ID adds to them";
     LOG_LEVEL = "log.level", ["LOG_LEVEL"], "info", "trace, debug, info, warn or error; DEBUG=true is debug";
 }

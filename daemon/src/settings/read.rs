@@ -1,5 +1,6 @@
 //! From sources to settings: the strongest value of each key, checked.
 
+mod control;
 mod network;
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, Key, MAIN_GUILD, OTHER_VARIABLES, REPLACED};
@@ -55,9 +56,12 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         moderation: ModerationSettings {
             direct_messages: reader.flag(&keys::DIRECT_MESSAGES)?.unwrap_or(true),
         },
+        control: reader.control()?,
         owner_ids: reader.owners()?,
         log: LogSettings { level: reader.level()? },
+        secret_files: reader.secret_files(sources),
         warnings: reader.warnings,
+        not_understood: Vec::new(),
         files: [&sources.file, &sources.dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect(),
         origins: KEYS.iter().map(|key| reader.shown.remove(key.name).unwrap_or(unset(key))).collect(),
     };
@@ -71,6 +75,7 @@ fn unset(key: &'static Key) -> Setting {
 struct Reader {
     /// The strongest first.
     variables: Vec<Variables>,
+    stored: BTreeMap<String, Given>,
     file: BTreeMap<&'static str, Given>,
     shown: BTreeMap<&'static str, Setting>,
     warnings: Vec<String>,
@@ -86,7 +91,8 @@ impl Reader {
             Some((path, text)) => of_file(path, text)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { variables, file, shown: BTreeMap::new(), warnings: Vec::new() })
+        let stored = sources.stored.iter().map(|one| (one.key.clone(), one.given())).collect();
+        Ok(Self { variables, stored, file, shown: BTreeMap::new(), warnings: Vec::new() })
     }
 
     fn warn_of_what_has_no_meaning(&mut self) {
@@ -109,11 +115,26 @@ impl Reader {
         }
     }
 
+    /// The files in which a token stands.
+    fn secret_files(&self, sources: &Sources) -> Vec<PathBuf> {
+        let in_file = self.file.contains_key(keys::TOKEN.name).then_some(sources.file.as_ref()).flatten();
+        // The first place is the environment.
+        let in_dotenv = self
+            .variables
+            .iter()
+            .skip(1)
+            .any(|place| keys::TOKEN.variables().any(|name| place.get(&name).is_some()));
+        let in_dotenv = in_dotenv.then_some(sources.dotenv.as_ref()).flatten();
+        [in_file, in_dotenv].into_iter().flatten().map(|(path, _)| path.clone()).collect()
+    }
+
     /// The strongest value of a key.
     fn strongest(&self, key: &Key) -> Option<Given> {
         let of_variables =
             self.variables.iter().find_map(|place| key.variables().find_map(|name| place.get(&name)));
-        of_variables.or_else(|| self.file.get(key.name).cloned())
+        of_variables
+            .or_else(|| self.stored.get(key.name).cloned())
+            .or_else(|| self.file.get(key.name).cloned())
     }
 
     fn show(&mut self, key: &'static Key, value: String, origins: Vec<Origin>) {
@@ -314,7 +335,7 @@ fn refused(name: &str, origin: &Origin, value: &str, why: &str) -> Fault {
 
 /// A refused value without what may be secret in it: a token pasted into the wrong place, a password or a
 /// webhook's token in an address.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     if token::check(value).is_ok() {
         return "a bot's token".to_owned();
     }

@@ -1,7 +1,7 @@
 //! What a running daemon takes of settings that were read again.
 
 use super::keys::{self, KEYS, Key};
-use super::{DiscordSettings, Setting, Settings};
+use super::{ControlSettings, DiscordSettings, Setting, Settings};
 use secrecy::ExposeSecret;
 use wayhaven_shared::Fault;
 
@@ -11,9 +11,20 @@ pub struct Reloaded {
     /// What holds from now on: what needs a restart is as it was.
     pub settings: Settings,
     /// What has changed and holds now.
-    pub changed: Vec<Setting>,
+    pub changed: Vec<Difference>,
     /// What has changed and holds after a restart only.
-    pub after_restart: Vec<&'static Key>,
+    pub after_restart: Vec<Difference>,
+}
+
+/// A setting that is not what it was, both for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub key: &'static Key,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub after: String,
 }
 
 impl Settings {
@@ -26,7 +37,8 @@ impl Settings {
             return Ok(());
         }
         Err(Fault::usage("there is no bot token")
-            .hint("set BOT_TOKEN in the environment or in a .env file beside the settings")
+            .hint("wayhavend token set reads it and seals it on this machine")
+            .hint("or set BOT_TOKEN in the environment or in a .env file beside the settings")
             .hint("or name a file that holds it: discord.token_file in wayhaven.toml"))
     }
 
@@ -41,15 +53,25 @@ impl Settings {
                 .hint("put it back, or restart the daemon to go on without it"));
         }
         read.check_token()?;
+        Ok(self.give_way(read))
+    }
+
+    /// What holds once `read` took the place of these settings, which nobody has to judge any more.
+    pub fn give_way(&self, read: Self) -> Reloaded {
         let differs = |key: &Key| {
             let token = |of: &Self| of.discord.token.as_ref().map(|token| token.expose_secret().to_owned());
             self.setting(key).map(|one| &one.value) != read.setting(key).map(|one| &one.value)
                 || *key == keys::TOKEN && token(self) != token(&read)
         };
-        let changed =
-            |restart| KEYS.iter().copied().filter(move |key| key.restart == restart && differs(key));
-        let after_restart = changed(true).collect();
-        let changed = changed(false).filter_map(|key| read.setting(key).cloned()).collect();
+        let difference = |key: &&'static Key| {
+            let value = |of: &Self| of.setting(key).map(|one| one.value.clone()).unwrap_or_default();
+            differs(key).then(|| Difference { key, before: value(self), after: value(&read) })
+        };
+        let changed = |restart| {
+            let keys = KEYS.iter().filter(move |key| key.restart == restart);
+            keys.filter_map(difference).collect()
+        };
+        let (changed, after_restart) = (changed(false), changed(true));
         let origins = KEYS.iter().filter_map(|key| {
             let of = if key.restart { self } else { &read };
             of.setting(key).cloned()
@@ -61,13 +83,15 @@ impl Settings {
                 test_guild: read.discord.test_guild,
                 ..self.discord.clone()
             },
+            control: ControlSettings { group: self.control.group.clone(), ..read.control },
             origins,
             ..read
         };
-        Ok(Reloaded { settings, changed, after_restart })
+        Reloaded { settings, changed, after_restart }
     }
 
-    fn setting(&self, key: &Key) -> Option<&Setting> {
+    /// A setting as it holds.
+    pub fn setting(&self, key: &Key) -> Option<&Setting> {
         self.origins.iter().find(|one| one.key == key)
     }
 }
@@ -95,6 +119,10 @@ mod tests {
         moderator_budget = "31/1m"
         [moderation]
         direct_messages = true
+        [control]
+        operators = ["user:701"]
+        observers = ["user:801"]
+        group = "901"
         [log]
         level = "info"
     "#;
@@ -122,6 +150,9 @@ mod tests {
             ("\"601\"", "\"602\"", "network.bots"),
             ("31/1m", "5/1m", "network.moderator_budget"),
             ("= true", "= false", "moderation.direct_messages"),
+            ("\"user:701\"", "\"user:702\"", "control.operators"),
+            ("\"user:801\"", "\"user:801\", \"group:802\"", "control.observers"),
+            ("\"901\"", "\"902\"", "control.group"),
             ("\"info\"", "\"debug\"", "log.level"),
         ] {
             let file = BEFORE.replace(from, to);
@@ -129,7 +160,7 @@ mod tests {
             let Reloaded { settings, changed, after_restart } = reloaded(&file, TOKEN);
             let key = keys::find(name).unwrap();
             let changed: Vec<_> = changed.iter().map(|setting| setting.key.name).collect();
-            let after_restart: Vec<_> = after_restart.iter().map(|key| key.name).collect();
+            let after_restart: Vec<_> = after_restart.iter().map(|one| one.key.name).collect();
             let (now, later) = if key.restart { (vec![], vec![name]) } else { (vec![name], vec![]) };
             assert_eq!((changed, after_restart), (now, later));
             let (old, new) = (load(BEFORE, TOKEN), load(&file, TOKEN));
@@ -141,13 +172,17 @@ mod tests {
 
     /// What the daemon works with, apart from what is shown of it.
     fn everything(of: &Settings) -> String {
-        format!("{:?} {:?} {:?} {:?} {:?}", of.discord, of.network, of.moderation, of.owner_ids, of.log)
+        format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            of.discord, of.network, of.moderation, of.control, of.owner_ids, of.log
+        )
     }
 
     #[test]
     fn another_token_waits_for_a_restart_and_no_token_is_refused() {
         let Reloaded { settings, changed, after_restart } = reloaded(BEFORE, OTHER_TOKEN);
-        assert_eq!((changed.len(), after_restart), (0, vec![keys::find("discord.token").unwrap()]));
+        let after_restart: Vec<_> = after_restart.iter().map(|one| one.key.name).collect();
+        assert_eq!((changed.len(), after_restart), (0, vec!["discord.token"]));
         assert_eq!(settings.discord.token.unwrap().expose_secret(), TOKEN);
         let fault = load(BEFORE, TOKEN).reload(load(BEFORE, "")).unwrap_err();
         assert!(fault.message.contains("token") && !fault.hints.is_empty(), "{fault}");

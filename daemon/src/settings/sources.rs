@@ -2,7 +2,7 @@
 //! here, so that everything else is pure.
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, MAIN_GUILD, OTHER_VARIABLES, PREFIX, REPLACED};
-use super::{Origin, one_line};
+use super::{Origin, Stored, one_line};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
+
+/// Where systemd puts what `LoadCredential=` and its like name.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// What the settings are read from.
 #[derive(Clone, Default)]
@@ -20,6 +23,10 @@ pub struct Sources {
     pub dotenv: Option<(PathBuf, String)>,
     /// The process's environment.
     pub environment: BTreeMap<String, String>,
+    /// The directory of the credentials that systemd hands over (`CREDENTIALS_DIRECTORY`).
+    pub credentials: Option<PathBuf>,
+    /// What was set at run time, each of which is understood.
+    pub stored: Vec<Stored>,
     /// Whether `--config` named the file, so that it has to be there.
     pub config_required: bool,
 }
@@ -49,7 +56,10 @@ impl Sources {
             })?;
             environment.insert(name.to_owned(), value);
         }
-        Ok(Self { file, dotenv, environment, config_required: config.is_some() })
+        let credentials = std::env::var_os(CREDENTIALS).filter(|directory| !directory.is_empty());
+        let credentials = credentials.map(PathBuf::from);
+        let (stored, config_required) = (Vec::new(), config.is_some());
+        Ok(Self { file, dotenv, environment, credentials, stored, config_required })
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
+use wayhaven_shared::paths::Layout;
 
 /// 123456789012345678 in front; the rest is made up.
 const TOKEN: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GGGGGG.s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3c";
@@ -12,7 +13,7 @@ fn sources(file: &str, dotenv: &str, environment: &[(&str, &str)]) -> Sources {
         file: Some(("/etc/wayhaven.toml".into(), file.to_owned())),
         dotenv: Some(("/etc/.env".into(), dotenv.to_owned())),
         environment,
-        config_required: false,
+        ..Sources::default()
     }
 }
 
@@ -82,6 +83,7 @@ fn every_key_can_be_set_by_its_variable() {
             "moderation.direct_messages" => "false",
             "network.reconcile_every" => "2d",
             "network.budget" => "strict",
+            "control.operators" | "control.observers" => "user:77",
             "network.moderator_budget" | "network.network_budget" => "7/2m",
             _ => "77",
         };
@@ -346,13 +348,61 @@ fn files_are_read_from_where_the_layout_or_the_option_says() {
     sources.environment.clear();
     let mut settings = Settings::load(&sources).unwrap();
     assert_eq!(ids(&settings.network.mains), [100]);
-    let fault = settings.read_token_file().unwrap_err();
+    let token = directory.path().join("token");
+    let mut find = || settings.find_token(&sources, &layout);
+    let fault = find().unwrap_err();
     assert!(fault.message.contains("which is not there: create it"), "{fault}");
-    std::fs::write(directory.path().join("token"), "s3cr3t\n").unwrap();
-    let fault = settings.read_token_file().unwrap_err();
+    write_secret(&token, "s3cr3t\n", 0o600);
+    let fault = find().unwrap_err();
     assert!(fault.message.contains("what it holds does not look like") && !fault.message.contains("s3cr3t"));
-    std::fs::write(directory.path().join("token"), format!("{TOKEN}\n")).unwrap();
-    settings.read_token_file().unwrap();
+    write_secret(&token, &format!("{TOKEN}\n"), 0o640);
+    let fault = find().unwrap_err();
+    assert!(
+        fault.message.contains("0640") && fault.hints == [format!("chmod 600 {}", token.display())],
+        "{fault}"
+    );
+    write_secret(&token, &format!("{TOKEN}\n"), 0o600);
+    find().unwrap();
     assert_eq!(settings.discord.token.as_ref().unwrap().expose_secret(), TOKEN);
     assert_eq!(origin_of(&settings, "discord.token").0, "set");
+}
+
+fn write_secret(path: &Path, text: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn users_and_groups_are_told_by_name_or_number_and_unknown_ones_are_refused() {
+    let file =
+        "[control]\noperators = [\"user:root\", \"group:1234\"]\nobservers = \"user:4321\"\ngroup = \"root\"";
+    let settings = load(file, "", &[]).unwrap();
+    assert_eq!(settings.control.operators, [Principal::User(0), Principal::Group(1234)]);
+    assert_eq!(settings.control.observers, [Principal::User(4321)]);
+    assert_eq!(
+        settings.control.group.as_ref().map(|group| (group.id, group.name.as_str())),
+        Some((0, "root"))
+    );
+    let (shown, origin) = origin_of(&settings, "control.operators");
+    assert_eq!((shown.as_str(), origin.as_str()), ("user:root, group:1234", "in /etc/wayhaven.toml line 2"));
+
+    let listed = [("WAYHAVEN_CONTROL_OPERATORS", "user:7, group:root,")];
+    let settings = load(file, "", &listed).unwrap();
+    assert_eq!(settings.control.operators, [Principal::User(7), Principal::Group(0)], "the stronger place");
+
+    for (wrong, value, why) in [
+        ("operators = [\"user:no-such-user\"]", "user:no-such-user", "no such user"),
+        ("observers = [\"user:1\", \"group:no-such-group\"]", "group:no-such-group", "no such group"),
+        ("group = \"no-such-group\"", "no-such-group", "no such group"),
+        ("operators = [\"root\"]", "root", "user:NAME"),
+        ("operators = [\"user:\"]", "user:", "no such user"),
+        // Minus one is how the system says that there is none.
+        ("operators = [\"user:4294967295\"]", "user:4294967295", "no such user"),
+    ] {
+        let fault = refusal(&format!("[control]\n{wrong}"), "", &[]);
+        let key = format!("control.{}", wrong.split(' ').next().unwrap());
+        assert!(fault.contains(&format!("\"{value}\"")) && fault.contains(why), "{fault}");
+        assert!(fault.starts_with(&key) && fault.contains("line 2"), "{fault}");
+    }
 }

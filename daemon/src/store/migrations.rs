@@ -35,20 +35,34 @@ const ALL: &[&str] = &[
     include_str!("migrations/0022-approval.sql"),
     include_str!("migrations/0023-audit.sql"),
     include_str!("migrations/0024-incidents.sql"),
+    include_str!("migrations/0025-settings.sql"),
 ];
 
-/// Brings the schema up to date, each migration in a transaction of its own.
-pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+/// How many there are: the schema of this version.
+pub(super) fn known() -> u32 {
+    u32::try_from(ALL.len()).unwrap_or(u32::MAX)
+}
+
+/// The file's schema.
+///
+/// # Errors
+/// It is not ours, or a newer version's.
+pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let mut version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application != APPLICATION_ID && tables > 0 {
         return Err(StoreError::Foreign);
     }
-    let known = u32::try_from(ALL.len()).unwrap_or(u32::MAX);
-    if version > known {
-        return Err(StoreError::Newer { found: version, known });
+    if version > known() {
+        return Err(StoreError::Newer { found: version, known: known() });
     }
+    Ok(version)
+}
+
+/// Brings the schema up to date, each migration in a transaction of its own.
+pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+    let mut version = version(connection)?;
     for migration in ALL.iter().skip(version as usize) {
         version += 1;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

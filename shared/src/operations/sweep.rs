@@ -106,6 +106,12 @@ fn samples() -> Vec<Request> {
         value("drill show", json!({"id": "3"})),
         value("status", json!({})),
         value("paths", json!({})),
+        value("settings show", json!({"key": "log.level"})),
+        value("settings set", json!({"key": "log.level", "value": "-x 'y'"})),
+        value("settings unset", json!({"key": "log.level"})),
+        value("daemon status", json!({})),
+        value("daemon reload", json!({})),
+        value("daemon restart", json!({})),
         value("daemon stop", json!({})),
     ]
 }

@@ -1,6 +1,7 @@
 //! Where what led to a punishment can be looked at.
 
 use super::{Malformed, text_on_the_wire};
+use crate::redaction::redact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -28,6 +29,13 @@ impl FromStr for Evidence {
             && !text.contains(['<', '>', '"', '`', '\\', '(', ')', '[', ']'])
             // Whoever reads it would take what stands before the sign for the host.
             && host.is_some_and(|host| !host.is_empty() && !host.contains('@'));
+        if redact(text) != text {
+            return Err(Malformed(
+                "this address holds a token, with which whoever reads it could post: evidence is an address like \
+                 https://example.org/x"
+                    .into(),
+            ));
+        }
         if fits {
             return Ok(Self(text.to_owned()));
         }
@@ -55,6 +63,9 @@ mod tests {
         for text in ["https://discord.com/channels/1/2/3", "http://x.org", " https://x.org/?a=b#c "] {
             assert_eq!(text.parse::<Evidence>().unwrap().to_string(), text.trim());
         }
+        let hook = format!("https://discord.com/api/webhooks/1/{}", "s3cr3t".repeat(6));
+        let refused = hook.parse::<Evidence>().unwrap_err().to_string();
+        assert!(refused.contains("holds a token") && !refused.contains("s3cr3t"), "{refused}");
         let long = format!("https://x.org/{}", "a".repeat(500));
         for text in [
             "",

@@ -1,6 +1,7 @@
 //! Text that somebody else wrote, with one way out per sink.
 
 use super::Malformed;
+use crate::redaction::redact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +9,9 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// Text from a person or from Discord: a reason, a name, a message.
 ///
-/// It is kept as it was written and cleaned on the way out, by the one method made for that sink. There is no
-/// `Display`: whoever prints it has to say where it goes.
+/// It is kept as it was written, but for secrets that somebody pasted into it, which never come in ([`mod@crate::redaction`]).
+/// It is cleaned on the way out, by the one method made for that sink. There is no `Display`: whoever prints it has to
+/// say where it goes.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Untrusted(String);
@@ -23,7 +25,8 @@ impl Untrusted {
 
     /// Text that arrived in an event or was stored before: cut at the bound, never refused.
     pub fn clipped(text: &str) -> Self {
-        Self(text.chars().take(Self::LONGEST).collect())
+        // Before the cut, which could leave a part of a secret that is known no more.
+        Self(redact(text).chars().take(Self::LONGEST).collect())
     }
 
     /// One clean line for terminals and logs: no control or bidi characters, line ends as spaces.
@@ -72,7 +75,7 @@ impl Untrusted {
         self.line().chars().take(AUDIT_REASON).collect()
     }
 
-    /// Exactly what was written, for the store and for JSON, which escape on their own.
+    /// What was written, without secrets, for the store and for JSON, which escape on their own.
     pub fn raw(&self) -> &str {
         &self.0
     }
@@ -116,7 +119,7 @@ impl FromStr for Untrusted {
                 Self::LONGEST
             )));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(redact(text).into_owned()))
     }
 }
 
@@ -136,6 +139,19 @@ impl From<Untrusted> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fault_33_no_secret_comes_in_by_any_way() {
+        let hook = "https://discord.com/api/webhooks/1/s3cr3t-s3cr3t-s3cr3t-s3cr3t";
+        let clean = "https://discord.com/api/webhooks/1/[redacted]";
+        assert_eq!(hook.parse::<Untrusted>().unwrap().raw(), clean);
+        assert_eq!(Untrusted::clipped(hook).raw(), clean);
+        let read: Untrusted = serde_json::from_str(&format!("\"{hook}\"")).unwrap();
+        assert_eq!(read.raw(), clean);
+        let cut = format!("{}{hook}", "x".repeat(Untrusted::LONGEST - 45));
+        assert!(!Untrusted::clipped(&cut).raw().contains("s3cr3t"));
+        assert!(!crate::Fault::usage(hook).hint(hook).to_string().contains("s3cr3t"));
+    }
 
     #[test]
     fn fault_32_hostile_text_is_clean_in_every_sink() {

@@ -3,7 +3,7 @@
 use crate::process::{DaemonProcess, Finished};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -105,21 +105,38 @@ impl Home {
     /// # Errors
     /// Where it cannot be started at all.
     pub fn start(&self) -> io::Result<DaemonProcess> {
-        self.spawn(Stdio::null())
+        let mut command = self.command("wayhavend");
+        command.arg("run");
+        DaemonProcess::spawn(command, self.layout()?, None)
     }
 
-    /// The same, with its standard error in a file: a line that tells of something stands there before it has any effect.
+    /// Starts the daemon, and has all it writes on its standard streams in that file.
     ///
     /// # Errors
     /// Where it cannot be started at all.
-    pub fn start_heard(&self, errors: File) -> io::Result<DaemonProcess> {
-        self.spawn(errors.into())
-    }
-
-    fn spawn(&self, errors: Stdio) -> io::Result<DaemonProcess> {
+    pub fn start_into(&self, output: File) -> io::Result<DaemonProcess> {
         let mut command = self.command("wayhavend");
         command.arg("run");
-        DaemonProcess::spawn(command, self.layout()?, errors)
+        DaemonProcess::spawn(command, self.layout()?, Some(output))
+    }
+
+    /// Runs `wayhavend` with these arguments and that standard input to its end.
+    ///
+    /// # Errors
+    /// Where it cannot be started at all.
+    pub fn wayhavend(&self, arguments: &[&str], input: &str) -> io::Result<Finished> {
+        let mut child = self
+            .command("wayhavend")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Whoever wants no input may have ended before it comes.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        Ok(Finished::from(child.wait_with_output()?))
     }
 
     /// Runs `wayhaven` with these arguments to its end.

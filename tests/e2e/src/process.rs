@@ -1,8 +1,9 @@
 //! A daemon as a process, and what a program that has ended left behind.
 
 use serde_json::Value;
+use std::fs::File;
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use wayhaven_shared::client::Client;
@@ -27,8 +28,12 @@ pub struct DaemonProcess {
 }
 
 impl DaemonProcess {
-    pub(crate) fn spawn(mut command: Command, layout: Layout, errors: Stdio) -> io::Result<Self> {
-        let child = command.stdout(Stdio::null()).stderr(errors).spawn()?;
+    pub(crate) fn spawn(mut command: Command, layout: Layout, output: Option<File>) -> io::Result<Self> {
+        match output {
+            Some(file) => command.stdout(file.try_clone()?).stderr(file),
+            None => command.stdout(Stdio::null()).stderr(Stdio::null()),
+        };
+        let child = command.spawn()?;
         Ok(Self { child, layout })
     }
 
@@ -224,6 +229,16 @@ pub async fn link(client: &Client, main: GuildId, child: GuildId, mode: Mode) ->
     ask(client, main, SetupAddChild { child, mode: Some(mode), actions: None, no_backfill: false }).await
 }
 
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Finished {
@@ -237,12 +252,7 @@ pub struct Finished {
 
 impl Finished {
     pub(crate) fn of(command: &mut Command) -> io::Result<Self> {
-        let output = command.output()?;
-        Ok(Self {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        command.output().map(Self::from)
     }
 
     /// Its standard output as JSON; null where it is none.

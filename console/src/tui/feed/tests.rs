@@ -1,6 +1,7 @@
 //! The feed against a scripted daemon: what is read, what is resumed, what is told.
 
 use super::*;
+use crate::link::Place;
 use crate::scripted_daemon::{ScriptedDaemon, delivery, punishment};
 use crate::tui::samples;
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ impl Following {
     fn start(daemon: &ScriptedDaemon) -> Self {
         let (wishes, asked) = mpsc::unbounded_channel();
         let (told, news) = mpsc::channel(8);
-        tokio::spawn(run(daemon.layout.socket.clone(), asked, told));
+        tokio::spawn(run(Place::Here(daemon.layout.clone()), asked, told));
         Self { wishes, news }
     }
 

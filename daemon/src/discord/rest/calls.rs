@@ -109,6 +109,11 @@ pub struct AuditPage {
 /// The most entries of an audit log that Discord gives at once (FACTS A4).
 pub const AUDIT_PAGE: usize = 100;
 
+fn application(value: &Value) -> Result<(String, u64), RestError> {
+    let id = value["id"].as_str().ok_or_else(|| RestError::Lost("an application without id".into()))?;
+    Ok((id.to_owned(), value["flags"].as_u64().unwrap_or(0)))
+}
+
 pub(super) fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, RestError> {
     serde_json::from_value(value)
         .map_err(|error| RestError::Lost(format!("the answer is not understood: {error}")))
@@ -165,9 +170,25 @@ impl Rest {
     /// [`RestError`].
     pub async fn application(&self) -> Result<(String, u64), RestError> {
         let route = Route { template: "GET /applications/@me", major: 0 };
-        let value = self.read(Priority::Upkeep, route, "/applications/@me").await?;
-        let id = value["id"].as_str().ok_or_else(|| RestError::Lost("an application without id".into()))?;
-        Ok((id.to_owned(), value["flags"].as_u64().unwrap_or(0)))
+        application(&self.read(Priority::Upkeep, route, "/applications/@me").await?)
+    }
+
+    /// Whose the token is: the bot, its application's id and flags. Asked once each, so that whoever waits for it hears
+    /// at once what is wrong.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn identity(&self) -> Result<(CurrentUser, String, u64), RestError> {
+        let once = async |template: &'static str, path: &str| {
+            let route = Route { template, major: 0 };
+            let slot = self.slot(Priority::Interactive, route).await?;
+            let path = path.to_owned();
+            let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
+            self.send(Some(slot), call).await
+        };
+        let me = read(once("GET /users/@me", "/users/@me").await?)?;
+        let (application, flags) = application(&once("GET /applications/@me", "/applications/@me").await?)?;
+        Ok((me, application, flags))
     }
 
     /// How many shards Discord recommends.

@@ -137,7 +137,8 @@ impl From<RestError> for Fault {
             RestError::Refused { code: 50001 | 50013, .. } => Self::denied(error.reason())
                 .hint("the bot's role must stand above the user's and have the permission in that guild"),
             RestError::Unauthorised | RestError::Stopped => Self::unavailable(error.reason())
-                .hint("set BOT_TOKEN to the bot's token of now and restart the daemon"),
+                .hint("give the bot's token of now to wayhavend token set, or to BOT_TOKEN where it comes from there, and \
+                 restart the daemon"),
             RestError::Unreachable(_) | RestError::Lost(_) | RestError::Stumbled(_) => {
                 Self::unavailable(error.reason())
                     .hint("try again when wayhaven status says that Discord is ready")

@@ -49,7 +49,7 @@ impl Frames {
                 let sandbox = Sandbox::start(Options { children: 1, ..Options::default() }).await?;
                 let home = Home::in_memory(program, &sandbox)?;
                 let errors = home.path().join("stderr");
-                let mut daemon = home.start_heard(File::create(&errors)?)?;
+                let mut daemon = home.start_into(File::create(&errors)?)?;
                 let client = daemon.ready().await.map_err(std::io::Error::other)?;
                 Ok::<_, std::io::Error>((sandbox, home, daemon, client, File::open(errors)?))
             })

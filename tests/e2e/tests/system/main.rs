@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backfill;
+mod canary;
 mod contract;
 mod crash;
 mod demo;
@@ -14,9 +15,14 @@ mod leak;
 mod lists;
 mod once;
 mod origins;
+mod restarts;
+mod sealed;
 mod setting;
 mod signals;
 mod simulation;
+mod socket;
+mod ssh;
 mod startup;
 mod surfaces;
 mod terminal;
+mod typed;

@@ -179,3 +179,119 @@ async fn fault_41_sighup_keeps_the_old_settings_where_the_new_ones_cannot_be_rea
     assert!(hang_up(&setting).await.contains("network.mains is"));
     assert!(may_be_main(&setting, second).await);
 }
+
+/// What the log says of the last time that the settings were read again, without who asked for it.
+fn last_reading(setting: &Setting, asked_by: &str) -> String {
+    let mark = format!("{asked_by}: ");
+    let text = log(setting);
+    let line = text.lines().rev().find_map(|line| line.split_once(&mark));
+    line.unwrap_or_else(|| panic!("{asked_by} in {text}")).1.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_and_daemon_reload_give_the_same() {
+    let setting = Setting::new(options(1)).await;
+    let reload = |arguments: &[&str]| {
+        let all: Vec<_> = ["daemon", "reload"].iter().chain(arguments).copied().collect();
+        setting.home.wayhaven(&all).unwrap()
+    };
+    let sound = "[log]\nlevel = \"warn\"\n[network]\nimport_cap = 12\n[discord]\nrequests_per_second = 20\n";
+    // A line at the level info is read off the log: the level goes up last.
+    let sound = sound.replace("warn", "debug");
+    for (text, code) in [(sound.as_str(), 0), ("[log]\nlevel = \"loud\"\n", 2), ("[network\n", 2)] {
+        write(&setting, "");
+        hang_up(&setting).await;
+        write(&setting, text);
+        let plan = reload(&["--dry-run", "--json"]);
+        assert_eq!(plan.code, Some(code), "{plan:?}");
+        hang_up(&setting).await;
+        let by_signal = last_reading(&setting, "SIGHUP");
+        write(&setting, "");
+        hang_up(&setting).await;
+        write(&setting, text);
+        let done = reload(&["--json"]);
+        assert_eq!(done.code, Some(code), "{done:?}");
+        assert_eq!(last_reading(&setting, "daemon reload"), by_signal);
+        let (plan, done) = (plan.json(), done.json());
+        assert_eq!(plan["data"]["changed"], done["data"]["changed"]);
+        if code == 0 {
+            assert!(
+                by_signal.contains("log.level is debug") && by_signal.contains("network.import_cap is 12")
+            );
+            let changed = done["data"]["changed"].as_array().unwrap();
+            let of = |key: &str| changed.iter().find(|one| one["key"] == key).unwrap();
+            assert_eq!(
+                (&of("log.level")["before"], &of("log.level")["after"]),
+                (&"info".into(), &"debug".into())
+            );
+            assert_eq!(done["data"]["after_restart"][0]["key"], "discord.requests_per_second");
+        }
+    }
+    assert_eq!(
+        setting.home.wayhaven(&["daemon", "reload"]).unwrap().code,
+        Some(2),
+        "the file is broken still"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_on_the_command_line_holds_at_once_and_after_a_kill() {
+    let mut setting = Setting::new(options(1)).await;
+    let run = |setting: &Setting, line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        setting.home.wayhaven(&words).unwrap()
+    };
+    assert!(!log(&setting).contains(" - DEBUG - "));
+    let done = run(&setting, "settings set log.level debug");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.stdout.contains("info → debug") && done.stdout.contains("set by unix user"),
+        "{}",
+        done.stdout
+    );
+    let ban = Ban::new(UserId::new(setting.member(0)).unwrap());
+    let id = ask(&setting.client, setting.main, ban).await.unwrap().punishment.unwrap().id;
+    settled(&setting.client, id).await.unwrap();
+    assert!(log(&setting).contains(" - DEBUG - discord answered"), "{}", log(&setting));
+    let pinned = run(&setting, "settings set network.network_budget 5/1m");
+    assert_eq!(pinned.code, Some(6), "{pinned:?}");
+    assert!(pinned.stderr.contains("WAYHAVEN_NETWORK_NETWORK_BUDGET"), "{}", pinned.stderr);
+
+    setting.daemon.kill().unwrap();
+    let seen = log(&setting).len();
+    setting.restart().await;
+    let shown = run(&setting, "settings show log.level --json").json();
+    assert_eq!(
+        (&shown["data"]["settings"][0]["value"], &shown["data"]["settings"][0]["sources"][0]["kind"]),
+        (&"debug".into(), &"run_time".into())
+    );
+    assert!(log(&setting)[seen..].contains(" - DEBUG - "), "the log goes by it from the start");
+    let all = run(&setting, "settings show");
+    assert_eq!(all.code, Some(0));
+    for word in ["discord.token", "in the environment (BOT_TOKEN)", "at the next start", "by default"] {
+        assert!(all.stdout.contains(word), "{word} in {}", all.stdout);
+    }
+    assert!(!all.stdout.contains(setting.sandbox.token()));
+    let unknown = run(&setting, "settings show log.lvl");
+    assert_eq!(unknown.code, Some(5));
+    assert!(unknown.stderr.contains("log.level"), "{}", unknown.stderr);
+
+    let status = run(&setting, "daemon status --json").json();
+    let data = &status["data"];
+    assert_eq!(data["pid"], setting.daemon.pid());
+    assert_eq!(data["process"]["start"], setting.client.welcome().start);
+    assert_eq!(
+        data["store"]["epoch"],
+        setting.client.watch(None, Duration::ZERO).await.unwrap().cursor.epoch
+    );
+    for (part, field, least) in [
+        ("process", "resident_bytes", 1_000_000),
+        ("process", "threads", 2),
+        ("store", "bytes", 4_096),
+        ("store", "wal_bytes", 1),
+        ("store", "schema", 23),
+    ] {
+        assert!(data[part][field].as_u64().unwrap() >= least, "{part}.{field} in {data}");
+    }
+    assert!(run(&setting, "daemon status").stdout.contains("Store epoch"));
+}

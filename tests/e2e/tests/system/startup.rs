@@ -19,7 +19,7 @@ async fn refused(name: &str, value: Option<&str>) -> String {
 #[tokio::test]
 async fn what_is_wrong_with_the_settings_ends_the_start_and_is_named() {
     for (name, value, named) in [
-        ("BOT_TOKEN", None, "BOT_TOKEN"),
+        ("BOT_TOKEN", None, "hint: wayhavend token set"),
         ("BOT_TOKEN", Some("hunter2"), "BOT_TOKEN"),
         ("MAIN_GUILD_ID", Some("Wayhaven"), "MAIN_GUILD_ID"),
         ("DISCORD_API_BASE", Some("http://192.0.2.1"), "DISCORD_API_BASE"),

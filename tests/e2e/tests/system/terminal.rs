@@ -31,6 +31,11 @@ impl Terminal {
     }
 
     pub(crate) fn sized(setting: &Setting, rows: u16, cols: u16) -> Self {
+        Self::with(setting, rows, cols, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn with(setting: &Setting, rows: u16, cols: u16, more: &[(String, String)]) -> Self {
         let page = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(page).unwrap();
         // The binary plays the part it is called by, and a pty's command cannot say another name than its own.
@@ -42,6 +47,7 @@ impl Terminal {
         command.env_clear();
         command.env("WAYHAVEN_HOME", setting.home.path());
         command.env("TERM", "xterm-256color");
+        more.iter().for_each(|(name, value)| command.env(name, value));
         let child = pty.slave.spawn_command(command).unwrap();
         let shared: Shared =
             Arc::new((Mutex::new(vt100::Parser::new(size(rows), size(cols), 0)), Condvar::new()));

@@ -4,6 +4,7 @@ use super::{Driver, holds};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::discord::{connection, event};
+use crate::reload::Reload;
 use crate::startup;
 use crate::store::{Change, View};
 use crate::testing::{self, PATIENCE, user as user_id};
@@ -22,12 +23,13 @@ impl Driver {
     pub(super) fn born(&mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (mut settings, layout) = testing::prepare(&self.stage.sandbox, self.home.path());
+        let reload = Reload::fixed(testing::sources(&self.stage.sandbox));
         // Deliveries wait for them, and a crash may come meanwhile.
         settings.moderation.direct_messages = self.tells;
         if self.scarce {
             settings.network.budgets = holds::SCARCE;
         }
-        let started = runtime.block_on(startup::start(settings, layout, Clock::default()));
+        let started = runtime.block_on(startup::start(settings, reload, layout, Clock::default()));
         let (daemon, _listener) = started.unwrap();
         if self.stage.gateway {
             // How soon it may identify again is another test's.

@@ -1,0 +1,281 @@
+//! One peer's calls.
+
+use super::Door;
+use super::accounts::{Account, Bucket};
+use super::limits::{RATE, WATCHES};
+use super::wire::Flow;
+use crate::daemon::Daemon;
+use crate::invocation::{Actor, Invocation, Surface, Upload, operator_name};
+use crate::lists::staging::Holder;
+use crate::pipeline::{self, Unread};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tarpc::context::Context;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use wayhaven_shared::control::{
+    Control, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Role, WATCH_PAGE, Welcome,
+};
+use wayhaven_shared::event::{Cursor, Watched};
+use wayhaven_shared::operation::Reported;
+use wayhaven_shared::operations::{OPERATIONS, Request};
+use wayhaven_shared::value::{Chunk, GuildId, Untrusted, UploadId};
+use wayhaven_shared::{Fault, grammar};
+
+/// What an observer who wants a file can do.
+const LIST_HINT: &str = "an operator asks for lists: control.operators in the daemon's settings names them";
+
+/// One connection's end.
+#[derive(Clone)]
+pub(super) struct Peer {
+    daemon: Arc<Daemon>,
+    door: Arc<Door>,
+    account: Arc<Account>,
+    role: Option<Role>,
+    holder: Holder,
+    flow: Arc<Flow>,
+    surface: Arc<OnceLock<Surface>>,
+    bucket: Arc<Mutex<Bucket>>,
+    watches: Arc<Semaphore>,
+}
+
+impl Peer {
+    pub(super) fn new(
+        daemon: Arc<Daemon>,
+        door: Arc<Door>,
+        account: Arc<Account>,
+        role: Option<Role>,
+        holder: Holder,
+        flow: Arc<Flow>,
+    ) -> Self {
+        Self {
+            daemon,
+            door,
+            account,
+            role,
+            holder,
+            flow,
+            surface: Arc::default(),
+            bucket: Arc::new(Mutex::new(Bucket::new(RATE))),
+            watches: Arc::new(Semaphore::new(WATCHES)),
+        }
+    }
+
+    /// The face that the peer named in its hello, once that was accepted.
+    pub(super) fn surface(&self) -> Arc<OnceLock<Surface>> {
+        Arc::clone(&self.surface)
+    }
+
+    /// What the peer has become by its hello.
+    fn admitted(&self) -> Result<(Role, Surface), Fault> {
+        match (self.role, self.surface.get()) {
+            (Some(role), Some(surface)) => Ok((role, *surface)),
+            _ => Err(Fault::denied("hello comes first")),
+        }
+    }
+
+    /// Waits for the call's turn among those of this connection and of this user.
+    async fn pace(&self, operation: &'static str, surface: Surface) -> Result<(), Fault> {
+        let now = Instant::now();
+        let own = self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now);
+        let waits = own.and_then(|own| Ok(own.max(self.account.bucket().take(now)?)));
+        match waits {
+            Ok(wait) if wait.is_zero() => Ok(()),
+            Ok(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Err(fault) => Err(self.refused(operation, surface, None, fault).await),
+        }
+    }
+
+    /// Audits a refusal, or counts it where the same was refused a moment ago; the refusal.
+    async fn refused(
+        &self,
+        operation: &'static str,
+        surface: Surface,
+        guild: Option<GuildId>,
+        fault: Fault,
+    ) -> Fault {
+        self.door.refusals.refused(self.account.uid, operation, surface, guild, &fault).await;
+        fault
+    }
+
+    async fn audit_unread(
+        &self,
+        operation: &'static str,
+        surface: Surface,
+        guild: Option<GuildId>,
+        fault: &Fault,
+    ) {
+        let actor = operator_name(self.account.uid);
+        let unread = Unread { operation, surface, guild, actor, fault };
+        pipeline::audit_unread(&self.daemon, unread).await;
+    }
+}
+
+impl Control for Peer {
+    async fn hello(self, _: Context, hello: Hello) -> Result<Welcome, Fault> {
+        let surface = Surface::from(hello.surface);
+        self.pace("connect", surface).await?;
+        let uid = self.account.uid;
+        let Some(role) = self.role else {
+            let fault = Fault::denied(format!("user {uid} of this machine may not control the daemon"))
+                .hint("root and the daemon's own user may")
+                .hint(format!(
+                    "an owner gives access in the settings: control.operators = [\"user:{uid}\"] or \
+                     control.observers, then kill -HUP the daemon"
+                ));
+            return Err(self.refused("connect", surface, None, fault).await);
+        };
+        // One version of difference is fine; further apart nobody has tried.
+        if hello.protocol.abs_diff(PROTOCOL) > 1 {
+            return Err(Fault::conflict(format!(
+                "this client speaks protocol {}, the daemon {PROTOCOL}",
+                hello.protocol
+            ))
+            .hint("install wayhaven and wayhavend of the same version"));
+        }
+        let _ = self.surface.set(surface);
+        self.flow.admit(role);
+        Ok(Welcome {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").into(),
+            role,
+            capabilities: OPERATIONS.iter().map(|definition| definition.name.to_owned()).collect(),
+            start: self.daemon.start().to_owned(),
+        })
+    }
+
+    async fn run(self, _: Context, envelope: Envelope) -> Result<Outcome, Fault> {
+        let (role, surface) = self.admitted()?;
+        let named = envelope.request["operation"].as_str().and_then(grammar::find);
+        self.pace(named.map_or("unknown", |definition| definition.name), surface).await?;
+        let request = match read_request(envelope.request) {
+            Ok(request) => request,
+            Err((operation, fault)) => {
+                self.audit_unread(operation, surface, envelope.guild, &fault).await;
+                return Err(fault);
+            }
+        };
+        let definition = request.definition();
+        if let Err(fault) = pipeline::check_role(role, definition)
+            && !self.door.refusals.is_first(self.account.uid, definition.name, surface, &fault)
+        {
+            return Err(fault);
+        }
+        let operation = request.name().to_owned();
+        let invocation = Invocation {
+            actor: Actor::Operator { uid: self.account.uid, role },
+            surface,
+            guild: envelope.guild,
+            channel: None,
+            dry_run: envelope.dry_run,
+            confirm: envelope.confirm,
+            because: None,
+            upload: envelope.upload.map(Upload::Staged),
+            request,
+        };
+        let turn = self.account.turn().await?;
+        // With its turn on a task of its own: a caller that goes away takes no other's place meanwhile.
+        let working = tokio::spawn(async move {
+            let reply = pipeline::run(self.daemon, invocation).await;
+            drop(turn);
+            reply
+        });
+        let reply = working.await.map_err(|_| Fault::internal("the request ended without an answer"))??;
+        let (next_cursor, warnings) = (reply.next_cursor(), reply.warnings());
+        let data = serde_json::to_value(reply).map_err(|error| Fault::internal(error.to_string()))?;
+        Ok(Outcome { operation, data, next_cursor, warnings })
+    }
+
+    async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
+        let (_, surface) = self.admitted()?;
+        self.pace("watch", surface).await?;
+        let Ok(_watching) = self.watches.try_acquire() else {
+            let fault = Fault::rate_limited(format!("a connection has {WATCHES} watches at once"))
+                .hint("end one of them, or open another connection");
+            return Err(self.refused("watch", surface, None, fault).await);
+        };
+        let store = self.daemon.store();
+        let mut sequence = store.sequence();
+        let mut closing = self.daemon.closing();
+        let here = |sequence| Cursor { epoch: store.epoch().to_owned(), sequence };
+        let now = *sequence.borrow_and_update();
+        let after = match cursor {
+            None => return Ok(Watched { events: Vec::new(), cursor: here(now), gap: false }),
+            // Another store, or a place that this one has not reached: what was seen means nothing here.
+            Some(cursor) if cursor.epoch != store.epoch() || cursor.sequence > now => {
+                return Ok(Watched { events: Vec::new(), cursor: here(now), gap: true });
+            }
+            Some(cursor) => cursor.sequence,
+        };
+        if now == after {
+            let wait = Duration::from_millis(wait_ms.min(LONGEST_WATCH));
+            tokio::select! {
+                _ = sequence.wait_for(|sequence| *sequence > after) => {}
+                () = tokio::time::sleep(wait) => {}
+                () = closing.raised() => {}
+            }
+        }
+        let (events, gap) = store.read(move |view| Ok(view.events_after(after, WATCH_PAGE)?)).await?;
+        let last = events.last().map_or(after, |event| event.sequence);
+        Ok(Watched { events, cursor: here(last), gap })
+    }
+
+    async fn upload(
+        self,
+        _: Context,
+        id: Option<UploadId>,
+        offset: u64,
+        chunk: Chunk,
+    ) -> Result<UploadId, Fault> {
+        let (role, surface) = self.admitted()?;
+        if role == Role::Observer {
+            let fault = Fault::denied("observers send no files").hint(LIST_HINT);
+            return Err(self.refused("upload", surface, None, fault).await);
+        }
+        self.pace("upload", surface).await?;
+        let turn = self.account.turn().await?;
+        let (uploads, holder) = (self.daemon.uploads().clone(), self.holder);
+        let keep = move || {
+            let id = id.map_or_else(|| uploads.begin(holder), Ok)?;
+            let kept = uploads.append(holder, id, offset, chunk.bytes()).map(|()| id);
+            drop(turn);
+            kept
+        };
+        tokio::task::spawn_blocking(keep).await.map_err(|_| Fault::internal("keeping the file failed"))?
+    }
+
+    async fn download(self, _: Context, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
+        let (role, surface) = self.admitted()?;
+        if role == Role::Observer {
+            let fault = Fault::denied("observers bring no files").hint(LIST_HINT);
+            return Err(self.refused("download", surface, None, fault).await);
+        }
+        self.pace("download", surface).await?;
+        let turn = self.account.turn().await?;
+        let uploads = self.daemon.uploads().clone();
+        let part = tokio::task::spawn_blocking(move || {
+            let part = uploads.part(id, offset);
+            drop(turn);
+            part
+        });
+        part.await.map_err(|_| Fault::internal("reading the file failed"))?
+    }
+}
+
+/// The request in an envelope. What this version does not know is a fault for this call only, with the words of
+/// the operation for the audit.
+fn read_request(value: serde_json::Value) -> Result<Request, (&'static str, Fault)> {
+    let name = value["operation"].as_str().unwrap_or_default().to_owned();
+    let Some(definition) = grammar::find(&name) else {
+        let shown = Untrusted::clipped(&name).line_within(40);
+        let fault = Fault::not_found(format!("this daemon knows no operation \"{shown}\""))
+            .hint("install wayhaven and wayhavend of the same version");
+        return Err(("unknown", fault));
+    };
+    serde_json::from_value(value).map_err(|error| {
+        (definition.name, Fault::usage(format!("the arguments of {name} are refused: {error}")))
+    })
+}

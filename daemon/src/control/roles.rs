@@ -1,0 +1,45 @@
+//! What a user of this machine may do: the first of owner, operator and observer that fits.
+
+use super::limits::Limits;
+use crate::daemon::Daemon;
+use crate::settings::Principal;
+use std::sync::Arc;
+use wayhaven_shared::control::Role;
+
+/// Root and the daemon's own user own it.
+pub(super) fn is_owner(uid: u32, limits: &Limits) -> bool {
+    match limits.owner {
+        Some(owner) => uid == owner,
+        None => uid == 0 || uid == rustix::process::geteuid().as_raw(),
+    }
+}
+
+/// The role of a peer, by the settings as they are now.
+pub(super) async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Option<Role> {
+    if is_owner(uid, limits) {
+        return Some(Role::Owner);
+    }
+    let settings = daemon.settings();
+    let (operators, observers) = (&settings.control.operators, &settings.control.observers);
+    let by_group = |one: &Principal| matches!(one, Principal::Group(_));
+    let mut groups = vec![gid];
+    if operators.iter().chain(observers).any(by_group) && !operators.contains(&Principal::User(uid)) {
+        // It may ask a directory service, and blocks as long as that takes.
+        groups.extend(tokio::task::spawn_blocking(move || groups_of(uid)).await.unwrap_or_default());
+    }
+    let fits = |one: &Principal| match one {
+        Principal::User(user) => *user == uid,
+        Principal::Group(group) => groups.contains(group),
+    };
+    match (operators.iter().any(fits), observers.iter().any(fits)) {
+        (true, _) => Some(Role::Operator),
+        (false, true) => Some(Role::Observer),
+        (false, false) => None,
+    }
+}
+
+/// The groups of a user as the machine's lists have them now.
+pub(super) fn groups_of(uid: u32) -> Vec<u32> {
+    let groups = uzers::get_user_by_uid(uid).and_then(|user| user.groups());
+    groups.into_iter().flatten().map(|group| group.gid()).collect()
+}

@@ -1,0 +1,216 @@
+//! Files and directories that others may read or change are refused, with the command that mends it.
+
+use rustix::process::geteuid;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use wayhaven_shared::Fault;
+use wayhaven_shared::paths::Layout;
+
+/// What of a file or directory is to be as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// Which.
+    pub path: PathBuf,
+    /// The most it may allow.
+    pub most: u32,
+}
+
+impl Guarded {
+    fn directory(path: &Path) -> Self {
+        Self { path: path.to_owned(), most: 0o700 }
+    }
+
+    fn file(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), most: 0o600 }
+    }
+
+    /// Whether it is ours alone; so is one that is not there.
+    ///
+    /// # Errors
+    /// It is a link, somebody else's, or open to others.
+    pub fn check(&self) -> Result<(), Fault> {
+        let path = self.path.display();
+        let Some(found) = existing(std::fs::symlink_metadata(&self.path), &self.path)? else { return Ok(()) };
+        if found.is_symlink() {
+            return Err(Fault::denied(format!("{path} is a symbolic link"))
+                .hint("put what it names in its place, or name another place with WAYHAVEN_HOME"));
+        }
+        let us = geteuid().as_raw();
+        if found.uid() != us {
+            let (kind, owner) = (if found.is_dir() { "directory" } else { "file" }, found.uid());
+            return Err(Fault::denied(format!(
+                "the {kind} {path} belongs to user {owner}, and this runs as user {us}"
+            ))
+            .hint(format!("run this as its owner, or hand it over: chown {us} {path}")));
+        }
+        closed(&self.path, &found, self.most)
+    }
+}
+
+/// What of this layout nobody else may look into.
+///
+/// # Errors
+/// A directory cannot be listed.
+pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
+    let mut all: Vec<_> =
+        [&layout.data, &layout.state, &layout.logs].map(|path| Guarded::directory(path)).into();
+    if let Some(directory) = layout.socket.parent() {
+        all.push(Guarded { path: directory.to_owned(), most: 0o750 });
+    }
+    let beside = |suffix: &str| {
+        let mut name = layout.store().into_os_string();
+        name.push(suffix);
+        Guarded::file(name)
+    };
+    all.extend(["", "-wal", "-shm"].map(beside));
+    let files = [layout.sealed_token(), layout.seal_key(), layout.next_seal_key(), layout.lock()];
+    all.extend(files.map(Guarded::file));
+    let unlisted = |error| Fault::unavailable(format!("{} cannot be listed: {error}", layout.logs.display()));
+    // Whether it is there, whose it is and what it is, is said where the directory itself is looked at.
+    for entry in std::fs::read_dir(&layout.logs).into_iter().flatten() {
+        let entry = entry.map_err(unlisted)?;
+        if !entry.file_type().map_err(unlisted)?.is_dir() {
+            all.push(Guarded::file(entry.path()));
+        }
+    }
+    Ok(all)
+}
+
+/// Refuses the first of them that is not as it should.
+///
+/// # Errors
+/// Which, why, and what mends it.
+pub fn check(layout: &Layout) -> Result<(), Fault> {
+    guarded(layout)?.iter().try_for_each(Guarded::check)
+}
+
+/// Whether a file that an operator wrote a secret into is theirs alone. Links are followed, since many ways to hand out
+/// secrets make them; what they name is ours or root's.
+///
+/// # Errors
+/// It is somebody else's, or open to others.
+pub fn check_secret(path: &Path) -> Result<(), Fault> {
+    let Some(found) = existing(std::fs::metadata(path), path)? else { return Ok(()) };
+    let us = geteuid().as_raw();
+    if found.uid() != us && found.uid() != 0 {
+        return Err(Fault::denied(format!(
+            "{} holds a secret and belongs to user {}, and this runs as user {us}",
+            path.display(),
+            found.uid()
+        ))
+        .hint(format!("chown {us} {}", path.display())));
+    }
+    closed(path, &found, 0o600)
+}
+
+fn existing(found: io::Result<Metadata>, path: &Path) -> Result<Option<Metadata>, Fault> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::unavailable(format!("{} cannot be looked at: {error}", path.display()))
+            .hint("run this as the daemon's user")),
+    }
+}
+
+fn closed(path: &Path, found: &Metadata, most: u32) -> Result<(), Fault> {
+    let mode = found.permissions().mode() & 0o7777;
+    // A directory's group and sticky bits let nobody in.
+    let open = mode & 0o777 & !most;
+    if open == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Fault::denied(format!(
+        "{path} has the mode {mode:04o}: others may use it, and {most:04o} is the most it may have"
+    ))
+    .hint(format!("chmod {most:o} {path}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use wayhaven_shared::paths::Environment;
+
+    fn set(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn whatever_is_looser_is_refused_with_its_path_its_mode_and_the_command() {
+        let home = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&Environment { home: Some(home.path().into()), runtime: None }).unwrap();
+        check(&layout).unwrap();
+        let run = layout.socket.parent().unwrap();
+        for directory in [&layout.data, &layout.state, &layout.logs, run] {
+            std::fs::create_dir_all(directory).unwrap();
+            set(directory, 0o700);
+        }
+        let log = layout.logs.join("wayhaven.log.1");
+        let wal = layout.data.join("wayhaven.db-wal");
+        let shm = layout.data.join("wayhaven.db-shm");
+        let files = [
+            layout.store(),
+            wal,
+            shm,
+            layout.sealed_token(),
+            layout.seal_key(),
+            layout.next_seal_key(),
+            layout.lock(),
+            log,
+        ];
+        for file in &files {
+            std::fs::write(file, "").unwrap();
+            set(file, 0o600);
+        }
+        check(&layout).unwrap();
+        let refused = |path: &Path, loose: u32, tight: u32| {
+            let before = std::fs::metadata(path).unwrap().permissions();
+            set(path, loose);
+            let fault = check(&layout).unwrap_err();
+            assert!(
+                fault.message.contains(&format!("{} has the mode {loose:04o}", path.display())),
+                "{fault}"
+            );
+            assert_eq!(fault.hints, [format!("chmod {tight:o} {}", path.display())]);
+            set(path, tight);
+            check(&layout).unwrap();
+            std::fs::set_permissions(path, before).unwrap();
+        };
+        for directory in [&layout.data, &layout.state, &layout.logs] {
+            for loose in [0o701, 0o710, 0o740, 0o755, 0o777] {
+                refused(directory, loose, 0o700);
+            }
+        }
+        refused(run, 0o755, 0o750);
+        refused(run, 0o770, 0o750);
+        for file in &files {
+            for loose in [0o604, 0o640, 0o620, 0o601, 0o700] {
+                refused(file, loose, 0o600);
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_is_refused_where_we_write_and_followed_where_an_operator_put_a_secret() {
+        let home = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&Environment { home: Some(home.path().into()), runtime: None }).unwrap();
+        let elsewhere = home.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        set(&elsewhere, 0o700);
+        std::os::unix::fs::symlink(&elsewhere, &layout.data).unwrap();
+        let fault = check(&layout).unwrap_err();
+        assert!(fault.message.contains("data is a symbolic link"), "{fault}");
+
+        let (file, link) = (home.path().join("secret"), home.path().join("link"));
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        set(&file, 0o600);
+        check_secret(&link).unwrap();
+        set(&file, 0o640);
+        assert!(check_secret(&link).unwrap_err().message.contains("0640"));
+        check_secret(&home.path().join("absent")).unwrap();
+    }
+}
