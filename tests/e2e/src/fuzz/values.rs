@@ -177,6 +177,9 @@ impl Target for Ids {
     fn seeds(&self) -> Vec<Vec<u8>> {
         let mark = format!("1234:{}", "0a".repeat(32));
         let upload = "ab".repeat(16);
+        // What is taken out of every text before it is kept.
+        let hook = format!("see https://discord.com/api/webhooks/1/{} there", "s3cr3t-".repeat(8));
+        let token = format!("MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.{}", "s3cr3t-".repeat(6));
         let plain = [
             "42",
             "123456789012345678",
@@ -206,6 +209,8 @@ impl Target for Ids {
             "it's -- \"bad\"",
             &mark,
             &upload,
+            &hook,
+            &token,
         ];
         plain.iter().map(|text| text.as_bytes().to_vec()).collect()
     }
@@ -234,6 +239,10 @@ impl Target for Ids {
             "Z",
             ".5",
             "e5",
+            "https://discord.com/api/webhooks/1/",
+            "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.",
+            "s3cr3t-s3cr3t-s3cr3t-s3cr3t-",
+            "[redacted]",
         ]
     }
 
