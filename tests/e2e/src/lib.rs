@@ -2,6 +2,8 @@
 //! processes of their own, below a temporary WAYHAVEN_HOME.
 
 pub mod demo;
+mod dice;
+pub mod fuzz;
 mod home;
 pub mod process;
 pub mod simulation;

@@ -8,7 +8,6 @@
 //! The steps follow from the seed; the moments do not, so that a failure is only roughly repeated by it.
 
 mod acts;
-mod dice;
 mod judge;
 mod links;
 mod model;
@@ -17,7 +16,7 @@ mod settle;
 mod steps;
 mod store;
 
-use dice::Dice;
+use crate::dice::Dice;
 use judge::Judge;
 use model::{Guild, Model, User};
 use network::{Network, USERS};

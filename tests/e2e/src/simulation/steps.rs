@@ -2,8 +2,8 @@
 //!
 //! A further step is a variant here, an arm in `acts.rs` or `links.rs`, and what must come of it in `model.rs`.
 
-use super::dice::Dice;
 use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, User};
+use crate::dice::Dice;
 use std::collections::BTreeMap;
 
 /// Who does it.

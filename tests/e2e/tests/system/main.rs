@@ -8,6 +8,7 @@ mod canary;
 mod contract;
 mod crash;
 mod demo;
+mod fuzz;
 mod interactions;
 mod kills;
 mod leak;
