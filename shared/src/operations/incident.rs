@@ -170,7 +170,13 @@ impl Reported for IncidentDetail {
             .field("People", all.people.to_string())
             .field("Deliveries", words(delivered))
             .field("Holds", all.holds.to_string())
-            .field("Audit rows", format!("{} to {}", all.audit_rows.0, all.audit_rows.1));
+            .field(
+                "Audit rows",
+                match all.audit_rows {
+                    (0, _) => "none yet".to_owned(),
+                    (first, last) => format!("{first} to {last}"),
+                },
+            );
         let mut alerts = Table::new(["severity", "times", "kind", "what"], "none");
         for alert in &all.alerts {
             alerts.push([

@@ -63,7 +63,7 @@ impl Reported for AuditVerified {
         let (title, tone) = match (&self.broken, &self.cut) {
             (None, None) => (format!("the audit holds: {rows}"), Tone::Good),
             (Some(_), _) => (format!("the audit does not hold after {rows}"), Tone::Bad),
-            (None, Some(_)) => (format!("the audit was cut off: {rows} are left"), Tone::Bad),
+            (None, Some(_)) => (format!("the audit is not the one that was noted: {rows}"), Tone::Bad),
         };
         let mut report = Report::new(title, tone);
         for (name, amiss) in [("Broken", &self.broken), ("Cut off", &self.cut)] {

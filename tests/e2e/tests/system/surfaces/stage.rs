@@ -102,8 +102,8 @@ impl Stage {
             self.setting.sandbox.clear(hang);
         }
         if let Before::Calm | Before::Incident = row.before {
-            let newest = self.run("incident list --limit=1", main)["data"]["incidents"][0].take();
-            let open = newest.is_object() && newest["closed_at"].is_null();
+            let listed = self.run("incident list --limit=1", main);
+            let open = listed["data"]["incidents"].get(0).is_some_and(|newest| newest["closed_at"].is_null());
             match (row.before == Before::Incident, open) {
                 (true, false) => drop(self.run("incident open again", main)),
                 (false, true) => drop(self.run("incident close", main)),

@@ -57,7 +57,7 @@ pub(super) fn option(name: &str, text: &str) -> Value {
         ("file", path) => {
             json!({ "filename": "bans.csv", "content": std::fs::read_to_string(path).unwrap() })
         }
-        ("limit" | "delete-days", number) => json!(number.parse::<u64>().unwrap()),
+        ("limit" | "delete-days" | "days", number) => json!(number.parse::<u64>().unwrap()),
         (_, text) => json!(text),
     }
 }
