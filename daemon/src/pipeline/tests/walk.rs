@@ -96,7 +96,7 @@ impl Walk {
             _ => {
                 let who =
                     *self.dice.one_of(&[self.sandbox.admin(), self.sandbox.moderator(), self.people[0]]);
-                let bits = [0, 2, 4, 8, 32, 1 << 40, 2 | 4, !(8 | 32), u64::MAX & !8];
+                let bits = [0, 2, 4, 8, 32, 1 << 40, 2 | 4, !(8 | 32), !8];
                 let bits = *self.dice.one_of(&bits);
                 Who::Member(who, bits, self.dice.below(4) == 0)
             }
