@@ -5,7 +5,7 @@
 
 mod filling;
 
-use filling::{FEW, MANY_ACTOR, MANY_TARGET, ROWS, fill};
+use filling::{FEW, MANY_ACTOR, MANY_TARGET, fill, wanted};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -203,8 +203,9 @@ async fn run() -> Result<(), Fault> {
     let home = Home::new(Path::new(env!("CARGO_BIN_EXE_demo")), &sandbox).map_err(broken)?;
     // Lays the directories and the store.
     home.start().map_err(broken)?.ready().await?;
-    println!("writing {ROWS} rows");
-    fill(&home.layout().map_err(broken)?.store()).await?;
+    let rows = wanted();
+    println!("writing {rows} rows");
+    fill(&home.layout().map_err(broken)?.store(), rows).await?;
     let start = Instant::now();
     let mut daemon = home.start().map_err(broken)?;
     let client = daemon.client().await?;

@@ -120,7 +120,7 @@ impl Frames {
         }
         let mut rest = Vec::new();
         match stream.shutdown(Shutdown::Write).and_then(|()| stream.read_to_end(&mut rest)) {
-            Err(error) if !is_end(&error) => return Err(format!("the connection stays open: {error}")),
+            Err(error) if !is_end(&error) => Err(format!("the connection stays open: {error}")),
             _ => Ok(answer),
         }
     }
