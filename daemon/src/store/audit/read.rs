@@ -117,16 +117,20 @@ impl View<'_> {
             ("p.field = 'actor'", filter.actor.clone()),
             ("p.field IN ('actor', 'target')", filter.about.map(|user| user.to_string())),
         ];
-        // Whoever is named leads: the index has their rows in order, and the first page of them is read alone.
+        // Whoever is named leads: the index has their rows in order, and the first page of them is read alone. SQLite takes
+        // a partial index only where its own condition stands in the query too, and where it is told to says so if not.
         let (mut source, mut key) = ("command_audit a".to_owned(), "a.id");
         for (which, name) in people {
             let Some(name) = name else { continue };
             let name = bind(name.into());
             if key == "a.id" && !which.contains("IN") {
-                source =
-                    "command_audit_personal p CROSS JOIN command_audit a ON a.id = p.audit_id".to_owned();
+                source = "command_audit_personal p INDEXED BY command_audit_people
+                          CROSS JOIN command_audit a ON a.id = p.audit_id"
+                    .to_owned();
                 key = "p.audit_id";
-                conditions.push_str(&format!(" AND {which} AND p.value = ?{name}"));
+                conditions.push_str(&format!(
+                    " AND p.field IN ('actor', 'target') AND {which} AND p.value = ?{name}"
+                ));
             } else {
                 conditions.push_str(&format!(
                     " AND EXISTS (SELECT 1 FROM command_audit_personal p WHERE p.audit_id = a.id AND {which} AND p.value = ?{name})"

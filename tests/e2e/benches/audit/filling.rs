@@ -9,8 +9,8 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::value::GuildId;
 
-/// How many rows there are.
-pub(super) const ROWS: u64 = 1_000_000;
+/// How many rows there are; `WAYHAVEN_BENCH_ROWS` says otherwise.
+const ROWS: u64 = 1_000_000;
 
 /// How many are written in one transaction here.
 const TOGETHER: u64 = 1_000;
@@ -77,8 +77,14 @@ fn rows(asked: u64, next: u64) -> Vec<AuditRow> {
     vec![intent, AuditRow { intent: Some(next), personal, ..outcome }]
 }
 
+/// How many rows there are to be.
+pub(super) fn wanted() -> u64 {
+    let asked = std::env::var("WAYHAVEN_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok());
+    asked.unwrap_or(ROWS).max(10 * TOGETHER)
+}
+
 /// Writes them all, over a year that ends now.
-pub(super) async fn fill(path: &Path) -> Result<(), Fault> {
+pub(super) async fn fill(path: &Path, rows_wanted: u64) -> Result<(), Fault> {
     let clock = Clock::default();
     clock.shift(-YEAR);
     let store = Store::open(path, clock.clone())?;
@@ -86,7 +92,7 @@ pub(super) async fn fill(path: &Path) -> Result<(), Fault> {
     let start = Instant::now();
     let first = store.read(|view| Ok(view.chain_head()?.rows)).await?;
     let mut written = first;
-    while written < ROWS - ALONE {
+    while written < rows_wanted - ALONE {
         let from = asked;
         (asked, written) = store
             .write(move |change| {
@@ -101,7 +107,7 @@ pub(super) async fn fill(path: &Path) -> Result<(), Fault> {
                 Ok((asked, next - 1))
             })
             .await?;
-        clock.shift(YEAR / i64::try_from(ROWS / TOGETHER).unwrap_or(i64::MAX));
+        clock.shift(YEAR / i64::try_from(rows_wanted / TOGETHER).unwrap_or(i64::MAX));
     }
     let took = start.elapsed();
     let micros = took.as_secs_f64() * 1e6 / (written - first) as f64;

@@ -5,7 +5,7 @@
 
 mod filling;
 
-use filling::{FEW, MANY_ACTOR, MANY_TARGET, ROWS, fill};
+use filling::{FEW, MANY_ACTOR, MANY_TARGET, fill, wanted};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,9 +13,10 @@ use wayhaven_e2e::process::watching;
 use wayhaven_e2e::{DaemonProcess, Home};
 use wayhaven_sandbox::{Options, Sandbox};
 use wayhaven_shared::client::Client;
-use wayhaven_shared::control::{ClientSurface, Envelope};
+use wayhaven_shared::control::Envelope;
 use wayhaven_shared::operations::audit::{AuditExport, AuditLog, AuditResult, AuditStats, AuditVerify};
 use wayhaven_shared::operations::job::{Job, JobResult, JobShow};
+use wayhaven_shared::operations::status::ConnectionState;
 use wayhaven_shared::operations::sync::ListFormat;
 use wayhaven_shared::value::{GuildId, JobId, UserId, WindowDays};
 use wayhaven_shared::{Fault, Operation};
@@ -202,13 +203,14 @@ async fn run() -> Result<(), Fault> {
     let home = Home::new(Path::new(env!("CARGO_BIN_EXE_demo")), &sandbox).map_err(broken)?;
     // Lays the directories and the store.
     home.start().map_err(broken)?.ready().await?;
-    println!("writing {ROWS} rows");
-    fill(&home.layout().map_err(broken)?.store()).await?;
+    let rows = wanted();
+    println!("writing {rows} rows");
+    fill(&home.layout().map_err(broken)?.store(), rows).await?;
     let start = Instant::now();
     let mut daemon = home.start().map_err(broken)?;
     let client = daemon.client().await?;
     println!("  a start with them: answers after {:.2} s", start.elapsed().as_secs_f64());
-    daemon.until(&client, wayhaven_shared::operations::status::ConnectionState::Ready).await?;
+    daemon.until(&client, ConnectionState::Ready).await?;
     let ground = Ground { client, daemon };
     println!("searching (budget: 5 ms at p99 for a search by user)");
     searches(&ground).await?;

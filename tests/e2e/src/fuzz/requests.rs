@@ -1,7 +1,7 @@
 //! Requests: what the socket takes is what the command line would have asked for, and the other way round.
 
 use super::engine::Target;
-use clap::Command;
+use clap::{Arg, Command};
 use serde_json::json;
 use wayhaven_shared::control::Envelope;
 use wayhaven_shared::operations::{OPERATIONS, Request};
@@ -91,32 +91,38 @@ fn parsed(definition: &Definition, words: &[String]) -> Option<Request> {
     grammar::parse_arguments(definition, words).ok()
 }
 
+/// An argument with that text, as a word.
+fn word(argument: &Arg, text: &str) -> String {
+    match argument.get_long() {
+        Some(long) if argument.get_action().takes_values() => format!("--{long}={text}"),
+        Some(long) => format!("--{long}"),
+        None => text.to_owned(),
+    }
+}
+
 /// A request with what it needs, and one with everything that goes with that.
 fn examples(definition: &Definition) -> Vec<Request> {
     let command = grammar::command(definition);
-    let positionals = command.get_positionals().filter(|argument| argument.is_required_set()).count();
-    // All ways of filling so many places.
+    let (needed, free): (Vec<&Arg>, Vec<&Arg>) =
+        command.get_arguments().partition(|argument| argument.is_required_set());
+    // All ways of giving each a text.
     let mut ways: Vec<Vec<String>> = vec![Vec::new()];
-    for _ in 0..positionals {
-        let longer = |way: &Vec<String>| {
-            TEXTS.map(|text| way.iter().cloned().chain([text.to_owned()]).collect::<Vec<_>>())
+    for argument in needed {
+        let with = |way: &Vec<String>| {
+            TEXTS.map(|text| way.iter().cloned().chain([word(argument, text)]).collect::<Vec<_>>())
         };
-        ways = ways.iter().flat_map(longer).collect();
+        ways = ways.iter().flat_map(with).collect();
     }
     let Some(least) = ways.into_iter().find(|way| parsed(definition, way).is_some()) else {
         return Vec::new();
     };
     let mut all = least.clone();
-    for argument in command.get_arguments() {
-        let with = |text: &str| match argument.get_long() {
-            Some(long) if argument.get_action().takes_values() => vec![format!("--{long}={text}")],
-            Some(long) => vec![format!("--{long}")],
-            None => Vec::new(),
+    for argument in free {
+        let with = |text: &&str| {
+            std::iter::once(word(argument, text)).chain(all.iter().cloned()).collect::<Vec<_>>()
         };
-        let tried = TEXTS.iter().map(|text| with(text).into_iter().chain(all.clone()).collect::<Vec<_>>());
-        if let Some(longer) = tried.into_iter().find(|words| parsed(definition, words).is_some()) {
-            all = longer;
-        }
+        let longer = TEXTS.iter().map(with).find(|words| parsed(definition, words).is_some());
+        all = longer.unwrap_or(all);
     }
     [least, all].iter().filter_map(|words| parsed(definition, words)).collect()
 }
@@ -258,7 +264,8 @@ mod tests {
         for definition in OPERATIONS {
             let examples = examples(definition);
             assert_eq!(examples.len(), 2, "{}: none of the texts is what it needs", definition.name);
-            let optional = grammar::command(definition).get_opts().count();
+            let command = grammar::command(definition);
+            let optional = command.get_opts().filter(|option| !option.is_required_set()).count();
             assert!(optional == 0 || examples[0] != examples[1], "{}: no option was set", definition.name);
         }
     }
