@@ -206,5 +206,6 @@ async fn fault_39_a_member_who_may_not_is_refused_and_audited_and_costs_nothing_
     assert!(beside.is_empty(), "{beside:?}");
     let told = denied(&setting, "punishment list");
     assert_eq!(told.len(), 20);
-    assert!(told.iter().all(|entry| entry["actor"] == member.to_string()), "{told:?}");
+    let member = member.to_string();
+    assert!(told.iter().all(|entry| entry["actor"] == member.as_str()), "{told:?}");
 }
