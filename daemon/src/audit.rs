@@ -9,8 +9,13 @@ use crate::invocation::is_operator;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::value::Untrusted;
 
-/// Hides which account of the machine an operator has: in a guild that is nobody's business.
+/// Hides which account of the machine an operator has, and what they typed on the command line: in a guild that is nobody's
+/// business, and what is asked for there alone may name other accounts and guilds.
 pub fn conceal(entry: &mut AuditEntry) {
+    if entry.actor.as_ref().is_some_and(|actor| is_operator(actor.raw())) {
+        entry.parameters = None;
+        entry.message = None;
+    }
     entry.actor = entry.actor.as_ref().map(concealed);
 }
 

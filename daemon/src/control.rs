@@ -15,6 +15,7 @@ use futures::StreamExt;
 use limits::{LAST_ANSWERS, LAST_WRITES, Limits};
 use peer::Peer;
 use refusals::Refusals;
+use roles::Standing;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -119,9 +120,9 @@ struct Door {
 
 async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gid: u32, place: Place) {
     let uid = place.account.uid;
-    let role = roles::role(uid, gid, &daemon, &door.limits).await;
+    let standing = Standing::of(uid, gid, &daemon, &door.limits).await;
     // Whoever has no role learns that, and takes no place from those who have one.
-    let _stranger = match role {
+    let _stranger = match standing.latest() {
         Some(_) => None,
         None => match door.accounts.stranger() {
             Some(permit) => Some(permit),
@@ -135,7 +136,7 @@ async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gi
     let flow = Arc::new(Flow::new(&place.account, door.accounts.large()));
     let transport = wire::transport(stream, Arc::clone(&flow), &door.limits);
     let peer =
-        Peer::new(daemon, Arc::clone(&door), Arc::clone(&place.account), role, holder, Arc::clone(&flow));
+        Peer::new(daemon, Arc::clone(&door), Arc::clone(&place.account), standing, holder, Arc::clone(&flow));
     let surface = peer.surface();
     // An answer that nobody takes is held once, by its handler, which counts as running meanwhile.
     let config = Config { pending_response_buffer: 1 };

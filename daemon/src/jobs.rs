@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wayhaven_shared::operations::job::{Job, JobResult, JobState};
+use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
 use wayhaven_shared::value::{JobId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
 
@@ -171,6 +171,10 @@ where
     let taken = Arc::new(OnceLock::new());
     let remember = Arc::clone(&taken);
     let begin = move |change: &crate::store::Change<'_>| {
+        if new.kind == JobKind::AuditVerify && change.any_running_job(new.kind)? {
+            // Of the whole store, whoever asks for it.
+            return Err(Fault::conflict("the audit is being verified").hint("ask again once that is over"));
+        }
         if let Some(job) = change.running_job(new.kind, new.guild)? {
             let place = new.guild.map_or_else(String::new, |guild| format!(" in guild {guild}"));
             let message = format!("job {} does that{place} already", job.id);

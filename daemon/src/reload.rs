@@ -299,9 +299,14 @@ async fn tell_not_understood(store: &Store, lines: &[String]) {
     for line in lines {
         tracing::warn!("{line}");
     }
-    let Some(details) = (!lines.is_empty()).then(|| lines.join("; ")) else { return };
+    if lines.is_empty() {
+        return;
+    }
+    // Who has set it is in the log: an alert is told in guilds, where an operator's account is nobody's business.
+    let details = "something that was set at run time is not understood by this version, and not used: the log and \
+                   settings show tell what";
     let alert = move |change: &crate::store::Change<'_>| {
-        Ok(change.alert(NOT_UNDERSTOOD, Severity::Medium, None, None, &details)?)
+        Ok(change.alert(NOT_UNDERSTOOD, Severity::Medium, None, None, details)?)
     };
     store.write_later("an alert", alert).await;
 }

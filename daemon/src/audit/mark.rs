@@ -76,35 +76,28 @@ pub fn amiss(view: &View<'_>, mark: ChainMark, noted: &str) -> Result<Option<Ami
 /// How the noted end is called.
 pub const NOTED: &str = "the mark beside the store";
 
-/// Notes where the chain ends, again and again, and a last time when the daemon stops. A chain that lacks what was noted
-/// raises an alert, and the mark stays as it is.
+/// Notes where the chain ends, again and again, until the daemon stops. A chain that lacks what was noted raises an alert, and
+/// the mark stays as it is: nothing that came after it is vouched for.
 pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
     let path = daemon.layout().audit_mark();
     let (mut rows, mut stopping) = (daemon.store().audited(), daemon.stopping());
     let mut logged = None;
     let mut warned = false;
-    if !holds(&daemon, &path).await {
-        return;
-    }
     loop {
         rows.mark_unchanged();
-        match daemon.store().read(|view| Ok(view.chain_head()?)).await {
-            Ok(head) => {
+        match note(&daemon, &path).await {
+            Ok(Noted::Gone(details)) => return raise(&daemon, &path, details).await,
+            Ok(Noted::Here(head)) => {
                 if logged.is_none_or(|at| head.rows >= at + LOGGED) {
                     logged = Some(head.rows);
                     tell(&head);
                 }
-                if let Some(mark) = head.mark() {
-                    let path = path.clone();
-                    let written = tokio::task::spawn_blocking(move || write(&path, mark)).await;
-                    if let Ok(Err(error)) = written
-                        && !std::mem::replace(&mut warned, true)
-                    {
-                        tracing::warn!("the end of the audit cannot be noted beside the store: {error}");
-                    }
-                }
+                warned = false;
             }
-            Err(fault) => tracing::warn!("the end of the audit is not noted: {fault}"),
+            Err(fault) if !std::mem::replace(&mut warned, true) => {
+                tracing::warn!("the end of the audit is not noted: {fault}");
+            }
+            Err(_) => {}
         }
         tokio::select! {
             () = stopping.raised() => break,
@@ -118,48 +111,65 @@ pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
 }
 
 /// Notes the end of all: nothing is audited any more.
-pub async fn note_last(daemon: &Daemon) {
-    let Ok(head) = daemon.store().read(|view| Ok(view.chain_head()?)).await else { return };
-    let path = daemon.layout().audit_mark();
-    // What is not so any more is no reason to note something else.
-    if let (Some(mark), Ok(before)) = (head.mark(), read(&path))
-        && before.is_none_or(|before| before.rows() <= mark.rows())
-    {
-        tell(&head);
-        if let Err(error) = write(&path, mark) {
-            tracing::warn!("the end of the audit cannot be noted beside the store: {error}");
-        }
+pub async fn note_last(daemon: &Arc<Daemon>) {
+    match note(daemon, &daemon.layout().audit_mark()).await {
+        Ok(Noted::Here(head)) => tell(&head),
+        // An alert of it stands, or the next start raises one.
+        Ok(Noted::Gone(details)) => tracing::error!("the audit does not hold: {details}"),
+        Err(fault) => tracing::warn!("the end of the audit is not noted: {fault}"),
     }
+}
+
+/// What came of noting the end.
+enum Noted {
+    /// It is this.
+    Here(ChainHead),
+    /// What was noted before is not there any more.
+    Gone(String),
+}
+
+/// Notes the end, where the chain still has what was noted before.
+async fn note(daemon: &Arc<Daemon>, path: &Path) -> Result<Noted, Fault> {
+    let before = match read(path) {
+        Ok(mark) => mark,
+        Err(Unreadable::Odd) => {
+            return Ok(Noted::Gone(format!("{NOTED} was changed: it is none any more")));
+        }
+        Err(Unreadable::Io(error)) => {
+            return Err(Fault::unavailable(format!("{NOTED} cannot be read: {error}")));
+        }
+    };
+    // One reading: what is there of the one before, and what is noted now, belong together.
+    let looked = daemon.store().read(move |view| {
+        let gone = before.map(|mark| amiss(view, mark, NOTED)).transpose()?.flatten();
+        Ok((gone, view.chain_head()?))
+    });
+    let (gone, head) = looked.await?;
+    if let Some(amiss) = gone {
+        return Ok(Noted::Gone(format!("row {}: {}", amiss.row, amiss.what)));
+    }
+    if let Some(mark) = head.mark().filter(|mark| before != Some(*mark)) {
+        let path = path.to_owned();
+        let written = tokio::task::spawn_blocking(move || write(&path, mark)).await;
+        let written = written.map_err(|_| Fault::internal("writing the mark failed"))?;
+        written.map_err(|error| Fault::unavailable(format!("{NOTED} cannot be written: {error}")))?;
+    }
+    Ok(Noted::Here(head))
 }
 
 fn tell(head: &ChainHead) {
     tracing::info!(rows = head.rows, head = %head.hex(), "the audit ends here");
 }
 
-/// Whether the chain has what was noted.
-async fn holds(daemon: &Arc<Daemon>, path: &Path) -> bool {
-    let details = match read(path) {
-        Ok(None) => return true,
-        Ok(Some(mark)) => match daemon.store().read(move |view| amiss(view, mark, NOTED)).await {
-            Ok(None) => return true,
-            Ok(Some(amiss)) => format!("row {}: {}", amiss.row, amiss.what),
-            Err(fault) => {
-                tracing::warn!("the audit is not held against its mark: {fault}");
-                return true;
-            }
-        },
-        Err(Unreadable::Odd) => "the mark beside the store was changed: it is none any more".to_owned(),
-        Err(Unreadable::Io(error)) => {
-            tracing::warn!("the mark of the audit cannot be read: {error}");
-            return true;
-        }
-    };
+/// Says that rows are gone that were there.
+async fn raise(daemon: &Arc<Daemon>, path: &Path, details: String) {
     tracing::error!("the audit does not hold: {details}; {}", way_out(path));
     let work = move |change: &crate::store::Change<'_>| {
         Ok(change.alert("audit_cut", Severity::Critical, None, None, &details)?)
     };
-    daemon.store().write_later("an alert", work).await;
-    false
+    if let Err(fault) = daemon.store().write(work).await {
+        tracing::error!("that the audit does not hold is no alert: {fault}");
+    }
 }
 
 /// What to do where the mark is of a chain that is gone.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::audit::{Amiss, AuditVerified};
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
-use wayhaven_shared::value::{ChainMark, GuildId};
+use wayhaven_shared::value::{ChainMark, GuildId, Untrusted};
 
 /// How many rows are read at once.
 const PAGE: u16 = 2_000;
@@ -24,10 +24,6 @@ pub async fn begin(
     noted: Option<ChainMark>,
     asked_by: String,
 ) -> Result<Job, Fault> {
-    let going_on = daemon.store().read(|view| Ok(view.any_running_job(JobKind::AuditVerify)?)).await?;
-    if going_on {
-        return Err(Fault::conflict("the audit is being verified").hint("ask again once that is over"));
-    }
     let kind = JobKind::AuditVerify;
     let new = NewJob { kind, guild, main: None, asked_by, dry_run: false, cursor: Value::Null };
     jobs::begin(daemon, new, move |running, _| work(running, noted)).await
@@ -56,13 +52,12 @@ async fn work(mut running: Running, given: Option<ChainMark>) -> Result<JobResul
         }
     };
     // SQLite's own look at the pages: an index that leaves out rows hides them from whoever searches.
-    let broken = match broken {
-        Some(broken) => Some(broken),
-        None => store
-            .read(|view| Ok(view.audit_pages()?))
-            .await?
-            .map(|found| Amiss { row: 1, what: format!("the store's own check finds: {found}") }),
+    running.check()?;
+    let pages = match broken {
+        Some(_) => None,
+        None => store.read(|view| Ok(view.audit_pages()?)).await?,
     };
+    let pages = pages.map(|found| Untrusted::clipped(&found));
     let path = running.daemon.layout().audit_mark();
     let noted = mark::read(&path);
     let beside = noted.as_ref().ok().copied().flatten();
@@ -78,7 +73,8 @@ async fn work(mut running: Running, given: Option<ChainMark>) -> Result<JobResul
         }
     }
     let mark = walk.mark().ok_or_else(|| Fault::internal("a chain of more rows than there can be"))?;
-    let verified = AuditVerified { rows: walk.rows, mark, broken, cut, erased: walk.erased, noted: beside };
+    let verified =
+        AuditVerified { rows: walk.rows, mark, broken, pages, cut, erased: walk.erased, noted: beside };
     if let Some(fault) = verified.verdict() {
         tracing::error!("{fault}");
     }

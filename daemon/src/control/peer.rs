@@ -3,6 +3,7 @@
 use super::Door;
 use super::accounts::{Account, Bucket};
 use super::limits::{RATE, WATCHES};
+use super::roles::Standing;
 use super::wire::Flow;
 use crate::daemon::Daemon;
 use crate::invocation::{Actor, Invocation, Surface, Upload, operator_name};
@@ -31,7 +32,7 @@ pub(super) struct Peer {
     daemon: Arc<Daemon>,
     door: Arc<Door>,
     account: Arc<Account>,
-    role: Option<Role>,
+    standing: Arc<Standing>,
     holder: Holder,
     flow: Arc<Flow>,
     surface: Arc<OnceLock<Surface>>,
@@ -44,7 +45,7 @@ impl Peer {
         daemon: Arc<Daemon>,
         door: Arc<Door>,
         account: Arc<Account>,
-        role: Option<Role>,
+        standing: Standing,
         holder: Holder,
         flow: Arc<Flow>,
     ) -> Self {
@@ -52,7 +53,7 @@ impl Peer {
             daemon,
             door,
             account,
-            role,
+            standing: Arc::new(standing),
             holder,
             flow,
             surface: Arc::default(),
@@ -66,11 +67,20 @@ impl Peer {
         Arc::clone(&self.surface)
     }
 
-    /// What the peer has become by its hello.
-    fn admitted(&self) -> Result<(Role, Surface), Fault> {
-        match (self.role, self.surface.get()) {
+    /// What the peer has become by its hello. Whoever calls without one is audited as one who knocks.
+    async fn admitted(&self) -> Result<(Role, Surface), Fault> {
+        match (self.standing.role(&self.daemon, &self.door.limits).await, self.surface.get()) {
             (Some(role), Some(surface)) => Ok((role, *surface)),
-            _ => Err(Fault::denied("hello comes first")),
+            (None, Some(surface)) => {
+                let fault = Fault::denied("your user has no role any more: the settings were changed").hint(
+                    "an owner gives access: control.operators or control.observers in the daemon's settings",
+                );
+                Err(self.refused("connect", *surface, None, fault).await)
+            }
+            (_, None) => {
+                let fault = Fault::denied("hello comes first");
+                Err(self.refused("connect", Surface::Cli, None, fault).await)
+            }
         }
     }
 
@@ -119,7 +129,7 @@ impl Control for Peer {
         let surface = Surface::from(hello.surface);
         self.pace("connect", surface).await?;
         let uid = self.account.uid;
-        let Some(role) = self.role else {
+        let Some(role) = self.standing.role(&self.daemon, &self.door.limits).await else {
             let fault = Fault::denied(format!("user {uid} of this machine may not control the daemon"))
                 .hint("root and the daemon's own user may")
                 .hint(format!(
@@ -130,11 +140,12 @@ impl Control for Peer {
         };
         // One version of difference is fine; further apart nobody has tried.
         if hello.protocol.abs_diff(PROTOCOL) > 1 {
-            return Err(Fault::conflict(format!(
+            let fault = Fault::conflict(format!(
                 "this client speaks protocol {}, the daemon {PROTOCOL}",
                 hello.protocol
             ))
-            .hint("install wayhaven and wayhavend of the same version"));
+            .hint("install wayhaven and wayhavend of the same version");
+            return Err(self.refused("connect", surface, None, fault).await);
         }
         let _ = self.surface.set(surface);
         self.flow.admit(role);
@@ -148,7 +159,7 @@ impl Control for Peer {
     }
 
     async fn run(self, _: Context, envelope: Envelope) -> Result<Outcome, Fault> {
-        let (role, surface) = self.admitted()?;
+        let (role, surface) = self.admitted().await?;
         let named = envelope.request["operation"].as_str().and_then(grammar::find);
         self.pace(named.map_or("unknown", |definition| definition.name), surface).await?;
         let request = match read_request(envelope.request) {
@@ -190,7 +201,7 @@ impl Control for Peer {
     }
 
     async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
-        let (_, surface) = self.admitted()?;
+        let (_, surface) = self.admitted().await?;
         self.pace("watch", surface).await?;
         let Ok(_watching) = self.watches.try_acquire() else {
             let fault = Fault::rate_limited(format!("a connection has {WATCHES} watches at once"))
@@ -230,7 +241,7 @@ impl Control for Peer {
         offset: u64,
         chunk: Chunk,
     ) -> Result<UploadId, Fault> {
-        let (role, surface) = self.admitted()?;
+        let (role, surface) = self.admitted().await?;
         if role == Role::Observer {
             let fault = Fault::denied("observers send no files").hint(LIST_HINT);
             return Err(self.refused("upload", surface, None, fault).await);
@@ -248,7 +259,7 @@ impl Control for Peer {
     }
 
     async fn download(self, _: Context, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
-        let (role, surface) = self.admitted()?;
+        let (role, surface) = self.admitted().await?;
         if role == Role::Observer {
             let fault = Fault::denied("observers bring no files").hint(LIST_HINT);
             return Err(self.refused("download", surface, None, fault).await);

@@ -4,13 +4,14 @@ use crate::daemon::Daemon;
 use crate::invocation::{Surface, operator_name};
 use crate::pipeline::{self, Unread};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use wayhaven_shared::Fault;
 use wayhaven_shared::value::GuildId;
+use wayhaven_shared::{Fault, FaultKind};
 
-/// Who was refused what.
-type Key = (u32, &'static str);
+/// Who was refused what, and why: what comes too fast hides nothing that is not allowed.
+type Key = (u32, &'static str, FaultKind);
 
 /// The refusals of the last while.
 #[derive(Clone)]
@@ -43,13 +44,19 @@ impl Refusals {
         surface: Surface,
         fault: &Fault,
     ) -> bool {
-        let key = (uid, operation);
-        if let Some(counted) = self.0.counted().get_mut(&key) {
-            counted.more += 1;
-            counted.last = Some((surface, fault.clone()));
-            return false;
+        let key = (uid, operation, fault.kind);
+        // Under one lock: of two at the same moment one is the first.
+        match self.0.counted().entry(key) {
+            Entry::Occupied(mut counted) => {
+                let counted = counted.get_mut();
+                counted.more += 1;
+                counted.last = Some((surface, fault.clone()));
+                return false;
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(Counted::default());
+            }
         }
-        self.0.counted().insert(key, Counted::default());
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
             tokio::time::sleep(inner.window).await;
@@ -109,7 +116,7 @@ impl Inner {
     async fn tell(&self, key: Key) {
         let counted = self.counted().remove(&key);
         let Some(Counted { more, last: Some((surface, fault)) }) = counted else { return };
-        let (uid, operation) = key;
+        let (uid, operation, _) = key;
         let fault = Fault { message: format!("{more} more: {}", fault.message), ..fault };
         self.audit(uid, operation, surface, None, &fault).await;
     }

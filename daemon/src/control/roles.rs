@@ -2,8 +2,8 @@
 
 use super::limits::Limits;
 use crate::daemon::Daemon;
-use crate::settings::Principal;
-use std::sync::Arc;
+use crate::settings::{Principal, Settings};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wayhaven_shared::control::Role;
 
 /// Root and the daemon's own user own it.
@@ -14,8 +14,48 @@ pub(super) fn is_owner(uid: u32, limits: &Limits) -> bool {
     }
 }
 
+/// What a connection's peer may do: asked again whenever the settings are others, so that whoever is struck from them loses
+/// what they had at once.
+pub(super) struct Standing {
+    uid: u32,
+    gid: u32,
+    /// The role, and the settings by which it was told.
+    known: Mutex<(Arc<Settings>, Option<Role>)>,
+}
+
+impl Standing {
+    pub(super) async fn of(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Self {
+        let settings = daemon.settings();
+        let role = role(uid, gid, daemon, limits).await;
+        Self { uid, gid, known: Mutex::new((settings, role)) }
+    }
+
+    /// The role by the settings as they are now.
+    pub(super) async fn role(&self, daemon: &Arc<Daemon>, limits: &Limits) -> Option<Role> {
+        let settings = daemon.settings();
+        {
+            let known = self.known();
+            if Arc::ptr_eq(&known.0, &settings) {
+                return known.1;
+            }
+        }
+        let role = role(self.uid, self.gid, daemon, limits).await;
+        *self.known() = (settings, role);
+        role
+    }
+
+    /// The role as it was told last.
+    pub(super) fn latest(&self) -> Option<Role> {
+        self.known().1
+    }
+
+    fn known(&self) -> MutexGuard<'_, (Arc<Settings>, Option<Role>)> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The role of a peer, by the settings as they are now.
-pub(super) async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Option<Role> {
+async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Option<Role> {
     if is_owner(uid, limits) {
         return Some(Role::Owner);
     }

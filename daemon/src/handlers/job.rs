@@ -1,30 +1,33 @@
 //! `job`: what takes its time in the background.
 
 use super::{Handle, PAGE};
+use crate::audit::concealed;
 use crate::invocation::Context;
 use crate::jobs;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::job::{Job, JobCancel, JobCancelled, JobList, JobShow, JobState, Jobs};
-use wayhaven_shared::value::PageSize;
+use wayhaven_shared::operations::job::{
+    Job, JobCancel, JobCancelled, JobList, JobResult, JobShow, JobState, Jobs,
+};
+use wayhaven_shared::value::{PageSize, Untrusted};
 
 impl Handle for JobList {
     async fn handle(self, cx: &Context) -> Result<Jobs, Fault> {
         let (scope, limit) = (cx.scope(), self.limit.map_or(PAGE, PageSize::get));
         let jobs = cx.daemon.store().read(move |view| Ok(view.jobs(scope, self.running, limit)?)).await?;
-        Ok(Jobs { jobs })
+        Ok(Jobs { jobs: jobs.into_iter().map(|job| discreet(cx, job)).collect() })
     }
 }
 
 impl Handle for JobShow {
     async fn handle(self, cx: &Context) -> Result<Job, Fault> {
-        jobs::named(&cx.daemon, self.id, cx.scope()).await
+        jobs::named(&cx.daemon, self.id, cx.scope()).await.map(|job| discreet(cx, job))
     }
 }
 
 impl Handle for JobCancel {
     async fn handle(self, cx: &Context) -> Result<JobCancelled, Fault> {
         let dry_run = cx.invocation.dry_run;
-        let job = jobs::named(&cx.daemon, self.id, cx.scope()).await?;
+        let job = discreet(cx, jobs::named(&cx.daemon, self.id, cx.scope()).await?);
         if !job.is_running() || dry_run {
             return Ok(JobCancelled { already: !job.is_running(), job, dry_run });
         }
@@ -40,4 +43,15 @@ impl Handle for JobCancel {
         }
         Ok(JobCancelled { job, already: false, dry_run })
     }
+}
+
+/// In a guild nobody learns which operator it was.
+fn discreet(cx: &Context, mut job: Job) -> Job {
+    if cx.is_member() {
+        job.asked_by = concealed(&Untrusted::clipped(&job.asked_by)).raw().to_owned();
+        if let Some(JobResult::Drilled(drill)) = &mut job.result {
+            drill.asked_by = concealed(&drill.asked_by);
+        }
+    }
+    job
 }

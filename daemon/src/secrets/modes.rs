@@ -65,7 +65,13 @@ pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
         Guarded::file(name)
     };
     all.extend(["", "-wal", "-shm"].map(beside));
-    let files = [layout.sealed_token(), layout.seal_key(), layout.next_seal_key(), layout.lock()];
+    let files = [
+        layout.sealed_token(),
+        layout.seal_key(),
+        layout.next_seal_key(),
+        layout.lock(),
+        layout.audit_mark(),
+    ];
     all.extend(files.map(Guarded::file));
     let unlisted = |error| Fault::unavailable(format!("{} cannot be listed: {error}", layout.logs.display()));
     // Whether it is there, whose it is and what it is, is said where the directory itself is looked at.

@@ -2,7 +2,7 @@
 
 use crate::audit::mark;
 use crate::store::{AuditRow, Personal};
-use crate::testing::{TestDaemon, by_operator, home, sandbox};
+use crate::testing::{PATIENCE, TestDaemon, by_operator, home, sandbox};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,9 +133,12 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
     let keeping = tokio::spawn(mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)));
     let path = test.daemon.layout().audit_mark();
     let noted = || mark::read(&path).unwrap().map_or(0, ChainMark::rows);
-    while noted() < 4_500 {
-        tokio::task::yield_now().await;
-    }
+    let wait = async {
+        while noted() < 4_500 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
     let (_, held) = verified(&test, None).await;
     assert!(held.noted.is_some_and(|mark| mark.rows() >= 4_500) && held.cut.is_none(), "{held:?}");
     test.daemon.stop();
@@ -156,8 +159,13 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
     assert_eq!(mark::read(&path).unwrap(), Some(last), "the proof stays");
     let (_, cut) = verified(&test, None).await;
     assert!(cut.cut.unwrap().what.contains("the mark beside the store has"));
+    // Also once the chain has grown past it: what came after the cut is not vouched for.
+    fill(&test).await;
+    fill(&test).await;
     mark::note_last(&test.daemon).await;
     assert_eq!(mark::read(&path).unwrap(), Some(last), "at the end too");
+    mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)).await;
+    assert_eq!(mark::read(&path).unwrap(), Some(last), "and at the next start");
 
     std::fs::write(&path, "no mark").unwrap();
     let (_, odd) = verified(&test, None).await;
@@ -184,4 +192,26 @@ async fn one_at_a_time_and_a_cancelled_one_says_nothing() {
         test.daemon.store().write(move |change| Ok(change.end_job(id, JobState::Cancelled, None, None)?));
     assert!(end.await.unwrap());
     ask(&test, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tail_that_is_cut_while_the_daemon_runs_is_found_with_the_next_row() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    fill(&test).await;
+    let keeping = tokio::spawn(mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)));
+    let path = test.daemon.layout().audit_mark();
+    let wait = async {
+        while mark::read(&path).unwrap().map_or(0, ChainMark::rows) < 4_500 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    burgle(
+        &test,
+        "DELETE FROM command_audit_personal WHERE audit_id > 100; DELETE FROM command_audit WHERE id > 100;",
+    );
+    fill(&test).await;
+    tokio::time::timeout(PATIENCE, keeping).await.unwrap().unwrap();
+    assert!(test.alerts().await.contains(&"audit_cut".to_owned()));
 }

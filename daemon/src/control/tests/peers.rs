@@ -46,6 +46,25 @@ async fn ban(client: &Client, user: u64) -> Fault {
 }
 
 #[tokio::test]
+async fn whoever_is_struck_from_the_settings_loses_at_once_what_an_open_connection_had() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let path = door(&test, STRANGE);
+    set(&test, |settings| settings.control.operators = vec![Principal::User(own().0)]);
+    let client = Client::connect(&path, ClientSurface::Cli).await.unwrap();
+    client.call(Status {}).await.unwrap();
+    set(&test, |settings| {
+        settings.control.operators.clear();
+        settings.control.observers = vec![Principal::User(own().0)];
+    });
+    client.call(Status {}).await.unwrap();
+    assert_eq!(ban(&client, 7).await.kind, FaultKind::Denied, "an observer changes nothing");
+    set(&test, |settings| settings.control.observers.clear());
+    let gone = client.call(Status {}).await.unwrap_err();
+    assert!(gone.kind == FaultKind::Denied && gone.message.contains("no role any more"), "{gone}");
+}
+
+#[tokio::test]
 async fn fault_31_a_user_without_a_role_is_refused_and_a_flood_of_them_is_two_rows() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -216,3 +216,20 @@ async fn warnings_are_listed_with_those_that_count_and_what_follows() {
     assert_eq!((one.counting, one.warnings.len()), (1, 2), "what was taken back is shown and counts no more");
     assert_eq!(one.next_leads_to.as_deref(), Some("counts; at 3 warnings: timed out for 1h"));
 }
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_hides_nothing_of_the_window() {
+    let (sandbox, test) = busy().await;
+    let main = sandbox.main_guild();
+    let warn = async |reason: &str| {
+        let warn = json!({"user": ONE.to_string(), "reason": reason});
+        test.ask(by_operator(Role::Owner, Some(main), request("warn", warn))).await.unwrap();
+    };
+    test.daemon.clock().shift(10 * 86_400_000);
+    warn("while the clock was right").await;
+    test.daemon.clock().shift(-86_400_000);
+    warn("a day before that, and after it").await;
+    let found =
+        log(&test, None, json!({"user": ONE.to_string(), "operation": "warn", "days": 2})).await.unwrap();
+    assert_eq!(found.entries.len(), 2, "{found:?}");
+}

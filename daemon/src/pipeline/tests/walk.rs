@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::store::{AuditFilter, AuditFrom};
-use wayhaven_shared::Effect;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::value::GuildId;
 
@@ -41,19 +40,41 @@ enum Who {
     Owner,
 }
 
+/// What the design says of each operation (OPERATIONS.md): who may on Discord, where it is asked for, whether it changes
+/// something. Written down here a second time, so that a slip in the list of operations shows.
+#[rustfmt::skip]
+const DESIGNED: &[(Authority, Surfaces, bool, &[&str])] = &[
+    (Authority::Ban, Surfaces::Everywhere, true, &["ban", "unban", "punishment revert"]),
+    (Authority::Kick, Surfaces::Everywhere, true, &["kick"]),
+    (Authority::Moderate, Surfaces::Everywhere, true, &["mute", "unmute", "timeout", "untimeout", "punishment amend"]),
+    (Authority::Staff, Surfaces::Everywhere, true, &["warn"]),
+    (Authority::Staff, Surfaces::Everywhere, false, &["punishment list", "punishment show", "setup dashboard", "audit log", "audit stats", "audit warnings"]),
+    (Authority::Admin, Surfaces::Everywhere, true, &["protect add", "protect remove", "setup main-guild", "setup unset-main", "setup add-child", "setup remove-child", "setup accept", "setup decline", "setup leave", "setup mode", "setup actions", "setup security-level", "sync retry", "sync freeze", "sync resume", "sync import", "sync export", "sync reconcile", "job cancel", "sync exception add", "sync exception remove", "sync approve", "sync discard", "config notifications", "config logchannel", "config staffrole", "config muterole", "config warnings", "config audit", "audit export", "alert resolve", "incident open", "incident close", "drill run"]),
+    (Authority::Admin, Surfaces::Everywhere, false, &["protect list", "setup test-connection", "setup doctor", "sync status", "sync deliveries", "job list", "job show", "sync exception list", "sync holds", "config show", "audit verify", "alert list", "alert show", "incident list", "incident show", "drill list", "drill show"]),
+    (Authority::Owner, Surfaces::Everywhere, true, &["setup lock", "setup unlock"]),
+    (Authority::Staff, Surfaces::CommandLine, false, &["status", "paths", "settings show", "daemon status"]),
+    (Authority::Owner, Surfaces::CommandLine, true, &["settings set", "settings unset", "daemon reload", "daemon restart", "daemon stop"]),
+];
+
+fn designed(name: &str) -> (Authority, Surfaces, bool) {
+    let row = DESIGNED.iter().find(|(.., names)| names.contains(&name));
+    let (authority, surfaces, changes, _) = row.unwrap_or_else(|| panic!("{name} is not in the table"));
+    (*authority, *surfaces, *changes)
+}
+
 /// Whether the table of operations allows it: read from the design's table and not from the code that enforces it.
 fn may(who: &Who, definition: &Definition) -> bool {
-    let changes = matches!(definition.effect, Effect::Mild | Effect::Moderate | Effect::Severe);
-    let owners = definition.authority == Authority::Owner;
+    let (authority, surfaces, changes) = designed(definition.name);
+    let owners = authority == Authority::Owner;
     match who {
         Who::Operator(Role::Owner) => true,
         Who::Operator(Role::Operator) => !(changes && owners),
         Who::Operator(Role::Observer) => !changes,
-        Who::Owner => definition.surfaces == Surfaces::Everywhere,
+        Who::Owner => surfaces == Surfaces::Everywhere,
         Who::Member(_, bits, staff) => {
             // Discord's numbers: KICK 2, BAN 4, ADMINISTRATOR 8, MANAGE_GUILD 32, MODERATE 1 << 40.
             let administrator = bits & 8 != 0;
-            let enough = match definition.authority {
+            let enough = match authority {
                 Authority::Anyone => true,
                 Authority::Staff => *staff || administrator || bits & (2 | 4 | 32 | (1 << 40)) != 0,
                 Authority::Kick => administrator || bits & 2 != 0,
@@ -62,7 +83,7 @@ fn may(who: &Who, definition: &Definition) -> bool {
                 Authority::Admin => administrator || bits & 32 != 0,
                 Authority::Owner => false,
             };
-            definition.surfaces == Surfaces::Everywhere && enough
+            surfaces == Surfaces::Everywhere && enough
         }
     }
 }

@@ -36,6 +36,9 @@ pub enum AuditFrom {
     Above(u64),
 }
 
+/// How far a clock may have been set back so that a window of days still has every row, in milliseconds (FAULTS 21: a day).
+const SET_BACK: i64 = 2 * 86_400_000;
+
 const COLUMNS: &str =
     "a.id, a.created_at, a.command_name, a.surface, a.guild_id, a.channel_id, a.result_status, a.fault_kind,
      a.execution_time_us,
@@ -67,14 +70,16 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
 }
 
 impl View<'_> {
-    /// The first row that is not older; nothing where all are.
+    /// A row before which all are older, but for what a clock that was set back by more than [`SET_BACK`] has left in front;
+    /// nothing where all are older.
     ///
     /// # Errors
     /// Where the store fails.
     pub(super) fn audit_since(&self, since: Timestamp) -> Result<Option<u64>, StoreError> {
         let sql = "SELECT id FROM command_audit WHERE created_at >= ?1 ORDER BY created_at, id LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let first: Option<i64> = statement.query_row([since.millis()], |row| row.get(0)).optional()?;
+        let since = since.millis().saturating_sub(SET_BACK);
+        let first: Option<i64> = statement.query_row([since], |row| row.get(0)).optional()?;
         Ok(first.map(i64::cast_unsigned))
     }
 

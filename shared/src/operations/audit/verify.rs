@@ -3,7 +3,7 @@
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Tone};
-use crate::value::ChainMark;
+use crate::value::{ChainMark, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ pub struct AuditVerified {
     /// The first row that does not hold, or that is missing.
     #[serde(default)]
     pub broken: Option<Amiss>,
+    /// What SQLite finds wrong with the pages or indexes under the rows.
+    #[serde(default)]
+    pub pages: Option<Untrusted>,
     /// Where the end was cut off, or written anew: what was noted is not there.
     #[serde(default)]
     pub cut: Option<Amiss>,
@@ -50,8 +53,12 @@ pub struct AuditVerified {
 impl AuditVerified {
     /// What is wrong, where something is.
     pub fn verdict(&self) -> Option<Fault> {
-        let amiss = self.broken.as_ref().or(self.cut.as_ref())?;
-        let message = format!("the audit does not hold: row {}: {}", amiss.row, amiss.what);
+        let what = match (self.broken.as_ref().or(self.cut.as_ref()), &self.pages) {
+            (Some(amiss), _) => format!("row {}: {}", amiss.row, amiss.what),
+            (None, Some(found)) => format!("the store's own check finds: {}", found.line()),
+            (None, None) => return None,
+        };
+        let message = format!("the audit does not hold: {what}");
         let fault = Fault::new(FaultKind::Verification, message);
         Some(fault.hint("a copy of the store from before shows what stood there; the rows before it hold"))
     }
@@ -60,10 +67,13 @@ impl AuditVerified {
 impl Reported for AuditVerified {
     fn report(&self) -> Report {
         let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
-        let (title, tone) = match (&self.broken, &self.cut) {
-            (None, None) => (format!("the audit holds: {rows}"), Tone::Good),
-            (Some(_), _) => (format!("the audit does not hold after {rows}"), Tone::Bad),
-            (None, Some(_)) => (format!("the audit is not the one that was noted: {rows}"), Tone::Bad),
+        let (title, tone) = match (&self.broken, &self.cut, &self.pages) {
+            (None, None, None) => (format!("the audit holds: {rows}"), Tone::Good),
+            (None, None, Some(_)) => {
+                (format!("the rows hold, and the pages under them do not: {rows}"), Tone::Bad)
+            }
+            (Some(_), ..) => (format!("the audit does not hold after {rows}"), Tone::Bad),
+            (None, Some(_), _) => (format!("the audit is not the one that was noted: {rows}"), Tone::Bad),
         };
         let mut report = Report::new(title, tone);
         for (name, amiss) in [("Broken", &self.broken), ("Cut off", &self.cut)] {
@@ -71,6 +81,9 @@ impl Reported for AuditVerified {
                 let words = format!("row {}: {}", amiss.row, amiss.what);
                 report = report.field(name, Cell::toned(words, Tone::Bad));
             }
+        }
+        if let Some(found) = &self.pages {
+            report = report.field("Pages", Cell::toned(found, Tone::Bad));
         }
         let beside = match self.noted {
             Some(mark) => format!("{} rows were noted beside the store", mark.rows()),
