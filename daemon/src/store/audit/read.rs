@@ -70,17 +70,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
 }
 
 impl View<'_> {
-    /// A row before which all are older, but for what a clock that was set back by more than [`SET_BACK`] has left in front;
-    /// nothing where all are older.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub(super) fn audit_since(&self, since: Timestamp) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT id FROM command_audit WHERE created_at >= ?1 ORDER BY created_at, id LIMIT 1";
+    /// A row before which all are older, but for what a clock that was set back by more than [`SET_BACK`] has left there.
+    fn audit_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let sql =
+            "SELECT id FROM command_audit WHERE created_at < ?1 ORDER BY created_at DESC, id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let since = since.millis().saturating_sub(SET_BACK);
-        let first: Option<i64> = statement.query_row([since], |row| row.get(0)).optional()?;
-        Ok(first.map(i64::cast_unsigned))
+        let before = since.millis().saturating_sub(SET_BACK);
+        let last: Option<i64> = statement.query_row([before], |row| row.get(0)).optional()?;
+        Ok(last.map_or(1, |last| last.cast_unsigned() + 1))
     }
 
     /// Outcomes that pass the filter. An intent that never got one gets it at the next start.
@@ -96,10 +93,7 @@ impl View<'_> {
         let mut bounds = (1, i64::MAX.cast_unsigned());
         if let Some(since) = filter.since {
             // A window of days is one of rows: what lies before it is not even looked at.
-            match self.audit_since(since)? {
-                Some(first) => bounds.0 = first,
-                None => return Ok(Vec::new()),
-            }
+            bounds.0 = self.audit_since(since)?;
         }
         let order = match from {
             AuditFrom::Below(row) => {
