@@ -9,7 +9,6 @@ use filling::{FEW, MANY_ACTOR, MANY_TARGET, fill, wanted};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use wayhaven_e2e::process::watching;
 use wayhaven_e2e::{DaemonProcess, Home};
 use wayhaven_sandbox::{Options, Sandbox};
 use wayhaven_shared::client::Client;
@@ -84,11 +83,15 @@ impl Ground {
 
     /// Waits for a job's end; how long it took, and what came of it.
     async fn until_done(&self, begun: Instant, id: JobId) -> Result<(Duration, JobResult), Fault> {
-        let job: Job = watching(&self.client, async |client| {
-            let job = client.call(JobShow { id }).await?;
-            Ok((!job.is_running()).then_some(job))
-        })
-        .await?;
+        // However long that takes: it is what is measured.
+        let mut cursor = self.client.watch(None, Duration::ZERO).await?.cursor;
+        let job: Job = loop {
+            let job = self.client.call(JobShow { id }).await?;
+            if !job.is_running() {
+                break job;
+            }
+            cursor = self.client.watch(Some(cursor), Duration::from_secs(5)).await?.cursor;
+        };
         let took = begun.elapsed();
         Ok((took, job.result.ok_or_else(|| broken("a job without a result"))?))
     }
