@@ -80,13 +80,7 @@ async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) 
         out = append(out, page, discreet).await?;
         running.tell(written, None, None).await;
     }
-    let ended = tokio::task::spawn_blocking(move || {
-        let (out, entries) = out.end()?;
-        let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((entries, out.bytes()))
-    });
-    let ended = ended.await.map_err(|_| Fault::internal("writing the audit failed"))?;
-    Ok(ended.map_err(unwritten)?)
+    Ok(outgoing::end(move || out.end()).await?.map_err(unwritten)?)
 }
 
 /// Writes a page.

@@ -126,13 +126,7 @@ async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) 
         list = append(list, entries).await?;
         running.tell(bans, None, None).await;
     }
-    let ended = tokio::task::spawn_blocking(move || {
-        let (out, rows) = list.end()?;
-        let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((rows, out.bytes()))
-    });
-    let ended = ended.await.map_err(|_| Fault::internal("writing the list failed"))?;
-    Ok(ended.map_err(unwritten)?)
+    Ok(outgoing::end(move || list.end()).await?.map_err(unwritten)?)
 }
 
 fn entry(ban: ListedBan) -> Entry {

@@ -81,6 +81,21 @@ impl Write for Bounded {
     }
 }
 
+/// Brings a file to its end, beside what waits for nothing: what `end` tells of it, and its length in bytes.
+///
+/// # Errors
+/// What could not be written.
+pub async fn end<T: Send + 'static>(
+    end: impl FnOnce() -> io::Result<(BufWriter<Bounded>, T)> + Send + 'static,
+) -> Result<io::Result<(T, u64)>, Fault> {
+    let ended = tokio::task::spawn_blocking(move || {
+        let (out, told) = end()?;
+        let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((told, out.bytes()))
+    });
+    ended.await.map_err(|_| Fault::internal("writing the file failed"))
+}
+
 /// What a failure to write means. `smaller` says how less is asked for.
 pub fn unwritten(error: &io::Error, largest: u64, smaller: &str) -> Fault {
     match error.kind() {

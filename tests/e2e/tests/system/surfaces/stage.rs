@@ -1,6 +1,7 @@
 //! What the table is played on: one network with a console at it, and two people whose permissions are set for each row.
 
 mod audited;
+mod needs;
 mod place;
 mod texts;
 
@@ -9,13 +10,14 @@ pub(super) use place::Place;
 use super::rows::{After, Before, Of, Row};
 use crate::setting::{Setting, options};
 use crate::terminal::Terminal;
+use needs::{all_but, exactly};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use wayhaven_e2e::process::PATIENCE;
-use wayhaven_sandbox::{At, Discord, Fault as Trouble, FaultId, World, permissions};
+use wayhaven_sandbox::{At, Discord, Fault as Trouble, FaultId, World};
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::operations::audit::AuditResult;
-use wayhaven_shared::{Authority, Effect, grammar};
+use wayhaven_shared::{Effect, grammar};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,12 +50,6 @@ pub(super) struct Stage {
     /// What keeps Discord from answering, until the next row.
     hang: Option<FaultId>,
 }
-
-/// Any permission that moderates: one of them makes staff.
-const MODERATION: u64 = permissions::KICK_MEMBERS
-    | permissions::BAN_MEMBERS
-    | permissions::MODERATE_MEMBERS
-    | permissions::MANAGE_GUILD;
 
 impl Stage {
     pub(super) async fn new() -> Self {
@@ -394,14 +390,4 @@ fn confirmation(row: &Row, line: &str) -> String {
     let words = grammar::split_line(line).unwrap();
     let request = grammar::parse_arguments(definition, &words[definition.words().count()..]).unwrap();
     grammar::confirmation(&request)
-}
-
-/// The permissions that are just enough. Staff needs none: the staff role is enough.
-fn exactly(needs: Authority) -> u64 {
-    needs.permission().unwrap_or(0)
-}
-
-/// Every permission that is not enough.
-fn all_but(needs: Authority) -> u64 {
-    permissions::ALL & !permissions::ADMINISTRATOR & !needs.permission().unwrap_or(MODERATION)
 }

@@ -1,0 +1,20 @@
+//! Which permissions are enough, and which are not.
+
+use wayhaven_sandbox::permissions;
+use wayhaven_shared::Authority;
+
+/// Any permission that moderates: one of them makes staff.
+const MODERATION: u64 = permissions::KICK_MEMBERS
+    | permissions::BAN_MEMBERS
+    | permissions::MODERATE_MEMBERS
+    | permissions::MANAGE_GUILD;
+
+/// The permissions that are just enough. Staff needs none: the staff role is enough.
+pub(super) fn exactly(needs: Authority) -> u64 {
+    needs.permission().unwrap_or(0)
+}
+
+/// Every permission that is not enough.
+pub(super) fn all_but(needs: Authority) -> u64 {
+    permissions::ALL & !permissions::ADMINISTRATOR & !needs.permission().unwrap_or(MODERATION)
+}
