@@ -36,6 +36,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0023-audit.sql"),
     include_str!("migrations/0024-incidents.sql"),
     include_str!("migrations/0025-settings.sql"),
+    include_str!("migrations/0026-audit-indexes.sql"),
 ];
 
 /// How many there are: the schema of this version.

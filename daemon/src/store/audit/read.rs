@@ -71,7 +71,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
 
 impl View<'_> {
     /// A row before which all are older, but for what a clock that was set back by more than [`SET_BACK`] has left there.
-    fn audit_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+    pub(super) fn audit_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let sql =
             "SELECT id FROM command_audit WHERE created_at < ?1 ORDER BY created_at DESC, id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -90,6 +90,20 @@ impl View<'_> {
         from: AuditFrom,
         limit: u16,
     ) -> Result<Vec<AuditEntry>, StoreError> {
+        let (sql, values) = self.audit_query(filter, from, limit)?;
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), entry)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What asks for those outcomes. An index leads to people, to a guild and to what did not succeed; an operation's rows
+    /// are looked for among those of the window.
+    pub(in crate::store) fn audit_query(
+        &self,
+        filter: &AuditFilter,
+        from: AuditFrom,
+        limit: u16,
+    ) -> Result<(String, Vec<Value>), StoreError> {
         let mut bounds = (1, i64::MAX.cast_unsigned());
         if let Some(since) = filter.since {
             // A window of days is one of rows: what lies before it is not even looked at.
@@ -147,14 +161,16 @@ impl View<'_> {
                 conditions.push_str(&format!(" AND {condition} ?{value}"));
             }
         }
+        if !matches!(filter.result, None | Some(AuditResult::Success)) {
+            // The index of what did not succeed is partial.
+            conditions.push_str(" AND a.result_status <> 'success'");
+        }
         let limit = bind(i64::from(limit).into());
         let sql = format!(
             "SELECT {COLUMNS} FROM {source} WHERE {key} BETWEEN ?1 AND ?2 AND a.kind = 'outcome'{conditions}
               ORDER BY {key} {order} LIMIT ?{limit}"
         );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), entry)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok((sql, values))
     }
 
     /// Outcomes after a row and up to another, oldest first, in guilds that have their audit posted: what changed
