@@ -8,11 +8,12 @@ mod roles;
 mod wire;
 
 use crate::daemon::Daemon;
+use crate::invocation::Surface;
 use crate::lists::staging::Holder;
 use crate::settings::Group;
 use accounts::{Accounts, Place};
 use futures::StreamExt;
-use limits::{LAST_ANSWERS, LAST_WRITES, Limits};
+use limits::{LAST_ANSWERS, LAST_WRITES, LOOKUPS, Limits};
 use peer::Peer;
 use refusals::Refusals;
 use roles::Standing;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tarpc::server::{BaseChannel, Channel, Config};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use wayhaven_shared::Fault;
 use wayhaven_shared::control::Control;
 use wire::Flow;
@@ -76,6 +78,7 @@ async fn serve_within(daemon: Arc<Daemon>, listener: UnixListener, limits: Limit
     let door = Arc::new(Door {
         accounts: Accounts::new(&limits),
         refusals: Refusals::new(Arc::clone(&daemon), limits.refusals),
+        lookups: Arc::new(Semaphore::new(LOOKUPS)),
         limits,
     });
     let mut closing = daemon.closing();
@@ -115,12 +118,13 @@ async fn serve_within(daemon: Arc<Daemon>, listener: UnixListener, limits: Limit
 struct Door {
     accounts: Accounts,
     refusals: Refusals,
+    lookups: Arc<Semaphore>,
     limits: Limits,
 }
 
 async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gid: u32, place: Place) {
     let uid = place.account.uid;
-    let standing = Standing::of(uid, gid, &daemon, &door.limits).await;
+    let standing = Standing::of(uid, gid, &daemon, &door).await;
     // Whoever has no role learns that, and takes no place from those who have one.
     let _stranger = match standing.latest() {
         Some(_) => None,
@@ -156,17 +160,23 @@ async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gi
             std::future::pending::<()>().await;
         }
     };
+    let stops = async {
+        closing.raised().await;
+        // Whoever asked gets an answer, the one who asked for the end among them: first it is made, then written.
+        let _ = tokio::time::timeout(LAST_ANSWERS, flow.quiet()).await;
+        tokio::time::sleep(LAST_WRITES).await;
+    };
     tokio::select! {
-        () = &mut requests => return,
-        () = silent => return,
-        () = closing.raised() => {}
+        () = &mut requests => {}
+        () = silent => {}
+        () = stops => {}
     }
-    // Whoever asked gets an answer, the one who asked for the end among them: first it is made, then written.
-    tokio::select! {
-        () = &mut requests => return,
-        _ = tokio::time::timeout(LAST_ANSWERS, flow.quiet()) => {}
+    if let Some(why) = flow.broken() {
+        // Whatever it was to be, it was asked for.
+        let fault = Fault::usage(format!("a frame was refused: {why}"));
+        let surface = surface.get().copied().unwrap_or(Surface::Cli);
+        door.refusals.refused(uid, "unknown", surface, None, &fault).await;
     }
-    let _ = tokio::time::timeout(LAST_WRITES, requests).await;
 }
 
 /// The files that a connection has sent: they go with it.

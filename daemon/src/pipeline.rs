@@ -177,9 +177,10 @@ fn family(operation: &str) -> &'static str {
     }
 }
 
-/// What was asked for and never became a request: it is in the audit like any other.
+/// What was asked for and is no operation, or never became one: it is in the audit like any other.
 pub struct Unread<'a> {
-    /// The operation's words, where they could be told: `connect` for a peer, `unknown` otherwise.
+    /// The operation's words, where they could be told: a call's of the socket (`connect`, `watch`, `upload`, `download`),
+    /// `unknown` otherwise.
     pub operation: &'static str,
     /// Where.
     pub surface: Surface,
@@ -187,26 +188,26 @@ pub struct Unread<'a> {
     pub guild: Option<GuildId>,
     /// Who, as the audit names them.
     pub actor: String,
-    /// Why it was refused.
-    pub fault: &'a Fault,
+    /// Why it was refused, where it was.
+    pub fault: Option<&'a Fault>,
 }
 
-/// Audits what was refused before it could enter the pipeline.
+/// Audits what did not enter the pipeline.
 pub async fn audit_unread(daemon: &Arc<Daemon>, unread: Unread<'_>) {
     let Unread { operation, surface, guild, actor, fault } = unread;
     let row = AuditRow {
         intent: None,
-        result: Some(result_of(fault)),
+        result: Some(fault.map_or(AuditResult::Success, result_of)),
         operation,
         family: family(operation),
         surface: surface.word(),
         guild,
         channel: None,
-        fault: Some(fault.kind.word()),
+        fault: fault.map(|fault| fault.kind.word()),
         micros: None,
         personal: Personal {
             actor: Some(actor),
-            message: Some(fault.message.clone()),
+            message: fault.map(|fault| fault.message.clone()),
             ..Personal::default()
         },
     };

@@ -1,8 +1,8 @@
 //! What each user of this machine has of the socket, so that none takes it from another.
 
 use super::limits::{
-    CONNECTIONS, CONNECTIONS_OF_ONE, CONNECTIONS_OF_OTHERS, LARGE, LARGE_OF_ONE, LONGEST_TURN, Limits, Rate,
-    STRANGERS, WORK, WORK_OF_ONE, WORK_OF_OTHERS,
+    CONNECTIONS, CONNECTIONS_OF_ONE, CONNECTIONS_OF_OTHERS, LARGE, LARGE_OF_ONE, LONGEST_TURN, Limits, RATE,
+    RATE_OF_ALL_MODEST, Rate, STRANGERS, WORK, WORK_OF_ONE, WORK_OF_OTHERS,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +39,8 @@ pub(super) struct Account {
     pub(super) uid: u32,
     owner: bool,
     bucket: Mutex<Bucket>,
+    /// What those connections have that ask for little.
+    modest: Mutex<Bucket>,
     places: Arc<Semaphore>,
     own_work: Arc<Semaphore>,
     work: Shares,
@@ -102,6 +104,7 @@ impl Accounts {
                 uid,
                 owner,
                 bucket: Mutex::new(Bucket::new(self.rate)),
+                modest: Mutex::new(Bucket::new(RATE_OF_ALL_MODEST)),
                 places: Arc::new(Semaphore::new(CONNECTIONS_OF_ONE)),
                 own_work: Arc::new(Semaphore::new(WORK_OF_ONE)),
                 work: self.work.clone(),
@@ -117,8 +120,12 @@ impl Accounts {
 }
 
 impl Account {
-    pub(super) fn bucket(&self) -> MutexGuard<'_, Bucket> {
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn modest(&self) -> MutexGuard<'_, Bucket> {
+        self.modest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Room for this user's large frames.
@@ -138,6 +145,32 @@ impl Account {
     }
 }
 
+/// How fast one connection may call.
+pub(super) struct Pace {
+    /// All its calls.
+    all: Bucket,
+    /// Those which are its own, however much the user's other connections ask.
+    modest: Bucket,
+}
+
+impl Pace {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { all: Bucket::new(RATE), modest: Bucket::new(limits.modest) }
+    }
+
+    /// Takes one call: how long it has to wait for its turn.
+    ///
+    /// # Errors
+    /// It would be too long: when to come again.
+    pub(super) fn take(&mut self, account: &Account, now: Instant) -> Result<Duration, Fault> {
+        let own = self.all.take(now)?;
+        if self.modest.take_at_once(now) && account.modest().take_at_once(now) {
+            return Ok(own);
+        }
+        Ok(own.max(account.bucket().take(now)?))
+    }
+}
+
 /// Calls that may be made: they come back with time, and no more are kept than the burst.
 pub(super) struct Bucket {
     rate: Rate,
@@ -148,6 +181,17 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn new(rate: Rate) -> Self {
         Self { rate, full: Instant::now() }
+    }
+
+    /// Takes one call where it has not to wait; whether it was taken.
+    fn take_at_once(&mut self, now: Instant) -> bool {
+        let one = Duration::from_secs(1) / self.rate.a_second.max(1);
+        let full = self.full.max(now) + one;
+        let fits = full - now <= one * self.rate.burst.max(1);
+        if fits {
+            self.full = full;
+        }
+        fits
     }
 
     fn is_full(&self, now: Instant) -> bool {

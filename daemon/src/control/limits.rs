@@ -39,6 +39,16 @@ pub(super) const LARGEST_HELLO: usize = 4 * 1024;
 pub(super) const RATE: Rate = Rate { a_second: 1_000, burst: 2_000 };
 pub(super) const RATE_OF_ONE: Rate = Rate { a_second: 1_500, burst: 4_000 };
 
+/// What a connection has of its own, whatever the user's others ask: a person at a console, or a script that asks for one
+/// thing after another. And what all modest connections of one user have of that together, so that opening ever more of
+/// them gets nobody more than a third beyond their share.
+pub(super) const RATE_OF_MODEST: Rate = Rate { a_second: 20, burst: 40 };
+pub(super) const RATE_OF_ALL_MODEST: Rate = Rate { a_second: 500, burst: 1_000 };
+
+/// Look-ups of a user's groups at once. A directory service that does not answer holds a thread each, and the store reads on
+/// the same ones.
+pub(super) const LOOKUPS: usize = 2;
+
 /// The longest that a call waits for its turn; whoever would wait longer is told when to come again.
 pub(super) const LONGEST_TURN: Duration = Duration::from_millis(500);
 
@@ -69,6 +79,8 @@ pub(super) struct Limits {
     pub(super) refusals: Duration,
     /// Calls of one user.
     pub(super) rate: Rate,
+    /// Calls that each connection has of its own.
+    pub(super) modest: Rate,
     /// Who owns the daemon besides root; nothing for its own user.
     pub(super) owner: Option<u32>,
 }
@@ -81,6 +93,7 @@ impl Default for Limits {
             write: Duration::from_secs(20),
             refusals: Duration::from_secs(60),
             rate: RATE_OF_ONE,
+            modest: RATE_OF_MODEST,
             owner: None,
         }
     }

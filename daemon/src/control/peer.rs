@@ -1,14 +1,15 @@
 //! One peer's calls.
 
 use super::Door;
-use super::accounts::{Account, Bucket};
-use super::limits::{RATE, WATCHES};
+use super::accounts::{Account, Pace};
+use super::limits::WATCHES;
 use super::roles::Standing;
 use super::wire::Flow;
 use crate::daemon::Daemon;
 use crate::invocation::{Actor, Invocation, Surface, Upload, operator_name};
 use crate::lists::staging::Holder;
 use crate::pipeline::{self, Unread};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tarpc::context::Context;
@@ -36,8 +37,9 @@ pub(super) struct Peer {
     holder: Holder,
     flow: Arc<Flow>,
     surface: Arc<OnceLock<Surface>>,
-    bucket: Arc<Mutex<Bucket>>,
+    pace: Arc<Mutex<Pace>>,
     watches: Arc<Semaphore>,
+    watched: Arc<AtomicBool>,
 }
 
 impl Peer {
@@ -49,6 +51,7 @@ impl Peer {
         holder: Holder,
         flow: Arc<Flow>,
     ) -> Self {
+        let pace = Pace::new(&door.limits);
         Self {
             daemon,
             door,
@@ -57,8 +60,9 @@ impl Peer {
             holder,
             flow,
             surface: Arc::default(),
-            bucket: Arc::new(Mutex::new(Bucket::new(RATE))),
+            pace: Arc::new(Mutex::new(pace)),
             watches: Arc::new(Semaphore::new(WATCHES)),
+            watched: Arc::default(),
         }
     }
 
@@ -69,7 +73,7 @@ impl Peer {
 
     /// What the peer has become by its hello. Whoever calls without one is audited as one who knocks.
     async fn admitted(&self) -> Result<(Role, Surface), Fault> {
-        match (self.standing.role(&self.daemon, &self.door.limits).await, self.surface.get()) {
+        match (self.standing.role(&self.daemon, &self.door).await, self.surface.get()) {
             (Some(role), Some(surface)) => Ok((role, *surface)),
             (None, Some(surface)) => {
                 let fault = Fault::denied("your user has no role any more: the settings were changed").hint(
@@ -86,9 +90,10 @@ impl Peer {
 
     /// Waits for the call's turn among those of this connection and of this user.
     async fn pace(&self, operation: &'static str, surface: Surface) -> Result<(), Fault> {
-        let now = Instant::now();
-        let own = self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now);
-        let waits = own.and_then(|own| Ok(own.max(self.account.bucket().take(now)?)));
+        let waits = {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.take(&self.account, Instant::now())
+        };
         match waits {
             Ok(wait) if wait.is_zero() => Ok(()),
             Ok(wait) => {
@@ -111,12 +116,31 @@ impl Peer {
         fault
     }
 
+    /// Audits what came of a part of a file: the first of each, and any that failed.
+    async fn moved<T>(
+        &self,
+        operation: &'static str,
+        surface: Surface,
+        first: bool,
+        part: Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        match part {
+            Ok(part) => {
+                if first {
+                    self.audit_unread(operation, surface, None, None).await;
+                }
+                Ok(part)
+            }
+            Err(fault) => Err(self.refused(operation, surface, None, fault).await),
+        }
+    }
+
     async fn audit_unread(
         &self,
         operation: &'static str,
         surface: Surface,
         guild: Option<GuildId>,
-        fault: &Fault,
+        fault: Option<&Fault>,
     ) {
         let actor = operator_name(self.account.uid);
         let unread = Unread { operation, surface, guild, actor, fault };
@@ -129,7 +153,7 @@ impl Control for Peer {
         let surface = Surface::from(hello.surface);
         self.pace("connect", surface).await?;
         let uid = self.account.uid;
-        let Some(role) = self.standing.role(&self.daemon, &self.door.limits).await else {
+        let Some(role) = self.standing.role(&self.daemon, &self.door).await else {
             let fault = Fault::denied(format!("user {uid} of this machine may not control the daemon"))
                 .hint("root and the daemon's own user may")
                 .hint(format!(
@@ -165,7 +189,7 @@ impl Control for Peer {
         let request = match read_request(envelope.request) {
             Ok(request) => request,
             Err((operation, fault)) => {
-                self.audit_unread(operation, surface, envelope.guild, &fault).await;
+                self.audit_unread(operation, surface, envelope.guild, Some(&fault)).await;
                 return Err(fault);
             }
         };
@@ -208,6 +232,10 @@ impl Control for Peer {
                 .hint("end one of them, or open another connection");
             return Err(self.refused("watch", surface, None, fault).await);
         };
+        // Once for all the watches of a connection: they are one look at what happens, asked for again and again.
+        if !self.watched.swap(true, Ordering::Relaxed) {
+            self.audit_unread("watch", surface, None, None).await;
+        }
         let store = self.daemon.store();
         let mut sequence = store.sequence();
         let mut closing = self.daemon.closing();
@@ -255,7 +283,9 @@ impl Control for Peer {
             drop(turn);
             kept
         };
-        tokio::task::spawn_blocking(keep).await.map_err(|_| Fault::internal("keeping the file failed"))?
+        let kept = tokio::task::spawn_blocking(keep).await;
+        let kept = kept.unwrap_or_else(|_| Err(Fault::internal("keeping the file failed")));
+        self.moved("upload", surface, id.is_none(), kept).await
     }
 
     async fn download(self, _: Context, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
@@ -272,7 +302,8 @@ impl Control for Peer {
             drop(turn);
             part
         });
-        part.await.map_err(|_| Fault::internal("reading the file failed"))?
+        let part = part.await.unwrap_or_else(|_| Err(Fault::internal("reading the file failed")));
+        self.moved("download", surface, offset == 0, part).await
     }
 }
 

@@ -130,6 +130,7 @@ impl Inner {
         fault: &Fault,
     ) {
         let actor = operator_name(uid);
-        pipeline::audit_unread(&self.daemon, Unread { operation, surface, guild, actor, fault }).await;
+        pipeline::audit_unread(&self.daemon, Unread { operation, surface, guild, actor, fault: Some(fault) })
+            .await;
     }
 }

@@ -1,5 +1,6 @@
 //! What a user of this machine may do: the first of owner, operator and observer that fits.
 
+use super::Door;
 use super::limits::Limits;
 use crate::daemon::Daemon;
 use crate::settings::{Principal, Settings};
@@ -24,14 +25,14 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) async fn of(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Self {
+    pub(super) async fn of(uid: u32, gid: u32, daemon: &Arc<Daemon>, door: &Door) -> Self {
         let settings = daemon.settings();
-        let role = role(uid, gid, daemon, limits).await;
+        let role = role(uid, gid, daemon, door).await;
         Self { uid, gid, known: Mutex::new((settings, role)) }
     }
 
     /// The role by the settings as they are now.
-    pub(super) async fn role(&self, daemon: &Arc<Daemon>, limits: &Limits) -> Option<Role> {
+    pub(super) async fn role(&self, daemon: &Arc<Daemon>, door: &Door) -> Option<Role> {
         let settings = daemon.settings();
         {
             let known = self.known();
@@ -39,7 +40,7 @@ impl Standing {
                 return known.1;
             }
         }
-        let role = role(self.uid, self.gid, daemon, limits).await;
+        let role = role(self.uid, self.gid, daemon, door).await;
         *self.known() = (settings, role);
         role
     }
@@ -55,8 +56,8 @@ impl Standing {
 }
 
 /// The role of a peer, by the settings as they are now.
-async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Option<Role> {
-    if is_owner(uid, limits) {
+async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, door: &Door) -> Option<Role> {
+    if is_owner(uid, &door.limits) {
         return Some(Role::Owner);
     }
     let settings = daemon.settings();
@@ -65,7 +66,13 @@ async fn role(uid: u32, gid: u32, daemon: &Arc<Daemon>, limits: &Limits) -> Opti
     let mut groups = vec![gid];
     if operators.iter().chain(observers).any(by_group) && !operators.contains(&Principal::User(uid)) {
         // It may ask a directory service, and blocks as long as that takes.
-        groups.extend(tokio::task::spawn_blocking(move || groups_of(uid)).await.unwrap_or_default());
+        let turn = Arc::clone(&door.lookups).acquire_owned().await;
+        let look_up = move || {
+            let groups = groups_of(uid);
+            drop(turn);
+            groups
+        };
+        groups.extend(tokio::task::spawn_blocking(look_up).await.unwrap_or_default());
     }
     let fits = |one: &Principal| match one {
         Principal::User(user) => *user == uid,

@@ -20,7 +20,7 @@ use wayhaven_shared::control::{
     ClientSurface, ControlClient, Envelope, Hello, LARGEST_FRAME, LARGEST_PLAIN_REQUEST, PROTOCOL, codec,
 };
 use wayhaven_shared::event::{Change, Cursor};
-use wayhaven_shared::operations::audit::AuditResult;
+use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
 use wayhaven_shared::operations::daemon::DaemonStop;
 use wayhaven_shared::operations::job::JobResult;
 use wayhaven_shared::operations::status::Status;
@@ -186,6 +186,40 @@ async fn fault_29_malformed_oversized_and_half_frames_close_only_that_connection
 }
 
 #[tokio::test]
+async fn a_frame_that_is_no_call_is_in_the_audit_without_its_words() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let framed = |body: &str| [&u32::try_from(body.len()).unwrap().to_be_bytes(), body.as_bytes()].concat();
+    let mut endless: Value = serde_json::from_slice(&hello_frame()[4..]).unwrap();
+    endless["Request"]["context"]["deadline"] = json!({ "secs": u64::MAX, "nanos": 0 });
+    let broken = [
+        (framed("{\"the password\":\"hunter2\"}"), "JSON that is no call"),
+        (framed("{hunter2"), "what is not JSON"),
+        (framed(&endless.to_string()), "a call that would wait longer than any does"),
+        (u32::MAX.to_be_bytes().to_vec(), "frame size too big"),
+        (100u32.to_be_bytes().to_vec(), "a frame that does not end"),
+    ];
+    for (bytes, why) in broken {
+        // A door each, since refusals of one kind are one row at each.
+        let path = door(&test, Limits { frame: Duration::from_millis(50), ..Limits::default() });
+        let mut peer = UnixStream::connect(path).await.unwrap();
+        peer.write_all(&bytes).await.unwrap();
+        until_closed(&mut peer).await;
+        let row = test.audit().await.remove(0);
+        let message = row.message.as_ref().map_or("", |message| message.raw());
+        assert_eq!((row.operation.as_str(), row.result), ("unknown", AuditResult::Error));
+        assert_eq!(message, format!("a frame was refused: {why}"));
+    }
+    let before = test.audit().await.len();
+    // Whoever goes away in the middle of one has asked for nothing.
+    let mut half = UnixStream::connect(&test.daemon.layout().socket).await.unwrap();
+    half.write_all(&framed("{}")[..5]).await.unwrap();
+    half.shutdown().await.unwrap();
+    until_closed(&mut half).await;
+    assert_eq!(test.audit().await.len(), before);
+}
+
+#[tokio::test]
 async fn a_watch_brings_events_in_order_and_goes_on_where_it_was() {
     let sandbox = sandbox(3).await;
     let test = TestDaemon::start(&sandbox).await;
@@ -274,6 +308,11 @@ async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
     let chunk = wayhaven_shared::value::Chunk::new(b"x".to_vec()).unwrap();
     let refused = other.upload(tarpc::context::current(), upload, 1024 * 1024 + 7, chunk).await.unwrap();
     assert_eq!(refused.unwrap_err().kind, FaultKind::NotFound);
+    // Its parts are one file, and one row; what was refused of it is another.
+    let rows = |audited: Vec<AuditEntry>, operation: &str| -> Vec<AuditResult> {
+        audited.iter().filter(|row| row.operation == operation).map(|row| row.result).collect()
+    };
+    assert_eq!(rows(test.audit().await, "upload"), [AuditResult::Error, AuditResult::Success]);
     drop(mine);
     let gone = async {
         while test.daemon.uploads().count() > 0 {
@@ -293,4 +332,12 @@ async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
     assert_eq!((Some(bytes), bytes), (list["bytes"].as_u64(), held.len() as u64));
     assert!(held.starts_with(b"user_id,reason"), "{held:?}");
     assert_eq!(test.daemon.uploads().count(), 0, "what was brought is not kept");
+    assert_eq!(rows(test.audit().await, "download"), [AuditResult::Success]);
+    assert_eq!(mine.download(id, &mut held).await.unwrap_err().kind, FaultKind::NotFound);
+    assert_eq!(rows(test.audit().await, "download"), [AuditResult::Error, AuditResult::Success]);
+    // However often it is asked again what happens, it was asked for once.
+    for _ in 0..3 {
+        mine.watch(None, Duration::ZERO).await.unwrap();
+    }
+    assert_eq!(rows(test.audit().await, "watch"), [AuditResult::Success]);
 }

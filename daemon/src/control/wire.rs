@@ -6,12 +6,13 @@ use super::limits::{IN_FLIGHT, LARGEST_HELLO, LONGEST_CALL, Limits};
 use futures::task::AtomicWaker;
 use futures::{Sink, Stream};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tarpc::tokio_serde;
@@ -42,6 +43,8 @@ pub(super) struct Flow {
     /// The room that the large frame takes which was read last.
     large: Mutex<Option<Large>>,
     room: [Arc<Semaphore>; 2],
+    /// Why a frame was refused, and the connection with it.
+    broken: OnceLock<String>,
 }
 
 /// Room for a large frame.
@@ -66,6 +69,7 @@ impl Flow {
             half: AtomicBool::new(false),
             large: Mutex::default(),
             room: [account.large(), room],
+            broken: OnceLock::new(),
         }
     }
 
@@ -84,6 +88,20 @@ impl Flow {
     /// Waits until nothing is at work.
     pub(super) async fn quiet(&self) {
         drop(self.running.subscribe().wait_for(|count| *count == 0).await);
+    }
+
+    /// Why a frame was refused, where one was.
+    pub(super) fn broken(&self) -> Option<&str> {
+        self.broken.get().map(String::as_str)
+    }
+
+    /// What came of a frame: one that is none is told apart from a peer that went away.
+    fn came<T>(&self, message: &Option<io::Result<T>>) {
+        if let Some(Err(error)) = message
+            && matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::TimedOut)
+        {
+            let _ = self.broken.set(error.to_string());
+        }
     }
 
     fn running(&self) -> usize {
@@ -159,13 +177,23 @@ impl tokio_serde::Deserializer<Asked> for Checked {
     type Error = io::Error;
 
     fn deserialize(self: Pin<&mut Self>, frame: &BytesMut) -> io::Result<Asked> {
-        if let Looked::Request(request) = serde_json::from_slice(frame)?
+        if let Looked::Request(request) = parsed(frame)?
             && request.context.deadline > LONGEST_CALL
         {
             return Err(refused("a call that would wait longer than any does"));
         }
-        Ok(serde_json::from_slice(frame)?)
+        parsed(frame)
     }
+}
+
+/// What a frame says. Why it says nothing is told without its words: they may be anything.
+fn parsed<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
+    serde_json::from_slice(frame).map_err(|error| {
+        refused(match error.classify() {
+            Category::Data => "JSON that is no call",
+            Category::Io | Category::Syntax | Category::Eof => "what is not JSON",
+        })
+    })
 }
 
 impl tokio_serde::Serializer<Answered> for Checked {
@@ -194,13 +222,14 @@ impl<T: Stream<Item = io::Result<Asked>> + Unpin> Stream for Gate<T> {
             return Poll::Pending;
         }
         self.large = None;
-        let message = ready!(Pin::new(&mut self.messages).poll_next(cx));
+        let mut message = ready!(Pin::new(&mut self.messages).poll_next(cx));
         self.large = self.flow.take();
         if let (Some(_), Some(Ok(ClientMessage::Request(request)))) = (&self.large, &message)
             && !matches!(request.message, ControlRequest::Upload { .. })
         {
-            return Poll::Ready(Some(Err(refused("a request that is larger than any can be"))));
+            message = Some(Err(refused("a request that is larger than any can be")));
         }
+        self.flow.came(&message);
         Poll::Ready(message)
     }
 }

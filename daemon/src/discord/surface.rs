@@ -150,7 +150,7 @@ impl Answer {
             surface: Surface::Discord,
             guild: self.interaction.guild_id,
             actor: self.interaction.invoker.user.to_string(),
-            fault,
+            fault: Some(fault),
         };
         pipeline::audit_unread(&self.daemon, unread).await;
     }

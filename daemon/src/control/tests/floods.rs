@@ -1,8 +1,9 @@
 //! Too much of everything: whoever asks for it waits, and nobody else.
 
-use super::super::accounts::{Accounts, Bucket};
+use super::super::accounts::{Accounts, Bucket, Pace};
 use super::super::limits::{
-    CONNECTIONS_OF_ONE, CONNECTIONS_OF_OTHERS, IN_FLIGHT, Rate, STRANGERS, WATCHES, WORK_OF_ONE,
+    CONNECTIONS_OF_ONE, CONNECTIONS_OF_OTHERS, IN_FLIGHT, RATE_OF_ALL_MODEST, RATE_OF_ONE, Rate, STRANGERS,
+    WATCHES, WORK_OF_ONE,
 };
 use super::*;
 use futures::future::join_all;
@@ -99,9 +100,9 @@ async fn a_thousand_calls_at_once_are_all_answered_and_watches_have_their_own_fe
 async fn whoever_asks_too_often_is_told_when_to_come_again_and_that_is_one_row() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;
-    // A call an hour, but for the first five, of which the hello is one.
-    let rate = Rate { a_second: 1, burst: 5 };
-    let path = door(&test, Limits { rate, ..Limits::default() });
+    // A call a second, but for the first five, and the two beside the hello that a connection has of its own.
+    let (rate, modest) = (Rate { a_second: 1, burst: 5 }, Rate { a_second: 1, burst: 3 });
+    let path = door(&test, Limits { rate, modest, ..Limits::default() });
     let client = Client::connect(&path, ClientSurface::Cli).await.unwrap();
     let calls = join_all((0..50).map(|_| client.call(Status {}))).await;
     let refused: Vec<_> = calls.into_iter().filter_map(Result::err).collect();
@@ -110,22 +111,50 @@ async fn whoever_asks_too_often_is_told_when_to_come_again_and_that_is_one_row()
         assert_eq!(fault.kind, FaultKind::RateLimited, "{fault}");
         assert!(fault.message.contains("come again in ") && !fault.hints.is_empty(), "{fault}");
     }
-    // Another connection of the same user has no other share. On a machine that stands still for a moment the share has grown
-    // again, and is used up again.
-    let second = async {
-        loop {
-            let calls = join_all((0..20).map(|_| client.call(Status {})));
-            let (_, second) = tokio::join!(calls, Client::connect(&path, ClientSurface::Cli));
-            if let Err(fault) = second {
-                return fault;
-            }
-        }
-    };
-    let second = tokio::time::timeout(PATIENCE, second).await.unwrap();
-    assert_eq!(second.kind, FaultKind::RateLimited, "{second}");
     let audited = test.audit().await;
     let limited = audited.iter().filter(|row| row.operation == "status" && row.result == AuditResult::Error);
     assert_eq!(limited.count(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_floods_takes_nothing_from_another_of_the_same_user() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (rate, modest) = (Rate { a_second: 1, burst: 5 }, Rate { a_second: 1, burst: 3 });
+    let path = door(&test, Limits { rate, modest, ..Limits::default() });
+    let greedy = Client::connect(&path, ClientSurface::Cli).await.unwrap();
+    let flood = async {
+        loop {
+            join_all((0..20).map(|_| greedy.call(Status {}))).await;
+        }
+    };
+    let modest = async {
+        let other = Client::connect(&path, ClientSurface::Cli).await.unwrap();
+        other.call(Status {}).await.unwrap();
+        other.call(Status {}).await.unwrap();
+        // What is beyond its own comes out of what they share, of which nothing is left.
+        let beyond = join_all((0..20).map(|_| other.call(Status {}))).await;
+        assert!(beyond.iter().any(Result::is_err));
+    };
+    tokio::select! {
+        () = flood => {}
+        () = modest => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ever_more_connections_get_a_user_no_more_than_a_third_beyond_the_share() {
+    let accounts = Accounts::new(&Limits::default());
+    let place = accounts.place(1_000, false).unwrap();
+    let now = Instant::now();
+    let mut calls = 0;
+    for _ in 0..1_000 {
+        let mut pace = Pace::new(&Limits::default());
+        calls += (0..100).filter(|_| pace.take(&place.account, now).is_ok_and(|wait| wait.is_zero())).count();
+    }
+    assert_eq!(calls, (RATE_OF_ONE.burst + RATE_OF_ALL_MODEST.burst) as usize);
+    let other = accounts.place(1_001, false).unwrap();
+    assert!(Pace::new(&Limits::default()).take(&other.account, now).unwrap().is_zero());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,15 @@
 //! Who may do what. The peer is this process, whose user is no owner at the doors of these tests.
 
+use super::super::Door;
+use super::super::accounts::Accounts;
+use super::super::limits::LOOKUPS;
+use super::super::refusals::Refusals;
+use super::super::roles::Standing;
 use super::*;
 use crate::settings::{Principal, Settings};
 use crate::store::{AuditFilter, AuditFrom};
+use futures::FutureExt;
+use tokio::sync::Semaphore;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::ban::Ban;
@@ -15,6 +22,7 @@ const STRANGE: Limits = Limits {
     write: Duration::from_secs(60),
     refusals: Duration::from_secs(3_600),
     rate: super::super::limits::RATE_OF_ONE,
+    modest: super::super::limits::RATE_OF_MODEST,
     owner: Some(u32::MAX - 1),
 };
 
@@ -206,6 +214,29 @@ async fn the_groups_of_a_user_are_those_of_the_machines_lists() {
             assert!(groups.contains(&gid.parse().unwrap()), "{member} {gid}: {groups:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_directory_of_groups_that_does_not_answer_holds_up_those_who_come_by_group_and_no_thread_of_the_store()
+ {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    set(&test, |settings| settings.control.operators = vec![Principal::Group(own().1)]);
+    let door = Door {
+        accounts: Accounts::new(&STRANGE),
+        refusals: Refusals::new(Arc::clone(&test.daemon), STRANGE.refusals),
+        lookups: Arc::new(Semaphore::new(LOOKUPS)),
+        limits: STRANGE,
+    };
+    let busy = Arc::clone(&door.lookups).acquire_many_owned(LOOKUPS as u32).await.unwrap();
+    let standing = Standing::of(own().0, own().1, &test.daemon, &door);
+    tokio::pin!(standing);
+    assert!(standing.as_mut().now_or_never().is_none(), "a third look-up is made");
+    let owner = Standing::of(STRANGE.owner.unwrap(), 0, &test.daemon, &door).now_or_never();
+    assert_eq!(owner.and_then(|standing| standing.latest()), Some(Role::Owner));
+    drop(busy);
+    assert_eq!(standing.await.latest(), Some(Role::Operator));
+    assert_eq!(door.lookups.available_permits(), LOOKUPS);
 }
 
 #[tokio::test]

@@ -213,7 +213,7 @@ async fn audit(daemon: &Arc<Daemon>, interaction: &Interaction, operation: &'sta
         surface: Surface::Discord,
         guild: interaction.guild_id,
         actor: interaction.invoker.user.to_string(),
-        fault,
+        fault: Some(fault),
     };
     pipeline::audit_unread(daemon, unread).await;
 }
