@@ -70,10 +70,7 @@ impl Driver {
         let id = guild_id(self.id(main));
         let level = if maximum { SecurityLevel::Maximum } else { SecurityLevel::Standard };
         self.change(move |change| change.set_security_level(id, level).map(drop));
-        match maximum {
-            true => self.model.maximum.insert(main),
-            false => self.model.maximum.remove(&main),
-        };
+        self.model.level(main, maximum);
     }
 
     /// An operator decides about what waits; perhaps the daemon is killed in the middle of it, and goes on with it.

@@ -83,6 +83,27 @@ impl Model {
         MAINS.into_iter().any(|main| self.maximum.contains(&main) && self.link(main, guild).active)
     }
 
+    /// A main gives way from now on, or does not. What counts is how it stands when a child's own undo is done: of one that
+    /// is on its way nobody knows.
+    pub(in super::super) fn level(&mut self, main: Guild, maximum: bool) {
+        let changed = match maximum {
+            true => self.maximum.insert(main),
+            false => self.maximum.remove(&main),
+        };
+        for child in CHILDREN {
+            if !changed || !self.link(main, child).active {
+                continue;
+            }
+            for case in 0..super::CASES.len() {
+                let place = self.at(child, case);
+                if place.open.contains(&child) && place.stands != Some(true) {
+                    place.lost_sight();
+                    (place.excepted, place.excepting) = (None, false);
+                }
+            }
+        }
+    }
+
     /// Where nothing that remains of what the guild has decided was approved, and this had come.
     pub(super) fn alone_in(&self, source: Guild, case: Case, one: &Decided) -> Vec<Guild> {
         let Some(rest) = self.active.get(&(source, case)).filter(|rest| !rest.is_empty()) else {
