@@ -309,14 +309,23 @@ impl Request {
         OPERATIONS.iter().find(|definition| definition.name == name).unwrap_or(&OPERATIONS[0])
     }
 
-    /// Whether the arguments go together, which none of them shows alone. It is asked before a confirmation is: nobody is
+    /// Whether the arguments go together, which none of them shows alone, and say what they must. It is asked before a confirmation is: nobody is
     /// to confirm what cannot be done.
     ///
     /// # Errors
-    /// A usage fault that names the contradiction.
+    /// A usage fault that names the contradiction, or what is not said.
     pub fn check(&self) -> Result<(), Fault> {
         match self {
             Self::AuditLog(log) => log.check(),
+            Self::AlertResolve(AlertResolve { reason, .. })
+            | Self::IncidentOpen(IncidentOpen { reason, .. })
+            | Self::PunishmentAmend(PunishmentAmend { reason, .. })
+            | Self::Warn(Warn { reason, .. })
+                if reason.is_blank() =>
+            {
+                Err(Fault::usage("the reason is empty")
+                    .hint("say it in a few words: who reads it later knows no more than it says"))
+            }
             Self::PunishmentRevert(revert) => revert.meant().map(drop),
             Self::SyncApprove(approve) => hold::which(approve.id, approve.all, "sync approve").map(drop),
             Self::SyncDiscard(discard) => hold::which(discard.id, discard.all, "sync discard").map(drop),

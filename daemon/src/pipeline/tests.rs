@@ -294,6 +294,31 @@ async fn what_contradicts_itself_is_told_before_it_is_to_be_confirmed_and_audite
 }
 
 #[tokio::test]
+async fn a_reason_that_must_be_said_is_not_blank() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let user = sandbox.stranger().to_string();
+    for (operation, arguments) in [
+        ("warn", json!({ "user": user })),
+        ("punishment amend", json!({ "id": "1" })),
+        ("incident open", json!({})),
+        ("alert resolve", json!({ "id": "1" })),
+    ] {
+        for reason in ["", " \n", "\u{200b}\u{2060}"] {
+            let mut arguments = arguments.clone();
+            arguments["reason"] = reason.into();
+            let request = json!({ "operation": operation, "arguments": arguments });
+            let request: Request = serde_json::from_value(request).unwrap();
+            let asked = by_operator(Role::Owner, Some(sandbox.main_guild()), request);
+            let fault = test.ask(asked).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Usage, "{operation} {reason:?}: {fault}");
+            assert!(fault.message.contains("reason is empty") && !fault.hints.is_empty(), "{fault}");
+            assert_eq!(last_audited(&test).await, (operation.to_owned(), AuditResult::Error));
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_severe_is_refused_and_audited_until_it_is_confirmed_by_name() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;

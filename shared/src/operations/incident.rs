@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Say that something is going on here: what happens is collected until the incident is closed
 ///
-/// Its log channel is told, and webhooks that listen to incidents. One is open at a time.
+/// Its log channel is told. One is open at a time.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentOpen {
     /// What is going on

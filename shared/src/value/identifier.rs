@@ -58,7 +58,8 @@ macro_rules! identifiers {
                     .find_map(|prefix| text.strip_prefix(prefix)?.strip_suffix('>'))
                     .unwrap_or(text);
                 positive(digits).map(Self).ok_or_else(|| {
-                    Malformed(format!("a {} id is a number like {}", $noun, if prefixes.is_empty() {
+                    let article = if $noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+                    Malformed(format!("{article} {} id is a number like {}", $noun, if prefixes.is_empty() {
                         "42"
                     } else {
                         "123456789012345678 (on Discord: Settings, Advanced, Developer Mode, then Copy ID)"

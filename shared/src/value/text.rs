@@ -34,6 +34,11 @@ impl Untrusted {
         clean(&self.0)
     }
 
+    /// Whether nobody would see anything of it.
+    pub fn is_blank(&self) -> bool {
+        self.line().is_empty()
+    }
+
     /// Like [`line`](Self::line), cut to `width` grapheme clusters with an ellipsis.
     pub fn line_within(&self, width: usize) -> String {
         let line = self.line();

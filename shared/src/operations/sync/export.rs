@@ -33,7 +33,7 @@ pub enum ListFormat {
     /// A table for spreadsheets and other bots.
     #[default]
     Csv,
-    /// A JSON object with a list of bans.
+    /// A JSON object with a list in it, for programs.
     Json,
 }
 
