@@ -115,8 +115,12 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().copied().find(|key| key.name == name)
 }
 
-/// The key path that looks most like `name`, by its path or one of its variables.
-pub(super) fn nearest(name: &str) -> &'static str {
+/// How alike two names must be for one to be meant by the other: what is less so is no help.
+const ALIKE: f64 = 0.75;
+
+/// Asks whether the key path is meant that looks most like `name`, by its path or one of its variables; nothing where none
+/// looks like it.
+pub(super) fn meant(name: &str) -> String {
     let wanted = name.to_lowercase();
     let likeness = |key: &Key| {
         let last = key.name.rsplit('.').next().unwrap_or(key.name);
@@ -127,7 +131,8 @@ pub(super) fn nearest(name: &str) -> &'static str {
     };
     let closer =
         |best: &'static Key, key: &'static Key| if likeness(key) > likeness(best) { key } else { best };
-    KEYS.iter().copied().fold(&TOKEN, closer).name
+    let best = KEYS.iter().copied().fold(&TOKEN, closer);
+    if likeness(best) < ALIKE { String::new() } else { format!(": did you mean {}?", best.name) }
 }
 
 /// The variable that looks most like `name`.

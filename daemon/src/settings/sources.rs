@@ -214,9 +214,9 @@ impl File<'_> {
                 }
                 (None, _) => {
                     return Err(Fault::usage(format!(
-                        "{} {origin} is no setting: did you mean {}?",
+                        "{} {origin} is no setting{}",
                         one_line(&path),
-                        keys::nearest(&path)
+                        keys::meant(&path)
                     )));
                 }
             }

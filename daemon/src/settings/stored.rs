@@ -43,7 +43,7 @@ impl Stored {
 /// There is none; the fault names the nearest.
 pub fn key(name: &str) -> Result<&'static Key, Fault> {
     keys::find(name).ok_or_else(|| {
-        Fault::not_found(format!("{} is no setting: did you mean {}?", shown(name), keys::nearest(name)))
+        Fault::not_found(format!("{} is no setting{}", shown(name), keys::meant(name)))
             .hint("settings show lists them all")
     })
 }
@@ -74,9 +74,7 @@ impl Settings {
         let mut known = Vec::new();
         for one in stored {
             match keys::find(&one.key) {
-                None => strange.push(
-                    one.not_understood(&format!("there is none: did you mean {}?", keys::nearest(&one.key))),
-                ),
+                None => strange.push(one.not_understood(&format!("there is none{}", keys::meant(&one.key)))),
                 Some(key) if !key.is_of_the_run_time() => {
                     strange.push(one.not_understood("a change of it takes effect at the next start only"));
                 }

@@ -186,6 +186,8 @@ fn what_is_unknown_is_refused_with_the_nearest_known_name() {
     for (file, what, nearest) in cases {
         assert_eq!(refusal(file, "", &[]), format!("{what} is no setting: did you mean {nearest}?"));
     }
+    // Where nothing is like it, a guess is no help.
+    assert_eq!(refusal("nope = 1", "", &[]), "nope in /etc/wayhaven.toml line 1 is no setting");
     assert_eq!(
         refusal("", "", &[("WAYHAVEN_DISCORD_API_BSE", "s3cr3t")]),
         "WAYHAVEN_DISCORD_API_BSE in the environment is no setting: did you mean WAYHAVEN_DISCORD_API_BASE?"
