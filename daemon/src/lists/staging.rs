@@ -20,10 +20,13 @@ pub const LARGEST: u64 = 64 * 1024 * 1024;
 /// How long one is kept.
 pub const KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// How many there are at once, and of one connection; and how many of the daemon's own are being written, which may take
+/// How many there are at once, and of one connection or member; and how many of the daemon's own are being written, which may take
 /// hours.
 const MOST: usize = 8;
 const MOST_OF_ONE: usize = 2;
+/// Of these, those of one user's connections and of all connections: the daemon and members find room beside them.
+const MOST_OF_USER: usize = 4;
+const MOST_OF_CONNECTIONS: usize = MOST - 2;
 const MOST_WRITTEN: usize = 4;
 
 /// How often what is too old is looked for.
@@ -32,8 +35,13 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Whose a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// A connection to the control socket, by its number: its files go with it.
-    Connection(u64),
+    /// A connection to the control socket: its files go with it.
+    Connection {
+        /// The user of this machine whose it is.
+        uid: u32,
+        /// Its number.
+        number: u64,
+    },
     /// The daemon: what it wrote for somebody.
     Daemon,
     /// A member on Discord: what was fetched for them, and can be again.
@@ -50,6 +58,17 @@ struct Kept {
     wanted: u32,
     /// The attachment that it is a whole copy of.
     copy_of: Option<u64>,
+    /// Whether some of it was brought to somebody.
+    asked: bool,
+}
+
+/// A part of a file.
+#[derive(Debug)]
+pub struct Part {
+    /// What it holds; nothing at the end of the file.
+    pub chunk: Chunk,
+    /// Whether it is the first that is brought, wherever it lies.
+    pub first: bool,
 }
 
 /// The files that are kept.
@@ -87,13 +106,24 @@ impl Uploads {
         getrandom::fill(&mut bits).map_err(|error| Fault::internal(format!("no random numbers: {error}")))?;
         let id = UploadId::new(bits);
         let mut kept = self.kept();
-        if !matches!(holder, Holder::Connection(_)) {
+        if !matches!(holder, Holder::Connection { .. }) {
             self.make_room(&mut kept, holder);
         }
         let own = kept.values().filter(|one| one.holder == holder);
+        let of_connections = || {
+            kept.values().filter_map(|one| match one.holder {
+                Holder::Connection { uid, .. } => Some(uid),
+                Holder::Daemon | Holder::Member(_) => None,
+            })
+        };
         let is_full = match holder {
             Holder::Daemon => own.filter(|one| one.written).count() >= MOST_WRITTEN,
-            _ => own.count() >= MOST_OF_ONE,
+            Holder::Member(_) => own.count() >= MOST_OF_ONE,
+            Holder::Connection { uid, .. } => {
+                own.count() >= MOST_OF_ONE
+                    || of_connections().filter(|of| *of == uid).count() >= MOST_OF_USER
+                    || of_connections().count() >= MOST_OF_CONNECTIONS
+            }
         };
         if kept.len() >= MOST || is_full {
             return Err(Fault::conflict("too many files are on their way in or out").hint(
@@ -105,7 +135,10 @@ impl Uploads {
             .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path(id)));
         made.map_err(|error| self.failed(&error))?;
         let written = holder == Holder::Daemon;
-        kept.insert(id, Kept { holder, size: 0, since: Instant::now(), written, wanted: 1, copy_of: None });
+        kept.insert(
+            id,
+            Kept { holder, size: 0, since: Instant::now(), written, wanted: 1, copy_of: None, asked: false },
+        );
         Ok(id)
     }
 
@@ -116,7 +149,7 @@ impl Uploads {
         let too_many = matches!(holder, Holder::Member(_)) && own >= MOST_OF_ONE;
         let may_go = |one: &Kept| match (too_many, one.holder) {
             (true, of) => of == holder,
-            (false, Holder::Connection(_)) => false,
+            (false, Holder::Connection { .. }) => false,
             (false, _) => !one.written && kept.len() >= MOST,
         };
         let oldest = kept.iter().filter(|(_, one)| may_go(one)).min_by_key(|(_, one)| one.since);
@@ -204,7 +237,7 @@ impl Uploads {
     ///
     /// # Errors
     /// Where there is no such file, or it cannot be read.
-    pub fn part(&self, id: UploadId, offset: u64) -> Result<Chunk, Fault> {
+    pub fn part(&self, id: UploadId, offset: u64) -> Result<Part, Fault> {
         let mut kept = self.kept();
         if kept.get(&id).is_none_or(|file| file.written) {
             return Err(gone());
@@ -215,10 +248,12 @@ impl Uploads {
             file.take(Chunk::LARGEST as u64).read_to_end(&mut bytes)
         });
         read.map_err(|error| self.failed(&error))?;
+        let first = kept.get_mut(&id).is_some_and(|file| !std::mem::replace(&mut file.asked, true));
         if bytes.is_empty() {
             self.brought(&mut kept, id);
         }
-        Chunk::new(bytes).map_err(|error| Fault::internal(error.to_string()))
+        let chunk = Chunk::new(bytes).map_err(|error| Fault::internal(error.to_string()))?;
+        Ok(Part { chunk, first })
     }
 
     /// Opens a file to be read.

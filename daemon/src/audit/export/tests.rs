@@ -33,7 +33,7 @@ fn exported(job: Job) -> AuditExported {
 
 /// The text of what was written.
 fn text(test: &TestDaemon, exported: &AuditExported) -> String {
-    let whole = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap();
+    let whole = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap().chunk;
     assert_eq!(whole.bytes().len() as u64, exported.bytes);
     String::from_utf8(whole.bytes().to_vec()).unwrap()
 }

@@ -52,9 +52,9 @@ async fn a_list_that_discord_takes_long_to_show_is_a_job_and_whoever_asks_again_
     let list = exported.file.unwrap();
     // Each of the two who wait for it brings it, and then nobody does.
     for _ in 0..2 {
-        let whole = test.daemon.uploads().part(list, 0).unwrap();
+        let whole = test.daemon.uploads().part(list, 0).unwrap().chunk;
         assert_eq!(whole.bytes().len() as u64, exported.bytes);
-        assert!(test.daemon.uploads().part(list, exported.bytes).unwrap().bytes().is_empty());
+        assert!(test.daemon.uploads().part(list, exported.bytes).unwrap().chunk.bytes().is_empty());
     }
     assert_eq!(test.daemon.uploads().part(list, 0).unwrap_err().kind, FaultKind::NotFound);
 }

@@ -28,7 +28,9 @@ fn people(sandbox: &Sandbox, count: u64) -> Vec<u64> {
 fn staged(test: &TestDaemon, list: &str) -> UploadId {
     static CONNECTIONS: AtomicU64 = AtomicU64::new(1 << 40);
     let (uploads, connection) = (test.daemon.uploads(), CONNECTIONS.fetch_add(1, Ordering::Relaxed));
-    let id = uploads.begin(Holder::Connection(connection)).unwrap();
+    let id = uploads
+        .begin(Holder::Connection { uid: u32::try_from(connection & 0xffff).unwrap(), number: connection })
+        .unwrap();
     uploads.create(id).unwrap().write_all(list.as_bytes()).unwrap();
     id
 }
@@ -283,7 +285,7 @@ async fn exported(test: &TestDaemon, id: JobId) -> Exported {
 async fn export(test: &TestDaemon, of: u64, format: ListFormat, source: ListSource) -> (Exported, String) {
     let asked_for = SyncExport { format: Some(format), source: Some(source), output: None };
     let exported = exported(test, asked(test, of, asked_for, false).await.unwrap().id).await;
-    let chunk = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap();
+    let chunk = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap().chunk;
     assert_eq!(chunk.bytes().len() as u64, exported.bytes);
     (exported, String::from_utf8(chunk.bytes().to_vec()).unwrap())
 }

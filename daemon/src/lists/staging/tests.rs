@@ -4,7 +4,7 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use wayhaven_shared::FaultKind;
 
-const ONE: Holder = Holder::Connection(1);
+const ONE: Holder = Holder::Connection { uid: 1, number: 1 };
 
 fn uploads() -> (tempfile::TempDir, Uploads) {
     let home = tempfile::tempdir().unwrap();
@@ -25,7 +25,7 @@ fn a_file_comes_in_parts_and_is_nobody_elses() {
     for (holder, offset, kind) in [
         (ONE, 2, FaultKind::Usage),
         (ONE, 5, FaultKind::Usage),
-        (Holder::Connection(2), 4, FaultKind::NotFound),
+        (Holder::Connection { uid: 2, number: 2 }, 4, FaultKind::NotFound),
         (Holder::Daemon, 4, FaultKind::NotFound),
     ] {
         assert_eq!(uploads.append(holder, id, offset, b"x").unwrap_err().kind, kind);
@@ -42,11 +42,21 @@ fn files_are_few_and_none_is_larger_than_it_may_be() {
     let (_home, uploads) = uploads();
     let id = uploads.begin(ONE).unwrap();
     uploads.begin(ONE).unwrap();
-    assert_eq!(uploads.begin(ONE).unwrap_err().kind, FaultKind::Conflict);
-    for number in 2..8 {
-        uploads.begin(Holder::Connection(number)).unwrap();
+    let is_full = |holder| uploads.begin(holder).is_err_and(|fault| fault.kind == FaultKind::Conflict);
+    assert!(is_full(ONE), "of one connection");
+    let of = |uid, number| Holder::Connection { uid, number };
+    for _ in 0..2 {
+        uploads.begin(of(1, 2)).unwrap();
     }
-    assert_eq!(uploads.begin(Holder::Daemon).unwrap_err().kind, FaultKind::Conflict);
+    assert!(is_full(of(1, 3)), "of one user");
+    for _ in 0..2 {
+        uploads.begin(of(2, 4)).unwrap();
+    }
+    assert!(is_full(of(3, 5)), "of all connections");
+    for _ in 0..2 {
+        uploads.begin(Holder::Daemon).unwrap();
+    }
+    assert!(is_full(Holder::Daemon), "of all");
     uploads.kept().get_mut(&id).unwrap().size = LARGEST - 1;
     uploads.append(ONE, id, LARGEST - 1, b"x").unwrap();
     let fault = uploads.append(ONE, id, LARGEST, b"x").unwrap_err();
@@ -85,10 +95,13 @@ fn what_is_brought_out_is_removed_with_the_last_who_waits_for_it() {
     assert_eq!(uploads.part(id, 0).unwrap_err().kind, FaultKind::NotFound, "not while it is written");
     uploads.is_wanted_too(id);
     uploads.is_whole(id);
+    // Wherever somebody begins to read it, that is the first of it.
+    assert!(uploads.part(id, 5).unwrap().first);
+    assert!(!uploads.part(id, 0).unwrap().first);
     for _ in 0..2 {
-        assert_eq!(uploads.part(id, 0).unwrap().bytes().len(), Chunk::LARGEST);
-        assert_eq!(uploads.part(id, Chunk::LARGEST as u64).unwrap().bytes(), [7]);
-        assert!(uploads.part(id, Chunk::LARGEST as u64 + 1).unwrap().bytes().is_empty());
+        assert_eq!(uploads.part(id, 0).unwrap().chunk.bytes().len(), Chunk::LARGEST);
+        assert_eq!(uploads.part(id, Chunk::LARGEST as u64).unwrap().chunk.bytes(), [7]);
+        assert!(uploads.part(id, Chunk::LARGEST as u64 + 1).unwrap().chunk.bytes().is_empty());
     }
     assert_eq!(uploads.part(id, 0).unwrap_err().kind, FaultKind::NotFound);
     assert_eq!(files(&uploads), 0);
@@ -101,7 +114,7 @@ fn what_the_daemon_writes_makes_room_once_it_is_whole_and_not_before() {
     assert_eq!(uploads.begin(Holder::Daemon).unwrap_err().kind, FaultKind::Conflict);
     uploads.is_whole(written[0]);
     for number in 0..3 {
-        uploads.begin(Holder::Connection(number)).unwrap();
+        uploads.begin(Holder::Connection { uid: u32::try_from(number).unwrap(), number }).unwrap();
     }
     uploads.begin(Holder::Daemon).unwrap();
     uploads.open(written[0]).unwrap();
@@ -119,7 +132,7 @@ fn who_has_too_many_gives_room_by_their_own_and_takes_nobody_elses() {
     let theirs = uploads.begin(other).unwrap();
     let own = [one, one].map(|holder| uploads.begin(holder).unwrap());
     for number in 0..5 {
-        uploads.begin(Holder::Connection(number)).unwrap();
+        uploads.begin(Holder::Connection { uid: u32::try_from(number).unwrap(), number }).unwrap();
     }
     assert_eq!(files(&uploads), MOST);
     uploads.begin(one).unwrap();
