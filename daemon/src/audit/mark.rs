@@ -47,7 +47,12 @@ pub fn read(path: &Path) -> Result<Option<ChainMark>, Unreadable> {
 /// Puts a mark in the place of the one before: whole, or not at all.
 fn write(path: &Path, mark: ChainMark) -> io::Result<()> {
     let beside = path.with_extension("next");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    // What a kill has left there may be anybody's to read.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     writeln!(file, "{mark}")?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;

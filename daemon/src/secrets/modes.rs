@@ -165,6 +165,7 @@ mod tests {
             layout.seal_key(),
             layout.next_seal_key(),
             layout.lock(),
+            layout.audit_mark(),
             log,
         ];
         for file in &files {
