@@ -288,3 +288,42 @@ async fn fault_33_no_secret_is_in_anything_that_is_written_at_level_warn() {
 async fn fault_33_no_secret_is_in_anything_that_is_written_at_level_error() {
     hunt("error").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_33_a_token_that_is_handed_over_is_in_nothing_that_is_written() {
+    for by_credential in [false, true] {
+        let sandbox = Sandbox::start(options(1)).await.unwrap();
+        let token = sandbox.token().to_owned();
+        let mut home = Home::new(program(), &sandbox).unwrap().with("LOG_LEVEL", Some("trace"));
+        let credentials = home.path().join("credentials");
+        if by_credential {
+            std::fs::create_dir(&credentials).unwrap();
+            std::fs::write(credentials.join("discord-token"), &token).unwrap();
+            let directory = credentials.to_str().unwrap().to_owned();
+            home = home.with("BOT_TOKEN", None).with("CREDENTIALS_DIRECTORY", Some(&directory));
+        }
+        let file = File::create(home.path().join("streams")).unwrap();
+        let mut daemon = home.start_into(file).unwrap();
+        let client = daemon.client().await.unwrap();
+        daemon.until(&client, ConnectionState::Ready).await.unwrap();
+        let shown = home.wayhaven(&["settings", "show", "--json"]).unwrap();
+        let from = shown.json()["data"]["settings"][0].to_string();
+        let stdout = format!("{}{}", shown.stdout, shown.stderr);
+        assert!(!stdout.contains(&token), "{stdout}");
+        assert_eq!(from.contains("discord-token"), by_credential, "{from}");
+        // It is refused next, which makes the daemon tell of it.
+        let _new = sandbox.people().reset_token();
+        assert_eq!(daemon.terminate().await.unwrap().code(), Some(0));
+        std::fs::remove_dir_all(&credentials).ok();
+        let mut files = Vec::new();
+        collect(home.path(), &mut files);
+        assert!(
+            files.iter().any(|(path, bytes)| path.ends_with("wayhaven.log") && holds(bytes, " - DEBUG - "))
+        );
+        for secret in [token.as_str()].into_iter().chain(token.split('.').skip(1)) {
+            for (path, bytes) in &files {
+                assert!(!holds(bytes, secret), "the token is in {}", path.display());
+            }
+        }
+    }
+}

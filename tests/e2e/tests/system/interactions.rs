@@ -52,6 +52,11 @@ async fn fault_36_a_slow_command_is_deferred_at_once_and_a_late_result_goes_to_t
 async fn fault_32_a_hostile_reason_pings_nobody_and_stays_one_line_everywhere() {
     let setting = Setting::new(options(1)).await;
     let reason = "a\u{1b}[2Jb\r\nX-Injected: 1 \u{202e}@everyone **bold** 👩‍👩‍👧";
+    // And as long as a text may be, of which Discord's audit log takes 512 characters.
+    let long = format!("{reason}{}", "é".repeat(4_000 - reason.chars().count()));
+    let (main, whom) = (format!("--guild={}", setting.main), setting.member(1).to_string());
+    let asked = setting.home.wayhaven(&["ban", &whom, "--reason", &long, &main, "--wait"]).unwrap();
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
     let user = setting.member(0);
     let asked = setting
         .sandbox
@@ -70,7 +75,20 @@ async fn fault_32_a_hostile_reason_pings_nobody_and_stays_one_line_everywhere() 
     let reply = setting.sandbox.people().reply(asked).await.unwrap();
     assert!(!reply.to_string().contains("@everyone"), "{reply}");
     let shown = setting.home.wayhaven(&["punishment", "list"]).unwrap();
-    assert!(!shown.stdout.contains('\u{1b}') && !shown.stdout.contains('\u{202e}'), "{:?}", shown.stdout);
+    let log = std::fs::read_to_string(setting.home.layout().unwrap().logs.join("wayhaven.log")).unwrap();
+    assert!(log.contains(" - started"), "{log}");
+    for (of, text) in [("the list", &shown.stdout), ("the log", &log)] {
+        let is_hostile = |letter: char| matches!(letter, '\u{1b}' | '\u{202e}' | '\r');
+        assert!(!text.contains(is_hostile), "{of}: {text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("X-Injected")), "{of}: {text:?}");
+    }
+    let sent = setting.sandbox.log();
+    let header =
+        sent.iter().rev().find_map(|one| one.reason.clone().filter(|why| why.contains('é'))).unwrap();
+    assert!(
+        header.chars().count() <= 512 && !header.contains(['\r', '\n', '\u{1b}', '\u{202e}']),
+        "{header:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
