@@ -124,7 +124,16 @@ struct Door {
 
 async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gid: u32, place: Place) {
     let uid = place.account.uid;
-    let standing = Standing::of(uid, gid, &daemon, &door).await;
+    let mut closing = daemon.closing();
+    // Where the machine's directory does not answer, whoever waits for it has no place for ever.
+    let standing = tokio::select! {
+        standing = Standing::of(uid, gid, &daemon, &door) => standing,
+        () = tokio::time::sleep(door.limits.hello) => {
+            tracing::warn!("the groups of user {uid} were not told in time: their connection was dropped");
+            return;
+        }
+        () = closing.raised() => return,
+    };
     // Whoever has no role learns that, and takes no place from those who have one.
     let _stranger = match standing.latest() {
         Some(_) => None,
@@ -133,9 +142,8 @@ async fn connection(door: Arc<Door>, daemon: Arc<Daemon>, stream: UnixStream, gi
             None => return door.refusals.dropped(uid),
         },
     };
-    let mut closing = daemon.closing();
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
-    let holder = Holder::Connection(NUMBERS.fetch_add(1, Ordering::Relaxed));
+    let holder = Holder::Connection { uid, number: NUMBERS.fetch_add(1, Ordering::Relaxed) };
     let _files = Files { daemon: Arc::clone(&daemon), holder };
     let flow = Arc::new(Flow::new(&place.account, door.accounts.large()));
     let transport = wire::transport(stream, Arc::clone(&flow), &door.limits);

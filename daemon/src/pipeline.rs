@@ -177,10 +177,12 @@ fn family(operation: &str) -> &'static str {
     }
 }
 
+/// What the audit names that is no operation: the socket's other calls, and what could not be read as one.
+pub const NO_OPERATIONS: [&str; 5] = ["connect", "watch", "upload", "download", "unknown"];
+
 /// What was asked for and is no operation, or never became one: it is in the audit like any other.
 pub struct Unread<'a> {
-    /// The operation's words, where they could be told: a call's of the socket (`connect`, `watch`, `upload`, `download`),
-    /// `unknown` otherwise.
+    /// The operation's words, where they could be told; one of [`NO_OPERATIONS`] otherwise.
     pub operation: &'static str,
     /// Where.
     pub surface: Surface,

@@ -309,8 +309,8 @@ impl Request {
         OPERATIONS.iter().find(|definition| definition.name == name).unwrap_or(&OPERATIONS[0])
     }
 
-    /// Whether the arguments go together, which none of them shows alone, and say what they must. It is asked before a confirmation is: nobody is
-    /// to confirm what cannot be done.
+    /// Whether the arguments go together, which none of them shows alone, and say what they must. It is asked before a
+    /// confirmation is: nobody is to confirm what cannot be done.
     ///
     /// # Errors
     /// A usage fault that names the contradiction, or what is not said.

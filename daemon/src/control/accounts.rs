@@ -96,9 +96,12 @@ impl Accounts {
 
     fn account(&self, uid: u32, owner: bool) -> Arc<Account> {
         let mut all = self.lock();
-        // Somebody who was here a moment ago finds the bucket as it was; who has rested is forgotten.
+        // Somebody who was here a moment ago finds the buckets as they were; who has rested is forgotten.
         let now = Instant::now();
-        all.retain(|_, account| Arc::strong_count(account) > 1 || !account.bucket().is_full(now));
+        all.retain(|_, account| {
+            let rested = account.bucket().is_full(now) && account.modest().is_full(now);
+            Arc::strong_count(account) > 1 || !rested
+        });
         let new = || {
             Arc::new(Account {
                 uid,

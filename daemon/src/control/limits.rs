@@ -39,11 +39,14 @@ pub(super) const LARGEST_HELLO: usize = 4 * 1024;
 pub(super) const RATE: Rate = Rate { a_second: 1_000, burst: 2_000 };
 pub(super) const RATE_OF_ONE: Rate = Rate { a_second: 1_500, burst: 4_000 };
 
-/// What a connection has of its own, whatever the user's others ask: a person at a console, or a script that asks for one
-/// thing after another. And what all modest connections of one user have of that together, so that opening ever more of
-/// them gets nobody more than a third beyond their share.
-pub(super) const RATE_OF_MODEST: Rate = Rate { a_second: 20, burst: 40 };
-pub(super) const RATE_OF_ALL_MODEST: Rate = Rate { a_second: 500, burst: 1_000 };
+/// What a connection has of its own, whatever the user's others ask: enough for a person at a console, and for a script
+/// that asks for one thing after another. And what all connections of one user have of that together, which is that of as
+/// many as there may be: opening ever more of them in turn gets nobody more.
+pub(super) const RATE_OF_MODEST: Rate = Rate { a_second: 10, burst: 20 };
+pub(super) const RATE_OF_ALL_MODEST: Rate = Rate {
+    a_second: RATE_OF_MODEST.a_second * CONNECTIONS_OF_ONE as u32,
+    burst: RATE_OF_MODEST.burst * CONNECTIONS_OF_ONE as u32,
+};
 
 /// Look-ups of a user's groups at once. A directory service that does not answer holds a thread each, and the store reads on
 /// the same ones.

@@ -116,7 +116,7 @@ impl Peer {
         fault
     }
 
-    /// Audits what came of a part of a file: the first of each, and any that failed.
+    /// Audits what came of a part of a file: the first that is moved of each, and any that failed.
     async fn moved<T>(
         &self,
         operation: &'static str,
@@ -303,7 +303,8 @@ impl Control for Peer {
             part
         });
         let part = part.await.unwrap_or_else(|_| Err(Fault::internal("reading the file failed")));
-        self.moved("download", surface, offset == 0, part).await
+        let first = part.as_ref().is_ok_and(|part| part.first);
+        self.moved("download", surface, first, part.map(|part| part.chunk)).await
     }
 }
 

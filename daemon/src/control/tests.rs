@@ -20,7 +20,7 @@ use wayhaven_shared::control::{
     ClientSurface, ControlClient, Envelope, Hello, LARGEST_FRAME, LARGEST_PLAIN_REQUEST, PROTOCOL, codec,
 };
 use wayhaven_shared::event::{Change, Cursor};
-use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
+use wayhaven_shared::operations::audit::{AuditEntry, AuditLog, AuditResult};
 use wayhaven_shared::operations::daemon::DaemonStop;
 use wayhaven_shared::operations::job::JobResult;
 use wayhaven_shared::operations::status::Status;
@@ -340,4 +340,9 @@ async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
         mine.watch(None, Duration::ZERO).await.unwrap();
     }
     assert_eq!(rows(test.audit().await, "watch"), [AuditResult::Success]);
+    for operation in crate::pipeline::NO_OPERATIONS {
+        let log = AuditLog { operation: operation.parse().ok(), ..AuditLog::default() };
+        let found = mine.call(log).await.unwrap().entries;
+        assert_eq!(found.is_empty(), matches!(operation, "connect" | "unknown"), "{operation}: {found:?}");
+    }
 }

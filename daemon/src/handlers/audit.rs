@@ -4,6 +4,7 @@ use super::punishment::warnings;
 use super::{Handle, PAGE};
 use crate::audit::{self, export, verify};
 use crate::invocation::Context;
+use crate::pipeline::NO_OPERATIONS;
 use crate::store::{AuditFilter, AuditFrom};
 use wayhaven_shared::operations::audit::{
     AuditEntries, AuditExport, AuditFigures, AuditLog, AuditStats, AuditVerify, AuditWarnings, Warnings,
@@ -29,7 +30,7 @@ impl Handle for AuditLog {
         let operation = self.operation.map(|name| name.raw().to_owned());
         if let Some(name) = &operation
             && grammar::find(name).is_none()
-            && !UNASKED.contains(&name.as_str())
+            && !NO_OPERATIONS.contains(&name.as_str())
         {
             let shown = wayhaven_shared::value::Untrusted::clipped(name).line_within(40);
             return Err(Fault::usage(format!("there is no operation \"{shown}\""))
@@ -63,10 +64,6 @@ impl Handle for AuditLog {
         Ok(AuditEntries { entries, next })
     }
 }
-
-/// What stands in the audit and is no operation: what could not be read as one, and what was done on a connection or in a
-/// guild's own client.
-const UNASKED: [&str; 4] = ["connect", "unknown", "upload", "download"];
 
 impl Handle for AuditStats {
     async fn handle(self, cx: &Context) -> Result<AuditFigures, Fault> {

@@ -1,10 +1,10 @@
 //! Who may do what. The peer is this process, whose user is no owner at the doors of these tests.
 
-use super::super::Door;
 use super::super::accounts::Accounts;
 use super::super::limits::LOOKUPS;
 use super::super::refusals::Refusals;
 use super::super::roles::Standing;
+use super::super::{Door, connection};
 use super::*;
 use crate::settings::{Principal, Settings};
 use crate::store::{AuditFilter, AuditFrom};
@@ -234,6 +234,17 @@ async fn a_directory_of_groups_that_does_not_answer_holds_up_those_who_come_by_g
     assert!(standing.as_mut().now_or_never().is_none(), "a third look-up is made");
     let owner = Standing::of(STRANGE.owner.unwrap(), 0, &test.daemon, &door).now_or_never();
     assert_eq!(owner.and_then(|standing| standing.latest()), Some(Role::Owner));
+    // And it does not keep their places for ever.
+    let (mut theirs, ours) = UnixStream::pair().unwrap();
+    let impatient = Door {
+        limits: Limits { hello: Duration::from_millis(10), ..STRANGE },
+        lookups: Arc::clone(&door.lookups),
+        accounts: Accounts::new(&STRANGE),
+        refusals: Refusals::new(Arc::clone(&test.daemon), STRANGE.refusals),
+    };
+    let place = impatient.accounts.place(own().0, false).unwrap();
+    connection(Arc::new(impatient), Arc::clone(&test.daemon), ours, own().1, place).await;
+    until_closed(&mut theirs).await;
     drop(busy);
     assert_eq!(standing.await.latest(), Some(Role::Operator));
     assert_eq!(door.lookups.available_permits(), LOOKUPS);
