@@ -7,6 +7,7 @@ use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
 use crate::jobs::Registry;
 use crate::lists::staging::Uploads;
+use crate::pipeline::Folding;
 use crate::reload::Reload;
 use crate::restart;
 use crate::settings::Settings;
@@ -79,6 +80,7 @@ pub struct Daemon {
     pace: Pace,
     uploads: Uploads,
     jobs: Registry,
+    folding: Folding,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -104,6 +106,7 @@ impl Daemon {
             pace: Pace::default(),
             uploads,
             jobs: Registry::default(),
+            folding: Folding::default(),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -129,6 +132,11 @@ impl Daemon {
     /// Time.
     pub fn clock(&self) -> &Clock {
         &self.parts.clock
+    }
+
+    /// What members were refused a moment ago.
+    pub fn folding(&self) -> &Folding {
+        &self.folding
     }
 
     /// The store.

@@ -5,8 +5,10 @@
 //! The steps whose systems come later (blacklist, limits, analytics, profile) take their place in [`run`].
 
 mod authority;
+mod folding;
 
 pub(crate) use authority::check_role;
+pub use folding::Folding;
 
 use crate::daemon::Daemon;
 use crate::handlers;
@@ -41,7 +43,13 @@ async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Rep
 
     let mut intent = None;
     let outcome = match admit_caught(&cx).await {
-        Err(fault) => Err(fault),
+        Err(fault) => {
+            let folds = fault.kind == FaultKind::Denied && cx.is_member();
+            if folds && !daemon.folding().is_first(&daemon, &invocation, &fault) {
+                return Err(fault);
+            }
+            Err(fault)
+        }
         Ok(()) if changes => {
             let row = audit_row(&invocation, None, None);
             // What cannot be audited is not done.

@@ -129,6 +129,7 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
     daemon.close();
     let _ = socket.await;
     let _ = std::fs::remove_file(&daemon.layout().socket);
+    daemon.folding().close(&daemon).await;
     // One last write, so that every outcome before it is committed.
     daemon.store().write(|_| Ok(())).await?;
     audit::mark::note_last(&daemon).await;

@@ -9,7 +9,7 @@ use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operation::{Definition, Surfaces};
-use wayhaven_shared::operations::audit::AuditResult;
+use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::setup::SetupUnsetMain;
 use wayhaven_shared::operations::{OPERATIONS, Request};
@@ -291,6 +291,47 @@ async fn what_contradicts_itself_is_told_before_it_is_to_be_confirmed_and_audite
     assert_eq!(last_audited(&test).await, ("punishment revert".to_owned(), AuditResult::Error));
     let observer = test.ask(by_operator(Role::Observer, Some(main), request)).await;
     assert!(is_denied(&observer), "who may not at all is not told what is wrong with it: {observer:?}");
+}
+
+#[tokio::test]
+async fn fault_39_what_a_member_is_refused_again_and_again_is_a_row_and_a_count() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (one, other) = (sandbox.stranger(), sandbox.stranger());
+    let request = |name: &str| -> Request {
+        serde_json::from_value(json!({ "operation": name, "arguments": {} })).unwrap()
+    };
+    let refuse = async |who: u64, guild: u64, name: &str| {
+        let refused = test.ask(by_member(who, guild, 0, request(name))).await;
+        assert!(is_denied(&refused), "{refused:?}");
+    };
+    let rows = async || -> Vec<(String, String)> {
+        test.daemon.store().write(|_| Ok(())).await.unwrap();
+        let of = |entry: &AuditEntry| entry.actor.as_ref().is_some_and(|actor| actor.raw().len() > 15);
+        let told = |entry: AuditEntry| {
+            let message = entry.message.map(|message| message.raw().to_owned()).unwrap_or_default();
+            (entry.operation, message.split(':').next().unwrap_or_default().to_owned())
+        };
+        test.audit().await.into_iter().filter(of).map(told).collect()
+    };
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let before = rows().await.len();
+    for _ in 0..50 {
+        refuse(one, main, "punishment list").await;
+    }
+    assert_eq!(rows().await.len() - before, 1);
+    // Another operation, another guild and another member are told by themselves.
+    refuse(one, main, "alert list").await;
+    refuse(one, child, "punishment list").await;
+    refuse(other, main, "punishment list").await;
+    assert_eq!(rows().await.len() - before, 4);
+    test.daemon.folding().close(&test.daemon).await;
+    let told = rows().await;
+    assert_eq!(told.len() - before, 5, "{told:?}");
+    assert_eq!(told[0], ("punishment list".to_owned(), "49 more".to_owned()));
+    // And then it begins anew.
+    refuse(one, main, "punishment list").await;
+    assert_eq!(rows().await.len() - before, 6);
 }
 
 #[tokio::test]

@@ -228,6 +228,7 @@ async fn a_random_walk_finds_nothing_unaudited_and_nobody_who_may_more_than_they
     let seed = seed.unwrap_or_else(|| u64::from_le_bytes(bytes));
     println!("WAYHAVEN_WALK_SEED={seed}");
     let mut walk = Walk::begin(seed).await;
+    walk.test.daemon.folding().tell_each();
     for _ in 0..STEPS {
         walk.step().await;
     }
