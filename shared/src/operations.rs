@@ -100,7 +100,7 @@ macro_rules! operations {
             AuditStats => AuditFigures, "audit stats", Staff, Everywhere, Read;
             AuditWarnings => Warnings, "audit warnings", Staff, Everywhere, Read;
             AuditExport => Job, "audit export", Admin, Everywhere, Mild;
-            AuditVerify => Job, "audit verify", Admin, Everywhere, Read;
+            AuditVerify => Job, "audit verify", Owner, Everywhere, Read;
             AlertList => Alerts, "alert list", Admin, Everywhere, Read;
             AlertShow => Alert, "alert show", Admin, Everywhere, Read;
             AlertResolve => AlertResolved, "alert resolve", Admin, Everywhere, Mild;

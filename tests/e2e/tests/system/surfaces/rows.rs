@@ -126,7 +126,7 @@ pub(super) const TRUST: &[Row] = &[
     Row { line: "audit log --user={user} --limit=5", options: &[USER, ("limit", "5")], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("warn") },
     Row { line: "audit stats --days=2", options: &[("days", "2")], of: Main, needs: Authority::Staff, before: Nothing, after: Answers("discord") },
     Row { line: "audit export --user={user} --output={file}", options: &[USER], of: Main, needs: Authority::Admin, before: Nothing, after: Exported },
-    Row { line: "audit verify", options: &[], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("audit_verif") },
+    Row { line: "audit verify", options: &[], of: Main, needs: Authority::Owner, before: Nothing, after: Answers("audit_verif") },
     Row { line: "incident open 'why not'", options: &[("reason", "why not")], of: Main, needs: Authority::Admin, before: Calm, after: Shows("incident list --limit=1", "why not") },
     Row { line: "incident show {incident}", options: &[("id", "{incident}")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("why not") },
     Row { line: "incident list --limit=3", options: &[("limit", "3")], of: Main, needs: Authority::Admin, before: Nothing, after: Answers("why not") },

@@ -10,7 +10,7 @@ pub(super) use place::Place;
 use super::rows::{After, Before, Of, Row};
 use crate::setting::{Setting, options};
 use crate::terminal::Terminal;
-use needs::{all_but, exactly};
+use needs::{all_but, exactly, who};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use wayhaven_e2e::process::PATIENCE;
@@ -214,7 +214,7 @@ impl Stage {
             }
             Asker::Discord => {
                 self.grant(of, exactly(row.needs), 0);
-                self.slash(row, self.setting.sandbox.moderator()).await
+                self.slash(row, who(row.needs, &self.setting.sandbox)).await
             }
         };
         if let (Some(wanted), true) = (wanted, asker != Asker::Palette) {
@@ -229,7 +229,7 @@ impl Stage {
         assert_eq!(entry.guild_id, Some(crate::setting::guild(of)), "{asker:?} {line}");
         let actor = entry.actor.unwrap();
         match asker {
-            Asker::Discord => assert_eq!(actor.raw(), self.setting.sandbox.moderator().to_string()),
+            Asker::Discord => assert_eq!(actor.raw(), who(row.needs, &self.setting.sandbox).to_string()),
             _ => assert!(actor.raw().starts_with("unix user "), "{actor:?}"),
         }
         if asker == Asker::Palette {

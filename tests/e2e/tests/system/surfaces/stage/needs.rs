@@ -1,6 +1,6 @@
 //! Which permissions are enough, and which are not.
 
-use wayhaven_sandbox::permissions;
+use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::Authority;
 
 /// Any permission that moderates: one of them makes staff.
@@ -12,6 +12,14 @@ const MODERATION: u64 = permissions::KICK_MEMBERS
 /// The permissions that are just enough. Staff needs none: the staff role is enough.
 pub(super) fn exactly(needs: Authority) -> u64 {
     needs.permission().unwrap_or(0)
+}
+
+/// Who has just that: no permission makes an owner of the bot.
+pub(super) fn who(needs: Authority, sandbox: &Sandbox) -> u64 {
+    match needs {
+        Authority::Owner => sandbox.owner(),
+        _ => sandbox.moderator(),
+    }
 }
 
 /// Every permission that is not enough.
