@@ -94,8 +94,13 @@ impl Home {
 
     /// A command that plays `part`, in this place's environment.
     pub fn command(&self, part: &str) -> Command {
+        self.command_at(&self.program, part)
+    }
+
+    /// The same, with the program that lies there.
+    pub fn command_at(&self, program: &Path, part: &str) -> Command {
         use std::os::unix::process::CommandExt;
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program);
         command.arg0(part).env_clear().envs(&self.environment).stdin(Stdio::null());
         command
     }
