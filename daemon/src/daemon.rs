@@ -7,7 +7,7 @@ use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
 use crate::jobs::Registry;
 use crate::lists::staging::Uploads;
-use crate::pipeline::Folding;
+use crate::pipeline::{Folding, WINDOW};
 use crate::reload::Reload;
 use crate::restart;
 use crate::settings::Settings;
@@ -80,7 +80,7 @@ pub struct Daemon {
     pace: Pace,
     uploads: Uploads,
     jobs: Registry,
-    folding: Folding,
+    folding: Arc<Folding>,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -106,7 +106,7 @@ impl Daemon {
             pace: Pace::default(),
             uploads,
             jobs: Registry::default(),
-            folding: Folding::default(),
+            folding: Folding::new(WINDOW),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -135,7 +135,7 @@ impl Daemon {
     }
 
     /// What members were refused a moment ago.
-    pub fn folding(&self) -> &Folding {
+    pub fn folding(&self) -> &Arc<Folding> {
         &self.folding
     }
 

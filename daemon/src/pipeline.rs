@@ -8,7 +8,7 @@ mod authority;
 mod folding;
 
 pub(crate) use authority::check_role;
-pub use folding::Folding;
+pub use folding::{Folding, Kind, WINDOW};
 
 use crate::daemon::Daemon;
 use crate::handlers;
@@ -43,13 +43,8 @@ async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Rep
 
     let mut intent = None;
     let outcome = match admit_caught(&cx).await {
-        Err(fault) => {
-            let folds = fault.kind == FaultKind::Denied && cx.is_member();
-            if folds && !daemon.folding().is_first(&daemon, &invocation, &fault) {
-                return Err(fault);
-            }
-            Err(fault)
-        }
+        Err(fault) if is_counted(&cx, &fault) => return Err(fault),
+        Err(fault) => Err(fault),
         Ok(()) if changes => {
             let row = audit_row(&invocation, None, None);
             // What cannot be audited is not done.
@@ -76,6 +71,20 @@ async fn audited(daemon: Arc<Daemon>, invocation: Arc<Invocation>) -> Result<Rep
         daemon.store().write_later("an audit row", move |change| Ok(change.audit(&row).map(drop)?)).await;
     }
     outcome
+}
+
+/// Whether it is one of many refusals of a member, and was counted with them. Operators' are the socket's.
+fn is_counted(cx: &Context, fault: &Fault) -> bool {
+    let (daemon, asked) = (&cx.daemon, &cx.invocation);
+    let kind = Kind {
+        actor: asked.actor.audit_name(),
+        operation: asked.request.name(),
+        guild: asked.guild,
+        fault: fault.kind,
+    };
+    fault.kind == FaultKind::Denied
+        && cx.is_member()
+        && !daemon.folding().is_first(daemon, kind, asked.surface, fault)
 }
 
 /// Everything that can refuse a request before it is tried.

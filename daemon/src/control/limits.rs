@@ -1,5 +1,6 @@
 //! How much the socket takes, of each connection, each user and all together, and why so much.
 
+use crate::pipeline;
 use std::time::Duration;
 
 /// Connections at once: each costs a few kilobytes, and nobody needs more.
@@ -94,7 +95,7 @@ impl Default for Limits {
             hello: Duration::from_secs(10),
             frame: Duration::from_secs(60),
             write: Duration::from_secs(20),
-            refusals: Duration::from_secs(60),
+            refusals: pipeline::WINDOW,
             rate: RATE_OF_ONE,
             modest: RATE_OF_MODEST,
             owner: None,

@@ -20,8 +20,8 @@ pub const LARGEST: u64 = 64 * 1024 * 1024;
 /// How long one is kept.
 pub const KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// How many there are at once, and of one connection or member; and how many of the daemon's own are being written, which may take
-/// hours.
+/// How many there are at once, and of one connection or member; and how many of the daemon's own are being written, which
+/// may take hours.
 const MOST: usize = 8;
 const MOST_OF_ONE: usize = 2;
 /// Of these, those of one user's connections and of all connections: the daemon and members find room beside them.

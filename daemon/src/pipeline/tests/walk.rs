@@ -185,6 +185,8 @@ impl Walk {
     }
 
     async fn step(&mut self) {
+        // Of many refusals of a kind the first is a row: here each is one.
+        self.test.daemon.folding().close(&self.test.daemon).await;
         let (who, asked) = self.invocation();
         let definition = asked.request.definition();
         let (name, actor, surface) = (definition.name, asked.actor.audit_name(), asked.surface);
@@ -229,7 +231,6 @@ async fn a_random_walk_finds_nothing_unaudited_and_nobody_who_may_more_than_they
     let seed = seed.unwrap_or_else(|| u64::from_le_bytes(bytes));
     println!("WAYHAVEN_WALK_SEED={seed}");
     let mut walk = Walk::begin(seed).await;
-    walk.test.daemon.folding().tell_each();
     for _ in 0..STEPS {
         walk.step().await;
     }
