@@ -3,6 +3,7 @@
 use super::paths::PathList;
 use super::settings::SettingChanged;
 use super::status::DaemonStatus;
+use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Tone};
 use crate::value::{Timestamp, Untrusted};
@@ -121,6 +122,10 @@ impl Reported for DaemonShown {
         let paths = self.paths.report().fields.into_iter().filter(|(name, _)| name != "Settings");
         report.fields.extend(paths);
         report
+    }
+
+    fn verdict(&self) -> Option<Fault> {
+        self.status.verdict()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `status`: the daemon at a glance.
 
 use super::punishment::DeliveryCounts;
+use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
 use crate::value::{Timestamp, Untrusted};
@@ -146,7 +147,34 @@ pub struct Component {
     pub since: Timestamp,
 }
 
+/// What is failing, as the fault that decides the exit code; nothing while every part does its work. A connection that
+/// is being made does not count: the daemon retries it.
+pub(crate) fn failing(discord: &Connection, components: &[Component]) -> Option<Fault> {
+    let mut parts = Vec::new();
+    if discord.state == ConnectionState::Stopped {
+        parts.push("discord (stopped)".to_owned());
+    }
+    for one in components {
+        let is_counted = one.name == "discord" && !parts.is_empty();
+        if !is_counted && matches!(one.health, Health::Error | Health::SecurityBreach) {
+            parts.push(format!("{} ({})", one.name, one.health.word().replace('_', " ")));
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let fault = Fault::new(FaultKind::Verification, format!("Failing: {}", parts.join(", ")));
+    Some(match &discord.reason {
+        Some(reason) if discord.state == ConnectionState::Stopped => fault.hint(reason.clone()),
+        _ => fault,
+    })
+}
+
 impl Reported for DaemonStatus {
+    fn verdict(&self) -> Option<Fault> {
+        failing(&self.discord, &self.components)
+    }
+
     fn report(&self) -> Report {
         let mut report =
             Report::new(format!("wayhavend {} (pid {})", self.version, self.pid), self.discord.tone())
@@ -171,5 +199,38 @@ impl Reported for DaemonStatus {
             .field("Audit mark", format!("{}:{}", self.audit_rows, self.audit_head))
             .field("Up for", format!("{} s", self.uptime_seconds))
             .table(components)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(name: &str, health: Health) -> Component {
+        Component { name: name.into(), health, details: None, since: Timestamp::from_millis(0) }
+    }
+
+    fn connection(state: ConnectionState) -> Connection {
+        Connection { state, reason: Some("the token was refused".into()) }
+    }
+
+    #[test]
+    fn only_a_part_that_does_not_work_ends_the_command_with_10() {
+        let parts = |health| vec![component("discord", health), component("disk", Health::Healthy)];
+        for (state, health) in [
+            (ConnectionState::Ready, Health::Healthy),
+            (ConnectionState::Ready, Health::Warning),
+            (ConnectionState::Connecting, Health::Warning),
+        ] {
+            assert_eq!(failing(&connection(state), &parts(health)), None, "{state:?} {health:?}");
+        }
+        let stopped = failing(&connection(ConnectionState::Stopped), &parts(Health::Error)).unwrap();
+        assert_eq!(stopped.kind.exit_code(), 10);
+        assert_eq!(stopped.message, "Failing: discord (stopped)", "one part is named once");
+        assert_eq!(stopped.hints, ["the token was refused"], "the reason says what to do");
+        let cut = [component("audit", Health::SecurityBreach), component("disk", Health::Error)];
+        let found = failing(&connection(ConnectionState::Ready), &cut).unwrap();
+        assert_eq!(found.message, "Failing: audit (security breach), disk (error)");
+        assert!(found.hints.is_empty(), "the reason of a healthy connection is no hint");
     }
 }

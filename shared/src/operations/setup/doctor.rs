@@ -1,6 +1,7 @@
 //! `setup doctor`: what is missing where, and what would mend it.
 
 use super::connection::{Check, CheckResult};
+use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Text};
 use crate::value::{GuildId, Untrusted};
@@ -74,6 +75,20 @@ impl Reported for Diagnosis {
             .fold(report, |report, (guild, invite)| {
                 report.hint(format!("invite for guild {guild}: {invite}"))
             })
+    }
+
+    fn verdict(&self) -> Option<Fault> {
+        let fails = |patient: &&Patient| patient.worst() == CheckResult::Fail;
+        let failing: Vec<String> =
+            self.patients.iter().filter(fails).map(|patient| patient.guild_id.to_string()).collect();
+        match failing.as_slice() {
+            [] => None,
+            [one] => Some(Fault::new(FaultKind::Verification, format!("A check failed in guild {one}"))),
+            several => {
+                let message = format!("Checks failed in {} guilds: {}", several.len(), several.join(", "));
+                Some(Fault::new(FaultKind::Verification, message))
+            }
+        }
     }
 }
 
@@ -176,6 +191,8 @@ mod tests {
         let diagnosis = Diagnosis { patients: vec![ill, warned], examined: 3, thorough: false };
         let report = diagnosis.report();
         assert_eq!(report.title, "guilds: 3, unwell: 2, failed: 1, warnings: 2");
+        let verdict = diagnosis.verdict().unwrap();
+        assert_eq!((verdict.kind.exit_code(), verdict.message.as_str()), (10, "A check failed in guild 1"));
         assert_eq!(report.tone, Tone::Bad);
         let invite = "invite for guild 1: https://discord.com/oauth2/authorize?guild_id=1";
         assert_eq!(
@@ -193,5 +210,12 @@ mod tests {
         let report = Diagnosis { patients: vec![one], examined: 1, thorough: true }.report();
         assert_eq!(report.title, "the guild is well");
         assert_eq!(report.tables[0].rows.len(), 2);
+    }
+
+    #[test]
+    fn warnings_alone_end_with_success() {
+        let warned = patient(1, &[CheckResult::Ok, CheckResult::Warn]);
+        let diagnosis = Diagnosis { patients: vec![warned], examined: 1, thorough: true };
+        assert_eq!(diagnosis.verdict(), None);
     }
 }
