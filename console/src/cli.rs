@@ -15,7 +15,7 @@ use clap::{Args, Command, FromArgMatches};
 use clap_complete::Shell;
 use output::{Output, Surroundings};
 use shared::grammar;
-use shared::value::{GuildId, Span};
+use shared::value::{GuildId, Malformed, Span};
 use shared::{Fault, Request};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,12 +31,12 @@ pub(crate) struct Globals {
     /// Show what would happen, and change nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
-    /// Wait until every delivery has settled and every job is over, for that long at most
+    /// Wait until every delivery has settled and every job has ended [default span: 60s]
     ///
-    /// Without a span 60s. What still moves then goes on in the daemon, and the exit code is 8; it is 3 where some
-    /// guilds did not do it.
+    /// A number without a unit means seconds. The exit code is 8 if something still moves when the wait ends (the daemon
+    /// continues), and 3 if some guilds did not apply it.
     #[arg(long, global = true, value_name = "SPAN", num_args = 0..=1, require_equals = true,
-          default_missing_value = "60s", overrides_with = "no_wait")]
+          default_missing_value = "60s", overrides_with = "no_wait", value_parser = wait_span)]
     pub(crate) wait: Option<Span>,
     /// Answer as soon as it is stored (the default)
     #[arg(long, global = true, overrides_with = "wait")]
@@ -56,6 +56,14 @@ pub(crate) struct Globals {
     /// Draw with nothing but ASCII
     #[arg(long, global = true)]
     pub(crate) ascii: bool,
+}
+
+/// The value of `--wait`: a span, or a number of seconds.
+fn wait_span(text: &str) -> Result<Span, Malformed> {
+    match text.is_empty() || text.contains(|letter: char| !letter.is_ascii_digit()) {
+        true => text.parse(),
+        false => format!("{text}s").parse(),
+    }
 }
 
 /// The whole grammar of `wayhaven`: the man pages and completions are made from it too.

@@ -123,7 +123,7 @@ impl Control for Server {
         self.0.requests.lock().unwrap().push(envelope.clone());
         let data = (self.0.answer.lock().unwrap())(&envelope)?;
         let operation = envelope.request["operation"].as_str().unwrap_or_default().to_owned();
-        Ok(Outcome { operation, data, next_cursor: None, warnings: Vec::new() })
+        Ok(Outcome { operation, data, next_cursor: None, warnings: Vec::new(), at: None })
     }
 
     async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {

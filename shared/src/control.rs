@@ -9,7 +9,7 @@
 use crate::Fault;
 use crate::event::{Cursor, Watched};
 use crate::operations::Request;
-use crate::value::{Chunk, GuildId, UploadId};
+use crate::value::{Chunk, GuildId, Timestamp, UploadId};
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
@@ -135,6 +135,9 @@ pub struct Outcome {
     /// What is worth knowing beside the data.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// When the daemon received the request, by its own clock.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 /// The service that the daemon offers on its socket.

@@ -25,6 +25,7 @@ pub mod reconcile;
 pub mod reversal;
 pub mod settings;
 pub mod setup;
+pub mod started;
 pub mod status;
 pub mod sync;
 pub mod timeout;

@@ -11,11 +11,13 @@ use shared::client::shape_fault;
 use shared::control::{ClientSurface, Envelope, Outcome};
 use shared::operation::Reported;
 use shared::operations::paths::PathList;
+use shared::operations::started::started;
 use shared::paths::Layout;
 use shared::value::PunishmentId;
 use shared::{Effect, Fault, FaultKind, Reply, Request};
 use std::io::BufRead;
 use std::time::Duration;
+use tokio::time::Instant;
 use wayhaven_shared as shared;
 
 /// The exit code of an interrupt: 128 and the number of SIGINT.
@@ -119,6 +121,7 @@ async fn answer(
         output.reply(&outcome, Some(&back.report()));
         return Ok(0);
     }
+    let deadline = wait.map(|span| Instant::now() + span);
     let begun = reply.jobs();
     let mut unfinished = None;
     let follows = !begun.is_empty();
@@ -131,6 +134,20 @@ async fn answer(
     }
     if let Some(target) = target {
         target.receive(&client, files::list_of(&reply), output.list()).await?;
+    }
+    if let (Some(deadline), Some(cursor), None) = (deadline, cursor.clone(), &unfinished)
+        && let Some(started) = started(&request, &reply, outcome.at)
+    {
+        let mut ticker = ticker(globals, surroundings);
+        let followed =
+            wait::deliveries::follow(&client, cursor, &started, deadline, &mut ticker, output).await;
+        let counted = followed.counted.and_then(|counted| serde_json::to_value(counted).ok());
+        if let (Some(data), Some(counted)) = (outcome.data.as_object_mut(), counted) {
+            data.insert("settled".to_owned(), counted);
+        }
+        output.reply(&outcome, Some(&followed.headline(reply.report())));
+        let fault = reply.verdict().or_else(|| followed.verdict(&started));
+        return Ok(fault.map_or(0, |fault| output.fault(&fault)));
     }
     if follows || is_standard {
         // Standard output is the list's.
@@ -204,6 +221,7 @@ fn local_paths(layout: &Layout, fault: &Fault, output: &mut Output<'_>) -> u8 {
             "{}: these paths are what a daemon started like this would use",
             fault.message
         )],
+        at: None,
     };
     output.reply(&outcome, Some(&list.report()));
     0

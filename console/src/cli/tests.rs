@@ -264,6 +264,11 @@ fn wait_has_a_span_without_a_value_and_no_wait_takes_it_back() {
     };
     assert_eq!(globals("wayhaven ban 1 --wait").wait.unwrap().seconds(), 60);
     assert_eq!(globals("wayhaven --wait=2m ban 1").wait.unwrap().seconds(), 120);
+    assert_eq!(globals("wayhaven --wait=3 ban 1").wait.unwrap().seconds(), 3, "a bare number is seconds");
+    for wrong in ["--wait=", "--wait=0", "--wait=-1", "--wait=3x", "--wait=99999999999"] {
+        let words: Vec<OsString> = ["wayhaven", wrong, "ban", "1"].map(Into::into).to_vec();
+        assert!(parse(&words).is_err(), "{wrong}");
+    }
     assert!(globals("wayhaven ban 1 --wait --no-wait").no_wait);
     assert!(!globals("wayhaven ban 1 --no-wait --wait").no_wait);
 }

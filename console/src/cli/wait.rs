@@ -3,6 +3,7 @@
 //! The cursor is taken before the request is sent, so that no event is missed; the state is read once, kept
 //! current by events, and read again at the end, because what is printed shall be what the store says.
 
+pub(crate) mod deliveries;
 pub(crate) mod jobs;
 pub(crate) mod restart;
 

@@ -105,7 +105,8 @@ impl Operator {
             _ => None,
         });
         let (ticket, operation) = latest.expect("something was asked");
-        let outcome = data.map(|data| Outcome { operation, data, next_cursor: None, warnings: Vec::new() });
+        let outcome =
+            data.map(|data| Outcome { operation, data, next_cursor: None, warnings: Vec::new(), at: None });
         self.hears(News::Answered(ticket, outcome));
     }
 

@@ -184,6 +184,7 @@ impl Control for Peer {
 
     async fn run(self, _: Context, envelope: Envelope) -> Result<Outcome, Fault> {
         let (role, surface) = self.admitted().await?;
+        let at = Some(self.daemon.clock().now());
         let named = envelope.request["operation"].as_str().and_then(grammar::find);
         self.pace(named.map_or("unknown", |definition| definition.name), surface).await?;
         let request = match read_request(envelope.request) {
@@ -212,6 +213,7 @@ impl Control for Peer {
             request,
         };
         let turn = self.account.turn().await?;
+        let operators = Arc::clone(&self.daemon);
         // With its turn on a task of its own: a caller that goes away takes no other's place meanwhile.
         let working = tokio::spawn(async move {
             let reply = pipeline::run(self.daemon, invocation).await;
@@ -220,8 +222,9 @@ impl Control for Peer {
         });
         let reply = working.await.map_err(|_| Fault::internal("the request ended without an answer"))??;
         let (next_cursor, warnings) = (reply.next_cursor(), reply.warnings());
-        let data = serde_json::to_value(reply).map_err(|error| Fault::internal(error.to_string()))?;
-        Ok(Outcome { operation, data, next_cursor, warnings })
+        let mut data = serde_json::to_value(reply).map_err(|error| Fault::internal(error.to_string()))?;
+        operators.operators().name(&mut data).await;
+        Ok(Outcome { operation, data, next_cursor, warnings, at })
     }
 
     async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
@@ -257,7 +260,8 @@ impl Control for Peer {
                 () = closing.raised() => {}
             }
         }
-        let (events, gap) = store.read(move |view| Ok(view.events_after(after, WATCH_PAGE)?)).await?;
+        let (mut events, gap) = store.read(move |view| Ok(view.events_after(after, WATCH_PAGE)?)).await?;
+        self.daemon.operators().name_in(&mut events).await;
         let last = events.last().map_or(after, |event| event.sequence);
         Ok(Watched { events, cursor: here(last), gap })
     }

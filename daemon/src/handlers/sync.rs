@@ -9,12 +9,12 @@ use super::setup::main_guild;
 use super::{Handle, PAGE};
 use crate::discord::directory::Presence;
 use crate::invocation::Context;
-use crate::network::Freeze;
-use crate::store::{Change, DeliveryFilter, RetryFilter};
+use crate::network::{Freeze, LinkState, Topology};
+use crate::store::{Change, Decided, DeliveryFilter, RetryFilter, StoreError, View};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::sync::{
-    Deliveries, DeliveriesRetried, FreezeChanged, Lane, SyncDeliveries, SyncFreeze, SyncResume, SyncRetry,
-    SyncState, SyncStatus,
+    Deliveries, DeliveriesRetried, FreezeChanged, Lane, Matching, SyncDeliveries, SyncFreeze, SyncResume,
+    SyncRetry, SyncState, SyncStatus,
 };
 use wayhaven_shared::value::{GuildId, PageSize};
 
@@ -74,12 +74,41 @@ impl Handle for SyncDeliveries {
             child: own.or(self.child),
             user: self.user,
             state: self.state,
+            punishment: self.punishment,
+            hold: self.hold,
+            since: self.since,
             before: self.cursor,
         };
-        let deliveries = cx.daemon.store().read(move |view| Ok(view.deliveries(&filter, limit)?)).await?;
+        let count = self.count;
+        let (deliveries, counted) = cx
+            .daemon
+            .store()
+            .read(move |view| {
+                let counted = if count { Some(matching(view, &topology, filter.clone())?) } else { None };
+                Ok((view.deliveries(&filter, limit)?, counted))
+            })
+            .await?;
         let next = deliveries.last().map(|last| last.id).filter(|_| deliveries.len() == usize::from(limit));
-        Ok(Deliveries { deliveries, next })
+        Ok(Deliveries { deliveries, next, counted })
     }
+}
+
+/// All deliveries that match, whatever page is shown of them.
+fn matching(view: &View<'_>, topology: &Topology, filter: DeliveryFilter) -> Result<Matching, StoreError> {
+    let (children, own) = view.count_deliveries(&DeliveryFilter { before: None, ..filter })?;
+    // A hold that was approved is sent guild by guild, a closing link stores its undos in steps: both have more to come.
+    let hold = filter.hold.map(|hold| view.hold(hold)).transpose()?.flatten();
+    let approved = hold.is_some_and(|hold| matches!(hold.decided, Some((Decided::Approved, ..))));
+    let frozen = filter.source.is_some_and(|main| topology.freeze(main).is_some());
+    let closing = filter.source.zip(filter.child).is_some_and(|(main, child)| {
+        topology.link(main, child).is_some_and(|link| link.state == LinkState::Closing)
+    });
+    let waits_for_people = children.blocked > 0;
+    Ok(Matching {
+        children,
+        own,
+        more: approved && !frozen && children.held > 0 || closing && !waits_for_people,
+    })
 }
 
 impl Handle for SyncRetry {

@@ -136,6 +136,14 @@ impl DeliveryCounts {
         }
     }
 
+    /// Adds the counts of others.
+    pub fn add(&mut self, others: &Self) {
+        let mut others = *others;
+        for state in DeliveryState::ALL {
+            *self.of(state) += *others.of(state);
+        }
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         let mut counts = *self;
@@ -145,6 +153,11 @@ impl DeliveryCounts {
     /// Those that are not final.
     pub fn open(&self) -> u64 {
         self.pending + self.held + self.sending + self.blocked + self.unknown
+    }
+
+    /// Those that go on by themselves: see [`DeliveryState::is_moving`].
+    pub fn moving(&self) -> u64 {
+        self.pending + self.sending + self.unknown
     }
 
     /// Those that a person should look at.

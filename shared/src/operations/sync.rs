@@ -9,7 +9,7 @@ pub use import::{Example, Fate, Imported, Rows, SyncImport};
 use super::punishment::{Delivery, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{DeliveryId, GuildId, PageSize, PunishmentId, UserId};
+use crate::value::{DeliveryId, GuildId, HoldId, PageSize, PunishmentId, Timestamp, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,22 @@ pub struct SyncDeliveries {
     #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
+    /// Only those of this punishment
+    #[arg(long, value_name = "PUNISHMENT")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub punishment: Option<PunishmentId>,
+    /// Only those of this hold, also after it was decided
+    #[arg(long, value_name = "HOLD")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
+    /// Only those that changed at this time or later, as 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Also count all matching deliveries by state
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub count: bool,
     /// How many at most, 1 to 500 (default 25)
     #[arg(long, value_name = "N")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,6 +252,28 @@ pub struct Deliveries {
     pub deliveries: Vec<Delivery>,
     /// Where the next page starts.
     pub next: Option<DeliveryId>,
+    /// All deliveries that match, on every page, where a count was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Matching>,
+}
+
+/// All deliveries that match a filter, by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matching {
+    /// Those to children.
+    pub children: DeliveryCounts,
+    /// What guilds carry out in themselves.
+    pub own: DeliveryCounts,
+    /// Whether more deliveries are still to be stored or released: an approved hold is being sent, or a link is closing.
+    #[serde(default)]
+    pub more: bool,
+}
+
+impl Matching {
+    /// Whether something still moves without anybody's help.
+    pub fn is_moving(&self) -> bool {
+        self.more || self.children.moving() + self.own.moving() > 0
+    }
 }
 
 impl Reported for Deliveries {
@@ -260,7 +298,14 @@ impl Reported for Deliveries {
             1 => "1 delivery".to_owned(),
             several => format!("{several} deliveries"),
         };
-        Report::new(title, Tone::Plain).table(table)
+        let mut report = Report::new(title, Tone::Plain);
+        if let Some(counted) = &self.counted {
+            report = report.field("All matching", counted.children.words());
+            if counted.own.total() > 0 {
+                report = report.field("In the guild itself", counted.own.words());
+            }
+        }
+        report.table(table)
     }
 
     fn next_cursor(&self) -> Option<String> {

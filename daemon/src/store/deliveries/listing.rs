@@ -5,7 +5,7 @@ use crate::store::rows::{Sql, column, word};
 use crate::store::{StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState};
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, Timestamp, UserId};
 
 /// What a guild has open, and what failed there.
 #[derive(Clone, Debug)]
@@ -29,8 +29,55 @@ pub struct DeliveryFilter {
     pub user: Option<UserId>,
     /// Only in this state.
     pub state: Option<DeliveryState>,
+    /// Only of this punishment.
+    pub punishment: Option<PunishmentId>,
+    /// Only of this hold.
+    pub hold: Option<HoldId>,
+    /// Only those that changed then or later.
+    pub since: Option<Timestamp>,
     /// Only below this one.
     pub before: Option<DeliveryId>,
+}
+
+impl DeliveryFilter {
+    /// The conditions on `deliveries d` and `punishments p`. Every parameter is in the text, used or not, so that all
+    /// forms are bound alike: ?1 to ?8, as in [`Self::bind`].
+    fn conditions(&self) -> String {
+        let mut sql = String::from("d.delivery_id < ?1");
+        for (is_set, condition) in [
+            (self.source.is_some(), "p.source_guild = ?2"),
+            (self.child.is_some(), "d.guild_id = ?3"),
+            (self.user.is_some(), "d.target_user = ?4"),
+            (self.state.is_some(), "d.state = ?5"),
+            (self.punishment.is_some(), "d.punishment_id = ?6"),
+            (self.hold.is_some(), "d.hold_id = ?7"),
+            (self.since.is_some(), "d.updated_at >= ?8"),
+        ] {
+            if is_set {
+                sql.push_str(" AND ");
+                sql.push_str(condition);
+            }
+        }
+        sql.push_str(
+            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 AND ?6 IS ?6 AND ?7 IS ?7 AND ?8 IS ?8",
+        );
+        sql
+    }
+
+    /// The values of ?1 to ?8, and of ?9.
+    fn bind(&self, limit: u16) -> impl rusqlite::Params + use<> {
+        (
+            self.before.map_or(i64::MAX, |id| id.get().cast_signed()),
+            Sql(self.source),
+            Sql(self.child),
+            Sql(self.user),
+            self.state.map(DeliveryState::word),
+            Sql(self.punishment),
+            Sql(self.hold),
+            self.since.map(Timestamp::millis),
+            limit,
+        )
+    }
 }
 
 /// Which deliveries to try again.
@@ -125,39 +172,39 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn deliveries(&self, filter: &DeliveryFilter, limit: u16) -> Result<Vec<Delivery>, StoreError> {
-        let mut sql = format!(
+        let sql = format!(
             "SELECT {COLUMNS} JOIN punishments p ON p.event_id = d.punishment_id
-            WHERE d.scope = 'child' AND d.delivery_id < ?1"
-        );
-        if filter.source.is_some() {
-            sql.push_str(" AND p.source_guild = ?2");
-        }
-        if filter.child.is_some() {
-            sql.push_str(" AND d.guild_id = ?3");
-        }
-        if filter.user.is_some() {
-            sql.push_str(" AND d.target_user = ?4");
-        }
-        if filter.state.is_some() {
-            sql.push_str(" AND d.state = ?5");
-        }
-        // Every parameter stands in the statement, used or not, so that all forms are bound alike.
-        sql.push_str(
-            " AND ?2 IS ?2 AND ?3 IS ?3 AND ?4 IS ?4 AND ?5 IS ?5 ORDER BY d.delivery_id DESC LIMIT ?6",
+             WHERE d.scope = 'child' AND {} ORDER BY d.delivery_id DESC LIMIT ?9",
+            filter.conditions()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(
-            params![
-                filter.before.map_or(i64::MAX, |id| id.get().cast_signed()),
-                Sql(filter.source),
-                Sql(filter.child),
-                Sql(filter.user),
-                filter.state.map(DeliveryState::word),
-                limit
-            ],
-            delivery,
-        )?;
+        let rows = statement.query_map(filter.bind(limit), delivery)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All deliveries that match, counted by state: those to children, and what guilds carry out in themselves.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn count_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+    ) -> Result<(DeliveryCounts, DeliveryCounts), StoreError> {
+        let sql = format!(
+            "SELECT d.scope = 'child' AS to_child, d.state, count(*) AS n
+             FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE {} AND ?9 IS ?9 GROUP BY 1, 2",
+            filter.conditions()
+        );
+        let (mut children, mut own) = (DeliveryCounts::default(), DeliveryCounts::default());
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(filter.bind(0))?;
+        while let Some(row) = rows.next()? {
+            let counts = if row.get("to_child")? { &mut children } else { &mut own };
+            let state = word(row, "state", DeliveryState::from_word)?;
+            *counts.of(state) += row.get::<_, i64>("n")?.cast_unsigned();
+        }
+        Ok((children, own))
     }
 
     /// Deliveries to children, counted by state: all, or those from a guild or to it.

@@ -26,3 +26,4 @@ mod startup;
 mod surfaces;
 mod terminal;
 mod typed;
+mod waits;
