@@ -7,6 +7,7 @@ use crate::discord::rest::Rest;
 use crate::discord::surface::Questions;
 use crate::jobs::Registry;
 use crate::lists::staging::Uploads;
+use crate::operators::{Lookup, Operators};
 use crate::pipeline::{Folding, WINDOW};
 use crate::reload::Reload;
 use crate::restart;
@@ -81,6 +82,7 @@ pub struct Daemon {
     uploads: Uploads,
     jobs: Registry,
     folding: Arc<Folding>,
+    operators: Operators,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
@@ -107,6 +109,7 @@ impl Daemon {
             uploads,
             jobs: Registry::default(),
             folding: Folding::new(WINDOW),
+            operators: Operators::new(Lookup::default()),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }
@@ -132,6 +135,11 @@ impl Daemon {
     /// Time.
     pub fn clock(&self) -> &Clock {
         &self.parts.clock
+    }
+
+    /// The accounts of operators by name.
+    pub fn operators(&self) -> &Operators {
+        &self.operators
     }
 
     /// What members were refused a moment ago.

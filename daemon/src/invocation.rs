@@ -53,6 +53,14 @@ impl Actor {
         }
     }
 
+    /// The number of an operator's account.
+    pub fn uid(&self) -> Option<u32> {
+        match self {
+            Self::Operator { uid, .. } => Some(*uid),
+            Self::Member { .. } | Self::System => None,
+        }
+    }
+
     /// Where a punishment of theirs comes from.
     pub fn origin(&self) -> Origin {
         match self {

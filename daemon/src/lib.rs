@@ -22,6 +22,7 @@ mod lock;
 pub mod log;
 pub mod network;
 pub mod notices;
+pub mod operators;
 pub mod pipeline;
 pub mod reconcile;
 pub mod reload;

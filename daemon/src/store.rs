@@ -31,6 +31,7 @@ mod locks;
 mod meta;
 mod migrations;
 mod notices;
+mod operators;
 mod protected;
 mod punishments;
 mod readers;

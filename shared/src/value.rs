@@ -3,6 +3,7 @@
 //! A request can arrive over the socket without ever passing clap, so a bound that matters lives in a newtype
 //! whose `FromStr` and serde `try_from` share one check, never only in a clap attribute.
 
+mod account;
 mod days;
 mod evidence;
 mod file;
@@ -14,6 +15,7 @@ mod timestamp;
 mod until;
 mod warnings;
 
+pub use account::Account;
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use file::{Chunk, FileName, NewFile, UploadId};
@@ -21,7 +23,7 @@ pub use identifier::{
     AlertId, AuditId, ChannelId, DeliveryId, DrillId, ExceptionId, GuildId, HoldId, IncidentId, JobId,
     LinkId, ProtectionId, PunishmentId, RoleId, UserId,
 };
-pub use mark::{ChainMark, Uid};
+pub use mark::ChainMark;
 pub use span::Span;
 pub use text::Untrusted;
 pub use timestamp::Timestamp;

@@ -10,7 +10,7 @@ use wayhaven_shared::value::{GuildId, Timestamp};
 /// The version of what is written.
 const SCHEMA: u32 = 1;
 
-const COLUMNS: &str = "sequence,at,operation,surface,actor,guild_id,channel_id,target,result,fault,message,duration_ms,parameters";
+const COLUMNS: &str = "sequence,at,operation,surface,actor,guild_id,channel_id,target,result,fault,message,duration_ms,parameters,dry_run";
 
 /// A file of entries.
 pub(super) struct Writer<W> {
@@ -53,7 +53,7 @@ impl<W: Write> Writer<W> {
                 let parameters = entry.parameters.as_ref().map(ToString::to_string);
                 write!(
                     self.out,
-                    "{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
+                    "{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
                     entry.sequence,
                     entry.at,
                     entry.operation,
@@ -67,6 +67,7 @@ impl<W: Write> Writer<W> {
                     untrusted(entry.message.as_ref().map(|message| message.raw())),
                     entry.duration_ms.map(|millis| millis.to_string()).unwrap_or_default(),
                     untrusted(parameters.as_deref()),
+                    entry.dry_run,
                 )?;
             }
             ListFormat::Json => {

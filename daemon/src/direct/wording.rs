@@ -53,6 +53,7 @@ mod tests {
             expires_at,
             evidence: Some("https://example.com/proof".parse().unwrap()),
             because: None,
+            operator: None,
         }
     }
 

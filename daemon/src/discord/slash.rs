@@ -13,9 +13,9 @@ use wayhaven_shared::operation::{Authority, Definition, Surfaces};
 use wayhaven_shared::operations::setup::AllowedActions;
 use wayhaven_shared::operations::{GROUPS, OPERATIONS};
 use wayhaven_shared::value::{
-    AlertId, AuditId, ChainMark, ChannelId, DeleteDays, DeliveryId, DrillId, Evidence, ExceptionId, FileName,
-    GuildId, HoldId, IncidentId, JobId, LinkId, NewFile, PageSize, ProtectionId, PunishmentId, RoleId, Span,
-    Uid, Until, Untrusted, UserId, WarningSteps, WindowDays,
+    Account, AlertId, AuditId, ChainMark, ChannelId, DeleteDays, DeliveryId, DrillId, Evidence, ExceptionId,
+    FileName, GuildId, HoldId, IncidentId, JobId, LinkId, NewFile, PageSize, ProtectionId, PunishmentId,
+    RoleId, Span, Timestamp, Until, Untrusted, UserId, WarningSteps, WindowDays,
 };
 use wayhaven_shared::{Effect, grammar};
 
@@ -304,7 +304,7 @@ pub(super) fn is_file(argument: &Arg) -> bool {
 /// machine.
 pub(super) fn is_elsewhere(argument: &Arg) -> bool {
     let of = argument.get_value_parser().type_id();
-    of == TypeId::of::<NewFile>() || of == TypeId::of::<Uid>()
+    of == TypeId::of::<NewFile>() || of == TypeId::of::<Account>()
 }
 
 /// How an argument is asked for.
@@ -328,7 +328,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         .filter(|value| !value.is_hide_set())
         .map(|value| Choice { name: value.get_name().to_owned(), value: value.get_name().to_owned() })
         .collect();
-    let known: [(TypeId, Shape); 30] = [
+    let known: [(TypeId, Shape); 31] = [
         (TypeId::of::<bool>(), Shape::Kind(OptionKind::Boolean)),
         (TypeId::of::<UserId>(), Shape::Kind(OptionKind::User)),
         (TypeId::of::<FileName>(), Shape::Kind(OptionKind::Attachment)),
@@ -345,6 +345,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         (TypeId::of::<JobId>(), Shape::Text(1, 20)),
         (TypeId::of::<ExceptionId>(), Shape::Text(1, 20)),
         (TypeId::of::<Until>(), Shape::Text(2, 40)),
+        (TypeId::of::<Timestamp>(), Shape::Text(20, 40)),
         (TypeId::of::<HoldId>(), Shape::Text(1, 20)),
         (TypeId::of::<AuditId>(), Shape::Text(1, 20)),
         (TypeId::of::<AlertId>(), Shape::Text(1, 20)),
@@ -352,7 +353,7 @@ fn shape(argument: &Arg) -> Option<Shape> {
         (TypeId::of::<DrillId>(), Shape::Text(1, 20)),
         (TypeId::of::<ChainMark>(), Shape::Text(1, ChainMark::LONGEST)),
         // Never asked for there.
-        (TypeId::of::<Uid>(), Shape::Text(1, 10)),
+        (TypeId::of::<Account>(), Shape::Text(1, Account::LONGEST)),
         (TypeId::of::<AllowedActions>(), Shape::Text(1, 100)),
         (TypeId::of::<Span>(), Shape::Text(2, 40)),
         (TypeId::of::<WarningSteps>(), Shape::Text(3, WarningSteps::LONGEST)),

@@ -39,9 +39,12 @@ impl Handle for AuditLog {
         if self.operator.is_some() && cx.is_member() {
             return Err(Fault::denied("which operator it was is not told in a guild"));
         }
-        let actor = match (self.by, self.operator) {
+        let actor = match (self.by, &self.operator) {
             (Some(user), _) => Some(user.to_string()),
-            (None, operator) => operator.map(|uid| crate::invocation::operator_name(uid.get())),
+            (None, Some(operator)) => {
+                Some(crate::invocation::operator_name(cx.daemon.operators().uid_of(operator).await?))
+            }
+            (None, None) => None,
         };
         let filter = AuditFilter {
             target: self.user,

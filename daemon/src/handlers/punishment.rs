@@ -6,8 +6,8 @@ pub(super) mod warnings;
 
 use super::{Handle, PAGE};
 use crate::direct::telling;
-use crate::invocation::{Actor, Context};
-use crate::store::{Change, NewPunishment, View};
+use crate::invocation::{Actor, Context, operator_name};
+use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
@@ -15,8 +15,8 @@ use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::mute::{Mute, Unmute};
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryState, Origin, OriginOutcome, PunishmentDetail, PunishmentList, PunishmentShow,
-    Punishments,
+    Action, DeliveryState, Origin, OriginOutcome, Punishment, PunishmentDetail, PunishmentList,
+    PunishmentShow, Punishments,
 };
 use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::operations::warn::Warn;
@@ -113,6 +113,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     let new = NewPunishment {
         reason: asked.reason,
         moderator: cx.invocation.actor.user(),
+        operator: cx.invocation.actor.uid(),
         delete_seconds: asked.delete_seconds,
         expires_at: asked.span.map(|span| cx.daemon.clock().now() + span),
         evidence: asked.evidence,
@@ -169,11 +170,15 @@ impl Handle for PunishmentList {
     async fn handle(self, cx: &Context) -> Result<Punishments, Fault> {
         let limit = self.limit.map_or(PAGE, PageSize::get);
         let guild = cx.scope();
-        let punishments = cx
-            .daemon
-            .store()
-            .read(move |view| Ok(view.punishments(guild, self.user, self.cursor, limit)?))
-            .await?;
+        let names_operators = !cx.is_member();
+        let read = move |view: &View<'_>| {
+            let mut punishments = view.punishments(guild, self.user, self.cursor, limit)?;
+            if names_operators {
+                punishments.iter_mut().try_for_each(|one| name_operator(view, one))?;
+            }
+            Ok(punishments)
+        };
+        let punishments = cx.daemon.store().read(read).await?;
         let next = punishments.last().map(|last| last.id).filter(|_| punishments.len() == usize::from(limit));
         Ok(Punishments { punishments, next })
     }
@@ -183,8 +188,23 @@ impl Handle for PunishmentShow {
     async fn handle(self, cx: &Context) -> Result<PunishmentDetail, Fault> {
         // A member sees what was decided in their guild as a whole, and of others' what reached it.
         let only = cx.invocation.guild.filter(|_| cx.is_member());
-        cx.daemon.store().read(move |view| detail(view, self.id, only)).await
+        let names_operators = !cx.is_member();
+        let read = move |view: &View<'_>| {
+            let mut detail = detail(view, self.id, only)?;
+            if names_operators {
+                name_operator(view, &mut detail.punishment)?;
+            }
+            Ok(detail)
+        };
+        cx.daemon.store().read(read).await
     }
+}
+
+/// Fills in which operator issued a punishment.
+fn name_operator(view: &View<'_>, punishment: &mut Punishment) -> Result<(), StoreError> {
+    let uid = view.operator_of(punishment.id)?;
+    punishment.operator = uid.map(|uid| Untrusted::clipped(&operator_name(uid)));
+    Ok(())
 }
 
 /// A punishment with its deliveries, as `only` that guild may see it.

@@ -85,6 +85,7 @@ impl Handle for PunishmentRevert {
         }
         let by = Reverting {
             moderator: cx.invocation.actor.user(),
+            operator: cx.invocation.actor.uid(),
             origin: cx.invocation.actor.origin(),
             reason: self.reason,
         };
@@ -111,6 +112,15 @@ async fn find(cx: &Context, asked: &PunishmentRevert, guild: GuildId) -> Result<
         Meant::DecidedBy(moderator, since) => {
             let since = cx.daemon.clock().now() - since;
             store.read(move |view| Ok(view.punished_by(guild, moderator, since)?)).await
+        }
+        Meant::IssuedBy(operator, since) => {
+            if cx.is_member() {
+                return Err(Fault::denied("which operator issued a punishment is not told in a guild")
+                    .hint("name the punishments by their numbers: punishment list shows them"));
+            }
+            let uid = cx.daemon.operators().uid_of(operator).await?;
+            let since = cx.daemon.clock().now() - since;
+            store.read(move |view| Ok(view.punished_by_operator(guild, uid, since)?)).await
         }
         Meant::Named(named) => {
             let mut named = named.to_vec();

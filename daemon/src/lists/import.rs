@@ -41,6 +41,9 @@ pub struct Import {
     pub main: GuildId,
     /// Who asked for it, where it was a member.
     pub moderator: Option<UserId>,
+    /// The operator who asked for it, by the number of their account.
+    #[serde(default)]
+    pub operator: Option<u32>,
     /// The file's name.
     pub name: Untrusted,
     /// The most users that are taken.
@@ -248,6 +251,7 @@ fn take(
         let new = NewPunishment {
             reason: row.reason,
             moderator: import.moderator,
+            operator: import.operator,
             expires_at: row.until,
             ..NewPunishment::new(import.main, row.user, Action::Ban, Origin::Import)
         };

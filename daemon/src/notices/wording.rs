@@ -131,8 +131,7 @@ pub(super) fn audit(entry: &AuditEntry) -> Line {
         (_, Some(actor)) => actor.into(),
         (_, None) => "unknown".into(),
     };
-    let mut pieces: Vec<Text> =
-        vec![format!("{} UTC", entry.at.short()).into(), entry.operation.clone().into()];
+    let mut pieces: Vec<Text> = vec![format!("{} UTC", entry.at.short()).into(), entry.title().into()];
     pieces.extend(entry.target.map(|user| format!("of {user}").into()));
     pieces.push(format!("· {} · by", entry.result.word()).into());
     pieces.push(by);

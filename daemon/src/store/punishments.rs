@@ -19,6 +19,8 @@ pub struct NewPunishment {
     pub reason: Option<Untrusted>,
     /// Who decided, where it was a member.
     pub moderator: Option<UserId>,
+    /// The account of the operator who issued it, by number.
+    pub operator: Option<u32>,
     /// Where it came from.
     pub origin: Origin,
     /// How many seconds of messages a ban deletes.
@@ -46,6 +48,7 @@ impl NewPunishment {
             action,
             reason: None,
             moderator: None,
+            operator: None,
             origin,
             delete_seconds: 0,
             expires_at: None,
@@ -77,6 +80,8 @@ pub(super) fn punishment(row: &Row<'_>) -> rusqlite::Result<Punishment> {
         expires_at: optional(row, "expires_at")?,
         evidence: optional(row, "evidence")?,
         because: optional(row, "because")?,
+        // Read by `operators_of` for those who may know it.
+        operator: None,
     })
 }
 
@@ -290,8 +295,8 @@ impl Change<'_> {
         self.connection().prepare_cached(sql)?.execute(values)?;
 
         let sql = "INSERT INTO punishments (source_guild, target_user, action, reason, moderator_id, origin,
-                                    delete_seconds, audit_entry, created_at, expires_at, evidence, because)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                                    delete_seconds, audit_entry, created_at, expires_at, evidence, because, operator_uid)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         self.connection().prepare_cached(sql)?.execute(params![
             Sql(new.guild),
             Sql(new.user),
@@ -305,6 +310,7 @@ impl Change<'_> {
             new.expires_at.map(Timestamp::millis),
             new.evidence.as_ref().map(ToString::to_string),
             Sql(new.because),
+            new.operator,
         ])?;
         let id = self.connection().last_insert_rowid().cast_unsigned();
         let odd = || StoreError::Row {

@@ -17,6 +17,8 @@ use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId
 pub struct Reverting {
     /// The member; nothing for an operator.
     pub moderator: Option<UserId>,
+    /// The operator's account, by number.
+    pub operator: Option<u32>,
     /// Where it comes from.
     pub origin: Origin,
     /// Why, where it was said.
@@ -198,6 +200,7 @@ pub fn revert_some(
                     reason: reason
                         .or_else(|| Some(Untrusted::clipped(&format!("reverted: punishment {id}")))),
                     moderator: by.moderator,
+                    operator: by.operator,
                     because: Some(one.id),
                     reverts: true,
                     ..NewPunishment::new(one.guild_id, one.user_id, undo, by.origin)

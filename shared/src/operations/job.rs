@@ -243,6 +243,7 @@ impl Job {
     /// What it does, and where, in words.
     pub fn about(&self) -> String {
         let words = self.kind.word().replace('_', " ");
+        let words = if self.dry_run { format!("{words} (dry run)") } else { words };
         self.guild_id.map_or_else(|| words.clone(), |guild| format!("{words} of guild {guild}"))
     }
 

@@ -102,6 +102,9 @@ pub struct Punishment {
     /// The punishment that led to this one: what it takes back, what has expired, the warning that was one too many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<PunishmentId>,
+    /// The account of the operator who issued it, as the audit names it. Shown on the socket only, never in a guild.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Untrusted>,
 }
 
 impl Punishment {
@@ -109,7 +112,12 @@ impl Punishment {
     pub fn by(&self) -> String {
         match (self.moderator_id, self.origin) {
             (Some(user), _) => user.to_string(),
-            (None, Origin::Operator) => "operator".into(),
+            (None, Origin::Operator) => {
+                self.operator.as_ref().map_or_else(|| "operator".into(), Untrusted::line)
+            }
+            (None, Origin::Import) => {
+                self.operator.as_ref().map_or_else(|| "unknown".into(), Untrusted::line)
+            }
             (None, Origin::System) => "wayhaven".into(),
             (None, _) => "unknown".into(),
         }

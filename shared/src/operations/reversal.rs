@@ -4,7 +4,7 @@ use super::punishment::{Action, DeliveryCounts, Punishment};
 use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{GuildId, PunishmentId, Span, Untrusted, UserId};
+use crate::value::{Account, GuildId, PunishmentId, Span, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,11 @@ pub struct PunishmentRevert {
     #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moderator: Option<UserId>,
-    /// How far back, as 2h; goes with --moderator
+    /// Instead of numbers: all punishments of this account of the daemon's machine since then
+    #[arg(long, value_name = "ACCOUNT")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Account>,
+    /// How far back, as 2h; goes with --moderator or --operator
     #[arg(long, value_name = "SPAN")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Span>,
@@ -55,6 +59,8 @@ pub enum Meant<'r> {
     Named(&'r [PunishmentId]),
     /// All that the moderator decided within the span.
     DecidedBy(UserId, Span),
+    /// All that the operator issued within the span.
+    IssuedBy(&'r Account, Span),
 }
 
 impl PunishmentRevert {
@@ -63,23 +69,29 @@ impl PunishmentRevert {
     /// # Errors
     /// Where it is said in both ways, in none, or half.
     pub fn meant(&self) -> Result<Meant<'_>, Fault> {
-        let message = match (self.punishments.as_slice(), self.moderator, self.since) {
-            (named @ [_, ..], None, None) => return Ok(Meant::Named(named)),
-            ([], Some(moderator), Some(since)) => return Ok(Meant::DecidedBy(moderator, since)),
+        let message = match (self.punishments.as_slice(), self.moderator, &self.operator, self.since) {
+            (named @ [_, ..], None, None, None) => return Ok(Meant::Named(named)),
+            ([], Some(moderator), None, Some(since)) => return Ok(Meant::DecidedBy(moderator, since)),
+            ([], None, Some(operator), Some(since)) => return Ok(Meant::IssuedBy(operator, since)),
+            ([], Some(_), Some(_), _) => "--moderator and --operator contradict: name one of them",
             ([_, ..], ..) => {
-                "numbers of punishments contradict --moderator and --since: say one or the other"
+                "numbers of punishments contradict --moderator, --operator and --since: name one way only"
             }
-            ([], Some(_), None) => "--moderator was given without --since: it has to be said how far back",
-            ([], None, Some(_)) => {
-                "--since was given without --moderator: it has to be said whose punishments"
+            ([], Some(_), None, None) => {
+                "--moderator was given without --since: it has to be said how far back"
             }
-            ([], None, None) => "nothing was named that is to be reverted",
+            ([], None, Some(_), None) => {
+                "--operator was given without --since: it has to be said how far back"
+            }
+            ([], None, None, Some(_)) => {
+                "--since was given without --moderator or --operator: it has to be said whose punishments"
+            }
+            ([], None, None, None) => "nothing was named that is to be reverted",
         };
         Err(Fault::usage(message)
-            .hint("punishment revert 42 43 takes back these; punishment list shows the numbers")
-            .hint(
-                "punishment revert --moderator=USER --since=2h takes back all that they decided since then",
-            ))
+            .hint("wayhaven punishment revert 42 43 reverts these; wayhaven punishment list shows the numbers")
+            .hint("wayhaven punishment revert --moderator=USER --since=2h reverts all that they issued since then")
+            .hint("wayhaven punishment revert --operator=ACCOUNT --since=2h does so for an operator"))
     }
 }
 
@@ -290,7 +302,9 @@ mod tests {
             let revert = crate::grammar::find("punishment revert").unwrap();
             crate::grammar::parse_arguments(revert, &words).unwrap()
         };
-        for words in [&["42", "43"][..], &["--moderator=7", "--since=2h"]] {
+        for words in
+            [&["42", "43"][..], &["--moderator=7", "--since=2h"], &["--operator=alice", "--since=2h"]]
+        {
             assert_eq!(of(words).check(), Ok(()), "{words:?}");
         }
         for (words, says) in [
@@ -299,6 +313,9 @@ mod tests {
             (&["42", "--moderator=7", "--since=2h"], "contradict"),
             (&["42", "--moderator=7"], "contradict"),
             (&["42", "--since=2h"], "contradict"),
+            (&["42", "--operator=alice", "--since=2h"], "contradict"),
+            (&["--operator=alice", "--moderator=7", "--since=2h"], "contradict"),
+            (&["--operator=alice"], "without --since"),
             (&["--moderator=7"], "without --since"),
             (&["--since=2h"], "without --moderator"),
         ] {

@@ -32,7 +32,7 @@ fn samples() -> Vec<Request> {
         value("punishment amend", json!({"id": "42", "reason": "-x"})),
         value(
             "punishment revert",
-            json!({"punishments": ["42", "43"], "moderator": user, "since": "2h", "reason": "x"}),
+            json!({"punishments": ["42", "43"], "moderator": user, "operator": "alice", "since": "2h", "reason": "x"}),
         ),
         value("setup main-guild", json!({})),
         value(
@@ -55,7 +55,8 @@ fn samples() -> Vec<Request> {
         value("sync status", json!({})),
         value(
             "sync deliveries",
-            json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
+            json!({"state": "blocked", "child": user, "user": user, "punishment": "7", "hold": "3",
+                   "since": "2026-01-02T03:04:05Z", "count": true, "limit": 1, "cursor": "5"}),
         ),
         value("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         value("sync freeze", json!({"except_reversals": true})),

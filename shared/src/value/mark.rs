@@ -1,4 +1,4 @@
-//! What can be noted of the audit chain, and what is on the machine of the daemon.
+//! What can be noted of the audit chain.
 
 use super::{Malformed, text_on_the_wire};
 use serde::{Deserialize, Serialize};
@@ -70,35 +70,6 @@ impl fmt::Debug for ChainMark {
 }
 
 text_on_the_wire!(ChainMark);
-
-/// The number of an account on the daemon's machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Uid(u32);
-
-impl Uid {
-    /// The number.
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl FromStr for Uid {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let read = text.trim().parse().map(Self);
-        read.map_err(|_| Malformed("an account is its number, as id -u shows it".into()))
-    }
-}
-
-impl fmt::Display for Uid {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
-}
-
-text_on_the_wire!(Uid);
 
 #[cfg(test)]
 mod tests {

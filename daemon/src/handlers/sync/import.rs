@@ -32,6 +32,7 @@ impl Handle for SyncImport {
         let import = Import {
             main,
             moderator: cx.invocation.actor.user(),
+            operator: cx.invocation.actor.uid(),
             name: Untrusted::clipped(&self.file.shown()),
             most: cx.daemon.settings().network.import_cap,
             apply: self.apply,

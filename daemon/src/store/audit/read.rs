@@ -52,6 +52,8 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
     let target: Option<String> = row.get("target")?;
     let micros: Option<i64> = row.get("execution_time_us")?;
     let parameters: Option<String> = row.get("parameters")?;
+    let parameters = parameters.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let dry_run = parameters.as_ref().is_some_and(|parameters| parameters["dry_run"] == true);
     Ok(AuditEntry {
         sequence: row.get::<_, i64>("id")?.cast_unsigned(),
         at: column(row, "created_at")?,
@@ -64,8 +66,9 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
         result: word(row, "result_status", result_from_word)?,
         fault: row.get("fault_kind")?,
         message: optional(row, "message")?,
-        parameters: parameters.and_then(|text| serde_json::from_str(&text).ok()),
+        parameters,
         duration_ms: micros.map(|micros| micros.cast_unsigned() / 1_000),
+        dry_run,
     })
 }
 

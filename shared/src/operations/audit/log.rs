@@ -3,7 +3,9 @@
 use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::value::{AuditId, ChannelId, GuildId, PageSize, Timestamp, Uid, Untrusted, UserId, WindowDays};
+use crate::value::{
+    Account, AuditId, ChannelId, GuildId, PageSize, Timestamp, Untrusted, UserId, WindowDays,
+};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +20,10 @@ pub struct AuditLog {
     #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<UserId>,
-    /// Only what this account of the daemon's machine asked for, by its number
-    #[arg(long, value_name = "UID")]
+    /// Only requests of this account of the daemon's machine, by name or number
+    #[arg(long, value_name = "ACCOUNT")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<Uid>,
+    pub operator: Option<Account>,
     /// Only this operation, as in "setup add-child"
     #[arg(long, value_name = "NAME")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +52,7 @@ impl AuditLog {
     /// # Errors
     /// Where two say who asked.
     pub fn check(&self) -> Result<(), Fault> {
-        match (self.by, self.operator) {
+        match (self.by, &self.operator) {
             (Some(_), Some(_)) => Err(Fault::usage("--by and --operator both say who asked")
                 .hint("a member of a guild is named with --by, an account of the machine with --operator")),
             _ => Ok(()),
@@ -133,6 +135,27 @@ pub struct AuditEntry {
     pub parameters: Option<serde_json::Value>,
     /// How long it took.
     pub duration_ms: Option<u64>,
+    /// Whether only a plan was requested, so that nothing was changed. Not known once the parameters are erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+impl AuditEntry {
+    /// The operation's words, with a mark for a dry run.
+    pub fn title(&self) -> String {
+        match self.dry_run {
+            true => format!("{} (dry run)", self.operation),
+            false => self.operation.clone(),
+        }
+    }
+
+    /// The result as a person reads it: a dry run that went well changed nothing, so it is no success.
+    pub fn result_cell(&self) -> Cell {
+        match (self.dry_run, self.result) {
+            (true, AuditResult::Success) => Cell::toned("planned", Tone::Quiet),
+            (_, result) => Cell::toned(result.word(), result.tone()),
+        }
+    }
 }
 
 /// A page of the audit.
@@ -154,11 +177,11 @@ impl Reported for AuditEntries {
         for entry in &self.entries {
             table.push([
                 entry.at.short().into(),
-                entry.operation.clone().into(),
+                entry.title().into(),
                 entry.surface.clone().into(),
                 Cell::from(entry.actor.as_ref()),
                 entry.target.map_or_else(|| "—".to_owned(), |user| user.to_string()).into(),
-                Cell::toned(entry.result.word(), entry.result.tone()),
+                entry.result_cell(),
                 Cell::from(entry.message.as_ref()),
             ]);
         }

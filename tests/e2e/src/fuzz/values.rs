@@ -9,9 +9,10 @@ use std::any::type_name;
 use std::fmt::Display;
 use std::str::FromStr;
 use wayhaven_shared::value::{
-    AlertId, AuditId, ChainMark, ChannelId, Chunk, DeleteDays, DeliveryId, DrillId, Evidence, ExceptionId,
-    FileName, GuildId, HoldId, IncidentId, JobId, LinkId, NewFile, PageSize, ProtectionId, PunishmentId,
-    RoleId, Span, Timestamp, Uid, Until, Untrusted, UploadId, UserId, WarningStep, WarningSteps, WindowDays,
+    Account, AlertId, AuditId, ChainMark, ChannelId, Chunk, DeleteDays, DeliveryId, DrillId, Evidence,
+    ExceptionId, FileName, GuildId, HoldId, IncidentId, JobId, LinkId, NewFile, PageSize, ProtectionId,
+    PunishmentId, RoleId, Span, Timestamp, Until, Untrusted, UploadId, UserId, WarningStep, WarningSteps,
+    WindowDays,
 };
 
 fn name<T>() -> &'static str {
@@ -285,7 +286,7 @@ impl Target for Ids {
         }
         taken.extend([mark.is_some(), time.is_some()]);
         taken.push(shown::<UploadId>(text)?.is_some());
-        taken.push(shown::<Uid>(text)?.is_some());
+        taken.push(shown::<Account>(text)?.is_some());
         taken.push(shown::<FileName>(text)?.map(|name| name.shown().len()).is_some());
         taken.push(shown::<NewFile>(text)?.is_some());
         taken.push(shown::<Evidence>(text)?.is_some());

@@ -14,6 +14,7 @@ mod kills;
 mod leak;
 mod lists;
 mod once;
+mod operators;
 mod origins;
 mod restarts;
 mod sealed;

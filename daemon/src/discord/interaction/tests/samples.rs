@@ -51,7 +51,8 @@ fn samples() -> Vec<Request> {
         ("sync status", json!({})),
         (
             "sync deliveries",
-            json!({"state": "blocked", "child": user, "user": user, "limit": 1, "cursor": "5"}),
+            json!({"state": "blocked", "child": user, "user": user, "punishment": "7", "hold": "3",
+                   "since": "2026-01-02T03:04:05Z", "count": true, "limit": 1, "cursor": "5"}),
         ),
         ("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         ("sync freeze", json!({"except_reversals": true})),
