@@ -287,7 +287,7 @@ async fn what_contradicts_itself_is_told_before_it_is_to_be_confirmed_and_audite
     let request: Request = serde_json::from_value(request).unwrap();
     let fault = test.ask(by_operator(Role::Owner, Some(main), request.clone())).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Usage, "{fault}");
-    assert!(fault.message.contains("contradict") && fault.hints.len() == 2, "{fault}");
+    assert!(fault.message.contains("contradict") && fault.hints.len() == 3, "{fault}");
     assert_eq!(last_audited(&test).await, ("punishment revert".to_owned(), AuditResult::Error));
     let observer = test.ask(by_operator(Role::Observer, Some(main), request)).await;
     assert!(is_denied(&observer), "who may not at all is not told what is wrong with it: {observer:?}");

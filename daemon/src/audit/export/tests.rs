@@ -90,7 +90,7 @@ async fn a_table_is_one_row_per_entry_and_no_cell_is_a_formula() {
     }
     cells.pop();
     assert_eq!(cells.len(), 3, "{written}");
-    assert!(cells.iter().all(|row| row.len() == 13), "{cells:?}");
+    assert!(cells.iter().all(|row| row.len() == 14), "{cells:?}");
     let dangerous = |cell: &String| cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     assert!(!cells.iter().flatten().any(dangerous), "{cells:?}");
     assert!(cells[1][12].contains("HYPERLINK"), "{:?}", cells[1]);

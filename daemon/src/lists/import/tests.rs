@@ -181,6 +181,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
     list.push_str(&format!("{},again\n", people[0]));
     let what = Import {
         main: guild(main),
+        operator: None,
         moderator: None,
         name: Untrusted::clipped("bans.csv"),
         most: 100_000,
@@ -233,6 +234,7 @@ async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
     out.flush().unwrap();
     let what = Import {
         main: guild(sandbox.main_guild()),
+        operator: None,
         moderator: None,
         name: Untrusted::clipped("bans.csv"),
         most: 100_000,

@@ -81,8 +81,13 @@ impl Driver {
         }
         let Some(last) = found.first().copied() else { return Ok(()) };
         let before = self.latest_delivery();
-        let request =
-            PunishmentRevert { punishments: vec![last], moderator: None, since: None, reason: None };
+        let request = PunishmentRevert {
+            punishments: vec![last],
+            moderator: None,
+            operator: None,
+            since: None,
+            reason: None,
+        };
         if found.len() == 1 {
             if self.ask(main, self.whom(case), action(case, false), request.into())? {
                 let hold = self.held_since(before, main, None)?;
