@@ -227,13 +227,6 @@ impl Directory {
         })
     }
 
-    /// Whether the bot's highest role ranks above a role there; nothing where that is not known.
-    pub fn i_rank_above(&self, guild: GuildId, role: RoleId) -> Option<bool> {
-        let guilds = self.read();
-        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
-        Some(view.rank(&view.mine) > view.rank(&[role]))
-    }
-
     /// Whether the bot ranks above somebody with these roles there; nothing where that is not known.
     pub fn i_outrank(&self, guild: GuildId, roles: &[RoleId]) -> Option<bool> {
         let guilds = self.read();

@@ -50,7 +50,9 @@ impl Handle for SetupTestConnection {
         };
         let mut checks = vec![doctor::presence(&chart), reachable];
         checks.extend(doctor::standing(&chart));
-        checks.extend(chart.uses.contains(&Action::Mute).then(|| doctor::mute_role(&chart)));
+        if chart.uses.contains(&Action::Mute) && (mutes || config.mute_role_id.is_some()) {
+            checks.push(doctor::mute_role(&chart));
+        }
         checks.push(doctor::members_intent(sees_members(cx).await));
         checks.extend(link_checks(cx, guild, &links));
         Ok(ConnectionTested { guild_id: guild, guild_name, checks })

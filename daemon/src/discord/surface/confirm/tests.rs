@@ -332,7 +332,7 @@ async fn lifting_everything_in_a_child_is_asked_about_with_its_counts() {
     let options = json!({ "child": child.to_string(), "undo": true });
     let asked = people.slash(main, sandbox.admin(), "setup remove-child", options).unwrap();
     let preview = people.reply(asked).await.unwrap();
-    assert!(text(&preview).contains("2 bans"), "{preview}");
+    assert!(text(&preview).contains("2 ban"), "{preview}");
     let buttons = preview["components"][0]["components"].as_array().unwrap();
     let go = buttons.iter().find(|button| button["label"] == "Do it").unwrap()["custom_id"].clone();
     assert!(victims.iter().all(|victim| sandbox.is_banned(child, *victim)), "nothing before the press");
