@@ -12,6 +12,7 @@ pub mod event;
 pub mod gateway;
 pub mod identify;
 pub mod interaction;
+pub mod mute_role;
 pub mod refusals;
 pub mod registration;
 pub mod rest;

@@ -5,6 +5,7 @@
 
 use crate::discord::budget::Priority;
 use crate::discord::directory::{Presence, needed};
+use crate::discord::mute_role::unfit;
 use crate::discord::rest::{Rest, RestError};
 use crate::doctor::EVERY_MEASURE;
 use crate::handlers::examine_for;
@@ -86,8 +87,10 @@ async fn look(
         Some(user) => Some(Person::of(cx, guild, user).await),
         None => None,
     };
+    let mute_role = cx.daemon.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
     let outlooks = EVERY_MEASURE.into_iter().map(|action| {
-        let (prospect, why) = outlook(cx, main, guild, action, person.as_ref());
+        let unmutable = (action == Action::Mute).then(|| why_unmutable(cx, guild, mute_role)).flatten();
+        let (prospect, why) = outlook(cx, main, guild, action, unmutable, person.as_ref());
         Outlook { action, prospect, why: why.map(|why| Untrusted::clipped(&why)) }
     });
     let outlooks = outlooks.collect();
@@ -122,8 +125,22 @@ impl Person {
 
 type Found = (Prospect, Option<String>);
 
-/// What would become of a measure in a guild, in the order in which a delivery would meet it.
-fn outlook(cx: &Context, main: GuildId, guild: GuildId, action: Action, person: Option<&Person>) -> Found {
+/// Why nobody can be muted in the guild: the check is that of every mute.
+fn why_unmutable(cx: &Context, guild: GuildId, role: Option<RoleId>) -> Option<String> {
+    let role = role?;
+    unfit(cx.daemon.directory(), guild, role).map(|unfit| unfit.reason(role))
+}
+
+/// What would become of a measure in a guild, in the order in which a delivery would meet it. `unmutable` is why the guild's
+/// mute role is in the way.
+fn outlook(
+    cx: &Context,
+    main: GuildId,
+    guild: GuildId,
+    action: Action,
+    unmutable: Option<String>,
+    person: Option<&Person>,
+) -> Found {
     let (topology, directory) = (cx.daemon.store().topology(), cx.daemon.directory());
     let mut frozen = None;
     if guild != main {
@@ -151,6 +168,9 @@ fn outlook(cx: &Context, main: GuildId, guild: GuildId, action: Action, person: 
     }
     if directory.may(guild, action) == Some(false) {
         return fails(&format!("the bot lacks {}", needed(action).1));
+    }
+    if let Some(why) = unmutable {
+        return fails(&why);
     }
     if let Some(person) = person
         && let Some(found) = of_person(cx, guild, action, person)

@@ -5,11 +5,12 @@
 //! against that.
 //!
 //! `seal` knows the two lines, `files` writes a file so that a crash leaves the old one or the new one, `vault` puts
-//! both together, `modes` refuses files and directories that others may read.
+//! both together, `modes` refuses files and directories that others may read, and `trust` those that others may change or replace.
 
 mod files;
 pub mod modes;
 mod seal;
+pub mod trust;
 mod vault;
 
 pub use vault::{Rotated, Sealed, Vault};

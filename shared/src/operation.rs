@@ -93,7 +93,7 @@ pub trait Operation: Sized + Into<Request> + Serialize + DeserializeOwned {
     const AUTHORITY: Authority;
     /// Where it can be asked for.
     const SURFACES: Surfaces;
-    /// What it changes.
+    /// What it changes, whatever its arguments: [`Request::effect`] judges them too.
     const EFFECT: Effect;
 
     /// The reply's own type out of the sum of all; nothing where it belongs to another operation.
@@ -140,7 +140,7 @@ pub struct Definition {
     pub authority: Authority,
     /// Where it can be asked for.
     pub surfaces: Surfaces,
-    /// What it changes.
+    /// What it changes, whatever its arguments: [`Request::effect`] judges them too.
     pub effect: Effect,
     /// Adds its arguments and help to a command.
     pub augment: fn(Command) -> Command,

@@ -11,6 +11,7 @@ pub mod config;
 pub mod daemon;
 pub mod delivery;
 pub mod drill;
+pub mod effect;
 pub mod exception;
 pub mod hold;
 pub mod incident;
@@ -67,7 +68,7 @@ macro_rules! operations {
             SetupLeave => LinkChanged, "setup leave", Admin, Everywhere, Moderate;
             SetupMode => LinkChanged, "setup mode", Admin, Everywhere, Moderate;
             SetupActions => LinkChanged, "setup actions", Admin, Everywhere, Moderate;
-            SetupSecurityLevel => SecurityChanged, "setup security-level", Admin, Everywhere, Mild;
+            SetupSecurityLevel => SecurityChanged, "setup security-level", Admin, Everywhere, Moderate;
             SetupLock => LockChanged, "setup lock", Owner, Everywhere, Mild;
             SetupUnlock => LockChanged, "setup unlock", Owner, Everywhere, Mild;
             SetupTestConnection => ConnectionTested, "setup test-connection", Admin, Everywhere, Read;
@@ -93,9 +94,9 @@ macro_rules! operations {
             ConfigShow => GuildConfigShown, "config show", Admin, Everywhere, Read;
             ConfigNotifications => GuildConfigured, "config notifications", Admin, Everywhere, Mild;
             ConfigLogchannel => GuildConfigured, "config logchannel", Admin, Everywhere, Mild;
-            ConfigStaffrole => GuildConfigured, "config staffrole", Admin, Everywhere, Mild;
-            ConfigMuterole => GuildConfigured, "config muterole", Admin, Everywhere, Mild;
-            ConfigWarnings => GuildConfigured, "config warnings", Admin, Everywhere, Mild;
+            ConfigStaffrole => GuildConfigured, "config staffrole", Admin, Everywhere, Moderate;
+            ConfigMuterole => GuildConfigured, "config muterole", Admin, Everywhere, Moderate;
+            ConfigWarnings => GuildConfigured, "config warnings", Admin, Everywhere, Moderate;
             ConfigAudit => GuildConfigured, "config audit", Admin, Everywhere, Mild;
             AuditLog => AuditEntries, "audit log", Staff, Everywhere, Read;
             AuditStats => AuditFigures, "audit stats", Staff, Everywhere, Read;
@@ -326,6 +327,10 @@ impl Request {
             {
                 Err(Fault::usage("the reason is empty")
                     .hint("say it in a few words: who reads it later knows no more than it says"))
+            }
+            Self::SetupRemoveChild(SetupRemoveChild { keep: true, undo: true, .. })
+            | Self::SetupLeave(SetupLeave { keep: true, undo: true, .. }) => {
+                Err(Fault::usage("--keep and --undo contradict each other: say one of them"))
             }
             Self::PunishmentRevert(revert) => revert.meant().map(drop),
             Self::SyncApprove(approve) => hold::which(approve.id, approve.all, "sync approve").map(drop),

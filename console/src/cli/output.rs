@@ -139,6 +139,12 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// What would be done, for who is asked about it: standard output is the answer's.
+    pub(crate) fn preview(&mut self, report: &Report) {
+        let text = terminal::report(report, &self.err_paper);
+        self.aside(&text);
+    }
+
     /// A failure; says which exit code it is.
     pub(crate) fn fault(&mut self, fault: &Fault) -> u8 {
         let text = match self.json {

@@ -7,7 +7,7 @@ use super::wait::{self, Waited};
 use crate::files::{self, Target};
 use crate::link::Place;
 use crate::render::signs::Signs;
-use shared::client::shape_fault;
+use shared::client::{Client, shape_fault};
 use shared::control::{ClientSurface, Envelope, Outcome};
 use shared::operation::Reported;
 use shared::operations::paths::PathList;
@@ -77,7 +77,7 @@ async fn answer(
 ) -> Result<u8, Fault> {
     request.check()?;
     let place = surroundings.place(globals)?;
-    let confirm = confirmation(&request, globals, surroundings, output)?;
+    let confirm = confirmation(&request, globals, surroundings)?;
     let client = match (place.connect(ClientSurface::Cli).await, &place) {
         (Ok(client), _) => client,
         (Err(fault), Place::Here(layout))
@@ -86,6 +86,10 @@ async fn answer(
             return Ok(local_paths(layout, &fault, output));
         }
         (Err(fault), _) => return Err(fault),
+    };
+    let confirm = match confirm {
+        Confirmation::Given(confirm) => confirm,
+        Confirmation::Asked(name) => Some(ask(&client, &request, globals, name, output).await?),
     };
     let mut envelope = Envelope {
         guild: globals.guild,
@@ -227,32 +231,59 @@ fn local_paths(layout: &Layout, fault: &Fault, output: &mut Output<'_>) -> u8 {
     0
 }
 
+/// What confirms a severe operation.
+enum Confirmation {
+    /// `--confirm`, or nothing where nothing has to be confirmed.
+    Given(Option<String>),
+    /// This name, which is to be typed on the terminal.
+    Asked(String),
+}
+
 /// What confirms a severe operation: `--confirm`, or the name typed on a terminal.
 fn confirmation(
     request: &Request,
     globals: &Globals,
     surroundings: &Surroundings,
-    output: &mut Output<'_>,
-) -> Result<Option<String>, Fault> {
-    let severe = request.definition().effect == Effect::Severe && !globals.dry_run;
+) -> Result<Confirmation, Fault> {
+    let severe = request.effect() == Effect::Severe && !globals.dry_run;
     if !severe || globals.confirm.is_some() {
-        return Ok(globals.confirm.clone());
+        return Ok(Confirmation::Given(globals.confirm.clone()));
     }
     let name = shared::grammar::confirmation(request);
-    let quoted = shared::grammar::shell_line(std::slice::from_ref(&name));
-    let declined = || {
-        Fault::new(FaultKind::Declined, format!("{} was not confirmed, and nothing was done", request.name()))
-            .hint(format!("--confirm={quoted} confirms it without asking"))
-            .hint("--dry-run shows what would happen")
-    };
-    if !surroundings.input_terminal {
-        return Err(declined());
+    match surroundings.input_terminal {
+        true => Ok(Confirmation::Asked(name)),
+        false => Err(declined(request, &name)),
+    }
+}
+
+fn declined(request: &Request, name: &str) -> Fault {
+    let quoted = shared::grammar::shell_line(&[name.to_owned()]);
+    Fault::new(FaultKind::Declined, format!("{} was not confirmed, and nothing was done", request.name()))
+        .hint(format!("--confirm={quoted} confirms it without asking"))
+        .hint("--dry-run shows what would happen")
+}
+
+/// Shows what the operation would do, with its counts, and has its name typed.
+async fn ask(
+    client: &Client,
+    request: &Request,
+    globals: &Globals,
+    name: String,
+    output: &mut Output<'_>,
+) -> Result<String, Fault> {
+    // A list has not been sent yet, and is judged row by row when it is applied.
+    if !matches!(request, Request::SyncImport(_)) {
+        let dry = Envelope { guild: globals.guild, dry_run: true, ..Envelope::new(request) };
+        let planned = client.run(dry).await?;
+        if let Ok(reply) = Request::read_reply(&planned.operation, planned.data) {
+            output.preview(&reply.report());
+        }
     }
     output.aside(&format!("This cannot simply be put back. Type {name} to go on: "));
     let mut typed = String::new();
     let read = std::io::stdin().lock().read_line(&mut typed);
     match read {
-        Ok(_) if typed.trim() == name => Ok(Some(name)),
-        _ => Err(declined()),
+        Ok(_) if typed.trim() == name => Ok(name),
+        _ => Err(declined(request, &name)),
     }
 }

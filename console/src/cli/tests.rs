@@ -236,6 +236,30 @@ async fn what_is_severe_is_sent_once_its_name_was_given() {
     assert!(ran.code == 0 && ran.out.contains("it is a main no more"), "{}{}", ran.out, ran.err);
 }
 
+#[tokio::test]
+async fn lifting_everything_in_a_child_is_confirmed_and_leaving_it_is_not() {
+    let changed = json!({"link": null, "main_guild_id": "1000", "child_guild_id": "2001", "state": "closed",
+        "dry_run": false, "stopped": 0, "changes": ["state: active → closed"]});
+    let daemon = ScriptedDaemon::start(move |_| Ok(changed.clone()));
+    for (line, name) in [
+        ("setup remove-child 2001 --undo --guild 1000", "2001"),
+        ("setup leave 1000 --undo --guild 2001", "1000"),
+    ] {
+        let ran = run(&daemon, line).await;
+        assert_eq!((ran.code, ran.out.as_str()), (9, ""), "{line}");
+        assert!(ran.err.contains(&format!("--confirm={name}")), "{}", ran.err);
+        assert!(daemon.requests().is_empty());
+    }
+    for line in ["setup remove-child 2001 --keep --guild 1000", "setup leave 1000 --guild 2001"] {
+        assert_eq!(run(&daemon, line).await.code, 0, "{line}");
+    }
+    run(&daemon, "setup remove-child 2001 --undo --guild 1000 --confirm=2001").await;
+    let last = daemon.requests().pop().unwrap();
+    assert_eq!(last.confirm.as_deref(), Some("2001"));
+    let ran = run(&daemon, "setup leave 1000 --undo --keep --guild 2001").await;
+    assert!(ran.code == 2 && ran.err.contains("contradict"), "{}", ran.err);
+}
+
 #[test]
 fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
     struct Broken(std::io::ErrorKind);

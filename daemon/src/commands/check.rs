@@ -1,7 +1,7 @@
 //! `wayhavend check`: what a start would find, one line each.
 
 use super::{answer, token};
-use crate::secrets::modes;
+use crate::secrets::{modes, trust};
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{self, Inspection};
@@ -104,6 +104,8 @@ fn directories(layout: &Layout) -> Vec<Looked> {
         Err(fault) => return vec![looked(Err(fault))],
     };
     let mut faults: Vec<Fault> = guarded.iter().filter_map(|one| one.check().err()).collect();
+    faults.extend(modes::ways(layout).into_iter().filter_map(|path| trust::check_way(path).err()));
+    faults.dedup();
     let directories = [&layout.data, &layout.state, &layout.logs];
     faults.extend(directories.iter().filter_map(|path| writable(path).err()));
     if !faults.is_empty() {

@@ -8,6 +8,9 @@ use wayhaven_shared::value::{GuildId, RoleId, UserId};
 const NEEDED: [(u64, &str); 3] =
     [(1 << 10, "View Channel"), (1 << 11, "Send Messages"), (1 << 14, "Embed Links")];
 
+/// VIEW_CHANNEL and SEND_MESSAGES (FACTS A1): what a person needs to write in a channel.
+pub const WRITES: u64 = 1 << 10 | 1 << 11;
+
 /// Types of channel that take messages for good: text, voice, announcement, stage. Threads close by themselves.
 const TAKES_MESSAGES: [u64; 4] = [0, 2, 5, 13];
 

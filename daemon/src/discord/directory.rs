@@ -4,6 +4,7 @@
 use crate::discord::accounts::Accounts;
 use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildView, RoleView, shard_of};
+use crate::discord::mute_role::{RoleFacts, Unfit};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
@@ -46,10 +47,23 @@ struct Guild {
     presence: Presence,
     name: Option<Untrusted>,
     owner: Option<UserId>,
-    /// Position and permissions by role.
-    roles: HashMap<RoleId, (i64, u64)>,
+    roles: HashMap<RoleId, Role>,
     /// The bot's own roles.
     mine: Vec<RoleId>,
+}
+
+/// What is kept of a role.
+#[derive(Clone, Copy, Debug)]
+struct Role {
+    position: i64,
+    permissions: u64,
+    managed: bool,
+}
+
+impl From<&RoleView> for Role {
+    fn from(view: &RoleView) -> Self {
+        Self { position: view.position, permissions: view.permissions, managed: view.managed }
+    }
 }
 
 /// What is known of the guilds right now.
@@ -102,13 +116,13 @@ impl Guild {
             .iter()
             .chain(roles)
             .filter_map(|role| self.roles.get(role))
-            .fold(0, |all, role| all | role.1);
+            .fold(0, |all, role| all | role.permissions);
         if bits & ADMINISTRATOR != 0 { u64::MAX } else { bits }
     }
 
     /// The rank of the highest of these roles: position first, then the older id (FACTS A2).
     fn rank(&self, roles: &[RoleId]) -> (i64, u64) {
-        let of = |role: &RoleId| self.roles.get(role).map(|(position, _)| (*position, u64::MAX - role.get()));
+        let of = |id: &RoleId| self.roles.get(id).map(|role| (role.position, u64::MAX - id.get()));
         roles.iter().filter_map(of).max().unwrap_or((0, 0))
     }
 }
@@ -192,11 +206,25 @@ impl Directory {
         Some(view.roles.contains_key(&role))
     }
 
-    /// Whether the bot's highest role ranks above a role there; nothing where that is not known.
-    pub fn i_rank_above(&self, guild: GuildId, role: RoleId) -> Option<bool> {
+    /// Whether the role may mute in the guild, and why not; nothing where the guild's roles are not known.
+    pub fn judge_mute_role(&self, guild: GuildId, role: RoleId) -> Option<Result<(), Unfit>> {
         let guilds = self.read();
         let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
-        Some(view.rank(&view.mine) > view.rank(&[role]))
+        if role.get() == guild.get() {
+            return Some(Err(Unfit::Everyone));
+        }
+        let Some(found) = view.roles.get(&role) else { return Some(Err(Unfit::Gone)) };
+        let everyone = RoleId::new(guild.get()).and_then(|id| view.roles.get(&id));
+        let facts = RoleFacts {
+            permissions: found.permissions,
+            managed: found.managed,
+            everyone: everyone.map_or(0, |role| role.permissions),
+        };
+        Some(match facts.unfit() {
+            Some(unfit) => Err(unfit),
+            None if view.rank(&view.mine) <= view.rank(&[role]) => Err(Unfit::AboveBot),
+            None => Ok(()),
+        })
     }
 
     /// Whether the bot ranks above somebody with these roles there; nothing where that is not known.
@@ -236,9 +264,9 @@ impl Directory {
         let guilds = self.read();
         let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
         let mine = view.rank(roles.unwrap_or(&view.mine));
-        let highest = view.roles.values().map(|(position, _)| *position).max().unwrap_or(0);
+        let highest = view.roles.values().map(|role| role.position).max().unwrap_or(0);
         let above = || view.roles.iter().filter(|(role, _)| view.rank(&[**role]) > mine);
-        let ordinary = above().filter(|(_, (_, permissions))| permissions & OF_STAFF == 0).count();
+        let ordinary = above().filter(|(_, role)| role.permissions & OF_STAFF == 0).count();
         Some(Height { position: mine.0, highest, above: above().count(), ordinary })
     }
 
@@ -306,7 +334,7 @@ impl Directory {
             }
             GatewayEvent::Role { guild, role } => {
                 let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
-                view.roles.insert(role.id, (role.position, role.permissions));
+                view.roles.insert(role.id, role.into());
                 Noticed::Permissions(*guild)
             }
             GatewayEvent::RoleGone { guild, role } => {
@@ -324,7 +352,7 @@ impl Directory {
     }
 
     fn remembered(&self, view: &GuildView) -> Guild {
-        let role = |role: &RoleView| (role.id, (role.position, role.permissions));
+        let role = |role: &RoleView| (role.id, role.into());
         let mine = view.members.iter().find(|(user, _)| Some(*user) == self.me());
         Guild {
             presence: Presence::Here,

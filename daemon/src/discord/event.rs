@@ -88,6 +88,9 @@ pub struct RoleView {
     /// Its permission bits.
     #[serde(deserialize_with = "bits")]
     pub permissions: u64,
+    /// Whether a bot or an integration gives and takes it.
+    #[serde(default)]
+    pub managed: bool,
 }
 
 /// A guild: what decides permissions and ranks.

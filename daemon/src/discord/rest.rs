@@ -12,6 +12,7 @@ mod direct;
 mod fault;
 mod files;
 mod lists;
+mod roles;
 
 pub use audit_logs::LogOf;
 pub use bans::ListedBan;

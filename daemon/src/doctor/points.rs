@@ -144,7 +144,8 @@ fn height(chart: &Chart<'_>) -> Check {
     }
 }
 
-fn mute_role(chart: &Chart<'_>) -> Check {
+/// Whether people can be muted there: the check is that of every mute.
+pub fn mute_role(chart: &Chart<'_>) -> Check {
     let check = |result, detail: &str| Check::new("mute role", result, detail);
     let Some(role) = chart.config.mute_role_id else {
         if !chart.mutes {
@@ -153,14 +154,14 @@ fn mute_role(chart: &Chart<'_>) -> Check {
         return check(CheckResult::Warn, "not set: mutes wait until it is")
             .mended_by("config muterole ROLE, in that guild");
     };
-    let (directory, guild) = (chart.directory, chart.guild);
-    match (directory.has_role(guild, role), directory.i_rank_above(guild, role)) {
-        (Some(false), _) => check(CheckResult::Fail, "the role that is set is gone: no mute is delivered")
-            .mended_by("config muterole ROLE names another"),
-        (_, Some(false)) => check(CheckResult::Fail, "it ranks above the bot: no mute is delivered")
-            .mended_by("Server Settings, Roles: drag the bot's role above it"),
-        (Some(true), Some(true)) => check(CheckResult::Ok, "set, and below the bot's role"),
-        _ => check(CheckResult::Warn, "not known: Discord has not told of the guild's roles"),
+    match chart.directory.judge_mute_role(chart.guild, role) {
+        Some(Ok(())) => check(CheckResult::Ok, "set, and below the bot's role"),
+        Some(Err(unfit)) => {
+            let reason = unfit.reason(role);
+            check(CheckResult::Fail, &format!("{reason}: no mute is delivered"))
+                .mended_by(unfit.repair(chart.guild))
+        }
+        None => check(CheckResult::Warn, "not known: Discord has not told of the guild's roles"),
     }
 }
 

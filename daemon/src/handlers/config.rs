@@ -2,15 +2,17 @@
 
 use super::Handle;
 use crate::discord::budget::Priority;
-use crate::discord::channel::missing;
-use crate::invocation::Context;
+use crate::discord::channel::{ChannelView, WRITES, missing};
+use crate::discord::mute_role::{self, Unfit};
+use crate::invocation::{Actor, Context};
 use crate::network::GuildChannel;
+use crate::pipeline;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::config::{
     ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
     ConfigWarnings, GuildConfig, GuildConfigShown, GuildConfigured, Switch,
 };
-use wayhaven_shared::value::{ChannelId, GuildId, RoleId};
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, WarningStep};
 
 impl Handle for ConfigShow {
     async fn handle(self, cx: &Context) -> Result<GuildConfigShown, Fault> {
@@ -61,6 +63,7 @@ impl Handle for ConfigStaffrole {
         let role = set_or_unset(self.role, self.unset, "a role")?;
         if let Some(role) = role {
             check_role(cx, guild, role)?;
+            check_below_caller(cx, guild, role)?;
         }
         configure(cx, guild, move |before| Ok(GuildConfig { staff_role_id: role, ..before })).await
     }
@@ -72,7 +75,8 @@ impl Handle for ConfigMuterole {
         let role = set_or_unset(self.role, self.unset, "a role")?;
         if let Some(role) = role {
             check_role(cx, guild, role)?;
-            check_below_ours(cx, guild, role)?;
+            check_mutes(cx, guild, role)?;
+            check_below_caller(cx, guild, role)?;
         }
         let configured =
             configure(cx, guild, move |before| Ok(GuildConfig { mute_role_id: role, ..before })).await?;
@@ -91,8 +95,17 @@ impl Handle for ConfigWarnings {
             return Err(Fault::usage(format!("off counts no warnings, so --within {within} means nothing"))
                 .hint("say either config warnings off, or steps and --within"));
         }
+        // Who warns people into a ban has banned them.
+        let mut refused = Vec::new();
+        for step in steps.iter() {
+            refused.extend(pipeline::check_action(cx, step.action()).err().map(|fault| (step, fault)));
+        }
         configure(cx, cx.guild()?, move |before| {
-            Ok(GuildConfig { warnings: steps, warnings_within: within, ..before })
+            let is_new = |step: WarningStep| !before.warnings.iter().any(|was| was == step);
+            match refused.into_iter().find(|(step, _)| is_new(*step)) {
+                Some((_, fault)) => Err(fault),
+                None => Ok(GuildConfig { warnings: steps, warnings_within: within, ..before }),
+            }
         })
         .await
     }
@@ -164,6 +177,7 @@ async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Resu
         return Err(Fault::usage(format!("channel {channel} is of a kind that takes no messages for good"))
             .hint("name a text channel: categories, forums and threads do not do"));
     }
+    check_caller_writes(cx, guild, &view, channel)?;
     // Where Discord has not told of the guild yet, the first message will show it.
     let lacks = cx.daemon.directory().my_permissions_in(guild, &view).map(missing).unwrap_or_default();
     if lacks.is_empty() {
@@ -171,6 +185,27 @@ async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Resu
     }
     Err(Fault::conflict(format!("the bot may not post in channel {channel}: it lacks {}", lacks.join(", ")))
         .hint("give the bot's role that permission in the channel, and ask again"))
+}
+
+/// A member lets Wayhaven post only where they can post themselves.
+fn check_caller_writes(
+    cx: &Context,
+    guild: GuildId,
+    view: &ChannelView,
+    channel: ChannelId,
+) -> Result<(), Fault> {
+    let Actor::Member { user, roles, .. } = &cx.invocation.actor else { return Ok(()) };
+    let Some(base) = cx.daemon.directory().permissions(guild, *user, roles) else {
+        return Err(Fault::unavailable(
+            "Discord has not told about this guild's roles yet: try again in a moment",
+        ));
+    };
+    let bits = view.permissions(base, guild, *user, roles);
+    if bits & WRITES == WRITES {
+        return Ok(());
+    }
+    Err(Fault::denied(format!("you cannot see channel {channel}, or cannot write there"))
+        .hint("name a channel in which you have View Channel and Send Messages"))
 }
 
 /// Whether the role is one of the guild's, and not everybody's.
@@ -188,13 +223,32 @@ pub(super) fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(
     }
 }
 
-/// Discord lets the bot give only roles below its own (FACTS A2).
-fn check_below_ours(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
-    match cx.daemon.directory().i_rank_above(guild, role) {
-        Some(false) => Err(Fault::conflict(format!("role {role} does not rank below the bot's own role"))
-            .hint("on Discord: Server Settings, Roles, drag the bot's role above it, and ask again")),
-        // Where Discord has not told of the guild yet, the first mute will show it.
-        Some(true) | None => Ok(()),
+/// Whether the role may be given to people as a mute. Every mute asks the same again.
+fn check_mutes(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
+    let Some(unfit) = mute_role::unfit(cx.daemon.directory(), guild, role) else { return Ok(()) };
+    let hint = match unfit {
+        Unfit::AboveBot => "on Discord: Server Settings, Roles, drag the bot's role above it, and ask again",
+        _ => "make a role for nothing but mutes, without permissions and below the bot's own role",
+    };
+    let message = unfit.reason(role).replacen("the mute role", "role", 1);
+    Err(Fault::conflict(format!("{message}: it cannot be the mute role")).hint(hint))
+}
+
+/// A member lets Wayhaven use only a role that they could use themselves: Discord lets people give roles below their own
+/// highest one (FACTS A2). The guild's owner, and operators on the socket, stand above every role.
+pub(super) fn check_below_caller(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
+    let Actor::Member { user, roles, .. } = &cx.invocation.actor else { return Ok(()) };
+    let directory = cx.daemon.directory();
+    if directory.owner(guild) == Some(*user) {
+        return Ok(());
+    }
+    match directory.ranks_above(guild, roles, &[role]) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Fault::denied(format!("role {role} does not rank below your own highest role"))
+            .hint("the guild's owner can do this, or a member whose highest role ranks above it")),
+        None => Err(Fault::unavailable(
+            "Discord has not told about this guild's roles yet: try again in a moment",
+        )),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Handle, PAGE};
 use crate::invocation::{Actor, Context};
 use crate::network::{LinkState, Topology};
+use crate::pipeline;
 use crate::store::{Change, NewException, View};
 use crate::sync::exceptions;
 use wayhaven_shared::Fault;
@@ -27,6 +28,9 @@ impl Handle for SyncExceptionAdd {
             by: cx.invocation.actor.user(),
             lift: self.lift,
         };
+        if new.lift {
+            pipeline::check_action(cx, new.measure)?;
+        }
         let is_member = cx.is_member();
         let store = cx.daemon.store();
         if cx.invocation.dry_run {
@@ -96,7 +100,7 @@ fn check_levels(
         if link.is_none() {
             continue;
         }
-        let level = view.security_level(main)?;
+        let level = view.security_level_in(main, guild)?;
         if level != SecurityLevel::Standard {
             return Err(Fault::denied(format!(
                 "main {main} has the security level {}: members of its children make no exceptions from what it decides",

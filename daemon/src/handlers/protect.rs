@@ -1,9 +1,9 @@
 //! `protect`: users and roles that nobody may punish.
 
-use super::config::check_role;
+use super::config::{self, check_role};
 use super::setup::sees_members;
 use super::{Handle, PAGE};
-use crate::invocation::Context;
+use crate::invocation::{Actor, Context};
 use crate::store::{Change, NewProtection};
 use crate::sync::desired::{LASTING, bring_all_about};
 use wayhaven_shared::Fault;
@@ -42,6 +42,7 @@ impl Handle for ProtectRemove {
         let guild = cx.guild()?;
         // Also a role that is gone: its line would stay for ever otherwise.
         let protected = exactly_one(self.user, self.role)?;
+        check_below_caller(cx, guild, protected).await?;
         let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
         let changed = if dry_run {
             store.read(move |view| Ok(view.is_protected(guild, protected)?)).await?
@@ -57,6 +58,27 @@ impl Handle for ProtectRemove {
         };
         Ok(outcome(cx, guild, protected, changed))
     }
+}
+
+/// A member exposes nobody who ranks beside or above them. Who is no member has no rank.
+async fn check_below_caller(cx: &Context, guild: GuildId, protected: Protected) -> Result<(), Fault> {
+    let user = match protected {
+        Protected::Role(role) if cx.daemon.directory().has_role(guild, role) == Some(false) => return Ok(()),
+        Protected::Role(role) => return config::check_below_caller(cx, guild, role),
+        Protected::User(user) => user,
+    };
+    let Actor::Member { user: caller, roles, .. } = &cx.invocation.actor else { return Ok(()) };
+    let directory = cx.daemon.directory();
+    if directory.owner(guild) == Some(*caller) || *caller == user {
+        return Ok(());
+    }
+    let theirs = cx.daemon.rest().member(guild, user).await?.map(|member| member.roles);
+    let above = theirs.and_then(|theirs| directory.ranks_above(guild, roles, &theirs));
+    if directory.owner(guild) == Some(user) || above == Some(false) {
+        return Err(Fault::denied(format!("user {user} does not rank below you in this guild"))
+            .hint("the guild's owner can do this, or a member whose highest role ranks above theirs"));
+    }
+    Ok(())
 }
 
 /// What was decided about somebody while they were protected reaches the guilds that the list was for. Who holds a role only

@@ -6,6 +6,7 @@ mod dashboard;
 mod doctor;
 mod guild;
 mod link;
+mod plan;
 
 pub(super) use connection::sees_members;
 pub(crate) use doctor::examine_for;

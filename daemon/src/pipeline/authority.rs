@@ -5,6 +5,7 @@ use crate::invocation::{Actor, Context, Surface};
 use crate::network::Shield;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::protect::Protected;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 use wayhaven_shared::{Authority, Definition, Effect, Fault, FaultKind, Surfaces, grammar};
 
@@ -31,6 +32,27 @@ pub(super) async fn check_authority(cx: &Context) -> Result<(), Fault> {
             Err(Fault::denied(format!("{} needs {}", definition.name, definition.authority.needs())))
         }
     }
+}
+
+/// Whether the actor could do that action by themselves: what somebody lets Wayhaven do they have to be allowed to do.
+///
+/// # Errors
+/// A member lacks the permission that Discord asks of them for it.
+pub(crate) fn check_action(cx: &Context, action: Action) -> Result<(), Fault> {
+    let Actor::Member { user, permissions, .. } = &cx.invocation.actor else { return Ok(()) };
+    let needed = match action.measure() {
+        Action::Ban => Authority::Ban,
+        Action::Kick => Authority::Kick,
+        Action::Mute | Action::Timeout => Authority::Moderate,
+        _ => Authority::Staff,
+    };
+    let bit = needed.permission().unwrap_or(0) | ADMINISTRATOR;
+    if permissions & bit != 0 || cx.daemon.settings().owner_ids.contains(user) || needed == Authority::Staff {
+        return Ok(());
+    }
+    let asked_for = cx.invocation.request.name();
+    Err(Fault::denied(format!("this {asked_for} needs {} besides, for {action}", needed.needs()))
+        .hint(format!("a member who has {} can ask for it", needed.needs())))
 }
 
 /// Whether somebody with this role on the socket may ask for the operation.
@@ -170,7 +192,7 @@ pub(super) fn check_confirmation(cx: &Context) -> Result<(), Fault> {
     let definition = cx.invocation.request.definition();
     let name = grammar::confirmation(&cx.invocation.request);
     let confirmed = cx.invocation.confirm.as_ref() == Some(&name);
-    if definition.effect == Effect::Severe && !cx.invocation.dry_run && !confirmed {
+    if cx.invocation.request.effect() == Effect::Severe && !cx.invocation.dry_run && !confirmed {
         let quoted = grammar::shell_line(&[name]);
         return Err(Fault::new(FaultKind::Declined, format!("{} was not confirmed", definition.name))
             .hint(format!("--dry-run shows what it would do; --confirm={quoted} does it")));

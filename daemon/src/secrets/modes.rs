@@ -1,5 +1,6 @@
 //! Files and directories that others may read or change are refused, with the command that mends it.
 
+use super::trust;
 use rustix::process::geteuid;
 use std::fs::Metadata;
 use std::io;
@@ -89,7 +90,14 @@ pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
 /// # Errors
 /// Which, why, and what mends it.
 pub fn check(layout: &Layout) -> Result<(), Fault> {
-    guarded(layout)?.iter().try_for_each(Guarded::check)
+    guarded(layout)?.iter().try_for_each(Guarded::check)?;
+    ways(layout).into_iter().try_for_each(trust::check_way)
+}
+
+/// The directories that nobody else may put something in the place of.
+pub fn ways(layout: &Layout) -> Vec<&Path> {
+    let socket = layout.socket.parent();
+    [layout.data.as_path(), &layout.state, &layout.logs].into_iter().chain(socket).collect()
 }
 
 /// Whether a file that an operator wrote a secret into is theirs alone. Links are followed, since many ways to hand out

@@ -147,3 +147,30 @@ pub(super) fn nearest_variable(name: &str) -> String {
     }
     best.1
 }
+
+/// What the seed's variables about Discord itself begin with.
+const DISCORD: &str = "DISCORD_";
+
+/// How many letters a slip of the pen changes at most, in names of so many letters.
+fn slips(letters: usize) -> usize {
+    if letters < 8 { 1 } else { 2 }
+}
+
+/// The variable that was meant by a name which is none of ours and looks like one of the seed's; nothing where it looks like
+/// nobody's we know.
+pub(super) fn nearly(name: &str) -> Option<String> {
+    let upper = name.to_uppercase();
+    let seeds = KEYS.iter().flat_map(|key| key.seed_names.iter().copied());
+    let all = seeds.chain([MAIN_GUILD, BOT_OWNER, DEBUG]);
+    let near = |known: &&str| {
+        let cut_short =
+            upper.len() >= 8 && known.strip_prefix(upper.as_str()).is_some_and(|end| end.starts_with('_'));
+        cut_short || strsim::damerau_levenshtein(&upper, known) <= slips(known.len())
+    };
+    let distance = |known: &&str| strsim::damerau_levenshtein(&upper, known);
+    if let Some(meant) = all.filter(near).min_by_key(distance) {
+        return Some(meant.to_owned());
+    }
+    let like = |variable: &String| strsim::damerau_levenshtein(&format!("{PREFIX}{upper}"), variable);
+    upper.starts_with(DISCORD).then(|| KEYS.iter().map(|key| key.variable()).min_by_key(like))?
+}

@@ -3,7 +3,7 @@
 //! and never passed over for a weaker one.
 
 use super::{Key, Origin, Setting, Settings, Sources, keys, read, sources, token};
-use crate::secrets::{Vault, modes};
+use crate::secrets::{Vault, modes, trust};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use std::path::Path;
@@ -59,6 +59,7 @@ impl Settings {
         }
         if let Some(path) = self.discord.token_file.clone() {
             let named = format!("{} is {}", keys::TOKEN_FILE.name, path.display());
+            trust::check(&path)?;
             modes::check_secret(&path)?;
             let text = sources::read(&path)?.map(Zeroizing::new).ok_or_else(|| {
                 Fault::usage(format!("{named}, which is not there: create it, or set BOT_TOKEN instead"))
@@ -69,8 +70,11 @@ impl Settings {
                 self.origins_of(&keys::TOKEN_FILE),
             );
         }
-        // Its directory is systemd's business: only the service can read it.
+        // Who may read it is systemd's business: its directory is the service's alone.
         let credential = sources.credentials.as_ref().map(|directory| directory.join(CREDENTIAL));
+        if let Some(path) = &credential {
+            trust::check(path)?;
+        }
         if let Some(path) = credential
             && let Some(text) = sources::read(&path)?.map(Zeroizing::new)
         {

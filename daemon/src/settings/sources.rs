@@ -3,6 +3,7 @@
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, MAIN_GUILD, OTHER_VARIABLES, PREFIX, REPLACED};
 use super::{Origin, Stored, one_line};
+use crate::secrets::trust;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ impl Sources {
     /// A file that is there and cannot be read, or is named by `--config` and not there.
     pub fn of_process(config: Option<&Path>, layout: &Layout) -> Result<Self, Fault> {
         let path = config.unwrap_or(&layout.config);
+        // Also where it is not there: nobody else is to put one there.
+        trust::check(path)?;
         let file = read(path)?.map(|text| (path.to_owned(), text));
         if config.is_some() && file.is_none() {
             return Err(Fault::usage(format!(
@@ -47,6 +50,7 @@ impl Sources {
             )));
         }
         let dotenv = path.with_file_name(".env");
+        trust::check(&dotenv)?;
         let dotenv = read(&dotenv)?.map(|text| (dotenv, text));
         let mut environment = BTreeMap::new();
         for (name, value) in std::env::vars_os() {
@@ -124,11 +128,23 @@ impl Variables {
         Self { variables: filled(variables), dotenv: Some(path.to_owned()) }.checked()
     }
 
-    /// Refuses what begins like ours and is not ours.
+    /// Refuses what begins like ours and is not ours. In the `.env`, which is written for us, also what is nearly ours:
+    /// otherwise a slip of the pen leaves a setting out without a word.
     fn checked(self) -> Result<Self, Fault> {
         let known = |name: &str| {
             OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.variables().any(|one| one == name))
         };
+        let ours = |name: &str| {
+            known(name)
+                || [MAIN_GUILD, BOT_OWNER, DEBUG].contains(&name)
+                || REPLACED.iter().any(|(replaced, _)| *replaced == name)
+        };
+        let slips = self.variables.keys().filter(|name| self.dotenv.is_some() && !ours(name));
+        let mut slips = slips.filter(|name| !name.starts_with(PREFIX));
+        if let Some((name, meant)) = slips.find_map(|name| Some((name, keys::nearly(name)?))) {
+            let (name, place) = (one_line(name), self.origin(name).place());
+            return Err(Fault::usage(format!("{name} {place} is no setting: did you mean {meant}?")));
+        }
         match self.variables.keys().find(|name| name.starts_with(PREFIX) && !known(name)) {
             Some(name) => Err(Fault::usage(format!(
                 "{} {} is no setting: did you mean {}?",

@@ -200,6 +200,84 @@ fn what_is_unknown_is_refused_with_the_nearest_known_name() {
 }
 
 #[test]
+fn a_slip_in_the_dotenv_is_refused_with_the_name_that_was_meant() {
+    for (written, meant) in [
+        ("BOT_TOKNE", "BOT_TOKEN"),
+        ("BOT_TOKENS", "BOT_TOKEN"),
+        ("bot_token", "BOT_TOKEN"),
+        ("MAIN_GULD_ID", "MAIN_GUILD_ID"),
+        ("MAIN_GUILD", "MAIN_GUILD_ID"),
+        ("BOT_OWNR_ID", "BOT_OWNER_ID"),
+        ("BOT_OWNER", "BOT_OWNER_ID"),
+        ("APLICATION_ID", "APPLICATION_ID"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("DEBUGG", "DEBUG"),
+        ("DISCORD_API_BSE", "DISCORD_API_BASE"),
+        ("DISCORD_TOKEN", "WAYHAVEN_DISCORD_TOKEN"),
+        ("DISCORD_REQUESTS_PER_MINUTE", "WAYHAVEN_DISCORD_REQUESTS_PER_SECOND"),
+        ("WAYHAVEN_OWNER_ID", "WAYHAVEN_OWNER_IDS"),
+    ] {
+        let refused = refusal("", &format!("OK=1\n{written}=s3cr3t"), &[]);
+        assert_eq!(refused, format!("{written} in /etc/.env is no setting: did you mean {meant}?"));
+        // Nobody filled it in.
+        load("", &format!("{written}="), &[]).unwrap();
+    }
+    // What other programs keep there is none of ours, and neither is what the machine's environment holds.
+    let others =
+        "SOMEBODY_ELSES=1\nTOKEN=1\nGUILD_ID=1\nDATABASE_PASSWORD=1\nLOG_FORMAT=1\nAPP_ID=1\nDEBUGGER=1";
+    load("", others, &[("DISCORD_OPENAPI", "x"), ("MAIN_GULD_ID", "1")]).unwrap();
+}
+
+#[test]
+fn settings_that_others_can_write_or_replace_are_not_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let environment = wayhaven_shared::paths::Environment { home: Some(home.path().into()), runtime: None };
+    let layout = Layout::new(&environment).unwrap();
+    let set = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let dotenv = home.path().join(".env");
+    write_secret(&layout.config, "control.operators = [\"user:77\"]", 0o644);
+    write_secret(&dotenv, "MAIN_GUILD_ID=100", 0o644);
+    let refused = |loose: &Path| {
+        let fault = Sources::of_process(None, &layout).err().unwrap();
+        assert_eq!(fault.hints, [format!("chmod go-w {}", loose.display())], "{fault}");
+        let fault = Settings::of_process(None, &layout).unwrap_err();
+        assert!(fault.message.starts_with(&loose.display().to_string()), "{fault}");
+    };
+    Sources::of_process(None, &layout).unwrap();
+    for path in [&layout.config, &dotenv] {
+        set(path, 0o666);
+        refused(path);
+        // A place that --config names is no better.
+        assert!(Sources::of_process(Some(&layout.config), &layout).is_err());
+        set(path, 0o644);
+    }
+    set(home.path(), 0o777);
+    refused(home.path());
+    std::fs::remove_file(&layout.config).unwrap();
+    std::fs::remove_file(&dotenv).unwrap();
+    refused(home.path());
+    let fault = crate::secrets::modes::check(&layout).unwrap_err();
+    assert!(fault.message.contains("so replace"), "its data is no safer: {fault}");
+    set(home.path(), 0o700);
+    Sources::of_process(None, &layout).unwrap();
+    crate::secrets::modes::check(&layout).unwrap();
+    // The file that holds the token.
+    let named = home.path().join("open").join("token");
+    std::fs::create_dir(home.path().join("open")).unwrap();
+    write_secret(&named, TOKEN, 0o600);
+    write_secret(&layout.config, "[discord]\ntoken_file = \"open/token\"", 0o600);
+    set(&home.path().join("open"), 0o777);
+    let sources = Sources { environment: BTreeMap::new(), ..Sources::of_process(None, &layout).unwrap() };
+    let fault = Settings::complete(&sources, &layout).unwrap_err();
+    assert!(fault.message.contains("open has the mode 0777"), "{fault}");
+    set(&home.path().join("open"), 0o755);
+    Settings::complete(&sources, &layout).unwrap();
+}
+
+#[test]
 fn each_refusal_names_the_setting_its_place_its_value_and_the_way_out() {
     let env = |name: &str, value: &str| refusal("", "", &[(name, value)]);
     const ID: &str = "it must be an id like 123456789012345678 (on Discord: Settings, Advanced, Developer Mode, \

@@ -41,6 +41,17 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether a mute of ours, asked for and not seen, gave the user the guild's mute role, or may have.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn was_muted_by_us(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = 'mute'
+                AND action = 'mute' AND attempts > 0 AND (state = 'applied' OR sent = 1))";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![Sql(guild), Sql(user)], |row| row.get(0))?)
+    }
+
     /// When a guild last set something, where it ever did.
     ///
     /// # Errors

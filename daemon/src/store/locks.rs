@@ -59,11 +59,25 @@ impl Change<'_> {
         Ok(changed)
     }
 
-    /// Sets a guild's security level.
+    /// Sets a guild's security level, with the consent of its children.
     ///
     /// # Errors
     /// Where the store fails, or the guild is locked.
     pub fn set_security_level(&self, guild: GuildId, level: SecurityLevel) -> Result<(), StoreError> {
+        self.set_security_level_for(guild, level, None).map(drop)
+    }
+
+    /// Sets a guild's security level. Of its children those agree to it at once that are listed, or all where there is no
+    /// list; the others, in which it does not hold yet.
+    ///
+    /// # Errors
+    /// Where the store fails, or the guild is locked.
+    pub fn set_security_level_for(
+        &self,
+        guild: GuildId,
+        level: SecurityLevel,
+        agrees: Option<&[GuildId]>,
+    ) -> Result<Vec<GuildId>, StoreError> {
         self.ensure_guild(guild)?;
         let sql = "UPDATE guild_settings SET security_level = ?2, updated_at = ?3
              WHERE guild_id = ?1 AND security_level <> ?2";
@@ -71,7 +85,7 @@ impl Change<'_> {
         if self.connection().prepare_cached(sql)?.execute(values)? > 0 {
             self.tell(&Changed::Network { link: None })?;
         }
-        Ok(())
+        self.ask_for_level(guild, level, |child| agrees.is_none_or(|agreeing| agreeing.contains(&child)))
     }
 
     /// Makes a guild a main no more. Its links have to be closed before: the caller looks.

@@ -37,6 +37,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0024-incidents.sql"),
     include_str!("migrations/0025-settings.sql"),
     include_str!("migrations/0026-audit-indexes.sql"),
+    include_str!("migrations/0027-terms.sql"),
     include_str!("migrations/0035-operators.sql"),
 ];
 
@@ -64,8 +65,13 @@ pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
 
 /// Brings the schema up to date, each migration in a transaction of its own.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+    run_to(connection, known())
+}
+
+/// The same as far as the schema of an older version.
+pub(super) fn run_to(connection: &mut Connection, last: u32) -> Result<(), StoreError> {
     let mut version = version(connection)?;
-    for migration in ALL.iter().skip(version as usize) {
+    for migration in ALL.iter().take(last as usize).skip(version as usize) {
         version += 1;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;

@@ -132,6 +132,8 @@ enum Stop {
     Absent,
     /// The guild lacks what the measure needs.
     Missing(String),
+    /// The guild's mute role must not be given to this user, or taken from them.
+    Unfit(String),
     /// Discord did not do it.
     Rest(RestError),
     /// Discord did not say whether it was done.
@@ -179,6 +181,7 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         Scope::Child(_) => {}
     }
     let roles = roles::of(tools, delivery).await?;
+    roles::check_fit(tools, delivery, &roles).await?;
     if earlier::is_done(tools, delivery).await? {
         return Ok(false);
     }
@@ -238,6 +241,7 @@ async fn send(
         Err(Refusal::Excepted(_)) => return Err(Stop::Wait(Duration::ZERO)),
         permit => permit?,
     };
+    roles::check_still_fit(tools, delivery, role)?;
     let reason = reason.or_else(|| Some(delivery.reason.as_ref()?.audit_reason()));
     let order = Order {
         user: delivery.user,

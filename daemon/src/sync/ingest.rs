@@ -23,7 +23,7 @@ use crate::discord::event::{Entry, GatewayEvent};
 use crate::store::Awaited;
 use author::{Author, author, author_in_child};
 use echoes::Echoes;
-use entry::{from_event, work_entry};
+use entry::{from_event, without_offices, work_entry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use wayhaven_shared::Fault;
@@ -275,6 +275,7 @@ impl Ingest {
             self.echoes.note(&self.tools.store, entry).await;
             return Ok(at_once(Follow::Nothing));
         }
+        let entry = without_offices(&self.tools.directory, by, entry);
         let committed = self.tools.store.submit(move |change| {
             work_entry(change, by, entry)?;
             Ok(Follow::Nothing)

@@ -40,7 +40,7 @@ pub fn taken_back_here(
     // Where several mains have delivered it, one that does not give way decides.
     let mut strict = None;
     for one in &overridden {
-        if change.security_level(one.main)? != SecurityLevel::Standard {
+        if change.security_level_in(one.main, guild)? != SecurityLevel::Standard {
             strict = Some(one);
             break;
         }

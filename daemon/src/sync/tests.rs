@@ -14,6 +14,7 @@ mod hand;
 mod histories;
 mod kicks;
 mod last_word;
+mod mute_role;
 mod order;
 mod origins;
 mod others;

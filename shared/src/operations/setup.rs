@@ -18,5 +18,6 @@ pub use guild::{
     SetupSecurityLevel, SetupUnlock, SetupUnsetMain,
 };
 pub use link::{
-    Backfill, Link, LinkChanged, LinkUndo, Mode, SetupActions, SetupAddChild, SetupMode, SetupRemoveChild,
+    Backfill, Link, LinkChanged, LinkTerms, LinkUndo, Mode, SetupActions, SetupAddChild, SetupMode,
+    SetupRemoveChild,
 };

@@ -97,6 +97,11 @@ impl WarningSteps {
         self.0.is_empty()
     }
 
+    /// The steps, fewest warnings first.
+    pub fn iter(&self) -> impl Iterator<Item = WarningStep> + '_ {
+        self.0.iter().copied()
+    }
+
     /// The step at exactly so many warnings.
     pub fn at(&self, warnings: u64) -> Option<WarningStep> {
         self.0.iter().copied().find(|step| u64::from(step.warnings) == warnings)

@@ -50,7 +50,7 @@ impl App {
         if !matches!(self.link, Link::Live) {
             return self.tell(Tone::Warning, "no daemon answers: nothing was sent");
         }
-        let effect = request.definition().effect;
+        let effect = request.effect();
         let line = command_line(request, guild, dry_run && effect.changes());
         let envelope = Envelope { guild, ..Envelope::new(request) };
         if !effect.changes() {

@@ -119,6 +119,7 @@ fn guild_view(guild: &Guild) -> Option<GuildView> {
             id: RoleId::new(role.id.get())?,
             position: i64::from(role.position),
             permissions: role.permissions.bits(),
+            managed: role.managed,
         })
     };
     let member = |member: &Member| {

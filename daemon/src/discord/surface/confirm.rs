@@ -27,7 +27,7 @@ const DANGER: u8 = 4;
 
 /// Whether it is asked about before it is done.
 pub(super) fn is_asked_of(invocation: &Invocation) -> bool {
-    invocation.request.definition().effect == Effect::Severe && !invocation.dry_run
+    invocation.request.effect() == Effect::Severe && !invocation.dry_run
 }
 
 /// Shows what the request would do, and asks whether to do it.

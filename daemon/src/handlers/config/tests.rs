@@ -1,5 +1,7 @@
 //! `config` as operators and members ask for it.
 
+mod authority;
+
 use crate::invocation::{Actor, Invocation};
 use crate::testing::{PATIENCE, TestDaemon, by_member, by_operator, guild, sandbox};
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 use super::warnings;
 use crate::direct::telling;
 use crate::discord::directory::{Presence, needed};
+use crate::discord::mute_role::unfit;
 use crate::invocation::Context;
 use crate::network::Topology;
 use crate::store::{Judged, NewPunishment, Telling, View};
@@ -15,7 +16,7 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, OriginOutcome, PlannedDelivery};
 use wayhaven_shared::operations::told::{Told, ToldState};
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
 /// How long Discord may take to say whether somebody is a member: a plan is not worth more.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
@@ -68,7 +69,7 @@ pub(super) async fn preview(
         punishment: None,
         dry_run: true,
         network: topology.is_main(guild),
-        origin: here(cx, guild, action, user).await,
+        origin: here(cx, guild, action, user).await?,
         deliveries: steps.iter().map(|step| step.state).collect(),
         told: telling(&cx.daemon, guild, action, false).map(would_be_told),
         action: Some(action),
@@ -80,11 +81,16 @@ pub(super) async fn preview(
 
 /// What would become of it in the guild itself. There it costs one question whether the user is a member; in the children
 /// it would cost one each, and is not asked.
-async fn here(cx: &Context, guild: GuildId, action: Action, user: UserId) -> OriginOutcome {
+async fn here(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Result<OriginOutcome, Fault> {
     let directory = cx.daemon.directory();
-    let outcome = |state, reason| OriginOutcome { guild_id: guild, state, reason };
+    let outcome = |state, reason| Ok(OriginOutcome { guild_id: guild, state, reason });
     if action != Action::Warn && directory.may(guild, action) == Some(false) {
         return outcome(DeliveryState::Blocked, Some(lacks(action)));
+    }
+    if action == Action::Mute
+        && let Some(reason) = unfit_mute_roles(cx, action, vec![guild]).await?.remove(&guild)
+    {
+        return outcome(DeliveryState::Blocked, Some(reason));
     }
     let of_members = !matches!(action.measure(), Action::Ban | Action::Warn);
     if of_members && directory.presence(guild) == Some(Presence::Here) {
@@ -132,16 +138,35 @@ async fn foresee(cx: &Context, steps: &mut [Step], action: Action) -> Result<(),
     }
     if action.measure() == Action::Mute {
         let guilds: Vec<GuildId> = steps.iter_mut().filter(sent()).map(|step| step.guild).collect();
-        let without = move |view: &View<'_>| {
-            let lacks = |guild: GuildId| Ok((guild, view.config(guild)?.mute_role_id.is_none()));
-            guilds.into_iter().map(lacks).collect::<Result<HashMap<_, _>, Fault>>()
-        };
-        let without = cx.daemon.store().read(without).await?;
-        for step in steps.iter_mut().filter(|step| without.get(&step.guild) == Some(&true)) {
-            (step.state, step.reason) = (DeliveryState::Blocked, Some(NO_MUTE_ROLE.to_owned()));
+        let unfit = unfit_mute_roles(cx, action, guilds).await?;
+        for step in steps.iter_mut() {
+            if let Some(reason) = unfit.get(&step.guild) {
+                (step.state, step.reason) = (DeliveryState::Blocked, Some(reason.clone()));
+            }
         }
     }
     Ok(())
+}
+
+/// The guilds in which nobody can be muted, or unmuted, by the role, and why. The check is that of every mute.
+async fn unfit_mute_roles(
+    cx: &Context,
+    action: Action,
+    guilds: Vec<GuildId>,
+) -> Result<HashMap<GuildId, String>, Fault> {
+    let read = move |view: &View<'_>| {
+        let role = |guild: GuildId| Ok((guild, view.config(guild)?.mute_role_id));
+        guilds.into_iter().map(role).collect::<Result<Vec<_>, Fault>>()
+    };
+    let roles = cx.daemon.store().read(read).await?;
+    let reason = |(guild, role): (GuildId, Option<RoleId>)| {
+        let Some(role) = role else { return Some((guild, NO_MUTE_ROLE.to_owned())) };
+        let unfit = unfit(cx.daemon.directory(), guild, role)?;
+        // What was given while it was fit is taken all the same.
+        let stops = !action.is_undo() || !unfit.is_of_the_role();
+        stops.then(|| (guild, unfit.reason(role)))
+    };
+    Ok(roles.into_iter().filter_map(reason).collect())
 }
 
 /// What a dry run says of it.

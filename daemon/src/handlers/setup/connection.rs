@@ -8,6 +8,7 @@ use crate::handlers::Handle;
 use crate::invocation::Context;
 use std::time::{Duration, Instant};
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::{
     Check, CheckResult, ConnectionTested, Link, Mode, SetupTestConnection,
 };
@@ -27,7 +28,15 @@ impl Handle for SetupTestConnection {
             return Ok(ConnectionTested { guild_id: guild, guild_name: None, checks });
         }
         let (reachable, roles) = reach(cx, guild).await;
-        let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+        let mains: Vec<GuildId> = links.iter().map(|link| link.main_guild_id).collect();
+        let read = move |view: &crate::store::View<'_>| {
+            let mut mutes = false;
+            for main in mains {
+                mutes |= view.config(main)?.mute_role_id.is_some();
+            }
+            Ok((view.config(guild)?, mutes))
+        };
+        let (config, mutes) = cx.daemon.store().read(read).await?;
         let rounds = Rounds::of(&cx.daemon.store().topology());
         let chart = Chart {
             directory: cx.daemon.directory(),
@@ -35,12 +44,15 @@ impl Handle for SetupTestConnection {
             roles: roles.as_deref(),
             config: &config,
             uses: rounds.uses(guild).unwrap_or(&EVERY_MEASURE),
-            mutes: false,
+            mutes,
             deferred: 0,
             blocked: None,
         };
         let mut checks = vec![doctor::presence(&chart), reachable];
         checks.extend(doctor::standing(&chart));
+        if chart.uses.contains(&Action::Mute) && (mutes || config.mute_role_id.is_some()) {
+            checks.push(doctor::mute_role(&chart));
+        }
         checks.push(doctor::members_intent(sees_members(cx).await));
         checks.extend(link_checks(cx, guild, &links));
         Ok(ConnectionTested { guild_id: guild, guild_name, checks })

@@ -1,6 +1,7 @@
 //! `setup accept`, `decline`, `leave`: what a child has to say about its links, asked for in the child.
 
-use super::link::{After, Plan, change_link, open_link, terms};
+use super::link::{change_link, open_link, terms};
+use super::plan::{After, Answer, Plan};
 use super::{check_presence, refuse_locked};
 use crate::handlers::Handle;
 use crate::invocation::Context;
@@ -21,10 +22,10 @@ fn link_to(view: &View<'_>, main: GuildId, child: GuildId) -> Result<Link, Fault
     Ok(link)
 }
 
-/// A proposal that waits for the guild's answer.
+/// A proposal that waits for the guild's answer: a link, or wider terms of one.
 fn proposal(view: &View<'_>, main: GuildId, child: GuildId) -> Result<Link, Fault> {
     let link = link_to(view, main, child)?;
-    if link.is_agreed() {
+    if link.is_agreed() && link.asked_of_child().is_none() {
         return Err(Fault::conflict(format!("guild {child} has agreed to the link of main {main} already"))
             .hint(format!("setup leave {main} ends it")));
     }
@@ -37,8 +38,9 @@ impl Handle for SetupAccept {
         check_presence(cx, child)?;
         let plan = move |view: &View<'_>| {
             let before = proposal(view, main, child)?;
-            let after = After::Put(LinkState::Active, terms(&before));
-            Ok(Plan { before: Some(before), after, backfill })
+            let wanted = before.proposed.clone().unwrap_or_else(|| terms(&before));
+            let after = After::Put(LinkState::Active, wanted);
+            Ok(Plan { answer: Answer::Accepts, backfill, ..Plan::new(Some(before), after) })
         };
         change_link(cx, main, child, plan).await
     }
@@ -48,8 +50,13 @@ impl Handle for SetupDecline {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
         let (main, child) = (self.main, cx.guild()?);
         let plan = move |view: &View<'_>| {
-            let before = Some(proposal(view, main, child)?);
-            Ok(Plan { before, after: After::Closed, backfill: true })
+            let before = proposal(view, main, child)?;
+            if before.is_agreed() {
+                // The link itself was accepted long ago, and goes on.
+                let after = After::Put(LinkState::Active, terms(&before));
+                return Ok(Plan { answer: Answer::Declines, ..Plan::new(Some(before), after) });
+            }
+            Ok(Plan::new(Some(before), After::Closed))
         };
         change_link(cx, main, child, plan).await
     }
@@ -66,7 +73,7 @@ impl Handle for SetupLeave {
                     .hint(format!("setup decline {main} declines it")));
             }
             let after = After::ended(&before, keep, undo)?;
-            Ok(Plan { before: Some(before), after, backfill: true })
+            Ok(Plan::new(Some(before), after))
         };
         change_link(cx, main, child, plan).await
     }

@@ -42,7 +42,10 @@ impl Handle for SetupDashboard {
             .await?;
         let networks: Vec<Network> =
             read.into_iter().map(|of_main| network(cx, of_main, only, &locked)).collect();
-        let proposed = |child: &&Child| only.is_some() && child.link.state == "proposed";
+        let proposed = |child: &&Child| {
+            let asked = child.link.state == "proposed" || child.link.asked_of_child().is_some();
+            only.is_some() && asked
+        };
         let children = networks.iter().flat_map(|network| &network.children);
         let proposals = children.filter(proposed).map(|child| child.link.main_guild_id).collect();
         Ok(Dashboard { networks, alerts, proposals })

@@ -1,13 +1,14 @@
 //! `setup main-guild`, `unset-main`, `security-level`, `lock`, `unlock`: what a guild is in its network.
 
+use super::link::speaks_for;
 use super::{main_guild, refuse_locked};
 use crate::handlers::Handle;
 use crate::invocation::Context;
 use crate::store::View;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::setup::{
-    GuildDesignated, Link, LockChanged, SecurityChanged, SetupLock, SetupMainGuild, SetupSecurityLevel,
-    SetupUnlock, SetupUnsetMain,
+    GuildDesignated, Link, LockChanged, SecurityChanged, SecurityLevel, SetupLock, SetupMainGuild,
+    SetupSecurityLevel, SetupUnlock, SetupUnsetMain,
 };
 use wayhaven_shared::value::GuildId;
 
@@ -94,18 +95,35 @@ impl Handle for SetupSecurityLevel {
             Ok(view.security_level(main)?)
         };
         let store = cx.daemon.store();
-        let before = match cx.invocation.dry_run {
-            true => store.read(plan).await?,
+        // Those that have to accept it, and for which of them the caller can.
+        let asked = move |view: &View<'_>| {
+            let wider = |link: &Link| {
+                level != SecurityLevel::Standard
+                    && link.state == "active"
+                    && link.accepted_level == Some(SecurityLevel::Standard)
+            };
+            let links = view.links_of(main)?.into_iter().filter(wider);
+            Ok(links.map(|link| link.child_guild_id).collect::<Vec<_>>())
+        };
+        let asked = store.read(asked).await?;
+        let mut agreeing = Vec::new();
+        for child in &asked {
+            agreeing.extend(speaks_for(cx, *child).await.then_some(*child));
+        }
+        let (before, waiting) = match cx.invocation.dry_run {
+            true => {
+                let before = store.read(plan).await?;
+                (before, asked.into_iter().filter(|child| !agreeing.contains(child)).collect())
+            }
             false => {
                 let set = move |change: &crate::store::Change<'_>| {
                     let before = plan(change)?;
-                    change.set_security_level(main, level)?;
-                    Ok(before)
+                    Ok((before, change.set_security_level_for(main, level, Some(&agreeing))?))
                 };
                 store.write(set).await?
             }
         };
-        Ok(SecurityChanged { main_guild_id: main, level, before, dry_run: cx.invocation.dry_run })
+        Ok(SecurityChanged { main_guild_id: main, level, before, waiting, dry_run: cx.invocation.dry_run })
     }
 }
 

@@ -1,141 +1,19 @@
 //! `setup add-child`, `remove-child`, `mode`, `actions`: what a main does with its links.
 
+use super::plan::{After, Plan};
 use super::{check_presence, main_guild, refuse_locked};
 use crate::discord::directory::Presence;
 use crate::handlers::Handle;
 use crate::invocation::{Actor, Context};
 use crate::network::LinkState;
 use crate::reconcile::backfill::Opening;
-use crate::store::{Change, Terms, View};
+use crate::store::{Terms, View};
 use wayhaven_shared::operations::setup::{
-    AllowedActions, Backfill, Check, CheckResult, Link, LinkChanged, LinkUndo, SetupActions, SetupAddChild,
-    SetupMode, SetupRemoveChild,
+    AllowedActions, Check, CheckResult, Link, LinkChanged, SetupActions, SetupAddChild, SetupMode,
+    SetupRemoveChild,
 };
-use wayhaven_shared::value::{GuildId, Timestamp};
+use wayhaven_shared::value::GuildId;
 use wayhaven_shared::{Authority, Fault};
-
-/// A change of a link: how it is, and how it is to be.
-pub(super) struct Plan {
-    /// As it is; nothing where there is none, or a closed one.
-    pub(super) before: Option<Link>,
-    /// As it is to be.
-    pub(super) after: After,
-    /// Whether what was decided before is delivered, where the link is opened for something.
-    pub(super) backfill: bool,
-}
-
-/// How a link is to be.
-pub(super) enum After {
-    /// In this state, on these terms.
-    Put(LinkState, Terms),
-    /// Closed; what is open along it ends.
-    Closed,
-    /// Closing: what is open along it ends, and what was delivered is taken back.
-    Closing,
-}
-
-impl After {
-    /// How a link ends that its people end with `--keep` or `--undo`.
-    ///
-    /// # Errors
-    /// Both were said, or neither of a link that is closing.
-    pub(super) fn ended(before: &Link, keep: bool, undo: bool) -> Result<Self, Fault> {
-        match (before.state.as_str(), keep, undo) {
-            (_, true, true) => Err(Fault::usage("--keep and --undo contradict each other: say one of them")),
-            ("closing", false, false) => Err(Fault::conflict(format!(
-                "the link of main {} to guild {} is closing: what was delivered is being taken back",
-                before.main_guild_id, before.child_guild_id
-            ))
-            .hint("setup dashboard shows how many are left; --keep closes it at once, and leaves those")),
-            // Nothing is delivered along what was only proposed.
-            ("active" | "closing", _, true) => Ok(Self::Closing),
-            _ => Ok(Self::Closed),
-        }
-    }
-}
-
-impl Plan {
-    fn state(&self) -> &'static str {
-        match &self.after {
-            After::Put(state, _) => state.word(),
-            After::Closed => "closed",
-            After::Closing => "closing",
-        }
-    }
-
-    /// What taking back comes to, where that is wanted.
-    fn undo(&self, view: &View<'_>, now: Timestamp) -> Result<Option<LinkUndo>, Fault> {
-        let closing = self.before.as_ref().filter(|_| matches!(self.after, After::Closing));
-        Ok(closing.map(|link| view.link_undo(link, now)).transpose()?)
-    }
-
-    /// What is there to keep, and could be taken back, where the link is closed without.
-    fn kept(&self, view: &View<'_>, now: Timestamp) -> Result<Option<LinkUndo>, Fault> {
-        let closed = self.before.as_ref().filter(|_| matches!(self.after, After::Closed));
-        Ok(closed.filter(|link| link.is_agreed()).map(|link| view.link_undo(link, now)).transpose()?)
-    }
-
-    /// What the link is opened for, where it is for something.
-    fn opening(&self, main: GuildId, child: GuildId) -> Option<Opening> {
-        let After::Put(state, terms) = &self.after else { return None };
-        Opening::of((main, child), self.before.as_ref(), *state, terms)
-    }
-
-    /// What is delivered of what was decided before.
-    fn counted(&self, view: &View<'_>, now: Timestamp, opening: &Opening) -> Result<Backfill, Fault> {
-        let (to_deliver, to_lift) = (opening.to_deliver(view, now)?, opening.to_lift(view)?);
-        Ok(Backfill { job: None, to_deliver, to_lift, left_out: !self.backfill })
-    }
-
-    /// Begins that, in the transaction that opens the link.
-    fn begin(
-        &self,
-        change: &Change<'_>,
-        link: &Link,
-        opening: &Opening,
-        asked_by: &str,
-    ) -> Result<Backfill, Fault> {
-        let counted = self.counted(change, change.now(), opening)?;
-        change.set_beginning(link.id, self.backfill)?;
-        let job = if self.backfill { opening.begin(change, asked_by)? } else { None };
-        Ok(Backfill { job, ..counted })
-    }
-
-    /// Whether what is open along the link ends.
-    fn stops(&self, link: &Link) -> bool {
-        match self.after {
-            After::Closed => true,
-            After::Closing => link.state != "closing",
-            After::Put(..) => false,
-        }
-    }
-
-    /// What is another than before, a line each.
-    fn changes(&self) -> Vec<String> {
-        let before = self.before.as_ref();
-        let mut changes = Vec::new();
-        let mut compare = |what: &str, before: Option<String>, after: String| {
-            if before.as_ref() != Some(&after) {
-                let before = before.as_deref().unwrap_or("none");
-                changes.push(format!("{what}: {before} → {after}"));
-            }
-        };
-        compare("state", before.map(|link| link.state.clone()), self.state().to_owned());
-        if let After::Put(_, terms) = &self.after {
-            compare("mode", before.map(|link| link.mode.word().into()), terms.mode.word().into());
-            compare("actions", before.map(Link::actions), terms.actions.to_string());
-        }
-        changes
-    }
-
-    /// Whether the caller may learn what the child is called: who stands for the child may, and the main once the
-    /// child has agreed.
-    fn names_child(&self, cx: &Context, child: GuildId) -> bool {
-        let agreed = self.before.as_ref().is_some_and(Link::is_agreed);
-        let agrees = matches!(self.after, After::Put(LinkState::Active, _));
-        !cx.is_member() || cx.scope() == Some(child) || agreed || agrees
-    }
-}
 
 /// The link between the two, where there is one that is not closed.
 pub(super) fn open_link(view: &View<'_>, main: GuildId, child: GuildId) -> Result<Option<Link>, Fault> {
@@ -145,6 +23,11 @@ pub(super) fn open_link(view: &View<'_>, main: GuildId, child: GuildId) -> Resul
 /// The terms that a link has.
 pub(super) fn terms(link: &Link) -> Terms {
     Terms { mode: link.mode, actions: AllowedActions::of(&link.allowed_actions) }
+}
+
+/// The terms that its main has asked for last, whether the child has accepted them or not.
+fn wanted_last(link: &Link) -> Terms {
+    link.proposed.clone().unwrap_or_else(|| terms(link))
 }
 
 /// Plans a change of a link and, unless only the plan was asked for, carries it out in the same transaction.
@@ -175,7 +58,7 @@ pub(super) async fn change_link(
             let undo = plan.undo(change, now)?;
             let (link, stopped) = match (&plan.after, &plan.before) {
                 (_, Some(link)) if plan.changes().is_empty() => (Some(link.clone()), 0),
-                (After::Put(state, terms), _) => (Some(change.put_link(main, child, *state, terms)?), 0),
+                (After::Put(state, terms), _) => (Some(plan.put(change, (main, child), *state, terms)?), 0),
                 (After::Closed, Some(link)) => {
                     let stopped = change.stop_link(link.id)?.len() as u64;
                     (Some(change.close_link(link.id, main, child)?), stopped)
@@ -214,6 +97,7 @@ pub(super) async fn change_link(
         undo,
         kept,
         backfill,
+        proposed: plan.proposed.clone(),
         changes: plan.changes(),
         findings,
     })
@@ -259,15 +143,21 @@ impl Handle for SetupAddChild {
             if let Some(link) = &before {
                 refuse_closing(link)?;
             }
-            // What is not said stays as it was.
-            let was = before.as_ref().map(terms);
+            // What is not said stays as it was, or as it was asked for last.
+            let was = before.as_ref().map(wanted_last);
             let (was_mode, was_actions) = was.map(|terms| (terms.mode, terms.actions)).unzip();
             let terms = Terms {
                 mode: mode.or(was_mode).unwrap_or_default(),
                 actions: actions.clone().or(was_actions).unwrap_or_else(AllowedActions::all),
             };
-            let state = if agreed || for_both { LinkState::Active } else { LinkState::Proposed };
-            Ok(Plan { before, after: After::Put(state, terms), backfill: !no_backfill })
+            let plan = match before {
+                Some(before) if agreed => Plan::to_terms(before, terms, for_both),
+                before => {
+                    let state = if for_both { LinkState::Active } else { LinkState::Proposed };
+                    Plan::new(before, After::Put(state, terms))
+                }
+            };
+            Ok(Plan { backfill: !no_backfill, ..plan })
         };
         change_link(cx, main, child, plan).await
     }
@@ -275,7 +165,7 @@ impl Handle for SetupAddChild {
 
 /// Whether the caller may decide for the child too: an operator of the socket may, and so may a member of the main
 /// who administers the child. Otherwise anybody's guild could claim somebody else's.
-async fn speaks_for(cx: &Context, child: GuildId) -> bool {
+pub(super) async fn speaks_for(cx: &Context, child: GuildId) -> bool {
     let Actor::Member { user, .. } = &cx.invocation.actor else { return true };
     let directory = cx.daemon.directory();
     if directory.presence(child) != Some(Presence::Here) {
@@ -318,7 +208,7 @@ impl Handle for SetupRemoveChild {
         let plan = move |view: &View<'_>| {
             let before = link_of_main(&caller, view, main, child)?;
             let after = After::ended(&before, keep, undo)?;
-            Ok(Plan { before: Some(before), after, backfill: true })
+            Ok(Plan::new(Some(before), after))
         };
         change_link(cx, main, child, plan).await
     }
@@ -346,14 +236,28 @@ async fn change_terms(
     change: impl Fn(&mut Terms) + Send + 'static,
 ) -> Result<LinkChanged, Fault> {
     let main = main_guild(cx).await?;
+    let before = cx.daemon.store().read(move |view| open_link(view, main, child)).await?;
+    let exceeds = |link: &Link| {
+        let mut terms = wanted_last(link);
+        change(&mut terms);
+        link.accepted.as_ref().is_some_and(|accepted| !accepted.covers(&terms))
+    };
+    // Only where it matters: it costs a question about the caller in the child.
+    let consent = match before.filter(exceeds) {
+        Some(_) => speaks_for(cx, child).await,
+        None => false,
+    };
     let caller = cx.clone();
     let plan = move |view: &View<'_>| {
         let before = link_of_main(&caller, view, main, child)?;
         refuse_closing(&before)?;
-        let mut terms = terms(&before);
+        let mut terms = wanted_last(&before);
         change(&mut terms);
-        let state = if before.is_agreed() { LinkState::Active } else { LinkState::Proposed };
-        Ok(Plan { before: Some(before), after: After::Put(state, terms), backfill })
+        let plan = match before.is_agreed() {
+            true => Plan::to_terms(before, terms, consent),
+            false => Plan::new(Some(before), After::Put(LinkState::Proposed, terms)),
+        };
+        Ok(Plan { backfill, ..plan })
     };
     change_link(cx, main, child, plan).await
 }

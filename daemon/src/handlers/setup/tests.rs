@@ -5,6 +5,7 @@ mod consent;
 mod guild;
 mod link;
 mod reach;
+mod widening;
 
 use crate::testing::{self, TestDaemon, by_member, by_operator, confirmed, guild};
 use std::sync::Arc;

@@ -6,8 +6,10 @@ use crate::invocation::{Context, Upload};
 use crate::lists::fetch::fetch;
 use crate::lists::import::Import;
 use crate::lists::running;
+use crate::pipeline;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::Job;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::sync::SyncImport;
 use wayhaven_shared::value::Untrusted;
 
@@ -21,6 +23,8 @@ impl Handle for SyncImport {
             .hint("leave it out: sync holds shows what is held, sync approve sends it")
             .hint("or an operator does it on the command line"));
         }
+        // It bans here at once, and who may not ban one user bans no list of them.
+        pipeline::check_action(cx, Action::Ban)?;
         let file = match (&cx.invocation.upload, cx.invocation.actor.user()) {
             (Some(Upload::Staged(file)), _) => *file,
             (Some(Upload::Attached(file)), Some(user)) => fetch(&cx.daemon, user, file).await?,

@@ -181,6 +181,75 @@ async fn what_a_lock_refuses_is_a_conflict_that_says_who_takes_it_off() {
     assert!(store.topology().is_main(guild(1)));
 }
 
+#[tokio::test]
+async fn an_active_link_allows_no_more_than_was_accepted_and_accepts_no_more_than_was_proposed() {
+    let (store, _home) = network().await;
+    let narrow = Terms { mode: Mode::Monitor, actions: "ban".parse().unwrap() };
+    let (main, child) = (guild(1), guild(20));
+    let made = narrow.clone();
+    let made = store.write(move |change| Ok(change.put_link(main, child, LinkState::Active, &made)?));
+    let id = made.await.unwrap().id.get();
+    let more = "allows no more than its child has accepted";
+    let proposed = "accepts no more than was proposed";
+    for (set, why) in [
+        ("sync_mode = 'ACTIVE'", more),
+        ("allowed_actions = '[\"ban\",\"kick\"]'", more),
+        ("allowed_actions = '[\"kick\"]'", more),
+        ("sync_mode = 'ACTIVE', accepted_mode = 'ACTIVE'", proposed),
+        ("accepted_actions = '[\"ban\",\"kick\"]'", proposed),
+        ("accepted_actions = '[\"ban\",\"kick\"]', proposed_actions = '[\"kick\"]'", proposed),
+        ("accepted_mode = NULL", proposed),
+        ("accepted_level = 'high'", proposed),
+    ] {
+        let refused = update(&store, id, set).unwrap_err();
+        assert!(refused.contains(why), "{set}: {refused}");
+    }
+    // Closing or closed it delivers nothing new, and a link that is accepted again has accepted its terms of then.
+    update(&store, id, "state = 'closed', accepted_at = NULL").unwrap();
+    update(&store, id, "allowed_actions = '[\"kick\"]', sync_mode = 'ACTIVE'").unwrap();
+    update(&store, id, "state = 'proposed'").unwrap();
+    update(&store, id, "state = 'active', accepted_at = 7").unwrap();
+    assert!(update(&store, id, "allowed_actions = '[\"ban\"]'").unwrap_err().contains(more));
+    // By a proposal, the accepted stays accepted.
+    let wide = Terms { mode: Mode::Active, actions: "ban,mute".parse().unwrap() };
+    let agreed = store.write(move |change| Ok(change.agree_to_terms(main, child, &wide)?)).await.unwrap();
+    assert_eq!((agreed.actions(), agreed.proposed.clone()), ("ban,mute".to_owned(), None));
+    assert_eq!(agreed.accepted.unwrap().actions.to_string(), "ban,kick,mute");
+    update(&store, id, "allowed_actions = '[\"kick\"]', sync_mode = 'MONITOR'").unwrap();
+}
+
+#[test]
+fn what_links_allowed_before_terms_were_stored_is_what_was_accepted_also_of_locked_guilds() {
+    let home = testing::home();
+    let path = home.path().join("wayhaven.db");
+    let mut connection = Connection::open(&path).unwrap();
+    migrations::run_to(&mut connection, 26).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO guild_settings (guild_id, is_main, security_level, updated_at)
+                 VALUES (1, 1, 'high', 0), (2, 0, 'standard', 0), (3, 0, 'standard', 0);
+             INSERT INTO guild_relationships
+                 (main_guild_id, child_guild_id, sync_mode, allowed_actions, state, accepted_at, created_at, updated_at)
+             VALUES (1, 2, 'MONITOR', '[\"ban\"]', 'active', 4, 4, 5), (1, 3, 'ACTIVE', '[]', 'proposed', NULL, 4, 5);
+             UPDATE guild_settings SET relationship_lock_enabled = 1 WHERE guild_id = 2;",
+        )
+        .unwrap();
+    migrations::run(&mut connection).unwrap();
+    let read = |child: u64| {
+        let sql = format!(
+            "SELECT accepted_mode, accepted_actions, accepted_level FROM guild_relationships WHERE child_guild_id = {child}"
+        );
+        let text = |row: &rusqlite::Row<'_>, at: usize| row.get::<_, Option<String>>(at);
+        connection.query_row(&sql, [], |row| Ok((text(row, 0)?, text(row, 1)?, text(row, 2)?))).unwrap()
+    };
+    let own = |text: &str| Some(text.to_owned());
+    assert_eq!(read(2), (own("MONITOR"), own("[\"ban\"]"), own("high")));
+    assert_eq!(read(3), (None, None, None));
+    let locked =
+        connection.execute("UPDATE guild_relationships SET updated_at = 9 WHERE child_guild_id = 2", []);
+    assert!(locked.unwrap_err().to_string().contains(LOCKED));
+}
+
 #[test]
 fn links_from_before_consent_was_stored_are_agreed_to_and_name_no_undo() {
     let home = testing::home();

@@ -33,6 +33,10 @@ pub(super) fn conclude(
             let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
             (Some(settlement), Next::Shut(reason.into()))
         }
+        Err(Stop::Unfit(reason)) => {
+            let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
+            (Some(settlement), Next::Park(reason))
+        }
         Err(Stop::Missing(reason)) => {
             let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
             (Some(settlement), Next::Bar(reason))

@@ -6,7 +6,7 @@ use crate::discord::rest::{AUDIT_PAGE, AuditPage, RestError};
 use crate::store::{Change, Severity};
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::author::{author, author_in_child};
-use crate::sync::ingest::entry::work_entry;
+use crate::sync::ingest::entry::{without_offices, work_entry};
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::GuildId;
 
@@ -152,7 +152,7 @@ impl Reader {
                 true => author(&self.tools, entry.actor).await,
                 false => author_in_child(&self.tools, entry.actor),
             };
-            entries.push((by, entry));
+            entries.push((by, without_offices(&self.tools.directory, by, entry)));
         }
         let work = move |change: &Change<'_>| {
             for (by, entry) in entries {

@@ -2,14 +2,30 @@
 //! was read from the log, and once only.
 
 use super::author::Author;
+use crate::discord::directory::Directory;
 use crate::discord::event::{Deed, Entry};
+use crate::discord::mute_role::unfit;
 use crate::store::{AuditRow, Change, Echo, NewPunishment, Personal, Severity, StoreError};
 use crate::sync::overrides::taken_back_here;
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::audit::AuditResult;
 use wayhaven_shared::operations::punishment::{Action, Origin};
-use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, RoleId, Timestamp, Untrusted, UserId};
+
+/// The entry without those of the roles it gave that are no mute, whatever the guild has set: a role that moderates or
+/// manages is an office. Whoever is promoted by hand in a main is not muted in its children.
+pub fn without_offices(directory: &Directory, by: Author, entry: Entry) -> Entry {
+    let Entry { guild, ref deed, .. } = entry;
+    let Deed::Roles { added, removed } = deed else { return entry };
+    if by == Author::Us {
+        return entry;
+    }
+    let is_office =
+        |role: &RoleId| unfit(directory, guild, *role).is_some_and(|unfit| unfit.is_of_the_role());
+    let added = added.iter().copied().filter(|role| !is_office(role)).collect();
+    Entry { deed: Deed::Roles { added, removed: removed.clone() }, ..entry }
+}
 
 /// Works an entry that was written by `by`.
 ///

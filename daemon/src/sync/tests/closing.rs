@@ -1,6 +1,6 @@
 //! A link that closes: what was delivered along it is left, or taken back before it is closed.
 
-use crate::testing::{PATIENCE, TestDaemon, asked, by_member, by_operator, guild, sandbox, user};
+use crate::testing::{PATIENCE, TestDaemon, asked, by_member, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault as Trouble, permissions};
 use wayhaven_shared::FaultKind;
@@ -291,7 +291,10 @@ async fn a_child_that_leaves_may_have_it_taken_back_too_whatever_the_link_lets_t
     let monitor = json!({ "child": child.to_string(), "mode": "monitor" });
     sync(&test, main, "setup mode", monitor).await;
     let leave: Request = SetupLeave { undo: true, ..SetupLeave::new(guild(main)) }.into();
-    test.ask(by_member(sandbox.owner(), child, permissions::MANAGE_GUILD, leave)).await.unwrap();
+    let leave = by_member(sandbox.owner(), child, permissions::MANAGE_GUILD, leave);
+    let unconfirmed = test.ask(leave.clone()).await.unwrap_err();
+    assert_eq!(unconfirmed.kind, FaultKind::Declined, "everything at once is confirmed: {unconfirmed}");
+    test.ask(confirmed(leave)).await.unwrap();
     until_closed(&test, main, child).await;
     assert!(!sandbox.is_banned(child, victim) && sandbox.is_banned(main, victim));
     // Once it is linked again, what was taken back once is not taken back twice.

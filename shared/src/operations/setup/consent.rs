@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Accept a main's proposal: its punishments reach this guild from now on
 ///
+/// Where the link is active already, this accepts the wider mode, actions or security level that its main has proposed since.
+///
 /// Bans, mutes and timeouts that stand in the main are delivered here too, those of members first; --dry-run counts them. With
 /// --no-backfill only what is decided from now on is delivered.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub struct SetupAccept {
 }
 
 /// Decline a main's proposal
+///
+/// Where the link is active already, this declines the wider terms that its main has proposed since, and the link goes on as it
+/// is.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupDecline {
     /// The main that proposed it
@@ -32,6 +37,8 @@ pub struct SetupDecline {
 /// What is on its way stops. With --keep, which is what happens where nothing is said, what was delivered stays. With --undo
 /// the link is closing until everything is taken back that Wayhaven did here for that main and for which no other cause
 /// remains. --dry-run counts both. --keep, asked for while the link is closing, ends it at once.
+///
+/// --undo lifts everything at once, so that it is confirmed: --confirm=MAIN-ID, or a button on Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupLeave {
     /// The main

@@ -55,6 +55,7 @@ impl Child {
     pub fn state_word(&self) -> String {
         let left = match self.link.state.as_str() {
             "closing" => format!("closing ({} left)", self.deliveries.open()),
+            state if self.link.asked_of_child().is_some() => format!("{state} (change proposed)"),
             state => state.to_owned(),
         };
         if self.locked { format!("{left} (locked)") } else { left }
@@ -177,6 +178,14 @@ impl Reported for Dashboard {
                 report.hint(format!("sync holds, asked for in guild {main}, shows what waits for approval"));
         }
         for main in &self.proposals {
+            let networks = self.networks.iter().filter(|network| network.main_guild_id == *main);
+            let mut links = networks.flat_map(|network| &network.children).map(|child| &child.link);
+            if let Some(asked) = links.find_map(Link::asked_of_child) {
+                report = report.hint(format!(
+                    "main {main} asks this guild to accept {asked}: /setup accept {main} accepts it, /setup decline {main} declines it"
+                ));
+                continue;
+            }
             report = report.hint(format!(
                 "main {main} proposes a link to this guild: /setup accept {main} accepts it, /setup decline {main} declines it"
             ));

@@ -24,6 +24,9 @@ pub struct SetupUnsetMain {}
 /// It decides what happens when a child's staff take back what was delivered there. At standard that is respected, and an
 /// exception says that it is not delivered there again until they do it themselves. At high and maximum it is applied
 /// again, three times in 24 hours at most. An alert tells of it either way.
+///
+/// A child that accepted its link at standard has the last word until it accepts the higher level with setup accept. An operator,
+/// and whoever administers the child too, accepts it at once.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupSecurityLevel {
     /// How strictly
@@ -153,6 +156,9 @@ pub struct SecurityChanged {
     pub level: SecurityLevel,
     /// The level it had.
     pub before: SecurityLevel,
+    /// The children in which it does not hold before they accept it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<GuildId>,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -168,6 +174,14 @@ impl Reported for SecurityChanged {
             .field("Main", self.main_guild_id.to_string())
             .field("Level", self.level.word())
             .field("Before", self.before.word());
+        let main = self.main_guild_id;
+        let report = match self.waiting.as_slice() {
+            [] => report,
+            [first, ..] => report.field("Waits for children", self.waiting.len().to_string()).hint(format!(
+                "in each of these children an administrator accepts the level, as with \
+                 wayhaven setup accept {main} --guild {first}"
+            )),
+        };
         let report = match self.level {
             SecurityLevel::Maximum => report.hint(
                 "what is decided reaches the children once another administrator approves it: sync holds",

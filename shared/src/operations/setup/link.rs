@@ -1,7 +1,7 @@
 //! `setup add-child`, `remove-child`, `mode`, `actions`: what a main does with its links, and what a link is.
 
-use super::AllowedActions;
 use super::connection::Check;
+use super::{AllowedActions, SecurityLevel};
 use crate::operation::Reported;
 use crate::operations::punishment::Action;
 use crate::operations::reversal::{Counted, words};
@@ -9,6 +9,7 @@ use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, JobId, LinkId, Timestamp, Untrusted};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Link a child guild to this main
 ///
@@ -41,6 +42,8 @@ pub struct SetupAddChild {
 /// delivered stays. With --undo the link is closing until everything is taken back that Wayhaven did there for this main
 /// and for which no other cause remains; it delivers nothing else meanwhile. --dry-run counts both. --keep, asked for while
 /// the link is closing, ends it at once.
+///
+/// --undo lifts everything at once, so that it is confirmed: --confirm=GUILD-ID, or a button on Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupRemoveChild {
     /// The child
@@ -65,6 +68,9 @@ impl SetupRemoveChild {
 
 /// Say whether punishments are sent to a child or only recorded
 ///
+/// active, where the child has accepted monitor only, waits until the child accepts it with setup accept; an operator, and
+/// whoever administers both guilds, changes it at once.
+///
 /// What has not left yet follows the new mode: in monitor mode it is skipped. When the mode is active again, what was decided
 /// and taken back meanwhile is made good; --dry-run counts it. With --no-backfill it is left.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +88,9 @@ pub struct SetupMode {
 }
 
 /// Say what may be delivered to a child
+///
+/// Actions that the child has not accepted wait until it accepts them with setup accept; an operator, and whoever administers
+/// both guilds, changes them at once. Fewer actions need nobody's consent.
 ///
 /// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its action is. What is allowed
 /// anew and stands here is delivered there; --dry-run counts it. With --no-backfill only what is decided from now on is.
@@ -125,6 +134,42 @@ impl Mode {
     }
 }
 
+/// What a link lets through, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkTerms {
+    /// Sent or only recorded.
+    pub mode: Mode,
+    /// What may be delivered.
+    pub actions: AllowedActions,
+}
+
+impl LinkTerms {
+    /// Whether a child that accepted these terms has accepted the others: they allow no more.
+    pub fn covers(&self, others: &Self) -> bool {
+        let mode = self.mode == Mode::Active || others.mode == Mode::Monitor;
+        mode && others.actions.as_slice().iter().all(|action| self.actions.as_slice().contains(action))
+    }
+
+    /// The part of these terms that the accepted ones cover.
+    pub fn within(&self, accepted: &Self) -> Self {
+        let mode = if accepted.mode == Mode::Active { self.mode } else { Mode::Monitor };
+        let actions: Vec<Action> = self
+            .actions
+            .as_slice()
+            .iter()
+            .filter(|one| accepted.actions.as_slice().contains(one))
+            .copied()
+            .collect();
+        Self { mode, actions: AllowedActions::of(&actions) }
+    }
+}
+
+impl fmt::Display for LinkTerms {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.mode.word(), self.actions)
+    }
+}
+
 /// A link from a main to a child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
@@ -147,12 +192,31 @@ pub struct Link {
     /// Since when both sides agree to it; nothing while they do not.
     #[serde(default)]
     pub accepted_at: Option<Timestamp>,
+    /// The most that the child has accepted; nothing while it has accepted nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<LinkTerms>,
+    /// The security level of the main that the child has accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_level: Option<SecurityLevel>,
+    /// The wider terms that wait for the child's answer, while the link goes on as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<LinkTerms>,
+    /// The higher security level that waits for the child's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_level: Option<SecurityLevel>,
 }
 
 impl Link {
     /// Whether the child has agreed to it. Before, nothing about the child is the main's business.
     pub fn is_agreed(&self) -> bool {
         matches!(self.state.as_str(), "active" | "closing")
+    }
+
+    /// What waits for the child's answer, in words; nothing where nothing does.
+    pub fn asked_of_child(&self) -> Option<String> {
+        let level = self.proposed_level.map(|level| format!("security level {}", level.word()));
+        let all: Vec<String> = self.proposed.iter().map(ToString::to_string).chain(level).collect();
+        (!all.is_empty()).then(|| all.join(", "))
     }
 
     /// What may be delivered, in words.
@@ -185,6 +249,9 @@ pub struct LinkChanged {
     /// What is, or would be, another than before, a line each: `mode: ACTIVE → MONITOR`.
     #[serde(default)]
     pub changes: Vec<String>,
+    /// The terms that wait, or would wait, for the child's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<LinkTerms>,
     /// What was decided before and is delivered now, where the link was opened for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
@@ -253,6 +320,13 @@ impl Reported for LinkChanged {
         let same = self.changes.is_empty();
         let made = self.changes.iter().any(|change| change.starts_with("state: "));
         let title = match (self.dry_run, self.state.as_str()) {
+            _ if self.proposed.is_some() && same => "already proposed to the child: nothing changed",
+            (true, _) if self.proposed.is_some() => {
+                "nothing was changed: the child would be asked to accept the wider terms"
+            }
+            (false, _) if self.proposed.is_some() => {
+                "not in effect yet: the child has to accept the wider terms first"
+            }
             (_, "proposed") if same => "it is proposed already: nothing changed",
             _ if same => "it is so already: nothing changed",
             (true, "closed") => "nothing was changed: the link would be closed",
@@ -266,7 +340,7 @@ impl Reported for LinkChanged {
             (false, _) if made => "the link is active",
             (false, _) => "the link is changed",
         };
-        let waits = matches!(self.state.as_str(), "proposed" | "closing");
+        let waits = matches!(self.state.as_str(), "proposed" | "closing") || self.proposed.is_some();
         let tone = if waits { Tone::Waiting } else { Tone::Good };
         let mut report = Report::new(title, tone)
             .field("Main", self.main_guild_id.to_string())
@@ -312,6 +386,13 @@ impl Reported for LinkChanged {
                 self.child_guild_id
             )),
         };
+        if let Some(proposed) = &self.proposed {
+            let (main, child) = (self.main_guild_id, self.child_guild_id);
+            return report.field("Waits for the child", proposed.to_string()).hint(format!(
+                "an administrator of guild {child} accepts it there: /setup accept {main}, or \
+                 wayhaven setup accept {main} --guild {child}"
+            ));
+        }
         match self.state.as_str() {
             "closing" => report.hint("setup dashboard shows how many are left; --keep closes the link at once"),
             "closed" => report.field("Open deliveries stopped", self.stopped.to_string()),

@@ -295,3 +295,22 @@ async fn what_is_set_on_the_command_line_holds_at_once_and_after_a_kill() {
     }
     assert!(run(&setting, "daemon status").stdout.contains("Store epoch"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reads_no_settings_that_others_can_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let setting = Setting::new(options(1)).await;
+    write(&setting, "[log]\nlevel = \"debug\"\n");
+    let config = setting.home.layout().unwrap().config;
+    let set = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (loose, open, closed) in [(config.as_path(), 0o666, 0o644), (setting.home.path(), 0o777, 0o700)] {
+        set(loose, open);
+        let said = hang_up(&setting).await;
+        assert!(said.contains("the settings stay as they are"), "{said}");
+        assert!(said.contains(&format!("chmod go-w {}", loose.display())), "{said}");
+        set(loose, closed);
+    }
+    assert!(hang_up(&setting).await.contains("log.level is debug"));
+}

@@ -32,6 +32,32 @@ async fn what_is_wrong_with_the_settings_ends_the_start_and_is_named() {
     }
 }
 
+#[tokio::test]
+async fn settings_that_others_can_write_or_replace_end_the_start_with_the_command_that_closes_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::start(options(1)).await.unwrap();
+    let home = Home::new(program(), &sandbox).unwrap();
+    let file = home.layout().unwrap().config;
+    let set = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let refused = |words: &str| {
+        let output = home.command("wayhavend").arg("run").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("error: ") && said.contains(words), "{said}");
+    };
+    std::fs::write(&file, "control.operators = [\"user:77\"]\n").unwrap();
+    set(&file, 0o666);
+    refused(&format!("hint: chmod go-w {}", file.display()));
+    set(&file, 0o644);
+    set(home.path(), 0o777);
+    refused(&format!("hint: chmod go-w {}", home.path().display()));
+    set(home.path(), 0o700);
+    std::fs::write(home.path().join(".env"), "MAIN_GULD_ID=1\n").unwrap();
+    refused("did you mean MAIN_GUILD_ID?");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_discord_is_retried_and_the_socket_tells() {
     let sandbox = Sandbox::start(options(1)).await.unwrap();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use wayhaven_sandbox::{At, Fault, InteractionId, Options, Sandbox, permissions};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
+use wayhaven_shared::operations::punishment::DeliveryState;
 
 const UNSET: &str = "setup unset-main";
 const DONE: &str = "it is a main no more";
@@ -316,4 +317,27 @@ async fn fault_36_a_press_is_acknowledged_while_the_store_is_busy() {
     held.await.unwrap().unwrap();
     waited.unwrap();
     shown(&sandbox, presses[0], DONE).await;
+}
+
+#[tokio::test]
+async fn lifting_everything_in_a_child_is_asked_about_with_its_counts() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, people) = (sandbox.main_guild(), sandbox.children()[0], sandbox.people());
+    let victims = [sandbox.stranger(), sandbox.stranger()];
+    for victim in victims {
+        let ban = test.ban(main, victim).await;
+        test.until_counted(ban, DeliveryState::Applied, 1).await;
+    }
+    let options = json!({ "child": child.to_string(), "undo": true });
+    let asked = people.slash(main, sandbox.admin(), "setup remove-child", options).unwrap();
+    let preview = people.reply(asked).await.unwrap();
+    assert!(text(&preview).contains("2 ban"), "{preview}");
+    let buttons = preview["components"][0]["components"].as_array().unwrap();
+    let go = buttons.iter().find(|button| button["label"] == "Do it").unwrap()["custom_id"].clone();
+    assert!(victims.iter().all(|victim| sandbox.is_banned(child, *victim)), "nothing before the press");
+    people.press(asked, sandbox.admin(), go.as_str().unwrap()).unwrap();
+    let lifted =
+        |sandbox: &wayhaven_sandbox::Discord| victims.iter().all(|one| !sandbox.is_banned(child, *one));
+    sandbox.wait_until(lifted, PATIENCE).await.unwrap();
 }

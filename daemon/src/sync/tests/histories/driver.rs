@@ -13,6 +13,7 @@ mod stillness;
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
 use super::steps::{Closing, Dice, Step, Trouble};
 use crate::network::Freeze;
+use crate::store::Terms;
 use crate::testing::{self, guild as guild_id};
 use life::Life;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use tokio::runtime::Runtime;
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault, FaultId, Options, Sandbox, permissions};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::setup::{AllowedActions, Mode};
 
 /// The Discord of histories: many may share one, for each has users of its own.
 pub(super) struct Stage {
@@ -232,12 +233,13 @@ impl Driver {
                 if !driver.model.link(main, child).active {
                     return;
                 }
-                let sql = format!(
-                    "UPDATE guild_relationships SET allowed_actions = '{}' WHERE id = {}",
-                    if all { r#"["ban","kick","mute","timeout","warn"]"# } else { "[]" },
-                    driver.link(main, child),
-                );
-                driver.change(move |change| change.raw(&sql));
+                let (from, to) = (guild_id(driver.id(main)), guild_id(driver.id(child)));
+                let actions = if all { AllowedActions::all() } else { AllowedActions::of(&[]) };
+                driver.change(move |change| {
+                    let Some(link) = change.link(from, to)? else { return Ok(()) };
+                    // Both sides agree to it, as an operator has it.
+                    change.agree_to_terms(from, to, &Terms { mode: link.mode, actions }).map(drop)
+                });
                 if let Some(link) = driver.model.links.get_mut(&(main, child)) {
                     link.barred = !all;
                 }

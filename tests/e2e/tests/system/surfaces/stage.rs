@@ -10,14 +10,14 @@ pub(super) use place::Place;
 use super::rows::{After, Before, Of, Row};
 use crate::setting::{Setting, options};
 use crate::terminal::Terminal;
-use needs::{all_but, exactly, who};
+use needs::{all_but, besides, exactly, who};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use wayhaven_e2e::process::PATIENCE;
 use wayhaven_sandbox::{At, Discord, Fault as Trouble, FaultId, World};
 use wayhaven_shared::operation::{Definition, Surfaces};
 use wayhaven_shared::operations::audit::AuditResult;
-use wayhaven_shared::{Effect, grammar};
+use wayhaven_shared::{Effect, Request, grammar};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -181,7 +181,7 @@ impl Stage {
             After::Answers(text) => Some(self.text(text, asker).await),
             _ => None,
         };
-        let severe = definition(row).effect == Effect::Severe;
+        let severe = parsed(row, &line).effect() == Effect::Severe;
         let confirm = severe.then(|| confirmation(row, &line));
         let since = self.latest(row).await;
         let answer = match asker {
@@ -213,7 +213,7 @@ impl Stage {
                 String::new()
             }
             Asker::Discord => {
-                self.grant(of, exactly(row.needs), 0);
+                self.grant(of, exactly(row.needs) | besides(row.line), 0);
                 self.slash(row, who(row.needs, &self.setting.sandbox)).await
             }
         };
@@ -388,10 +388,14 @@ fn definition(row: &Row) -> &'static Definition {
     name.unwrap_or_else(|| panic!("{} is no operation", row.line))
 }
 
-/// What is typed to confirm it.
-fn confirmation(row: &Row, line: &str) -> String {
+/// What the line asks for.
+fn parsed(row: &Row, line: &str) -> Request {
     let definition = definition(row);
     let words = grammar::split_line(line).unwrap();
-    let request = grammar::parse_arguments(definition, &words[definition.words().count()..]).unwrap();
-    grammar::confirmation(&request)
+    grammar::parse_arguments(definition, &words[definition.words().count()..]).unwrap()
+}
+
+/// What is typed to confirm it.
+fn confirmation(row: &Row, line: &str) -> String {
+    grammar::confirmation(&parsed(row, line))
 }

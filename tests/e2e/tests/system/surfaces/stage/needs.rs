@@ -14,6 +14,16 @@ pub(super) fn exactly(needs: Authority) -> u64 {
     needs.permission().unwrap_or(0)
 }
 
+/// The permissions that a line needs besides, for what it lets Wayhaven do: who has warnings lead to a kick
+/// may kick, and who imports bans may ban.
+pub(super) fn besides(line: &str) -> u64 {
+    match line {
+        line if line.starts_with("config warnings") => permissions::KICK_MEMBERS,
+        line if line.starts_with("sync import") => permissions::BAN_MEMBERS,
+        _ => 0,
+    }
+}
+
 /// Who has just that: no permission makes an owner of the bot.
 pub(super) fn who(needs: Authority, sandbox: &Sandbox) -> u64 {
     match needs {
