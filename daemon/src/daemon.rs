@@ -124,6 +124,7 @@ impl Daemon {
     pub fn set_settings(&self, settings: Settings) {
         self.directory().accounts().listen_to(settings.network.bots.clone());
         self.store().set_budgets(settings.network.budgets);
+        self.store().set_undo_limit(settings.network.undo_limit);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 

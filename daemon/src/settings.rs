@@ -92,6 +92,8 @@ pub struct NetworkSettings {
     pub nonmember_bans_per_day: u64,
     /// How often each child is compared with what its mains have decided.
     pub reconcile_every: Duration,
+    /// How long a closing link retries undos.
+    pub undo_limit: Duration,
     /// How much is propagated before somebody has to approve it.
     pub budgets: Budgets,
 }

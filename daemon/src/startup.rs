@@ -148,6 +148,7 @@ pub(crate) async fn start(
     let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
     let settings = reload.begin(settings, &store).await?;
     store.set_budgets(settings.network.budgets);
+    store.set_undo_limit(settings.network.undo_limit);
     let interrupted = store.write(|change| Ok(change.audit_interrupted()?)).await?;
     if interrupted > 0 {
         tracing::warn!("{interrupted} requests were interrupted when the daemon ended last");
@@ -171,7 +172,7 @@ pub(crate) async fn start(
     let engine = Engine::start(tools.clone()).await?;
     let ingest = Ingest::start(tools, engine.clone()).await?;
     // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
-    tokio::spawn(closing::keep(store.clone(), engine.clone()));
+    tokio::spawn(closing::keep(store.clone(), engine.clone(), clock.clone()));
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
         .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;

@@ -43,7 +43,7 @@ mod writer;
 
 pub use alerts::{AlertFilter, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
-pub use closing::Delivered;
+pub use closing::{Delivered, UNDO_LIMIT};
 pub use deliveries::{
     Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
     Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
@@ -199,6 +199,7 @@ struct Shared {
     epoch: String,
     /// What is propagated before the rest is held. Not stored: the settings say it.
     budgets: RwLock<Budgets>,
+    undo_limit: RwLock<Duration>,
 }
 
 impl Store {
@@ -224,6 +225,7 @@ impl Store {
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
             budgets: RwLock::new(Budgets::STANDARD),
+            undo_limit: RwLock::new(UNDO_LIMIT),
             topology: RwLock::new(Arc::new(view.topology()?)),
             sequence: watch::Sender::new(view.last_event()?),
             #[cfg(test)]
@@ -294,6 +296,16 @@ impl Store {
         work: impl FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         Readers::read(Arc::clone(&self.readers), work).await
+    }
+
+    /// How long a closing link retries undos from now on.
+    pub fn set_undo_limit(&self, limit: Duration) {
+        *self.shared.undo_limit.write().unwrap_or_else(PoisonError::into_inner) = limit;
+    }
+
+    /// How long a closing link retries undos before it gives them up.
+    pub fn undo_limit(&self) -> Duration {
+        *self.shared.undo_limit.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How much is propagated from now on before the rest is held.

@@ -133,7 +133,7 @@ async fn what_stops_deliveries_is_told_anew_where_a_guild_left_and_comes_back() 
     let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
     sandbox.people().set_bot_permissions(child, lacks).unwrap();
     until_ill(&test, child, &["Ban Members"]).await;
-    let leaving = SetupRemoveChild { undo: false, keep: true, child: guild(child) };
+    let leaving = SetupRemoveChild { undo: false, keep: true, child: guild(child), force: false };
     let _: LinkChanged = reply(&test, main, leaving).await;
     until_ill(&test, child, &[]).await;
     assert_eq!(unwell(&test).await, 1);

@@ -92,6 +92,8 @@ keys! {
         "Bans of non-members that a backfill sends to one guild a day at most, 1 to 100000";
     RECONCILE_EVERY = "network.reconcile_every", [], "1d",
         "How often each child is compared with what its mains have decided, 1h to 30d";
+    UNDO_LIMIT = "network.undo_limit", [], "7d",
+        "How long a closing link retries undos before it gives up those that cannot be done, 1h to 90d";
     BUDGET = "network.budget", [], "standard",
         "How much is propagated before somebody has to approve it: standard, or strict (5/1m and 20/5m)";
     MODERATOR_BUDGET = "network.moderator_budget", [], "30/1m",

@@ -31,6 +31,9 @@ const BANS: std::ops::RangeInclusive<u64> = 1..=100_000;
 /// How often children are compared.
 const EVERY: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(3_600)..=Duration::from_secs(30 * 86_400);
+/// How long a closing link retries undos.
+const UNDOS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(3_600)..=Duration::from_secs(90 * 86_400);
 /// How long a request may take, in seconds.
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=120;
 
@@ -51,6 +54,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
             import_cap: reader.import_cap()?,
             nonmember_bans_per_day: reader.nonmember_bans()?,
             reconcile_every: reader.reconcile_every()?,
+            undo_limit: reader.undo_limit()?,
             budgets: reader.budgets()?,
         },
         moderation: ModerationSettings {

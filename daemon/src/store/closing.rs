@@ -1,12 +1,16 @@
 //! What was delivered along a link, and what of it is taken back while the link closes.
 
 use super::rows::{Sql, column, optional, word};
-use super::{Change, Judged, StoreError, View};
+use super::{Change, Judged, Settlement, StoreError, View};
 use rusqlite::params;
-use wayhaven_shared::operations::punishment::Action;
+use std::time::Duration;
+use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reversal::{Counted, Counts};
 use wayhaven_shared::operations::setup::{Link, LinkUndo};
-use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
+
+/// How long a closing link retries undos where the settings do not say.
+pub const UNDO_LIMIT: Duration = Duration::from_secs(7 * 86_400);
 
 /// How many users are looked at in one step of a plan.
 const PAGE: u16 = 500;
@@ -111,16 +115,39 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    /// How many of the undos along a closing link Discord has refused for good.
+    /// Whether the blocked undos of a closing link are given up at once.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn not_taken_back(&self, link: &Link) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND link_id = ?2 AND action <> measure
-               AND state = 'failed' AND updated_at >= ?3";
+    pub fn is_forced(&self, link: &Link) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM forced_closings WHERE link_id = ?1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(link.id)], |row| row.get(0))?)
+    }
+
+    /// Undos along a closing link that Discord has refused for good or that were given up: how many by reason, and the
+    /// first users of each.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn failed_undos(&self, link: &Link) -> Result<Vec<FailedUndos>, StoreError> {
+        let sql = "SELECT coalesce(reason, 'no reason is known') AS why, count(*) AS n,
+                (SELECT group_concat(target_user, ', ') FROM (SELECT target_user FROM deliveries some
+                  WHERE some.guild_id = ?1 AND some.link_id = ?2 AND some.action <> some.measure
+                    AND some.state = 'failed' AND some.updated_at >= ?3 AND some.reason IS d.reason
+                  ORDER BY delivery_id LIMIT 5)) AS users
+             FROM deliveries d WHERE guild_id = ?1 AND link_id = ?2 AND action <> measure
+               AND state = 'failed' AND updated_at >= ?3 GROUP BY reason ORDER BY n DESC, why LIMIT 5";
         let values = params![Sql(link.child_guild_id), Sql(link.id), link.updated_at.millis()];
-        let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        Ok(count.cast_unsigned())
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(values, |row| {
+            let count: i64 = row.get("n")?;
+            Ok(FailedUndos {
+                reason: row.get("why")?,
+                count: count.cast_unsigned(),
+                users: row.get("users")?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The link between the two, where it is closing.
@@ -132,7 +159,50 @@ impl View<'_> {
     }
 }
 
+/// Undos that failed for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedUndos {
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The ids of the first users, for people.
+    pub users: String,
+}
+
 impl Change<'_> {
+    /// Has the blocked undos of a closing link given up at once.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn force_closing(&self, link: &Link) -> Result<(), StoreError> {
+        let sql = "INSERT INTO forced_closings (link_id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(link.id), self.now().millis()])?;
+        Ok(())
+    }
+
+    /// Ends the undos along a closing link that do not move: those that are blocked or wait after a failure, or all but
+    /// held ones. Each keeps its own reason behind `why`. Returns how many that were.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn give_up_undos(&self, link: &Link, all: bool, why: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT delivery_id, reason FROM deliveries WHERE guild_id = ?1 AND link_id = ?2
+               AND action <> measure AND state IN ('pending', 'sending', 'blocked', 'unknown')
+               AND (?3 OR state = 'blocked' OR reason IS NOT NULL)";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map(params![Sql(link.child_guild_id), Sql(link.id), all], |row| {
+            Ok((column::<DeliveryId>(row, "delivery_id")?, row.get::<_, Option<String>>("reason")?))
+        })?;
+        let given_up: Vec<_> = rows.collect::<Result<_, _>>()?;
+        for (id, reason) in &given_up {
+            let reason = reason.as_ref().map_or_else(|| why.to_owned(), |reason| format!("{why}: {reason}"));
+            let (state, reason) = (DeliveryState::Failed, Some(reason));
+            self.settle(*id, &Settlement { state, reason, attempts: 0, wait: None, was_there: None })?;
+        }
+        Ok(given_up.len() as u64)
+    }
+
     /// Stores the undos of the next of what was delivered along a closing link. Returns where the next step goes on;
     /// nothing where that was all.
     ///

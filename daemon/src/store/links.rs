@@ -295,6 +295,8 @@ impl Change<'_> {
     pub fn close_link(&self, id: LinkId, main: GuildId, child: GuildId) -> Result<Link, StoreError> {
         let sql = "UPDATE guild_relationships SET state = 'closed', accepted_at = NULL, updated_at = ?2 WHERE id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![Sql(id), self.now().millis()])?;
+        let sql = "DELETE FROM forced_closings WHERE link_id = ?1";
+        self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         self.link_changed(main, child)
     }
 

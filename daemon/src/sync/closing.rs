@@ -1,13 +1,15 @@
 //! Links that close and take back what went along them. That a link is *closing* says that it is not finished: this goes
-//! on with it whenever something changes, and at the start.
+//! on with it whenever something changes, and at the start. An undo that cannot be done (no permission, no mute role) does
+//! not keep a link closing for ever: it is given up after `network.undo_limit`, or at once with `--force`.
 
 use super::Engine;
+use crate::clock::Clock;
 use crate::network::LinkRow;
 use crate::store::{Change, Severity, Store, View};
 use std::collections::HashSet;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::value::{GuildId, LinkId};
+use wayhaven_shared::value::{GuildId, LinkId, Span, Timestamp};
 
 /// How many users are looked at in one transaction: thousands must not hold the writer for long.
 const CHUNK: u16 = 200;
@@ -15,8 +17,11 @@ const CHUNK: u16 = 200;
 /// How long nothing is tried where the store fails.
 const STORE_WAIT: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether the time of a closing link is over: the wall clock makes no event.
+const LOOK: Duration = Duration::from_secs(60);
+
 /// Takes back what went along closing links, and closes them, as long as the store is there.
-pub async fn keep(store: Store, engine: Engine) {
+pub async fn keep(store: Store, engine: Engine, clock: Clock) {
     let mut sequence = store.sequence();
     // Links of which everything is stored that there is to take back.
     let mut stored: HashSet<LinkId> = HashSet::new();
@@ -25,7 +30,7 @@ pub async fn keep(store: Store, engine: Engine) {
         let closing: Vec<LinkRow> = store.topology().closing().cloned().collect();
         stored.retain(|id| closing.iter().any(|link| link.id == *id));
         for link in &closing {
-            match go_on(&store, &engine, link, !stored.contains(&link.id)).await {
+            match go_on(&store, &engine, &clock, link, !stored.contains(&link.id)).await {
                 Ok(()) => drop(stored.insert(link.id)),
                 Err(fault) => {
                     tracing::error!(main = %link.main, child = %link.child, "a link does not close: {fault}");
@@ -33,13 +38,30 @@ pub async fn keep(store: Store, engine: Engine) {
                 }
             }
         }
-        if sequence.changed().await.is_err() {
-            return;
+        let look = async {
+            match closing.is_empty() {
+                true => std::future::pending().await,
+                false => tokio::time::sleep(LOOK).await,
+            }
+        };
+        tokio::select! {
+            changed = sequence.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = look => {}
         }
     }
 }
 
-async fn go_on(store: &Store, engine: &Engine, link: &LinkRow, first: bool) -> Result<(), Fault> {
+async fn go_on(
+    store: &Store,
+    engine: &Engine,
+    clock: &Clock,
+    link: &LinkRow,
+    first: bool,
+) -> Result<(), Fault> {
     if first {
         // A request that had left when the link began to close may have been carried out.
         engine.landed(link.child).await;
@@ -57,26 +79,82 @@ async fn go_on(store: &Store, engine: &Engine, link: &LinkRow, first: bool) -> R
         }
     }
     let (main, child) = (link.main, link.child);
-    let waits = move |view: &View<'_>| {
-        let Some(link) = view.closing_link(main, child)? else { return Ok(true) };
-        Ok(view.is_open_along(&link)? || view.is_locked(main)? || view.is_locked(child)?)
+    let (limit, now) = (store.undo_limit(), clock.now());
+    let look = move |view: &View<'_>| {
+        let Some(link) = view.closing_link(main, child)? else { return Ok((true, None)) };
+        let locked = view.is_locked(main)? || view.is_locked(child)?;
+        let end = Timestamp::from_millis(link.updated_at.millis().saturating_add_unsigned(millis(limit)));
+        let give_up = match (view.is_forced(&link)?, now >= end) {
+            _ if locked => None,
+            (_, true) => Some(GiveUp::All(limit)),
+            (true, false) => Some(GiveUp::Blocked),
+            (false, false) => None,
+        };
+        Ok((locked || view.is_open_along(&link)?, give_up))
     };
-    if store.read(waits).await? {
-        return Ok(());
+    let (waits, give_up) = store.read(look).await?;
+    match give_up {
+        Some(give_up) if waits => {
+            // What is on its way right now is followed to its end first.
+            engine.landed(link.child).await;
+            store.write(move |change| finish(change, main, child, Some(give_up))).await
+        }
+        _ if waits => Ok(()),
+        _ => store.write(move |change| finish(change, main, child, None)).await,
     }
-    store.write(move |change| finish(change, main, child)).await
 }
 
-/// Closes a link of which nothing is open any more. A locked guild keeps it closing until it is unlocked.
-fn finish(change: &Change<'_>, main: GuildId, child: GuildId) -> Result<(), Fault> {
+/// Which undos of a closing link are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GiveUp {
+    /// Those that are blocked or wait after a failure: `--force`.
+    Blocked,
+    /// All but held ones, since the link has been closing for so long.
+    All(Duration),
+}
+
+impl GiveUp {
+    fn why(self) -> String {
+        match self {
+            Self::Blocked => "given up by --force".to_owned(),
+            Self::All(limit) => format!("given up after {}", words(limit)),
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A span for people: `7d`.
+fn words(span: Duration) -> String {
+    format!("{}s", span.as_secs())
+        .parse::<Span>()
+        .map_or_else(|_| "a while".to_owned(), |span| span.to_string())
+}
+
+/// Closes a link of which nothing is open any more, once what cannot be undone is given up. A locked guild keeps it closing
+/// until it is unlocked.
+fn finish(change: &Change<'_>, main: GuildId, child: GuildId, give_up: Option<GiveUp>) -> Result<(), Fault> {
     let Some(link) = change.closing_link(main, child)? else { return Ok(()) };
-    if change.is_open_along(&link)? || change.is_locked(main)? || change.is_locked(child)? {
+    if change.is_locked(main)? || change.is_locked(child)? {
         return Ok(());
     }
-    let left = change.not_taken_back(&link)?;
-    if left > 0 {
+    if let Some(give_up) = give_up {
+        change.give_up_undos(&link, matches!(give_up, GiveUp::All(_)), &give_up.why())?;
+    }
+    if change.is_open_along(&link)? {
+        return Ok(());
+    }
+    let failed = change.failed_undos(&link)?;
+    if !failed.is_empty() {
+        let left: u64 = failed.iter().map(|one| one.count).sum();
+        let reasons: Vec<String> =
+            failed.iter().map(|one| format!("{} ({}: users {})", one.reason, one.count, one.users)).collect();
         let details = format!(
-            "the link of main {main} to guild {child} is closed, and {left} of what was delivered could not be taken back"
+            "The link of main {main} to guild {child} is closed, but {left} undos failed: {}. The punishments remain \
+             there. wayhaven sync deliveries --guild {main} --child {child} --state failed lists them",
+            reasons.join("; ")
         );
         change.alert("undo_incomplete", Severity::Medium, Some(main), None, &details)?;
     }

@@ -64,7 +64,7 @@ impl Handle for SetupDecline {
 
 impl Handle for SetupLeave {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
-        let Self { main, keep, undo } = self;
+        let Self { main, keep, undo, force } = self;
         let child = cx.guild()?;
         let plan = move |view: &View<'_>| {
             let before = link_to(view, main, child)?;
@@ -72,7 +72,7 @@ impl Handle for SetupLeave {
                 return Err(Fault::conflict(format!("main {main} only proposes a link to guild {child}"))
                     .hint(format!("setup decline {main} declines it")));
             }
-            let after = After::ended(&before, keep, undo)?;
+            let after = After::ended(&before, keep, undo, force)?;
             Ok(Plan::new(Some(before), after))
         };
         change_link(cx, main, child, plan).await

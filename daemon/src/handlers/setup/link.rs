@@ -63,12 +63,20 @@ pub(super) async fn change_link(
                     let stopped = change.stop_link(link.id)?.len() as u64;
                     (Some(change.close_link(link.id, main, child)?), stopped)
                 }
-                (After::Closing, Some(link)) => {
-                    let stopped = change.stop_link(link.id)?.len() as u64;
-                    // The rest follows in steps of its own, which a restart goes on with.
-                    (Some(change.put_link(main, child, LinkState::Closing, &terms(link))?), stopped)
+                (After::Closing { force }, Some(link)) => {
+                    if *force {
+                        change.force_closing(link)?;
+                    }
+                    match link.state.as_str() {
+                        "closing" => (Some(link.clone()), 0),
+                        _ => {
+                            let stopped = change.stop_link(link.id)?.len() as u64;
+                            // The rest follows in steps of its own, which a restart goes on with.
+                            (Some(change.put_link(main, child, LinkState::Closing, &terms(link))?), stopped)
+                        }
+                    }
                 }
-                (After::Closed | After::Closing, None) => (None, 0),
+                (After::Closed | After::Closing { .. }, None) => (None, 0),
             };
             let opened = link.as_ref().zip(plan.opening(main, child));
             let begin = |(link, opening): (&Link, Opening)| plan.begin(change, link, &opening, &asked_by);
@@ -203,11 +211,11 @@ fn link_of_main(cx: &Context, view: &View<'_>, main: GuildId, child: GuildId) ->
 impl Handle for SetupRemoveChild {
     async fn handle(self, cx: &Context) -> Result<LinkChanged, Fault> {
         let main = main_guild(cx).await?;
-        let Self { child, keep, undo } = self;
+        let Self { child, keep, undo, force } = self;
         let caller = cx.clone();
         let plan = move |view: &View<'_>| {
             let before = link_of_main(&caller, view, main, child)?;
-            let after = After::ended(&before, keep, undo)?;
+            let after = After::ended(&before, keep, undo, force)?;
             Ok(Plan::new(Some(before), after))
         };
         change_link(cx, main, child, plan).await

@@ -41,7 +41,10 @@ pub(super) enum After {
     /// Closed; what is open along it ends.
     Closed,
     /// Closing: what is open along it ends, and what was delivered is taken back.
-    Closing,
+    Closing {
+        /// Whether what cannot be undone now is given up at once.
+        force: bool,
+    },
 }
 
 impl After {
@@ -49,16 +52,21 @@ impl After {
     ///
     /// # Errors
     /// Both were said, or neither of a link that is closing.
-    pub(super) fn ended(before: &Link, keep: bool, undo: bool) -> Result<Self, Fault> {
+    pub(super) fn ended(before: &Link, keep: bool, undo: bool, force: bool) -> Result<Self, Fault> {
+        if force && !undo {
+            return Err(Fault::usage("--force is for --undo: it gives up what cannot be undone now")
+                .hint("add --undo, or leave --force out"));
+        }
         match (before.state.as_str(), keep, undo) {
             (_, true, true) => Err(Fault::usage("--keep and --undo contradict each other: say one of them")),
             ("closing", false, false) => Err(Fault::conflict(format!(
                 "the link of main {} to guild {} is closing: what was delivered is being taken back",
                 before.main_guild_id, before.child_guild_id
             ))
-            .hint("setup dashboard shows how many are left; --keep closes it at once, and leaves those")),
+            .hint("setup dashboard shows how many are left; --keep closes it at once, and leaves those")
+            .hint("--undo --force gives up those that cannot be undone now, and then closes it")),
             // Nothing is delivered along what was only proposed.
-            ("active" | "closing", _, true) => Ok(Self::Closing),
+            ("active" | "closing", _, true) => Ok(Self::Closing { force }),
             _ => Ok(Self::Closed),
         }
     }
@@ -119,13 +127,13 @@ impl Plan {
         match &self.after {
             After::Put(state, _) => state.word(),
             After::Closed => "closed",
-            After::Closing => "closing",
+            After::Closing { .. } => "closing",
         }
     }
 
     /// What taking back comes to, where that is wanted.
     pub(super) fn undo(&self, view: &View<'_>, now: Timestamp) -> Result<Option<LinkUndo>, Fault> {
-        let closing = self.before.as_ref().filter(|_| matches!(self.after, After::Closing));
+        let closing = self.before.as_ref().filter(|_| matches!(self.after, After::Closing { .. }));
         Ok(closing.map(|link| view.link_undo(link, now)).transpose()?)
     }
 
@@ -170,7 +178,7 @@ impl Plan {
     pub(super) fn stops(&self, link: &Link) -> bool {
         match self.after {
             After::Closed => true,
-            After::Closing => link.state != "closing",
+            After::Closing { .. } => link.state != "closing",
             After::Put(..) => false,
         }
     }
@@ -186,6 +194,9 @@ impl Plan {
             }
         };
         compare("state", before.map(|link| link.state.clone()), self.state().to_owned());
+        if let After::Closing { force: true } = self.after {
+            compare("undos that cannot be done", None, "given up at once".to_owned());
+        }
         if let After::Put(_, terms) = &self.after {
             compare("mode", before.map(|link| link.mode.word().into()), terms.mode.word().into());
             compare("actions", before.map(Link::actions), terms.actions.to_string());

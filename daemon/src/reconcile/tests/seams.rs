@@ -127,7 +127,7 @@ async fn comes_again_in_bulk(undo_is_heard: bool) {
         let name = Some("GUILD_AUDIT_LOG_ENTRY_CREATE".to_owned());
         sandbox.inject(Trouble::Events { name, guild: Some(child), times: None, fate: EventFate::Drop })
     });
-    let remove = SetupRemoveChild { child: guild(child), keep: false, undo: true };
+    let remove = SetupRemoveChild { child: guild(child), keep: false, undo: true, force: false };
     asked(&test, main, remove, false).await.unwrap();
     test.until("the link is closed", move |view| view.topology().unwrap().links(guild(main)).is_empty())
         .await;
@@ -162,7 +162,7 @@ async fn what_another_mains_undo_takes_back_while_the_list_is_read_is_not_found_
     let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
     let victim = sandbox.stranger();
     make_second_main(&test, main, second, child).await;
-    let remove = SetupRemoveChild { child: guild(child), keep: true, undo: false };
+    let remove = SetupRemoveChild { child: guild(child), keep: true, undo: false, force: false };
     asked(&test, main, remove, false).await.unwrap();
     let wanted = test.ban(main, victim).await;
     test.ban(second, victim).await;

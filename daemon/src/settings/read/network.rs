@@ -1,7 +1,8 @@
 //! What is set about networks, judged.
 
-use super::{BANS, EVERY, Reader, USERS, keys};
+use super::{BANS, EVERY, Reader, UNDOS, USERS, keys};
 use crate::network::Budgets;
+use crate::store::UNDO_LIMIT;
 use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::Span;
@@ -23,6 +24,14 @@ impl Reader {
             span.filter(|span| EVERY.contains(span)).ok_or_else(|| "it must be from 1h to 30d".to_owned())
         })?;
         Ok(every.map_or(Duration::from_secs(86_400), |(span, _)| span))
+    }
+
+    pub(super) fn undo_limit(&mut self) -> Result<Duration, Fault> {
+        let limit = self.one(&keys::UNDO_LIMIT, |text| {
+            let span = text.parse::<Span>().ok().map(Duration::from);
+            span.filter(|span| UNDOS.contains(span)).ok_or_else(|| "it must be from 1h to 90d".to_owned())
+        })?;
+        Ok(limit.map_or(UNDO_LIMIT, |(span, _)| span))
     }
 
     pub(super) fn import_cap(&mut self) -> Result<u32, Fault> {

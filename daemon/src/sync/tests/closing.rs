@@ -117,7 +117,7 @@ async fn what_was_delivered_stays_where_nobody_says_otherwise_and_both_is_a_cont
     test.until_counted(id, DeliveryState::Applied, 1).await;
     let both = SetupRemoveChild { keep: true, ..undo(child) };
     assert_eq!(asked(&test, main, both, false).await.unwrap_err().kind, FaultKind::Usage);
-    let leave = SetupLeave { keep: true, undo: true, main: guild(main) };
+    let leave = SetupLeave { keep: true, undo: true, force: false, main: guild(main) };
     assert_eq!(asked(&test, child, leave, false).await.unwrap_err().kind, FaultKind::Usage);
     // Whoever says nothing is told what that leaves, and what could be taken back instead.
     let own = sandbox.stranger();
@@ -301,4 +301,82 @@ async fn a_child_that_leaves_may_have_it_taken_back_too_whatever_the_link_lets_t
     sync(&test, main, "setup add-child", json!({ "child": child.to_string() })).await;
     let plan = asked(&test, main, undo(child), true).await.unwrap();
     assert_eq!(plan.undo.unwrap().taken_back, []);
+}
+
+/// A child with one ban that cannot be undone, since the bot has lost the permission.
+async fn one_that_cannot_be_undone(
+    test: &TestDaemon,
+    sandbox: &wayhaven_sandbox::Sandbox,
+) -> (u64, u64, u64) {
+    let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    sandbox.people().set_bot_permissions(child, permissions::VIEW_AUDIT_LOG).unwrap();
+    asked(test, main, undo(child), false).await.unwrap();
+    test.until("a blocked undo", move |view| {
+        view.deliveries_of(id).unwrap().iter().any(|one| one.state == DeliveryState::Blocked)
+    })
+    .await;
+    assert_eq!(state(test, main, child).await, "closing");
+    (main, child, victim)
+}
+
+#[tokio::test]
+async fn a_forced_link_gives_up_what_cannot_be_undone_and_says_which() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = one_that_cannot_be_undone(&test, &sandbox).await;
+    let alone = SetupRemoveChild { force: true, ..SetupRemoveChild::new(guild(child)) };
+    let fault = asked(&test, main, alone, false).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Usage, "{fault}");
+    let forced = SetupRemoveChild { force: true, ..undo(child) };
+    let plan = asked(&test, main, forced.clone(), true).await.unwrap();
+    assert!(plan.changes.iter().any(|change| change.contains("given up at once")), "{:?}", plan.changes);
+    assert_eq!(state(&test, main, child).await, "closing", "a plan changes nothing");
+    asked(&test, main, forced, false).await.unwrap();
+    until_closed(&test, main, child).await;
+    assert!(sandbox.is_banned(child, victim), "it could not be undone");
+    let filter = crate::store::AlertFilter { kind: Some("undo_incomplete".into()), ..Default::default() };
+    let alerts = test.read(move |view| view.alerts(&filter, 10).unwrap()).await;
+    let details = alerts[0].details.raw();
+    for part in
+        ["1 undos failed", "given up by --force", "Ban Members", &victim.to_string(), "sync deliveries"]
+    {
+        assert!(details.contains(part), "{part}: {details}");
+    }
+    // Made again later, it is not forced any more.
+    sandbox.people().set_bot_permissions(child, permissions::ADMINISTRATOR).unwrap();
+    test.daemon
+        .store()
+        .write(move |change| Ok(change.activate_link(guild(main), guild(child), Mode::Active)?))
+        .await
+        .unwrap();
+    let link = test.read(move |view| view.link(guild(main), guild(child)).unwrap().unwrap()).await;
+    assert!(!test.read(move |view| view.is_forced(&link).unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_link_that_has_been_closing_for_too_long_gives_up_and_closes() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, victim) = one_that_cannot_be_undone(&test, &sandbox).await;
+    let fault = asked(&test, main, SetupRemoveChild::new(guild(child)), false).await.unwrap_err();
+    assert!(fault.hints.iter().any(|hint| hint.contains("--force")), "{fault}");
+    let limit = i64::try_from(test.daemon.store().undo_limit().as_millis()).unwrap();
+    test.daemon.clock().shift(limit);
+    // Anything that changes has it looked at; a minute does so too.
+    test.ban(main, sandbox.stranger()).await;
+    until_closed(&test, main, child).await;
+    assert!(sandbox.is_banned(child, victim));
+    let failed = test.read(move |view| {
+        let filter = crate::store::DeliveryFilter {
+            child: Some(guild(child)),
+            state: Some(DeliveryState::Failed),
+            ..Default::default()
+        };
+        view.deliveries(&filter, 10).unwrap()
+    });
+    let failed = failed.await;
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].reason.as_ref().unwrap().starts_with("given up after 7d: "), "{failed:?}");
 }

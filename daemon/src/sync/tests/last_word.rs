@@ -39,7 +39,7 @@ async fn what_is_applied_again_after_a_childs_own_command_is_taken_back_like_bef
     assert_eq!(sandbox.banned_in(&children, victim), 2, "applied again");
 
     let first = guild(children[0]);
-    let leaving = SetupRemoveChild { child: first, keep: false, undo: true };
+    let leaving = SetupRemoveChild { child: first, keep: false, undo: true, force: false };
     asked(&test, main, leaving, false).await.unwrap();
     test.until("the link is closed", move |view| {
         view.link(guild(main), first).unwrap().is_some_and(|link| link.state == "closed")

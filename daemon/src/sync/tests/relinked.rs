@@ -11,7 +11,7 @@ use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::value::PunishmentId;
 
 async fn close(test: &TestDaemon, main: u64, child: u64, undo: bool) {
-    let leaving = SetupRemoveChild { undo, keep: !undo, child: guild(child) };
+    let leaving = SetupRemoveChild { undo, keep: !undo, child: guild(child), force: false };
     asked(test, main, leaving, false).await.unwrap();
     test.until("a closed link", move |view| {
         view.link(guild(main), guild(child)).unwrap().unwrap().state == "closed"

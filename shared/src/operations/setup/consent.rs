@@ -52,11 +52,15 @@ pub struct SetupLeave {
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undo: bool,
+    /// With --undo: give up at once what cannot be undone now, for example without a permission
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 impl SetupLeave {
     /// What was delivered is left as it is.
     pub fn new(main: GuildId) -> Self {
-        Self { main, keep: false, undo: false }
+        Self { main, keep: false, undo: false, force: false }
     }
 }

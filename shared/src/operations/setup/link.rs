@@ -57,12 +57,16 @@ pub struct SetupRemoveChild {
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undo: bool,
+    /// With --undo: give up at once what cannot be undone now, for example without a permission
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 impl SetupRemoveChild {
     /// What was delivered is left as it is.
     pub fn new(child: GuildId) -> Self {
-        Self { child, keep: false, undo: false }
+        Self { child, keep: false, undo: false, force: false }
     }
 }
 
