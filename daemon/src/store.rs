@@ -34,6 +34,7 @@ mod notices;
 mod protected;
 mod punishments;
 mod readers;
+mod refusals;
 mod rows;
 mod schedule;
 mod settings;
@@ -44,7 +45,7 @@ pub use alerts::{AlertFilter, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
+    Asked, DISCARDED, Doubt, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
     Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
     WHEN_THEY_JOIN,
 };
@@ -62,6 +63,7 @@ pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use protected::NewProtection;
 pub use punishments::NewPunishment;
+pub use refusals::GuildRefusal;
 pub use schedule::Ending;
 pub use warnings::Escalation;
 pub use writer::{Change, Released};

@@ -151,6 +151,7 @@ fn store(
                 because: new.because,
                 hold: None,
                 instead_of: None,
+        doubt: crate::store::Doubt::default(),
             });
         }
     }
