@@ -8,6 +8,7 @@ mod earlier;
 mod everybody;
 mod excepted;
 mod explain;
+pub mod obstacle;
 mod outcome;
 mod protected;
 pub mod reading;
@@ -20,11 +21,12 @@ pub use outcome::waiting_as;
 
 use crate::clock::Clock;
 use crate::discord::budget::{Priority, Slot};
-use crate::discord::directory::{Directory, OutOfReach, Presence};
+use crate::discord::directory::{Directory, OutOfReach};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
+use obstacle::Obstacle;
 use reading::Readings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,10 +208,10 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         Some(refusal) => return Err(refusal.into()),
         None => {}
     }
-    match tools.directory.presence(delivery.guild) {
-        Some(Presence::Absent) => return Err(Stop::Absent),
-        Some(Presence::Outage) => return Err(Stop::Away),
-        Some(Presence::Here) | None => {}
+    match obstacle::of_guild(&tools.directory, delivery.guild) {
+        Some(Obstacle::Outage) => return Err(Stop::Away),
+        Some(_) => return Err(Stop::Absent),
+        None => {}
     }
     if delivery.action == Action::Timeout && delivery.until.is_some_and(|until| until <= tools.clock.now()) {
         // An end that has passed would end whatever timeout they have now (FACTS A3).

@@ -104,11 +104,13 @@ impl Reported for Punished {
         };
         let nowhere =
             tone == Tone::Good && self.origin.state != DeliveryState::Applied && counts.applied == 0;
-        let (title, tone) = match nowhere {
-            true => {
+        let not_done = self.origin.not_done(punishment, self.told.as_ref());
+        let (title, tone) = match (not_done, nowhere) {
+            (Some(not_done), _) => (not_done, Tone::Bad),
+            (None, true) => {
                 (format!("the {} of {} was done nowhere", punishment.action, punishment.user_id), Tone::Plain)
             }
-            false => (format!("{verb} {}", punishment.user_id), tone),
+            (None, false) => (format!("{verb} {}", punishment.user_id), tone),
         };
         let mut report = Report::new(title, tone)
             .field("Punishment", punishment.id.to_string())

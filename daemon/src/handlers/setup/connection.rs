@@ -3,6 +3,7 @@
 use super::link::open_link;
 use super::main_guild;
 use crate::discord::gateway;
+use crate::discord::rest::BUDGET_SPENT;
 use crate::doctor::{self, Chart, EVERY_MEASURE, Rounds};
 use crate::handlers::Handle;
 use crate::invocation::Context;
@@ -27,7 +28,12 @@ impl Handle for SetupTestConnection {
             return Ok(ConnectionTested { guild_id: guild, guild_name: None, checks });
         }
         let (reachable, roles) = reach(cx, guild).await;
-        let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+        let asks = cx.scope();
+        let read = move |view: &crate::store::View<'_>| {
+            let waits = view.waits_of(guild, asks, BUDGET_SPENT)?;
+            Ok((view.config(guild)?, waits, view.refusals(Some(guild))?))
+        };
+        let (config, (deferred, blocked), refusals) = cx.daemon.store().read(read).await?;
         let rounds = Rounds::of(&cx.daemon.store().topology());
         let chart = Chart {
             directory: cx.daemon.directory(),
@@ -36,11 +42,13 @@ impl Handle for SetupTestConnection {
             config: &config,
             uses: rounds.uses(guild).unwrap_or(&EVERY_MEASURE),
             mutes: false,
-            deferred: 0,
-            blocked: None,
+            deferred,
+            blocked,
+            refusals: &refusals,
         };
         let mut checks = vec![doctor::presence(&chart), reachable];
         checks.extend(doctor::standing(&chart));
+        checks.extend(doctor::waits(&chart));
         checks.push(doctor::members_intent(sees_members(cx).await));
         checks.extend(link_checks(cx, guild, &links));
         Ok(ConnectionTested { guild_id: guild, guild_name, checks })

@@ -1,6 +1,7 @@
 //! Why Discord refused: 50013 stands for a missing permission, for a user or a role that ranks above the bot, for a ban that
 //! does not exist, and for what concerns everybody in the guild. One question tells which.
 
+use super::obstacle::{Facts, Known, Obstacle, obstacle};
 use super::{Stop, Tools, not_there, priority_of, roles};
 use crate::discord::rest::{MemberView, Rest, RestError};
 use crate::discord::routes::Route;
@@ -12,9 +13,6 @@ use wayhaven_shared::value::RoleId;
 
 /// The least time before a route is looked at again: it may open at this very moment.
 const LEAST_WAIT: Duration = Duration::from_millis(50);
-
-/// Why the mute role cannot be given or taken.
-pub const MUTE_ROLE_ABOVE: &str = "403 the mute role ranks above the bot";
 
 /// What one question has found.
 enum Cause {
@@ -80,27 +78,41 @@ async fn cause(
         let banned = tools.rest.is_banned(slot, guild, user).await.map_err(Stop::Roles)?;
         return Ok(if banned { Cause::Everybody } else { Cause::Done });
     }
-    let above = |role: &RoleId| tools.directory.i_rank_above(guild, *role) == Some(false);
-    if mute_roles.iter().any(above) {
-        return Ok(Cause::User(Stop::Missing(MUTE_ROLE_ABOVE.to_owned())));
-    }
-    let out_of_reach = |roles: Option<&[RoleId]>| {
-        let why = tools.directory.out_of_reach(guild, user, action, roles)?;
-        let roles = roles.unwrap_or_default().to_vec();
-        Some(Cause::User(Stop::OutOfReach { why, roles, refused }))
+    let found = |known: &Known| {
+        let facts = Facts {
+            directory: &tools.directory,
+            guild,
+            action,
+            user: Some(user),
+            known,
+            protected: false,
+            mute_roles,
+            refused: None,
+        };
+        let roles = match known {
+            Known::Member(roles) => roles.clone(),
+            Known::Nothing | Known::NotThere => Vec::new(),
+        };
+        match obstacle(&facts)? {
+            Obstacle::NotThere(_) => Some(Cause::NotThere),
+            Obstacle::OutOfReach(why) => Some(Cause::User(Stop::OutOfReach { why, roles, refused })),
+            above @ Obstacle::MuteRoleAbove => {
+                Some(Cause::User(Stop::Missing(format!("403 {}", above.words()))))
+            }
+            _ => None,
+        }
     };
-    if let Some(owner) = out_of_reach(None) {
-        return Ok(owner);
+    // What the gateway has told costs no request.
+    if let Some(cause) = found(&Known::Nothing) {
+        return Ok(cause);
     }
     let slot = slot(tools, delivery, Rest::member_route(guild)).await?;
     let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Roles)?;
-    let Some(member) = member else {
-        return Ok(if action == Action::Ban { Cause::Everybody } else { Cause::NotThere });
-    };
-    if is_undone(tools, action, &member, mute_roles) {
+    if member.as_ref().is_some_and(|member| is_undone(tools, action, member, mute_roles)) {
         return Ok(Cause::Done);
     }
-    Ok(out_of_reach(Some(&member.roles)).unwrap_or(Cause::Everybody))
+    let known = member.map_or(Known::NotThere, |member| Known::Member(member.roles));
+    Ok(found(&known).unwrap_or(Cause::Everybody))
 }
 
 /// Whether what the undo takes back is not there.

@@ -1,7 +1,7 @@
 //! What follows from a try: where the delivery stands, and what the lane does next.
 
+use super::obstacle::Obstacle;
 use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, everybody, settled};
-use crate::discord::directory::needed;
 use crate::discord::rest::{Outcome, RestError};
 use crate::store::{Queued, Settlement};
 use std::time::Duration;
@@ -29,9 +29,9 @@ pub(super) fn conclude(
         Err(Stop::Wait(wait)) => (None, Next::Again(wait)),
         Err(Stop::Away) => (None, Next::Away),
         Err(Stop::Absent) => {
-            let reason = "the bot is not in the guild";
-            let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
-            (Some(settlement), Next::Shut(reason.into()))
+            let reason = Obstacle::Absent.words();
+            let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
+            (Some(settlement), Next::Shut(reason))
         }
         Err(Stop::Missing(reason)) => {
             let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
@@ -85,7 +85,7 @@ pub(super) fn after(
     let refused = everybody::of(tools, delivery, error);
     let reason = match (error.code(), &refused) {
         (_, Some(refused)) => refused.reason.clone(),
-        (Some(50013), None) => format!("403 missing permission {}", needed(delivery.action).1),
+        (Some(50013), None) => format!("403 {}", Obstacle::NoPermission(delivery.action).words()),
         (Some(10011), None) if delivery.action.measure() == Action::Mute => {
             "404 the mute role is gone: config muterole names another".to_owned()
         }
