@@ -1,3 +1,4 @@
+mod refusals;
 mod together;
 
 use super::turn::BROKEN;
