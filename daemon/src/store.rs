@@ -45,8 +45,8 @@ pub use alerts::{AlertFilter, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DISCARDED, Doubt, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
-    Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
+    Asked, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan,
+    Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
     WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};

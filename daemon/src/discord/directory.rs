@@ -249,9 +249,7 @@ impl Directory {
             return Some(OutOfReach::Owner);
         }
         let roles = roles?;
-        if action.measure() == Action::Timeout
-            && view.permissions(guild, user, roles) & ADMINISTRATOR != 0
-        {
+        if action.measure() == Action::Timeout && view.permissions(guild, user, roles) & ADMINISTRATOR != 0 {
             return Some(OutOfReach::Administrator);
         }
         (view.rank(&view.mine) <= view.rank(roles)).then_some(OutOfReach::Rank)

@@ -70,8 +70,7 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn is_blocked(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM deliveries WHERE delivery_id = ?1 AND state = 'blocked')";
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE delivery_id = ?1 AND state = 'blocked')";
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
     }
 

@@ -73,7 +73,8 @@ impl Change<'_> {
         let before = self.refusals(Some(guild))?;
         let sql = "DELETE FROM guild_refusals WHERE guild_id = ?1";
         self.connection().prepare_cached(sql)?.execute([Sql(guild)])?;
-        let sql = "INSERT INTO guild_refusals (guild_id, action, reason, footing, bars, probes, since, probe_at)
+        let sql =
+            "INSERT INTO guild_refusals (guild_id, action, reason, footing, bars, probes, since, probe_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut statement = self.connection().prepare_cached(sql)?;
         for one in now {

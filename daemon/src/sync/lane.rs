@@ -268,12 +268,12 @@ impl Lane {
         let refused: HashSet<Action> = self
             .parked
             .iter()
-            .filter(|one| hit(one) && self.waits_for_refusal(one))
+            .filter(|one| hit(one) && self.why_refused(one.action).is_some())
             .map(|one| one.action)
             .collect();
         self.probe_soon(|refusal| refusal.actions.iter().any(|action| refused.contains(action)));
         let waits: HashSet<DeliveryId> =
-            self.parked.iter().filter(|one| self.waits_for_refusal(one)).map(|one| one.id).collect();
+            self.parked.iter().filter(|one| refused.contains(&one.action)).map(|one| one.id).collect();
         let goes = |one: &Queued| hit(one) && !waits.contains(&one.id);
         let (mut now, mut later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.parked).into_iter().partition(goes);

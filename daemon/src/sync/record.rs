@@ -151,7 +151,7 @@ fn store(
                 because: new.because,
                 hold: None,
                 instead_of: None,
-        doubt: crate::store::Doubt::default(),
+                doubt: crate::store::Doubt::default(),
             });
         }
     }

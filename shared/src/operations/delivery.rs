@@ -199,7 +199,9 @@ impl OriginOutcome {
         let why = self.reason.as_deref().unwrap_or("no reason is known");
         Some(match notified {
             true => format!("{user} was notified by direct message, but was not {done}: {why}"),
-            false if of.action.is_undo() => format!("the {} of {user} failed in this guild: {why}", of.action),
+            false if of.action.is_undo() => {
+                format!("the {} of {user} failed in this guild: {why}", of.action)
+            }
             false => format!("{user} was not {done} in this guild: {why}"),
         })
     }

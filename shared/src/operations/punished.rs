@@ -221,6 +221,29 @@ mod tests {
     }
 
     #[test]
+    fn the_headline_says_what_was_not_done_here_and_who_was_notified_of_it_all_the_same() {
+        let with = |state: &str, told: Option<&str>| {
+            let mut reply = kick(true, state, 0, 0);
+            reply["origin"]["reason"] = json!("403 no");
+            if let Some(told) = told {
+                reply["told"] = json!({ "state": told });
+            }
+            said(&reply).lines().next().unwrap().to_owned()
+        };
+        let notified = "7 was notified by direct message, but was not kicked: 403 no";
+        for state in ["blocked", "failed"] {
+            assert_eq!(with(state, None), "7 was not kicked in this guild: 403 no");
+            assert_eq!(with(state, Some("not_told")), "7 was not kicked in this guild: 403 no");
+            assert_eq!(with(state, Some("told")), notified);
+        }
+        assert_eq!(with("skipped", Some("told")), notified);
+        assert_eq!(with("applied", Some("told")), "kicked 7");
+        let mut undo = kick(true, "blocked", 0, 0);
+        undo["punishment"]["action"] = json!("untimeout");
+        assert!(said(&undo).starts_with("the untimeout of 7 failed in this guild: "), "{}", said(&undo));
+    }
+
+    #[test]
     fn what_was_done_nowhere_is_not_told_as_done() {
         assert!(said(&kick(true, "skipped", 0, 3)).starts_with("the kick of 7 was done nowhere\n"));
         assert!(said(&kick(true, "skipped", 1, 2)).starts_with("kicked 7\n"));

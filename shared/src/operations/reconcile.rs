@@ -173,8 +173,8 @@ impl Reconciled {
     /// Counts one that stands so, and names it where it is among the first that want something done.
     pub fn note(&mut self, one: Differing) {
         self.add(one.difference, 1);
-        let told = one.difference.is_mended()
-            || matches!(one.difference, Difference::Failed | Difference::Blocked);
+        let told =
+            one.difference.is_mended() || matches!(one.difference, Difference::Failed | Difference::Blocked);
         if told && self.differing.len() < NAMED {
             self.differing.push(one);
         }

@@ -130,7 +130,8 @@ async fn a_refusal_after_the_message_is_the_headline_and_the_retry_tells_nobody_
     })
     .await;
     assert_eq!(told(&test, id).await, Told::new(ToldState::Told, None));
-    let expected = format!("{victim} was notified by direct message, but was not banned: 403 Discord refuses");
+    let expected =
+        format!("{victim} was notified by direct message, but was not banned: 403 Discord refuses");
     let shown = asked_for(&test, main, PunishmentShow { id }, false).await.unwrap();
     let title = shown.report().title;
     assert!(title.contains(&expected), "{title}");
@@ -161,8 +162,7 @@ async fn a_dry_run_says_the_same_of_the_message() {
     for (request, expected) in
         [(ban(victim), "the user ranks above the bot"), (kick(sandbox.stranger()), "no member there")]
     {
-        let dry =
-            Invocation { dry_run: true, ..by_operator(Role::Owner, Some(main), request) };
+        let dry = Invocation { dry_run: true, ..by_operator(Role::Owner, Some(main), request) };
         let planned = test.ask(dry).await.unwrap().punished().cloned().unwrap();
         assert_eq!(planned.told, not_told(expected));
     }

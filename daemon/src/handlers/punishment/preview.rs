@@ -132,8 +132,7 @@ async fn foresee_hold(
 
 /// What an attempt would meet in each child.
 async fn foresee(cx: &Context, steps: &mut [Step], action: Action, user: UserId) -> Result<(), Fault> {
-    let sent: Vec<&mut Step> =
-        steps.iter_mut().filter(|step| step.state == DeliveryState::Pending).collect();
+    let sent: Vec<&mut Step> = steps.iter_mut().filter(|step| step.state == DeliveryState::Pending).collect();
     let looks = sent.iter().map(|step| would_meet(cx, step.guild, action, user));
     let met = join_all(looks).await;
     for (step, obstacle) in sent.into_iter().zip(met) {

@@ -8,8 +8,7 @@ use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::GuildId;
 
 /// What needs two-factor authentication of the bot's owner where the guild requires that: timeouts do not (FACTS A1).
-const NEED_TWO_FACTOR: [Action; 5] =
-    [Action::Ban, Action::Unban, Action::Kick, Action::Mute, Action::Unmute];
+const NEED_TWO_FACTOR: [Action; 5] = [Action::Ban, Action::Unban, Action::Kick, Action::Mute, Action::Unmute];
 
 /// What a refusal says about everybody in the guild, once it is known that the user's rank does not explain it; nothing where
 /// a permission or a role is missing, which events tell of.

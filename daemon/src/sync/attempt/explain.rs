@@ -126,11 +126,7 @@ fn is_undone(tools: &Tools, action: Action, member: &MemberView, mute_roles: &[R
     }
 }
 
-async fn slot(
-    tools: &Tools,
-    delivery: &Queued,
-    route: Route,
-) -> Result<crate::discord::budget::Slot, Stop> {
+async fn slot(tools: &Tools, delivery: &Queued, route: Route) -> Result<crate::discord::budget::Slot, Stop> {
     match tools.rest.slot_now(priority_of(delivery), route).await? {
         Some(slot) => Ok(slot),
         None => {

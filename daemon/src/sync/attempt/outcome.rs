@@ -43,7 +43,9 @@ pub(super) fn conclude(
             (Some(settled(DeliveryState::Blocked, Some(reason.clone()), attempts)), Next::Park(reason))
         }
         // The request that was refused has done nothing, and is none that left.
-        Err(Stop::Needless) => (Some(settled(DeliveryState::Applied, None, delivery.attempts)), Next::Forward),
+        Err(Stop::Needless) => {
+            (Some(settled(DeliveryState::Applied, None, delivery.attempts)), Next::Forward)
+        }
         Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
         // Nobody knows more of it than before: of one that a bulk ban came back without, that it has not left.
         Err(Stop::Asking(error)) => {

@@ -67,7 +67,9 @@ impl Lanes {
         let (clock, here) = (self.tools.clock.now(), Instant::now());
         let at = |instant: Option<Instant>| {
             let wait = instant.map_or(Duration::ZERO, |at| at.saturating_duration_since(here));
-            Timestamp::from_millis(clock.millis().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(0)))
+            Timestamp::from_millis(
+                clock.millis().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(0)),
+            )
         };
         let rows: Vec<GuildRefusal> = refusals
             .iter()

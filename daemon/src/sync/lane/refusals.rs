@@ -40,8 +40,11 @@ pub(super) fn probe_wait(probes: u32) -> Duration {
 }
 
 impl Refusal {
+    /// Whether the delivery waits for it: all of the action while it bars, otherwise those alone that were refused.
     fn is_about(&self, delivery: &Queued) -> bool {
-        self.actions.contains(&delivery.action) && delivery.doubt.outranked_by.is_none()
+        self.actions.contains(&delivery.action)
+            && (self.bars || delivery.doubt.asks_first)
+            && delivery.doubt.outranked_by.is_none()
     }
 }
 
@@ -52,7 +55,9 @@ impl Lane {
     }
 
     /// Takes over a delivery that was blocked by such a refusal, and stays so.
-    pub(in crate::sync) fn adopt(&mut self, delivery: Queued) {
+    pub(in crate::sync) fn adopt(&mut self, mut delivery: Queued) {
+        // Where others still go, it is itself the one that was refused.
+        delivery.doubt.asks_first |= self.why_refused(delivery.action).is_none();
         self.parked.push(delivery);
     }
 
@@ -98,7 +103,9 @@ impl Lane {
             Some(known) => {
                 known.strikes += 1;
                 known.probes += u32::from(was_probe);
-                known.actions.extend(actions.iter().filter(|one| !known.actions.contains(one)).copied().collect::<Vec<_>>());
+                known.actions.extend(
+                    actions.iter().filter(|one| !known.actions.contains(one)).copied().collect::<Vec<_>>(),
+                );
                 (known.reason, known.footing) = (reason, footing);
                 (false, known)
             }
@@ -177,12 +184,22 @@ impl Lane {
             // Something newer has taken its place.
             self.probing = None;
         }
+        // Where nothing waits for it any more, the next delivery tells whether Discord still refuses.
+        let parked = &self.parked;
+        self.refusals.retain(|refusal| {
+            let is_due = refusal.probe_at.is_none_or(|at| at <= now);
+            !is_due || parked.iter().any(|one| refusal.is_about(one))
+        });
         let mut wake = None::<Instant>;
         for place in 0..self.refusals.len() {
             let Some(refusal) = self.refusals.get(place) else { break };
             let barred = |one: &Queued| self.barred.iter().any(|(of, _)| *of == one.action.measure());
             let waits = |one: &Queued| refusal.is_about(one) && !barred(one);
-            let Some(candidate) = self.parked.iter().position(waits) else { continue };
+            let Some(candidate) = self.parked.iter().position(waits) else {
+                let later = refusal.probe_at.filter(|at| refusal.bars && *at > now);
+                wake = wake.into_iter().chain(later).min();
+                continue;
+            };
             match refusal.probe_at.filter(|at| *at > now) {
                 Some(at) => wake = Some(wake.map_or(at, |earlier| earlier.min(at))),
                 None => {

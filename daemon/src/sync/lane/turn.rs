@@ -64,7 +64,8 @@ impl Lane {
         };
         let action = tried.first().map_or(Action::Ban, |one| one.delivery.action);
         // The first one goes back last, to be first again.
-        let mut resumed: Vec<_> = tried.into_iter().rev().filter_map(|one| self.put_back(one, &next)).collect();
+        let mut resumed: Vec<_> =
+            tried.into_iter().rev().filter_map(|one| self.put_back(one, &next)).collect();
         resumed.extend(passed.into_iter().flat_map(|action| self.passes(action)));
         let is_again = !is_news && matches!(next, Next::Park(_) | Next::Bar(_));
         let mut turn = self.follow(next, action, (probed, refused_before.is_some()), now);

@@ -13,9 +13,7 @@ use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::job::{Job, JobResult};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::{Difference, Reconciled, SyncReconcile};
-use wayhaven_shared::operations::setup::{
-    CheckResult, SetupDashboard, SetupDoctor, SetupTestConnection,
-};
+use wayhaven_shared::operations::setup::{CheckResult, SetupDashboard, SetupDoctor, SetupTestConnection};
 use wayhaven_shared::operations::status::Health;
 use wayhaven_shared::operations::sync::SyncRetry;
 use wayhaven_shared::value::PunishmentId;

@@ -177,7 +177,8 @@ impl Reported for Dashboard {
         for network in &self.networks {
             let main = network.main_guild_id;
             if let Some(reason) = &network.refused {
-                report = report.hint(format!("main {main}: {reason}; wayhaven setup doctor {main} shows more"));
+                report =
+                    report.hint(format!("main {main}: {reason}; wayhaven setup doctor {main} shows more"));
             }
         }
         for network in self.networks.iter().filter(|network| network.holds > 0) {

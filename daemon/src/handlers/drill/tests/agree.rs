@@ -171,10 +171,17 @@ impl Stage {
                 .await;
             }
             Obstacle::Monitor => {
-                set(&self.test, main, "setup mode", json!({ "child": child.to_string(), "mode": "monitor" })).await;
+                set(&self.test, main, "setup mode", json!({ "child": child.to_string(), "mode": "monitor" }))
+                    .await;
             }
             Obstacle::NotAllowed => {
-                set(&self.test, main, "setup actions", json!({ "child": child.to_string(), "actions": "none" })).await;
+                set(
+                    &self.test,
+                    main,
+                    "setup actions",
+                    json!({ "child": child.to_string(), "actions": "none" }),
+                )
+                .await;
             }
             Obstacle::Frozen => set(&self.test, main, "sync freeze", json!({})).await,
             Obstacle::Refused => {
