@@ -18,8 +18,10 @@ pub mod wording;
 pub use pace::Pace;
 
 use crate::daemon::Daemon;
-use crate::discord::directory::Presence;
+use crate::discord::budget::Priority;
 use crate::store::{DirectMessage, Telling};
+use crate::sync::attempt::obstacle::{self, Known, Obstacle};
+use crate::sync::foresight::{self, Foresight};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use tokio::task::JoinSet;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::told::{Told, ToldState};
-use wayhaven_shared::value::{GuildId, PunishmentId};
+use wayhaven_shared::value::{GuildId, PunishmentId, UserId};
 
 /// How long to wait after the store failed.
 const STORE_MENDS_WITHIN: Duration = Duration::from_secs(4);
@@ -37,31 +39,52 @@ const STORE_MENDS_WITHIN: Duration = Duration::from_secs(4);
 const TURNED_OFF: &str = "direct messages are turned off";
 const TOO_MANY: &str = "too many at once";
 
-/// Whether the user of such a punishment is told; nothing where nobody is told of its kind. `really` takes the message's
-/// turn, where it cannot wait for one.
-pub fn telling(daemon: &Daemon, guild: GuildId, action: Action, really: bool) -> Option<Telling> {
+/// Whether the user of such a punishment is told; nothing where nobody is told of its kind. Nobody is told of what cannot be
+/// done as far as that is known: where `known` does not say who they are in the guild, Discord is asked once. `really` takes
+/// the message's turn, where it cannot wait for one.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn telling(
+    daemon: &Daemon,
+    guild: GuildId,
+    (action, user): (Action, UserId),
+    known: Known,
+    really: bool,
+) -> Result<Option<Telling>, Fault> {
     if !action.is_told() {
-        return None;
+        return Ok(None);
     }
-    let pace = daemon.pace();
-    let has_turn = || match action {
-        Action::Warn => true,
-        _ if really => pace.admit(),
-        _ => pace.would_admit(),
-    };
-    let directory = daemon.directory();
-    Some(if !daemon.settings().moderation.direct_messages {
-        Telling::Not(TURNED_OFF)
-    } else if directory.presence(guild) == Some(Presence::Absent) {
-        Telling::Not("the bot is not in the guild")
-    } else if action != Action::Warn && directory.may(guild, action) == Some(false) {
+    let (pace, directory) = (daemon.pace(), daemon.directory());
+    let not = |reason: &str| Ok(Some(Telling::Not(reason.to_owned())));
+    if !daemon.settings().moderation.direct_messages {
+        return not(TURNED_OFF);
+    }
+    if action == Action::Warn {
+        return match obstacle::of_guild(directory, guild) {
+            Some(absent @ Obstacle::Absent) => not(&absent.words()),
+            _ => Ok(Some(Telling::Now { guild_name: directory.name(guild) })),
+        };
+    }
+    let is_known = known != Known::Nothing;
+    let foresight = Foresight::of(daemon, guild, Some(user), known).await?;
+    if let Some(obstacle) = foresight.obstacle(daemon, action) {
         // They would be told of what is not done.
-        Telling::Not("the bot may not do it there")
-    } else if !has_turn() {
-        Telling::Not(TOO_MANY)
-    } else {
-        Telling::Now { guild_name: directory.name(guild) }
-    })
+        return not(&obstacle.words());
+    }
+    if !pace.would_admit() {
+        return not(TOO_MANY);
+    }
+    if !is_known {
+        let known = foresight::ask_soon(daemon, Priority::Interactive, guild, user).await;
+        if let Some(obstacle) = foresight.knowing(known).obstacle(daemon, action) {
+            return not(&obstacle.words());
+        }
+    }
+    if really && !pace.admit() {
+        return not(TOO_MANY);
+    }
+    Ok(Some(Telling::Now { guild_name: directory.name(guild) }))
 }
 
 /// Sends what is stored until the daemon closes: while it drains, deliveries still wait for their messages.

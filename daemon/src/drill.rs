@@ -1,11 +1,9 @@
 //! Drills: what would become of a punishment in each guild of a network, found out without doing it.
 //!
 //! The answer is that of the real thing: the gates are those that every delivery passes, the permissions those that a lane
-//! looks at, and of somebody it asks Discord what a delivery would be told.
+//! looks at, the obstacles those that explain a refusal, and of somebody it asks Discord who they are there.
 
 use crate::discord::budget::Priority;
-use crate::discord::directory::{Presence, needed};
-use crate::discord::mute_role::unfit;
 use crate::discord::rest::{Rest, RestError};
 use crate::doctor::EVERY_MEASURE;
 use crate::handlers::examine_for;
@@ -13,13 +11,15 @@ use crate::invocation::Context;
 use crate::jobs::{self, Running, Stop};
 use crate::network::{Refusal, authorise, authorise_for};
 use crate::store::NewJob;
+use crate::sync::attempt::obstacle::{Known, Obstacle};
+use crate::sync::foresight::{self, Foresight};
 use serde_json::Value;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::drill::{Drill, DrilledGuild, Outlook, Prospect};
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::CheckResult;
-use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 
 /// Begins a drill.
 ///
@@ -87,10 +87,10 @@ async fn look(
         Some(user) => Some(Person::of(cx, guild, user).await),
         None => None,
     };
-    let mute_role = cx.daemon.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
+    let known = person.as_ref().and_then(|person| person.known.clone().ok()).unwrap_or(Known::Nothing);
+    let foresight = Foresight::of(&cx.daemon, guild, user, known).await?;
     let outlooks = EVERY_MEASURE.into_iter().map(|action| {
-        let unmutable = (action == Action::Mute).then(|| why_unmutable(cx, guild, mute_role)).flatten();
-        let (prospect, why) = outlook(cx, main, guild, action, unmutable, person.as_ref());
+        let (prospect, why) = outlook(cx, (main, guild), action, person.as_ref(), &foresight);
         Outlook { action, prospect, why: why.map(|why| Untrusted::clipped(&why)) }
     });
     let outlooks = outlooks.collect();
@@ -103,8 +103,7 @@ async fn look(
 struct Person {
     user: UserId,
     banned: Result<bool, String>,
-    /// Their roles; nothing where they are no member.
-    roles: Result<Option<Vec<RoleId>>, String>,
+    known: Result<Known, String>,
 }
 
 impl Person {
@@ -114,32 +113,21 @@ impl Person {
             let slot = rest.slot(Priority::Upkeep, Rest::banned_route(guild)).await?;
             rest.is_banned(slot, guild, user).await
         };
-        let roles = async {
-            let slot = rest.slot(Priority::Upkeep, Rest::member_route(guild)).await?;
-            Ok(rest.member_now(slot, guild, user).await?.map(|member| member.roles))
-        };
         let words = |error: RestError| format!("Discord did not say: {error}");
-        Self { user, banned: banned.await.map_err(words), roles: roles.await.map_err(words) }
+        let known = foresight::ask(&cx.daemon, Priority::Upkeep, guild, user);
+        Self { user, banned: banned.await.map_err(words), known: known.await.map_err(words) }
     }
 }
 
 type Found = (Prospect, Option<String>);
 
-/// Why nobody can be muted in the guild: the check is that of every mute.
-fn why_unmutable(cx: &Context, guild: GuildId, role: Option<RoleId>) -> Option<String> {
-    let role = role?;
-    unfit(cx.daemon.directory(), guild, role).map(|unfit| unfit.reason(role))
-}
-
-/// What would become of a measure in a guild, in the order in which a delivery would meet it. `unmutable` is why the guild's
-/// mute role is in the way.
+/// What would become of a measure in a guild, in the order in which a delivery would meet it.
 fn outlook(
     cx: &Context,
-    main: GuildId,
-    guild: GuildId,
+    (main, guild): (GuildId, GuildId),
     action: Action,
-    unmutable: Option<String>,
     person: Option<&Person>,
+    foresight: &Foresight,
 ) -> Found {
     let (topology, directory) = (cx.daemon.store().topology(), cx.daemon.directory());
     let mut frozen = None;
@@ -160,17 +148,11 @@ fn outlook(
             }
         }
     }
-    match directory.presence(guild) {
-        Some(Presence::Here) => {}
-        Some(Presence::Absent) => return fails("the bot is not in the guild"),
-        Some(Presence::Outage) => return waits("Discord has an outage for the guild"),
-        None => return waits("Discord has not told of the guild yet"),
+    if directory.presence(guild).is_none() {
+        return waits("Discord has not told of the guild yet");
     }
-    if directory.may(guild, action) == Some(false) {
-        return fails(&format!("the bot lacks {}", needed(action).1));
-    }
-    if let Some(why) = unmutable {
-        return fails(&why);
+    if let Some(obstacle) = foresight.obstacle(&cx.daemon, action) {
+        return (prospect_of(&obstacle), Some(obstacle.words()));
     }
     if let Some(person) = person
         && let Some(found) = of_person(cx, guild, action, person)
@@ -183,42 +165,32 @@ fn outlook(
     }
 }
 
-/// What somebody's own standing makes of it; nothing where nothing is in the way.
-fn of_person(cx: &Context, guild: GuildId, action: Action, person: &Person) -> Option<Found> {
-    let (topology, directory) = (cx.daemon.store().topology(), cx.daemon.directory());
-    if directory.owner(guild) == Some(person.user) {
-        return Some(fails("they own the guild, and Discord lets nobody punish an owner"));
+/// What an obstacle makes of it.
+fn prospect_of(obstacle: &Obstacle) -> Prospect {
+    match (obstacle, obstacle.state()) {
+        // It is done when they join.
+        (Obstacle::NotThere(Action::Mute | Action::Timeout), _) | (_, DeliveryState::Pending) => {
+            Prospect::Waits
+        }
+        (_, DeliveryState::Skipped) => Prospect::Spared,
+        _ => Prospect::Fails,
     }
+}
+
+/// What somebody's own standing makes of it beside what stands in the way; nothing where nothing does.
+fn of_person(cx: &Context, guild: GuildId, action: Action, person: &Person) -> Option<Found> {
+    let topology = cx.daemon.store().topology();
     if topology.protection().shield(guild, guild, person.user).is_some() {
         return Some((Prospect::Spared, Some("they are protected there".to_owned())));
     }
-    let roles = match &person.roles {
-        Ok(roles) => roles,
-        Err(why) => return Some((Prospect::Waits, Some(why.clone()))),
-    };
-    match (roles, action) {
-        (Some(roles), _) => {
-            if topology.protection().by_roles(guild, roles).is_some() {
-                return Some((Prospect::Spared, Some("they hold a protected role".to_owned())));
-            }
-            if directory.i_outrank(guild, roles) == Some(false) {
-                return Some(fails("they rank above the bot"));
-            }
-        }
-        (None, Action::Ban) => {}
-        // A mute is put on when they join.
-        (None, Action::Mute) => return Some(waits("they are no member: it is put on when they join")),
-        (None, _) => return Some((Prospect::Spared, Some("they are no member".to_owned()))),
+    if let Err(why) = &person.known {
+        return Some((Prospect::Waits, Some(why.clone())));
     }
     match (&person.banned, action) {
         (Ok(true), Action::Ban) => Some((Prospect::Already, None)),
         (Err(why), Action::Ban) => Some((Prospect::Waits, Some(why.clone()))),
         _ => None,
     }
-}
-
-fn fails(why: &str) -> Found {
-    (Prospect::Fails, Some(why.to_owned()))
 }
 
 fn waits(why: &str) -> Found {

@@ -55,12 +55,25 @@ async fn look(daemon: &Daemon) -> Result<(), Fault> {
     let cut = AlertFilter { kind: Some("audit_cut".into()), ..AlertFilter::default() };
     let before = daemon.store().read(move |view| {
         let counts = view.delivery_counts(None)?;
-        Ok((counts, !view.alerts(&cut, 1)?.is_empty(), view.components()?))
+        let blocked = counts.blocked + view.blocked_at_origin()?;
+        let mut refusing: Vec<_> =
+            view.refusals(None)?.into_iter().filter(|one| one.bars).map(|one| one.guild).collect();
+        refusing.dedup();
+        let waits = (blocked, counts.held, refusing);
+        Ok((waits, !view.alerts(&cut, 1)?.is_empty(), view.components()?))
     });
-    let (counts, cut, before) = before.await?;
-    let deliveries = match (counts.blocked, counts.held) {
-        (0, 0) => (Health::Healthy, None),
-        (blocked, held) => (Health::Warning, Some(format!("{blocked} blocked, {held} held"))),
+    let (waits, cut, before) = before.await?;
+    let deliveries = match waits {
+        (0, 0, refusing) if refusing.is_empty() => (Health::Healthy, None),
+        (blocked, held, refusing) => match refusing.first() {
+            None => (Health::Warning, Some(format!("{blocked} blocked, {held} held"))),
+            Some(guild) => {
+                let guilds = refusing.len();
+                let doctor = format!("wayhaven setup doctor {guild} shows why");
+                let refused = format!("Discord refuses requests to {guilds} guilds ({doctor})");
+                (Health::Error, Some(format!("{refused}, {blocked} blocked, {held} held")))
+            }
+        },
     };
     let audit = match cut {
         false => (Health::Healthy, None),

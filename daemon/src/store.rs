@@ -35,6 +35,7 @@ mod operators;
 mod protected;
 mod punishments;
 mod readers;
+mod refusals;
 mod rows;
 mod schedule;
 mod settings;
@@ -45,8 +46,8 @@ pub use alerts::{AlertFilter, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::{Delivered, UNDO_LIMIT};
 pub use deliveries::{
-    Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
-    Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
+    Asked, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan,
+    Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
     WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
@@ -63,6 +64,7 @@ pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use protected::NewProtection;
 pub use punishments::NewPunishment;
+pub use refusals::GuildRefusal;
 pub use schedule::Ending;
 pub use warnings::Escalation;
 pub use writer::{Change, Released};

@@ -15,6 +15,7 @@ pub mod containment;
 pub mod desired;
 pub mod engine;
 pub mod exceptions;
+pub mod foresight;
 pub mod gap;
 pub mod holders;
 pub mod ingest;

@@ -1,6 +1,7 @@
 //! Telling users, with a real daemon and the sandbox: what they read, what becomes of the punishment, and what a restart
 //! makes of a message that was on its way.
 
+mod reach;
 mod restarts;
 mod trouble;
 

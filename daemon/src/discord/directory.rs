@@ -50,6 +50,8 @@ struct Guild {
     roles: HashMap<RoleId, Role>,
     /// The bot's own roles.
     mine: Vec<RoleId>,
+    /// Whether the guild requires two-factor authentication of its moderators.
+    two_factor: bool,
 }
 
 /// What is kept of a role.
@@ -103,7 +105,7 @@ pub enum Noticed {
 
 impl Guild {
     fn bare(presence: Presence) -> Self {
-        Self { presence, name: None, owner: None, roles: HashMap::new(), mine: Vec::new() }
+        Self { presence, name: None, owner: None, roles: HashMap::new(), mine: Vec::new(), two_factor: false }
     }
 
     fn permissions(&self, guild: GuildId, user: UserId, roles: &[RoleId]) -> u64 {
@@ -124,6 +126,28 @@ impl Guild {
     fn rank(&self, roles: &[RoleId]) -> (i64, u64) {
         let of = |id: &RoleId| self.roles.get(id).map(|role| (role.position, u64::MAX - id.get()));
         roles.iter().filter_map(of).max().unwrap_or((0, 0))
+    }
+}
+
+/// Why Discord lets the bot do nothing to a member, whatever the bot's permissions are (FACTS A2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfReach {
+    /// They own the guild.
+    Owner,
+    /// They are an administrator, whom nobody can time out.
+    Administrator,
+    /// Their highest role is not below the bot's.
+    Rank,
+}
+
+impl OutOfReach {
+    /// Why, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Owner => "the user owns the guild",
+            Self::Administrator => "the user is an administrator, and nobody can time out an administrator",
+            Self::Rank => "the user ranks above the bot",
+        }
     }
 }
 
@@ -234,6 +258,46 @@ impl Directory {
         Some(view.rank(&view.mine) > view.rank(roles))
     }
 
+    /// Why the bot can do this to nobody with these roles there, `None` of them where the user is no member; nothing where it
+    /// can, or where the guild is not known.
+    pub fn out_of_reach(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        action: Action,
+        roles: Option<&[RoleId]>,
+    ) -> Option<OutOfReach> {
+        let guilds = self.read();
+        let view = guilds.get(&guild).filter(|view| view.presence == Presence::Here)?;
+        // Of a mute the rank of its role counts, and a warning makes no request (FACTS A2).
+        if matches!(action.measure(), Action::Mute | Action::Warn) || action == Action::Unban {
+            return None;
+        }
+        if view.owner == Some(user) {
+            return Some(OutOfReach::Owner);
+        }
+        let roles = roles?;
+        if action.measure() == Action::Timeout && view.permissions(guild, user, roles) & ADMINISTRATOR != 0 {
+            return Some(OutOfReach::Administrator);
+        }
+        (view.rank(&view.mine) <= view.rank(roles)).then_some(OutOfReach::Rank)
+    }
+
+    /// Whether the guild requires two-factor authentication of its moderators.
+    pub fn requires_two_factor(&self, guild: GuildId) -> bool {
+        self.read().get(&guild).is_some_and(|view| view.two_factor)
+    }
+
+    /// What decides whether Discord lets the bot moderate in the guild, as one word to compare: where it is another than
+    /// before, what Discord refused is worth a try. Nothing where the guild is not known.
+    pub fn footing(&self, guild: GuildId) -> Option<String> {
+        let bits = self.my_permissions(guild)?;
+        let guilds = self.read();
+        let view = guilds.get(&guild)?;
+        let owner = view.owner.map_or(0, UserId::get);
+        Some(format!("{bits:x} {:?} {owner} {}", view.rank(&view.mine), view.two_factor))
+    }
+
     /// Whether the bot has the permission that an action needs; nothing where that is not known.
     pub fn may(&self, guild: GuildId, action: Action) -> Option<bool> {
         Some(self.my_permissions(guild)? & needed(action).0 != 0)
@@ -332,6 +396,11 @@ impl Directory {
                 guilds.entry(*guild).or_insert_with(|| Guild::bare(presence)).presence = presence;
                 Noticed::Guild(*guild)
             }
+            GatewayEvent::GuildChanged { guild, two_factor } => {
+                let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
+                view.two_factor = *two_factor;
+                Noticed::Permissions(*guild)
+            }
             GatewayEvent::Role { guild, role } => {
                 let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
                 view.roles.insert(role.id, role.into());
@@ -360,6 +429,7 @@ impl Directory {
             owner: Some(view.owner),
             roles: view.roles.iter().map(role).collect(),
             mine: mine.map(|(_, roles)| roles.clone()).unwrap_or_default(),
+            two_factor: view.two_factor,
         }
     }
 }

@@ -33,6 +33,13 @@ pub enum GatewayEvent {
         /// Whether it is an outage.
         outage: bool,
     },
+    /// A guild's own settings were changed.
+    GuildChanged {
+        /// Which.
+        guild: GuildId,
+        /// Whether it requires two-factor authentication of its moderators.
+        two_factor: bool,
+    },
     /// A role was made or changed.
     Role {
         /// Where.
@@ -64,6 +71,13 @@ pub enum GatewayEvent {
         user: UserId,
         /// All their roles.
         roles: Vec<RoleId>,
+    },
+    /// Somebody left, or was removed: told where the application has the members intent.
+    Left {
+        /// Where.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
     },
     /// Somebody was banned or unbanned; Discord does not say by whom.
     Ban {
@@ -106,6 +120,8 @@ pub struct GuildView {
     pub roles: Vec<RoleView>,
     /// Members that the event names, with their roles; the bot is always one (FACTS B4).
     pub members: Vec<(UserId, Vec<RoleId>)>,
+    /// Whether it requires two-factor authentication of its moderators.
+    pub two_factor: bool,
 }
 
 fn bits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -165,6 +181,10 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             GatewayEvent::GuildGone { guild: field(kind, data, "id")?, outage: true }
         }
         "GUILD_CREATE" => GatewayEvent::GuildHere(guild_view(kind, data)?),
+        "GUILD_UPDATE" => GatewayEvent::GuildChanged {
+            guild: field(kind, data, "id")?,
+            two_factor: requires_two_factor(data),
+        },
         "GUILD_DELETE" => {
             // The flag's presence means an outage; without it the bot was removed (FACTS B5).
             let outage = data["unavailable"].as_bool().unwrap_or(false);
@@ -181,6 +201,10 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             guild: field(kind, data, "guild_id")?,
             user: field::<UserOnly>(kind, data, "user")?.id,
             roles: field(kind, data, "roles")?,
+        },
+        "GUILD_MEMBER_REMOVE" => GatewayEvent::Left {
+            guild: field(kind, data, "guild_id")?,
+            user: field::<UserOnly>(kind, data, "user")?.id,
         },
         "GUILD_MEMBER_UPDATE" => GatewayEvent::Member {
             guild: field(kind, data, "guild_id")?,
@@ -212,7 +236,13 @@ fn guild_view(kind: &str, data: &Value) -> Result<GuildView, Unreadable> {
         owner: field(kind, data, "owner_id")?,
         roles: field(kind, data, "roles")?,
         members: members.collect(),
+        two_factor: requires_two_factor(data),
     })
+}
+
+/// `mfa_level` 1 (FACTS A1): moderation then needs two-factor authentication of the account that owns the bot.
+fn requires_two_factor(data: &Value) -> bool {
+    data["mfa_level"] == 1
 }
 
 fn field<T: serde::de::DeserializeOwned>(kind: &str, data: &Value, name: &str) -> Result<T, Unreadable> {

@@ -21,7 +21,7 @@ pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,
 };
 pub use direct::DirectChannel;
-pub use fault::{BUDGET_SPENT, Outcome, RestError};
+pub use fault::{BUDGET_SPENT, NO_TWO_FACTOR, Outcome, RestError};
 pub use files::{Incoming, OutgoingFile};
 pub use lists::{LIST_PAGE, ListedMember, TOO_MANY_BAN_LISTS};
 

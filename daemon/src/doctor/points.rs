@@ -2,6 +2,8 @@
 
 use super::{LEAST, MANAGE_GUILD, Need, Needed};
 use crate::discord::directory::{ADMINISTRATOR, Directory, Presence};
+use crate::discord::rest::NO_TWO_FACTOR;
+use crate::store::GuildRefusal;
 use wayhaven_shared::operations::config::GuildConfig;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::{Check, CheckResult};
@@ -25,6 +27,8 @@ pub struct Chart<'a> {
     pub deferred: u64,
     /// How many deliveries are blocked, and why one of them is.
     pub blocked: Option<(u64, String)>,
+    /// What Discord refuses there although the bot has the permission.
+    pub refusals: &'a [GuildRefusal],
 }
 
 impl Chart<'_> {
@@ -53,9 +57,39 @@ pub fn examine(chart: &Chart<'_>) -> Vec<Check> {
     if chart.uses.contains(&Action::Mute) {
         found.push(mute_role(chart));
     }
-    found.extend(budget(chart));
-    found.extend(blocked(chart));
+    found.extend(waits(chart));
     found
+}
+
+/// What waits there, and what Discord refuses.
+pub fn waits(chart: &Chart<'_>) -> Vec<Check> {
+    refused(chart).into_iter().chain(budget(chart)).chain(blocked(chart)).collect()
+}
+
+/// What Discord refuses although the bot has the permission: one line for each cause.
+fn refused(chart: &Chart<'_>) -> Vec<Check> {
+    let mut causes: Vec<(&GuildRefusal, Vec<&str>)> = Vec::new();
+    for refusal in chart.refusals.iter().filter(|refusal| refusal.bars) {
+        match causes.iter_mut().find(|(known, _)| known.reason == refusal.reason) {
+            Some((_, actions)) => actions.push(refusal.action.word()),
+            None => causes.push((refusal, vec![refusal.action.word()])),
+        }
+    }
+    let check = |(refusal, actions): (&GuildRefusal, Vec<&str>)| {
+        let detail = format!(
+            "Discord refuses {} since {}: {}. One delivery is retried at {} (UTC), or when the guild changes",
+            actions.join(", "),
+            refusal.since.short(),
+            refusal.reason,
+            refusal.probe_at.short()
+        );
+        let mend = match refusal.reason == NO_TWO_FACTOR {
+            true => "switch on two-factor authentication for the account that owns the bot".to_owned(),
+            false => format!("wayhaven sync retry --child {} retries it at once", chart.guild),
+        };
+        Check::new("requests", CheckResult::Fail, detail).mended_by(mend)
+    };
+    causes.into_iter().map(check).collect()
 }
 
 /// What the bot may do there, and whom it outranks.

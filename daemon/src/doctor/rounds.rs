@@ -134,6 +134,8 @@ async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> 
             mutes: false,
             deferred: 0,
             blocked: None,
+            // The lane has raised its own alert of that.
+            refusals: &[],
         };
         let mut found = examine(&chart);
         found.retain(|check| check.result == CheckResult::Fail);

@@ -8,6 +8,7 @@ use super::{Handle, PAGE};
 use crate::direct::telling;
 use crate::invocation::{Actor, Context, operator_name};
 use crate::store::{Change, NewPunishment, StoreError, View};
+use crate::sync::attempt::obstacle::Known;
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
@@ -110,6 +111,8 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if cx.invocation.dry_run {
         return preview::preview(cx, &topology, guild, asked.action, asked.user).await;
     }
+    let known = known_of(cx, asked.user);
+    let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
         reason: asked.reason,
         moderator: cx.invocation.actor.user(),
@@ -118,7 +121,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         expires_at: asked.span.map(|span| cx.daemon.clock().now() + span),
         evidence: asked.evidence,
         because: cx.invocation.because,
-        tell: telling(&cx.daemon, guild, asked.action, true),
+        tell,
         ..NewPunishment::new(guild, asked.user, asked.action, cx.invocation.actor.origin())
     };
     let work = move |change: &Change<'_>| {
@@ -149,6 +152,17 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         plan: Vec::new(),
         warnings,
     })
+}
+
+/// What came with the request of the user's roles.
+fn known_of(cx: &Context, user: UserId) -> Known {
+    match &cx.invocation.actor {
+        Actor::Member { resolved, .. } => resolved
+            .iter()
+            .find(|(named, _)| *named == user)
+            .map_or(Known::Nothing, |(_, roles)| Known::Member(roles.clone())),
+        Actor::Operator { .. } | Actor::System => Known::Nothing,
+    }
 }
 
 /// Without a mute role nobody can be muted where it is asked for, and only those unmuted who were given one that was the

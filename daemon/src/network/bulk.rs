@@ -91,6 +91,7 @@ mod tests {
             because: None,
             hold: None,
             instead_of: None,
+            doubt: crate::store::Doubt::default(),
             trickle: false,
             alone: false,
         }

@@ -47,7 +47,7 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, wanted: &Wanted, difference: Difference) {
-        let there = matches!(difference, Difference::OnItsWay | Difference::InOrder);
+        let there = matches!(difference, Difference::OnItsWay | Difference::Blocked | Difference::InOrder);
         if self.cursor.stage == Stage::Bans && self.cursor.begun > 0 && there {
             // It was begun for a member, and counted then.
             self.cursor.begun -= 1;

@@ -102,6 +102,7 @@ impl Walk {
         if self.has_links(Action::Ban) {
             self.bans().await?;
         }
+        self.retry_blocked().await?;
         self.tell_now().await;
         if self.kind == JobKind::Backfill {
             carried_out(&mut self.running, self.guild).await?;
@@ -111,6 +112,31 @@ impl Walk {
             .counts
             .sort_by_key(|counted| Difference::ALL.iter().position(|one| *one == counted.difference));
         Ok(self.found)
+    }
+
+    /// What is blocked in the guild is retried, and so is what the mains could not do in themselves: all of it where somebody
+    /// has asked for that, and otherwise whoever ranked above the bot, since without the members intent nothing else tells
+    /// that they do so no more.
+    async fn retry_blocked(&self) -> Result<(), Stop> {
+        let daemon = &self.running.daemon;
+        let mut mains: Vec<GuildId> =
+            LASTING.iter().flat_map(|measure| self.links(*measure)).map(|link| link.main).collect();
+        mains.sort();
+        mains.dedup();
+        if self.cursor.resolve == Resolve::ByItself {
+            std::iter::once(self.guild).chain(mains).for_each(|guild| daemon.engine().look_again(guild));
+        } else if self.cursor.resolve == Resolve::All {
+            let guild = self.guild;
+            let read = move |view: &View<'_>| {
+                let mut blocked = Vec::new();
+                for main in mains {
+                    blocked.extend(view.blocked_of(main, &[guild, main])?);
+                }
+                Ok(blocked)
+            };
+            daemon.engine().retry(daemon.store().read(read).await?);
+        }
+        Ok(())
     }
 
     /// Tells how far it is.

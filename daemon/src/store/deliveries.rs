@@ -33,7 +33,7 @@ use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState};
 use wayhaven_shared::value::{
-    DeliveryId, GuildId, HoldId, LinkId, PunishmentId, Timestamp, Untrusted, UserId,
+    DeliveryId, GuildId, HoldId, LinkId, PunishmentId, RoleId, Timestamp, Untrusted, UserId,
 };
 
 /// Whether a delivery goes to the guild it was decided in, or to a child of it.
@@ -93,6 +93,17 @@ pub struct Queued {
     pub hold: Option<HoldId>,
     /// The newest delivery whose place it takes, where it is applied again after others were stored.
     pub instead_of: Option<DeliveryId>,
+    /// What is known of an earlier refusal. Not stored.
+    pub doubt: Doubt,
+}
+
+/// What is known of an earlier refusal of a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubt {
+    /// Discord refused it before: it is asked for the cause before anything is sent again, since refusals are counted.
+    pub asks_first: bool,
+    /// The roles that the user had where Discord refused because of their rank.
+    pub outranked_by: Option<Vec<RoleId>>,
 }
 
 /// What became of a delivery.
@@ -178,6 +189,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         because: optional(row, "because")?,
         hold: optional(row, "hold_id")?,
         instead_of: None,
+        doubt: Doubt::default(),
     })
 }
 

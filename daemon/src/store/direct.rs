@@ -24,7 +24,7 @@ pub enum Telling {
         guild_name: Option<Untrusted>,
     },
     /// They are not, for this reason.
-    Not(&'static str),
+    Not(String),
 }
 
 /// A message that is to be sent, or may have been.

@@ -5,7 +5,7 @@ use super::rows::{Sql, column};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::value::GuildId;
+use wayhaven_shared::value::{DeliveryId, GuildId};
 
 impl View<'_> {
     /// The names of what stopped deliveries to the guild when it was looked at last; none where nothing did, or it never was.
@@ -61,6 +61,55 @@ impl View<'_> {
         let values = params![Sql(guild), source];
         let blocked = self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?;
         Ok((deferred.cast_unsigned(), blocked))
+    }
+}
+
+impl View<'_> {
+    /// Whether a delivery is blocked.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_blocked(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE delivery_id = ?1 AND state = 'blocked')";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    }
+
+    /// What is blocked in these guilds of what another has decided, or one of them for itself.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn blocked_of(
+        &self,
+        source: GuildId,
+        guilds: &[GuildId],
+    ) -> Result<Vec<(GuildId, DeliveryId)>, StoreError> {
+        let sql = format!(
+            "SELECT d.delivery_id FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
+              WHERE d.guild_id = ?1 AND d.state IN {OPEN} AND d.state = 'blocked' AND p.source_guild = ?2
+              ORDER BY d.delivery_id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut blocked = Vec::new();
+        for guild in guilds {
+            let rows =
+                statement.query_map(params![Sql(*guild), Sql(source)], |row| column(row, "delivery_id"))?;
+            let ids = rows.collect::<Result<Vec<DeliveryId>, _>>()?;
+            blocked.extend(ids.into_iter().map(|id| (*guild, id)));
+        }
+        Ok(blocked)
+    }
+
+    /// How many punishments are blocked in the guild where they were decided.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn blocked_at_origin(&self) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM deliveries
+              WHERE state IN {OPEN} AND state = 'blocked' AND scope = 'origin'"
+        );
+        let count: i64 = self.connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
     }
 }
 

@@ -1,11 +1,14 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
-//! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, whether an undo may take something back in `whose`, what the guild's
+//! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, why Discord refused in `explain`, whether an undo may take something back in `whose`, what the guild's
 //! protected roles ask for in `protected`, which roles a mute is made of in `roles`; what follows from the
 //! answer in `outcome`; several by one request are in `bulk`.
 
 mod bulk;
 mod earlier;
+mod everybody;
 mod excepted;
+mod explain;
+pub mod obstacle;
 mod outcome;
 mod protected;
 pub mod reading;
@@ -18,11 +21,12 @@ pub use outcome::waiting_as;
 
 use crate::clock::Clock;
 use crate::discord::budget::{Priority, Slot};
-use crate::discord::directory::{Directory, Presence};
+use crate::discord::directory::{Directory, OutOfReach};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
+use obstacle::Obstacle;
 use reading::Readings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +79,10 @@ pub enum Next {
     Defer(String),
     /// This one waits for somebody to mend the guild, for this reason; others go on.
     Park(String),
+    /// Discord refuses it although the bot has the permission, and the user's rank does not explain that.
+    Refuse(Refused),
+    /// Something in front of Discord refused it, for this reason: try this one again, and soon at a low rate.
+    Turned(String),
     /// Nothing of this measure can go on in this guild before somebody mends it.
     Bar(String),
     /// Nothing in this guild can go on before somebody mends it.
@@ -85,6 +93,19 @@ pub enum Next {
     Singly,
     /// Nothing at all leaves any more.
     Halt,
+}
+
+/// A refusal that no rank of the user explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The actions that are refused for the same cause.
+    pub actions: Vec<Action>,
+    /// The likely cause.
+    pub reason: String,
+    /// What the bot was allowed there.
+    pub footing: Option<String>,
+    /// Whether Discord's code says that it is about everybody.
+    pub about_everybody: bool,
 }
 
 /// What becomes of one that was tried, among others that were tried with it.
@@ -111,9 +132,24 @@ pub struct Tried {
 
 /// Tries a delivery once.
 pub async fn attempt(tools: &Tools, delivery: Queued) -> (Vec<Tried>, Next) {
-    let tried = try_once(tools, &delivery, None).await;
+    let (tried, next) = attempt_with(tools, delivery, None).await;
+    (vec![tried], next)
+}
+
+/// Tries a delivery once, with the slot that it has already.
+async fn attempt_with(tools: &Tools, mut delivery: Queued, slot: Option<Slot>) -> (Tried, Next) {
+    let tried = try_once(tools, &delivery, slot).await;
+    let refused = matches!(&tried, Err(Stop::Rest(error)) if error.code() == Some(50013));
+    let tried = explain::explained(tools, &delivery, tried).await;
+    // Where the question has to wait it is asked before anything is sent again.
+    delivery.doubt.asks_first |= refused && matches!(tried, Err(Stop::Later(_) | Stop::Roles(_)));
+    if let Err(Stop::OutOfReach { roles, .. }) = &tried {
+        delivery.doubt.outranked_by = Some(roles.clone());
+    } else {
+        delivery.doubt.outranked_by = None;
+    }
     let (settlement, next) = conclude(tools, &delivery, tried);
-    (vec![Tried { delivery, settlement, fate: Fate::WithTheLane }], next)
+    (Tried { delivery, settlement, fate: Fate::WithTheLane }, next)
 }
 
 /// Why it was not applied.
@@ -134,6 +170,16 @@ enum Stop {
     Missing(String),
     /// The guild's mute role must not be given to this user, or taken from them.
     Unfit(String),
+    /// The user ranks above the bot, or nobody may punish them there.
+    OutOfReach {
+        why: OutOfReach,
+        /// Their roles there.
+        roles: Vec<RoleId>,
+        /// Whether Discord has refused it just now.
+        refused: bool,
+    },
+    /// Discord has refused it, and there was nothing to do.
+    Needless,
     /// Discord did not do it.
     Rest(RestError),
     /// Discord did not say whether it was done.
@@ -164,10 +210,10 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         Some(refusal) => return Err(refusal.into()),
         None => {}
     }
-    match tools.directory.presence(delivery.guild) {
-        Some(Presence::Absent) => return Err(Stop::Absent),
-        Some(Presence::Outage) => return Err(Stop::Away),
-        Some(Presence::Here) | None => {}
+    match obstacle::of_guild(&tools.directory, delivery.guild) {
+        Some(Obstacle::Outage) => return Err(Stop::Away),
+        Some(_) => return Err(Stop::Absent),
+        None => {}
     }
     if delivery.action == Action::Timeout && delivery.until.is_some_and(|until| until <= tools.clock.now()) {
         // An end that has passed would end whatever timeout they have now (FACTS A3).
@@ -183,6 +229,9 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
     let roles = roles::of(tools, delivery).await?;
     roles::check_fit(tools, delivery, &roles).await?;
     if earlier::is_done(tools, delivery).await? {
+        return Ok(false);
+    }
+    if delivery.doubt.asks_first && explain::before(tools, delivery, &roles).await? {
         return Ok(false);
     }
     protected::check_roles(tools, delivery).await?;

@@ -26,7 +26,7 @@ pub(super) struct Kind {
 impl Kind {
     /// The kind of a delivery that may share its request; nothing for one that may not.
     pub(super) fn of(delivery: &Queued) -> Option<Self> {
-        (delivery.action == Action::Ban && !delivery.alone).then(|| Self {
+        (delivery.action == Action::Ban && !delivery.alone && !delivery.doubt.asks_first).then(|| Self {
             guild: delivery.guild,
             origin: delivery.scope == Scope::Origin,
             trickle: delivery.trickle,

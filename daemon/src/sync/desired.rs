@@ -61,6 +61,7 @@ pub fn compare(
     let footing = view.footing(punishment, guild, measure)?;
     let refused = authorise_for(topology, main, guild, measure, user).err();
     Ok(match footing {
+        Footing::Open(id) if view.is_blocked(id)? => Difference::Blocked,
         Footing::Open(_) => Difference::OnItsWay,
         // Whether it is there is known of members alone: they have joined, and nobody has told.
         Footing::WhenTheyJoin(_) if there.is_none() => Difference::OnItsWay,

@@ -6,13 +6,15 @@
 
 mod alarms;
 mod outcomes;
+mod refusals;
 
 use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
 use super::batch::Batch;
-use super::lane::{Lane, Pick, Turn};
+use super::lane::{Lane, Pick, Refusal, Resumed, Turn};
 use crate::store::{Queued, Released, Scope, Settlement};
 use futures::FutureExt;
 use outcomes::unanswered;
+use refusals::{Left, reaches};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -22,7 +24,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, RoleId, UserId};
 
 /// Requests on the way at once, over all guilds: each is a connection, and a process has 1,024 files.
 const AT_ONCE: usize = 256;
@@ -30,6 +32,9 @@ const AT_ONCE: usize = 256;
 enum Message {
     Finished(Box<Finished>),
     Mended(GuildId),
+    Changed(GuildId),
+    Ranked(GuildId, UserId, Option<Vec<RoleId>>),
+    LookAgain(GuildId),
     Retry(HashMap<GuildId, HashSet<DeliveryId>>),
     Hurry(GuildId, HashSet<DeliveryId>),
     Landed(GuildId, oneshot::Sender<()>),
@@ -118,16 +123,18 @@ impl Engine {
         let open = tools.store.write(|change| {
             change.suspect_open_deliveries()?;
             // What was blocked is tried once more: it may have been mended while we were away.
-            change.unblock_all()?;
+            let unblocked = change.unblock_all()?.into_iter().collect();
             let left = |delivery: Queued| {
                 let left = delivery.not_before.map_or(0, |at| at.millis() - change.now().millis());
                 // However the clock was set meanwhile, nothing waits longer than it would have.
                 let left = Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(NON_MEMBER_WAIT);
                 (delivery, left)
             };
-            Ok(change.open_deliveries()?.into_iter().map(left).collect::<Vec<_>>())
+            let open = change.open_deliveries()?.into_iter().filter(|one| one.state != DeliveryState::Held);
+            let open = open.map(left).collect();
+            Ok(Left { open, unblocked, refusals: change.refusals(None)?, now: change.now() })
         });
-        let open = open.await?;
+        let left = open.await?;
         let holding = tools.store.directs().borrow().holding;
         let (messages, inbox) = mpsc::unbounded_channel();
         let mut lanes = Lanes {
@@ -143,9 +150,7 @@ impl Engine {
             drained: Vec::new(),
             tools,
         };
-        for (delivery, left) in open.into_iter().filter(|(one, _)| one.state != DeliveryState::Held) {
-            lanes.take_in(delivery, (!left.is_zero()).then(|| Instant::now() + left));
-        }
+        lanes.take_over(left).await;
         tokio::spawn(lanes.run(inbox, outbox));
         Ok(Self { messages })
     }
@@ -153,6 +158,22 @@ impl Engine {
     /// What the bot may do in the guild has changed: what is blocked there is tried again.
     pub fn mended(&self, guild: GuildId) {
         let _ = self.messages.send(Message::Mended(guild));
+    }
+
+    /// Something of the guild has changed that may decide what the bot can do there: what waits for that is tried again.
+    pub fn changed(&self, guild: GuildId) {
+        let _ = self.messages.send(Message::Changed(guild));
+    }
+
+    /// The user has these roles in the guild now, or none where they are no member: what was blocked by their rank is tried
+    /// again, where the bot may do it by now.
+    pub fn ranked(&self, guild: GuildId, user: UserId, roles: Option<Vec<RoleId>>) {
+        let _ = self.messages.send(Message::Ranked(guild, user, roles));
+    }
+
+    /// Asks once more about those who ranked above the bot in the guild: without the members intent nothing tells of it.
+    pub fn look_again(&self, guild: GuildId) {
+        let _ = self.messages.send(Message::LookAgain(guild));
     }
 
     /// Tries these now, whatever they wait for.
@@ -221,7 +242,7 @@ impl Lanes {
                 trouble = troubles.recv() => self.report(trouble).await,
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     if let Some(Reverse((_, guild))) = self.wakes.pop() {
-                        self.advance(guild);
+                        self.advance(guild).await;
                     }
                 }
             }
@@ -234,14 +255,21 @@ impl Lanes {
     }
 
     async fn enqueue(&mut self, deliveries: Vec<Queued>) {
-        let settled = deliveries.into_iter().filter_map(|delivery| self.take_in(delivery, None)).collect();
+        let mut settled = Vec::new();
+        for delivery in deliveries {
+            settled.extend(self.take_in(delivery, None).await);
+        }
         self.settle(settled, HashMap::new()).await;
     }
 
-    fn take_in(&mut self, delivery: Queued, deferred: Option<Instant>) -> Option<(DeliveryId, Settlement)> {
+    async fn take_in(
+        &mut self,
+        delivery: Queued,
+        deferred: Option<Instant>,
+    ) -> Option<(DeliveryId, Settlement)> {
         let guild = delivery.guild;
         let settled = self.lanes.entry(guild).or_default().enqueue(delivery, deferred);
-        self.advance(guild);
+        self.advance(guild).await;
         settled
     }
 
@@ -249,26 +277,38 @@ impl Lanes {
         match message {
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Mended(guild) => {
-                if let Some(lane) = self.lanes.get_mut(&guild) {
-                    let resumed =
-                        lane.mend(|measure| self.tools.directory.may(guild, measure).unwrap_or(true));
-                    self.resume(resumed).await;
-                    self.advance(guild);
-                }
+                let directory = Arc::clone(&self.tools.directory);
+                self.go_on(guild, |lane| {
+                    let may = |measure| directory.may(guild, measure).unwrap_or(true);
+                    lane.mend(may, |_| true, |one| reaches(&directory, one))
+                })
+                .await;
             }
+            Message::Changed(guild) => {
+                let directory = Arc::clone(&self.tools.directory);
+                let footing = directory.footing(guild);
+                self.go_on(guild, |lane| {
+                    let may = |measure| directory.may(guild, measure).unwrap_or(true);
+                    let answers = |refusal: &Refusal| footing.is_some() && refusal.footing != footing;
+                    lane.mend(may, answers, |one| reaches(&directory, one))
+                })
+                .await;
+            }
+            Message::Ranked(guild, user, roles) => {
+                let directory = Arc::clone(&self.tools.directory);
+                self.go_on(guild, |lane| lane.ranked(user, roles.as_deref(), |one| reaches(&directory, one)))
+                    .await;
+            }
+            Message::LookAgain(guild) => self.go_on(guild, Lane::look_again).await,
             Message::Retry(wanted) => {
                 for (guild, deliveries) in wanted {
-                    if let Some(lane) = self.lanes.get_mut(&guild) {
-                        let resumed = lane.retry(&deliveries);
-                        self.resume(resumed).await;
-                        self.advance(guild);
-                    }
+                    self.go_on(guild, |lane| lane.retry(&deliveries)).await;
                 }
             }
             Message::Hurry(guild, deliveries) => {
                 if let Some(lane) = self.lanes.get_mut(&guild) {
                     lane.hurry(&deliveries);
-                    self.advance(guild);
+                    self.advance(guild).await;
                 }
             }
             Message::Landed(guild, done) => {
@@ -293,8 +333,16 @@ impl Lanes {
         }
     }
 
+    /// Goes on in a lane where something has changed, with what is tried again by that.
+    async fn go_on(&mut self, guild: GuildId, change: impl FnOnce(&mut Lane) -> Vec<Resumed>) {
+        let Some(lane) = self.lanes.get_mut(&guild) else { return };
+        let resumed = change(lane);
+        self.resume(resumed).await;
+        self.advance(guild).await;
+    }
+
     /// Sends what is next in the lane, if it may.
-    fn advance(&mut self, guild: GuildId) {
+    async fn advance(&mut self, guild: GuildId) {
         if self.halted {
             return;
         }
@@ -305,7 +353,12 @@ impl Lanes {
             let asked = self.tools.store.topology().protection().has_roles(guild);
             !asked && self.tools.directory.may_bulk_ban(guild)
         };
-        match lane.pick(Instant::now(), opens, together) {
+        let pick = lane.pick(Instant::now(), opens, together);
+        let resumed = lane.take_resumed();
+        self.keep_refusals(guild).await;
+        self.resume(resumed).await;
+        let Some(lane) = self.lanes.get_mut(&guild) else { return };
+        match pick {
             Pick::Send(delivery) => self.send(Load::One(*delivery)),
             Pick::Gather(batch) => self.send(Load::Together(batch)),
             Pick::Wait(at) => self.wakes.push(Reverse((at, guild))),
@@ -354,7 +407,7 @@ impl Lanes {
         if let Some(alarm) = alarm {
             self.alert(guild, alarm).await;
         }
-        self.advance(guild);
+        self.advance(guild).await;
     }
 
     /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited

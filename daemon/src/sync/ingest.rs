@@ -51,8 +51,8 @@ pub enum Follow {
     Nothing,
     /// It waits for its audit entry.
     Await(Awaited),
-    /// The bot may do again what it could not do in the guild.
-    Mended(GuildId),
+    /// What the bot may do in the guild may have changed.
+    Changed(GuildId),
     /// Somebody is there now whom these concern.
     Hurry(GuildId, Vec<DeliveryId>),
 }
@@ -121,16 +121,22 @@ impl Ingest {
                     self.gaps.readable(guild);
                 }
                 // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
-                Ok(at_once(if self.may_something(guild) { Follow::Mended(guild) } else { Follow::Nothing }))
+                Ok(at_once(if self.may_something(guild) { Follow::Changed(guild) } else { Follow::Nothing }))
             }
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
                 self.ban(guild, user, action).await
             }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
             (Noticed::Nothing, GatewayEvent::Member { guild, user, roles }) => {
+                self.engine.ranked(guild, user, Some(roles.clone()));
                 self.member(guild, user, roles).await
             }
+            (Noticed::Nothing, GatewayEvent::Left { guild, user }) => {
+                self.engine.ranked(guild, user, None);
+                Ok(at_once(Follow::Nothing))
+            }
             (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles }) => {
+                self.engine.ranked(guild, user, Some(roles.clone()));
                 self.joined(guild, user, roles).await
             }
             (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
@@ -146,7 +152,7 @@ impl Ingest {
                 match follow {
                     Follow::Nothing => {}
                     Follow::Await(awaited) => self.resolve_later(awaited),
-                    Follow::Mended(guild) => self.engine.mended(guild),
+                    Follow::Changed(guild) => self.engine.changed(guild),
                     Follow::Hurry(guild, deliveries) => self.engine.hurry(guild, deliveries),
                 }
                 if let (Some(guild), Some(entry)) = (committed.guild, committed.entry) {
@@ -172,7 +178,7 @@ impl Ingest {
                 change.name_guild(guild, name)?;
             }
             change.tell(&Changed::Guild { guild_id: guild, name, presence: presence.to_owned() })?;
-            Ok(if here { Follow::Mended(guild) } else { Follow::Nothing })
+            Ok(if here { Follow::Changed(guild) } else { Follow::Nothing })
         });
         committed.await
     }

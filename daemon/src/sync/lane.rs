@@ -2,8 +2,11 @@
 //! that every turn of it can be tried in a test.
 
 mod choice;
+mod ranks;
+mod refusals;
 mod turn;
 
+pub(super) use refusals::Refusal;
 pub(super) use turn::{Alarm, Turn};
 
 use super::attempt::{NON_MEMBER_WAIT, waiting_as};
@@ -15,7 +18,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::DeliveryId;
+use wayhaven_shared::value::{DeliveryId, UserId};
 
 /// Why nothing goes on in a guild until something changes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Resumed {
 /// What is on its way.
 #[derive(Debug)]
 enum Sending {
-    One,
+    One(UserId),
     Batch(Arc<Batch>),
 }
 
@@ -80,6 +83,16 @@ pub(super) struct Lane {
     /// Measures that nothing goes on with until somebody mends the guild, each with why: a permission is missing, or the
     /// mute role.
     barred: Vec<(Action, String)>,
+    /// What Discord refuses here although the bot has the permission.
+    refusals: Vec<Refusal>,
+    /// The same, as it was handed out to be stored.
+    stored_refusals: Vec<Refusal>,
+    /// The delivery that is tried for all that are refused.
+    probing: Option<DeliveryId>,
+    /// Whether a bulk ban was refused last, although the bot may send one.
+    refused_together: bool,
+    /// What is tried again since its time has come, and is to be stored before it leaves.
+    resumed: Vec<Resumed>,
     /// Whether the guild was mended while a request was on the way, whose refusal may be of before.
     mended: bool,
     /// Failures in a row, whichever delivery met them: the breaker.
@@ -117,7 +130,7 @@ impl Lane {
                 self.parked.push(delivery);
                 return None;
             }
-            None => self.why_barred(delivery.action),
+            None => self.why_barred(delivery.action).or_else(|| self.why_refused(delivery.action)),
         };
         match reason {
             Some(reason) => {
@@ -171,6 +184,8 @@ impl Lane {
             return Pick::Wait(at);
         }
         self.not_before = None;
+        let (resumed, probed_at) = self.probe(now);
+        self.resumed.extend(resumed);
         let mut wake = self.deferred_until.filter(|_| !self.deferred.is_empty());
         if wake.is_some_and(|at| at <= now) {
             // One of them probes for all.
@@ -185,7 +200,7 @@ impl Lane {
         match choose(&self.queue, together, self.probe, opens) {
             Choice::Alone(place) => {
                 let Some(next) = self.queue.remove(place) else { return Pick::Nothing };
-                self.sending = Some(Sending::One);
+                self.sending = Some(Sending::One(next.user));
                 Pick::Send(Box::new(next))
             }
             Choice::Together(kind, places) => {
@@ -199,27 +214,41 @@ impl Lane {
                 self.sending = Some(Sending::Batch(Arc::clone(&batch)));
                 Pick::Gather(batch)
             }
-            Choice::Nobody(opens) => wake.into_iter().chain(opens).min().map_or(Pick::Nothing, Pick::Wait),
+            Choice::Nobody(opens) => {
+                wake.into_iter().chain(opens).chain(probed_at).min().map_or(Pick::Nothing, Pick::Wait)
+            }
         }
     }
 
     /// What the bot may do there has changed, or somebody asks for it: what waits for that is tried again, except what
-    /// `may` says the bot still may not do: Discord would refuse it again, and counts refusals (FACTS C1). What is tried
-    /// again, which is to be stored before it leaves: what is blocked is not what Discord tells of.
+    /// `may` says the bot still may not do: Discord would refuse it again, and counts refusals (FACTS C1). Of what Discord
+    /// refuses although the bot has the permission one is tried for all, where `answers` says that the answer may be another.
+    /// Of those who rank above the bot only those whom it may `reach` by now are tried. What is tried again, which is to be
+    /// stored before it leaves: what is blocked is not what Discord tells of.
     #[must_use]
-    pub(super) fn mend(&mut self, may: impl Fn(Action) -> bool) -> Vec<Resumed> {
+    pub(super) fn mend(
+        &mut self,
+        may: impl Fn(Action) -> bool,
+        answers: impl Fn(&Refusal) -> bool,
+        reach: impl Fn(&Queued) -> bool,
+    ) -> Vec<Resumed> {
         (self.shut, self.singly) = (None, false);
         self.mended = self.sending.is_some();
         self.barred.retain(|(measure, _)| !may(*measure));
+        self.probe_soon(answers);
         let parked = std::mem::take(&mut self.parked);
-        let (mut waiting, barred): (Vec<_>, Vec<_>) =
-            parked.into_iter().partition(|delivery| self.why_barred(delivery.action).is_none());
-        self.parked = barred;
-        let resumed = waiting.iter().map(Resumed::of).collect();
-        waiting.extend(std::mem::take(&mut self.queue));
-        waiting.sort_by_key(|delivery| delivery.id);
-        self.queue = waiting.into();
-        resumed
+        let goes_on = |one: &Queued| {
+            let reached = one.doubt.outranked_by.is_none() || reach(one);
+            reached && self.why_barred(one.action).is_none() && !self.waits_for_refusal(one)
+        };
+        let (waiting, stays): (Vec<_>, Vec<_>) = parked.into_iter().partition(goes_on);
+        self.parked = stays;
+        self.put_in_order(waiting)
+    }
+
+    /// What is tried again since its time has come, to be stored before it leaves.
+    pub(super) fn take_resumed(&mut self) -> Vec<Resumed> {
+        std::mem::take(&mut self.resumed)
     }
 
     /// Somebody asks for these to be tried now, whatever they wait for. What is tried again, as with [`Lane::mend`].
@@ -230,11 +259,25 @@ impl Lane {
             return Vec::new();
         }
         (self.not_before, self.failures, self.limited) = (None, 0, 0);
-        let mut resumed = if self.shut.is_some() { self.mend(|_| true) } else { Vec::new() };
+        let mut resumed =
+            if self.shut.is_some() { self.mend(|_| true, |_| true, |_| true) } else { Vec::new() };
         let hits: Vec<Action> =
             self.parked.iter().filter(|one| hit(one)).map(|one| one.action.measure()).collect();
         self.barred.retain(|(measure, _)| !hits.contains(measure));
-        let (mut now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked).into_iter().partition(hit);
+        // Of what Discord refuses to everybody one is tried for all: the first of these.
+        let refused: HashSet<Action> = self
+            .parked
+            .iter()
+            .filter(|one| hit(one) && self.why_refused(one.action).is_some())
+            .map(|one| one.action)
+            .collect();
+        self.probe_soon(|refusal| refusal.actions.iter().any(|action| refused.contains(action)));
+        let waits: HashSet<DeliveryId> =
+            self.parked.iter().filter(|one| refused.contains(&one.action)).map(|one| one.id).collect();
+        let goes = |one: &Queued| hit(one) && !waits.contains(&one.id);
+        let (mut now, mut later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.parked).into_iter().partition(goes);
+        later.sort_by_key(|one| !hit(one));
         self.parked = later;
         resumed.extend(now.iter().map(Resumed::of));
         let (first, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.deferred).into_iter().partition(hit);
@@ -265,6 +308,8 @@ impl Lane {
         self.sending.is_none()
             && self.shut.is_none()
             && self.barred.is_empty()
+            && self.refusals.is_empty()
+            && self.stored_refusals.is_empty()
             && !self.singly
             && self.queue.is_empty()
             && self.parked.is_empty()

@@ -151,6 +151,7 @@ fn store(
                 because: new.because,
                 hold: None,
                 instead_of: None,
+                doubt: crate::store::Doubt::default(),
             });
         }
     }
@@ -173,7 +174,8 @@ fn tell(
 ) -> Result<Option<Told>, StoreError> {
     Ok(match &new.tell {
         Some(Telling::Now { guild_name }) => {
-            let reaches = |step: &Step| !step.state.is_final();
+            // What is held may never come.
+            let reaches = |step: &Step| step.state == DeliveryState::Pending;
             let body = wording::message(punishment, guild_name.as_ref(), steps.iter().any(reaches));
             Some(change.insert_direct_message(punishment, &body)?)
         }

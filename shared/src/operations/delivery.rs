@@ -1,6 +1,7 @@
 //! The shapes that deliveries have everywhere: their states, their counts, and one of them.
 
-use super::punishment::Action;
+use super::punishment::{Action, Punishment};
+use super::told::{Told, ToldState};
 use crate::report::{Cell, Tone};
 use crate::value::{DeliveryId, GuildId, PunishmentId, Timestamp, Untrusted, UserId};
 use clap::ValueEnum;
@@ -199,6 +200,25 @@ pub struct OriginOutcome {
 }
 
 impl OriginOutcome {
+    /// The headline where it was not done in the guild where it was decided: Discord refused it, or the user was notified of
+    /// it before that was known. Nothing where it was done, is on its way, or was skipped without a word to the user.
+    pub(crate) fn not_done(&self, of: &Punishment, told: Option<&Told>) -> Option<String> {
+        let notified = told.is_some_and(|told| told.state == ToldState::Told) && of.action != Action::Warn;
+        let refused = matches!(self.state, DeliveryState::Blocked | DeliveryState::Failed);
+        if !refused && !(notified && self.state == DeliveryState::Skipped) {
+            return None;
+        }
+        let (user, done) = (of.user_id, of.action.past());
+        let why = self.reason.as_deref().unwrap_or("no reason is known");
+        Some(match notified {
+            true => format!("{user} was notified by direct message, but was not {done}: {why}"),
+            false if of.action.is_undo() => {
+                format!("the {} of {user} failed in this guild: {why}", of.action)
+            }
+            false => format!("{user} was not {done} in this guild: {why}"),
+        })
+    }
+
     /// State and reason.
     pub fn words(&self) -> String {
         match &self.reason {

@@ -104,11 +104,13 @@ impl Reported for Punished {
         };
         let nowhere =
             tone == Tone::Good && self.origin.state != DeliveryState::Applied && counts.applied == 0;
-        let (title, tone) = match nowhere {
-            true => {
+        let not_done = self.origin.not_done(punishment, self.told.as_ref());
+        let (title, tone) = match (not_done, nowhere) {
+            (Some(not_done), _) => (not_done, Tone::Bad),
+            (None, true) => {
                 (format!("the {} of {} was done nowhere", punishment.action, punishment.user_id), Tone::Plain)
             }
-            false => (format!("{verb} {}", punishment.user_id), tone),
+            (None, false) => (format!("{verb} {}", punishment.user_id), tone),
         };
         let mut report = Report::new(title, tone)
             .field("Punishment", punishment.id.to_string())
@@ -216,6 +218,29 @@ mod tests {
                "origin": {"guild_id": "1000", "state": here, "reason": null},
                "deliveries": {"pending": 0, "held": 0, "sending": 0, "blocked": 0, "unknown": 0, "applied": applied,
                               "skipped": skipped, "failed": 0, "superseded": 0}})
+    }
+
+    #[test]
+    fn the_headline_says_what_was_not_done_here_and_who_was_notified_of_it_all_the_same() {
+        let with = |state: &str, told: Option<&str>| {
+            let mut reply = kick(true, state, 0, 0);
+            reply["origin"]["reason"] = json!("403 no");
+            if let Some(told) = told {
+                reply["told"] = json!({ "state": told });
+            }
+            said(&reply).lines().next().unwrap().to_owned()
+        };
+        let notified = "7 was notified by direct message, but was not kicked: 403 no";
+        for state in ["blocked", "failed"] {
+            assert_eq!(with(state, None), "7 was not kicked in this guild: 403 no");
+            assert_eq!(with(state, Some("not_told")), "7 was not kicked in this guild: 403 no");
+            assert_eq!(with(state, Some("told")), notified);
+        }
+        assert_eq!(with("skipped", Some("told")), notified);
+        assert_eq!(with("applied", Some("told")), "kicked 7");
+        let mut undo = kick(true, "blocked", 0, 0);
+        undo["punishment"]["action"] = json!("untimeout");
+        assert!(said(&undo).starts_with("the untimeout of 7 failed in this guild: "), "{}", said(&undo));
     }
 
     #[test]

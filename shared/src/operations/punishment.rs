@@ -232,7 +232,12 @@ impl Reported for PunishmentDetail {
                 Cell::from(delivery.guild_name.as_ref()),
             ]);
         }
-        let mut report = Report::new(format!("{} {} {}", one.action, one.id, one.status), Tone::Plain)
+        let title = format!("{} {} {}", one.action, one.id, one.status);
+        let (title, tone) = match self.origin.not_done(one, self.told.as_ref()) {
+            Some(not_done) => (format!("{title}: {not_done}"), Tone::Bad),
+            None => (title, Tone::Plain),
+        };
+        let mut report = Report::new(title, tone)
             .field("User", one.user_id.to_string())
             .field("By", one.by())
             .field("Reason", Cell::from(one.reason.as_ref()))

@@ -30,8 +30,10 @@ pub struct SyncReconcile {
 pub enum Difference {
     /// As decided.
     InOrder,
-    /// On its way already: pending, held, blocked or unknown.
+    /// On its way already: pending, held or unknown.
     OnItsWay,
+    /// Blocked there: something in the guild has to change first.
+    Blocked,
     /// Decided, and never delivered there.
     Missing,
     /// Delivered there, and gone although nobody there took it back.
@@ -54,13 +56,14 @@ pub enum Difference {
 
 impl Difference {
     /// Every difference, those that want something done first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Missing,
         Self::Gone,
         Self::Overridden,
         Self::Unclear,
         Self::Surplus,
         Self::Found,
+        Self::Blocked,
         Self::Failed,
         Self::OnItsWay,
         Self::LeftOut,
@@ -73,6 +76,7 @@ impl Difference {
         match self {
             Self::InOrder => "as decided",
             Self::OnItsWay => "on its way",
+            Self::Blocked => "blocked",
             Self::Missing => "missing",
             Self::Gone => "gone, and nobody took it back",
             Self::Unclear => "gone, and nobody can tell who took it back",
@@ -98,7 +102,7 @@ impl Difference {
             Self::InOrder => Tone::Good,
             Self::OnItsWay | Self::Missing | Self::Gone | Self::Surplus => Tone::Waiting,
             Self::Unclear | Self::Overridden => Tone::Warning,
-            Self::Failed => Tone::Bad,
+            Self::Failed | Self::Blocked => Tone::Bad,
             Self::Found | Self::LeftOut | Self::Theirs => Tone::Quiet,
         }
     }
@@ -169,7 +173,8 @@ impl Reconciled {
     /// Counts one that stands so, and names it where it is among the first that want something done.
     pub fn note(&mut self, one: Differing) {
         self.add(one.difference, 1);
-        let told = one.difference.is_mended() || one.difference == Difference::Failed;
+        let told =
+            one.difference.is_mended() || matches!(one.difference, Difference::Failed | Difference::Blocked);
         if told && self.differing.len() < NAMED {
             self.differing.push(one);
         }
@@ -184,7 +189,12 @@ impl Reconciled {
 impl Reported for Reconciled {
     fn report(&self) -> Report {
         let (mended, guild) = (self.mended(), self.guild_id);
+        let blocked = self.count(Difference::Blocked);
         let (title, tone) = match (mended, self.applied) {
+            (0, false) if blocked > 0 => (format!("{blocked} blocked in guild {guild}"), Tone::Bad),
+            (0, true) if blocked > 0 => {
+                (format!("{blocked} blocked in guild {guild} were retried"), Tone::Waiting)
+            }
             (0, _) => (format!("guild {guild} is as decided"), Tone::Good),
             (_, false) => {
                 (format!("nothing was changed: in guild {guild} {mended} would be mended"), Tone::Plain)
@@ -218,6 +228,9 @@ impl Reported for Reconciled {
         }
         if mended > 0 && !self.applied {
             report = report.hint("--apply mends it");
+        }
+        if blocked > 0 {
+            report = report.hint(format!("wayhaven setup doctor {guild} shows what blocks them"));
         }
         report
     }

@@ -19,6 +19,8 @@
 //! | POST /bot/permissions | `{guild, permissions}` | `{}` |
 //! | POST /bot/other | `{guild, permissions}` | `{"user"}` |
 //! | POST /bot/remove, /bot/invite, /outage, /restore | `{guild}` | `{}` |
+//! | POST /two-factor | `{guild, required}` | `{}` |
+//! | POST /owner/two-factor | `{uses}`: whether the bot's owner uses two-factor authentication | `{}` |
 //! | POST /token/reset | | `{"token"}` |
 //! | POST /dms | `{user, accepts}` | `{}` |
 //! | POST /stranger | | `{"user"}` |

@@ -32,7 +32,7 @@ pub struct DmWindow {
     pub seconds: u32,
 }
 
-/// HTTP statuses that FACTS could only guess.
+/// HTTP statuses and codes that FACTS could only guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Guesses {
@@ -46,6 +46,11 @@ pub struct Guesses {
     pub outage: u16,
     /// Of 40003, direct messages opened too fast.
     pub dms_too_fast: u16,
+    /// The code, with 403, where a guild requires two-factor authentication and the bot's owner does not use it: 60003 as
+    /// documented, or 50013 as seen.
+    pub without_two_factor: u32,
+    /// The code where a ban that does not exist is lifted: 10026 as documented, or 50013 as seen.
+    pub missing_ban: u32,
 }
 
 impl Default for Guesses {
@@ -56,6 +61,8 @@ impl Default for Guesses {
             bulk_ban_failed: 400,
             outage: 503,
             dms_too_fast: 403,
+            without_two_factor: 60003,
+            missing_ban: 10026,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod before;
 mod bots;
 mod slash;
+mod two_factor;
 
 use std::fmt;
 use std::sync::Arc;

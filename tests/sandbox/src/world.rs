@@ -12,6 +12,7 @@ mod membership;
 mod moderation;
 mod population;
 mod render;
+mod two_factor;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -160,6 +161,10 @@ pub struct Guild {
     pub audit: Vec<AuditEntry>,
     /// Whether the guild is in an outage.
     pub unavailable: bool,
+    /// Whether it requires two-factor authentication of its moderators.
+    pub two_factor: bool,
+    /// The bot, where its owner's account does not use that, and the code that such a request is refused with.
+    pub without_two_factor: Option<(u64, u32)>,
     /// When bans of non-members were made, for their budget.
     pub non_member_bans: VecDeque<Duration>,
 }
@@ -191,6 +196,8 @@ pub struct World {
     pub token: String,
     /// Owner of the guilds and of the bot.
     pub owner: u64,
+    /// Whether the bot's owner uses two-factor authentication.
+    pub owner_two_factor: bool,
     /// The main guild.
     pub main: u64,
     /// Child guilds in order.

@@ -4,7 +4,7 @@ use super::Pulse;
 use crate::discord::accounts::Accounts;
 use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
-use serenity::all::{Context, Event, Guild, Member, RawEventHandler, Role};
+use serenity::all::{Context, Event, Guild, Member, MfaLevel, RawEventHandler, Role};
 use serenity::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,7 +104,12 @@ impl Hand {
     fn put(&self, shard: u32, what: What) {
         let stale = !matches!(
             what,
-            What::Event(GatewayEvent::Ban { .. } | GatewayEvent::Entry(_) | GatewayEvent::Joined { .. })
+            What::Event(
+                GatewayEvent::Ban { .. }
+                    | GatewayEvent::Entry(_)
+                    | GatewayEvent::Joined { .. }
+                    | GatewayEvent::Left { .. }
+            )
         );
         if self.events.try_send(Seen { shard, what }).is_err() {
             self.lost.note(shard, stale);
@@ -132,6 +137,7 @@ fn guild_view(guild: &Guild) -> Option<GuildView> {
         owner: UserId::new(guild.owner_id.get())?,
         roles: guild.roles.values().filter_map(role).collect(),
         members: guild.members.values().filter_map(member).collect(),
+        two_factor: guild.mfa_level == MfaLevel::Elevated,
     })
 }
 

@@ -25,6 +25,10 @@ impl Answer {
 /// Why a ban of somebody who is no member waits (30035), in our words.
 pub const BUDGET_SPENT: &str = "the guild's daily budget of bans of non-members is spent";
 
+/// Why a guild that requires two-factor authentication refuses the bot, in our words (FACTS A1).
+pub const NO_TWO_FACTOR: &str =
+    "403 the guild requires two-factor authentication, and the account that owns the bot does not use it";
+
 /// Why a request did not succeed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RestError {
@@ -90,6 +94,8 @@ impl RestError {
             Self::RateLimited { .. } | Self::Unreachable(_) => Outcome::Retry,
             Self::Stumbled(_) | Self::Lost(_) => Outcome::Unknown,
             Self::Unauthorised | Self::Stopped => Outcome::Stopped,
+            // Without a code Discord, or something before it, gives no reason that concerns the user.
+            Self::Refused { status: 403, code: 0, .. } => Outcome::Blocked,
             Self::Refused { code, .. } => match code {
                 // 40333 is the edge's, which speaks of us and not of this request (FACTS A11).
                 30035 | 30037 | 40062 | 40333 | 130_000 => Outcome::Retry,
@@ -122,9 +128,8 @@ impl RestError {
             Self::Refused { code: 10004, .. } => "404 the bot is not in the guild".into(),
             Self::Refused { code: 10013, .. } => "404 Discord knows no such user".into(),
             Self::Refused { code: 30035, .. } => BUDGET_SPENT.into(),
-            Self::Refused { code: 60003, .. } => {
-                "403 the guild asks for two-factor login of the bot's owner".into()
-            }
+            Self::Refused { code: 60003, .. } => NO_TWO_FACTOR.into(),
+            Self::Refused { status: 403, code: 0, .. } => "403 Discord gives no reason".into(),
             other => other.to_string(),
         }
     }

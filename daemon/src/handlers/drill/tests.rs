@@ -1,5 +1,7 @@
 //! Drills say what the real thing would do, and do none of it.
 
+mod agree;
+
 use crate::testing::{TestDaemon, by_operator, guild, sandbox};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{Sandbox, permissions};
@@ -55,6 +57,8 @@ async fn each_gate_permission_and_freeze_shows_where_it_is_and_nothing_is_done()
     let child = |at: usize| children[at].to_string();
     set(&test, main, "setup mode", json!({"child": child(1), "mode": "monitor"})).await;
     set(&test, main, "setup actions", json!({"child": child(2), "actions": "mute"})).await;
+    let role = sandbox.role(children[2], "Muted").to_string();
+    set(&test, children[2], "config muterole", json!({"role": role})).await;
     sandbox
         .people()
         .set_bot_permissions(
@@ -115,11 +119,13 @@ async fn of_somebody_it_says_what_the_ban_then_does() {
     test.until("the role is told", move |_| daemon.directory().i_outrank(third, &[high]) == Some(false))
         .await;
 
+    let role = sandbox.role(children[3], "Muted").to_string();
+    set(&test, children[3], "config muterole", json!({"role": role})).await;
     let drill = run(&test, main, Some(whom)).await.unwrap();
     assert_eq!(of(&drill, children[0], Action::Ban).0, Prospect::Already);
     assert_eq!(of(&drill, children[1], Action::Ban).0, Prospect::Spared);
     let (prospect, why) = of(&drill, children[2], Action::Ban);
-    assert!(prospect == Prospect::Fails && why.contains("rank above"), "{why}");
+    assert!(prospect == Prospect::Fails && why.contains("ranks above"), "{why}");
     assert_eq!(of(&drill, children[3], Action::Ban).0, Prospect::Arrives);
     assert_eq!(
         of(&drill, children[3], Action::Kick).0,

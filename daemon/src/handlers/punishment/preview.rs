@@ -2,24 +2,21 @@
 
 use super::warnings;
 use crate::direct::telling;
-use crate::discord::directory::{Presence, needed};
-use crate::discord::mute_role::unfit;
+use crate::discord::budget::Priority;
 use crate::invocation::Context;
 use crate::network::Topology;
 use crate::store::{Judged, NewPunishment, Telling, View};
-use crate::sync::attempt::{NO_MUTE_ROLE, absent, whose};
+use crate::sync::attempt::obstacle::{Known, Obstacle};
+use crate::sync::attempt::whose;
 use crate::sync::containment::why_held;
+use crate::sync::foresight::{self, Foresight};
 use crate::sync::plan::{Step, plan};
-use std::collections::HashMap;
-use std::time::Duration;
+use futures::future::join_all;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, OriginOutcome, PlannedDelivery};
 use wayhaven_shared::operations::told::{Told, ToldState};
-use wayhaven_shared::value::{GuildId, RoleId, UserId};
-
-/// How long Discord may take to say whether somebody is a member: a plan is not worth more.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+use wayhaven_shared::value::{GuildId, UserId};
 
 /// The plan, which is also what would be sent: an unban lifts nothing where it was not ours to lift.
 pub(super) async fn preview(
@@ -53,12 +50,16 @@ pub(super) async fn preview(
         steps = cx.daemon.store().read(judge).await?;
     }
     foresee_hold(cx, guild, action, user, &mut steps).await?;
-    foresee(cx, &mut steps, action).await?;
+    foresee(cx, &mut steps, action, user).await?;
     let mut warnings = None;
     if action == Action::Warn {
         let now = cx.daemon.clock().now();
         warnings = cx.daemon.store().read(move |view| warnings::count(view, guild, user, now, 1)).await?;
     }
+    let known = known_in(cx, guild, action, user).await;
+    let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
+    let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
+    let here = here(guild, foresight.obstacle(&cx.daemon, action));
     let planned = |step: Step| PlannedDelivery {
         guild_id: step.guild,
         guild_name: cx.daemon.directory().name(step.guild),
@@ -69,9 +70,9 @@ pub(super) async fn preview(
         punishment: None,
         dry_run: true,
         network: topology.is_main(guild),
-        origin: here(cx, guild, action, user).await?,
+        origin: here,
         deliveries: steps.iter().map(|step| step.state).collect(),
-        told: telling(&cx.daemon, guild, action, false).map(would_be_told),
+        told: told.map(would_be_told),
         action: Some(action),
         hold: None,
         plan: steps.into_iter().map(planned).collect(),
@@ -79,32 +80,33 @@ pub(super) async fn preview(
     })
 }
 
-/// What would become of it in the guild itself. There it costs one question whether the user is a member; in the children
-/// it would cost one each, and is not asked.
-async fn here(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Result<OriginOutcome, Fault> {
-    let directory = cx.daemon.directory();
-    let outcome = |state, reason| Ok(OriginOutcome { guild_id: guild, state, reason });
-    if action != Action::Warn && directory.may(guild, action) == Some(false) {
-        return outcome(DeliveryState::Blocked, Some(lacks(action)));
-    }
-    if action == Action::Mute
-        && let Some(reason) = unfit_mute_roles(cx, action, vec![guild]).await?.remove(&guild)
-    {
-        return outcome(DeliveryState::Blocked, Some(reason));
-    }
-    let of_members = !matches!(action.measure(), Action::Ban | Action::Warn);
-    if of_members && directory.presence(guild) == Some(Presence::Here) {
-        let member = tokio::time::timeout(ANSWERS_WITHIN, cx.daemon.rest().member(guild, user)).await;
-        // Where Discord does not say, it is not known.
-        if let Ok(Ok(None)) = member {
-            return outcome(DeliveryState::Skipped, Some(absent(action).to_owned()));
-        }
-    }
-    outcome(DeliveryState::Pending, None)
+/// What would become of it in the guild itself.
+fn here(guild: GuildId, obstacle: Option<Obstacle>) -> OriginOutcome {
+    let (state, reason) = match obstacle {
+        Some(obstacle) => (obstacle.state(), Some(obstacle.words())),
+        None => (DeliveryState::Pending, None),
+    };
+    OriginOutcome { guild_id: guild, state, reason }
 }
 
-fn lacks(action: Action) -> String {
-    format!("missing permission {}", needed(action).1)
+/// What is known of the user in a guild. It costs one question.
+async fn known_in(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Known {
+    match foresight::depends_on_member(action) {
+        true => foresight::ask_soon(&cx.daemon, Priority::Upkeep, guild, user).await,
+        false => Known::Nothing,
+    }
+}
+
+/// What an attempt would meet in a child.
+async fn would_meet(
+    cx: &Context,
+    guild: GuildId,
+    action: Action,
+    user: UserId,
+) -> Result<Option<Obstacle>, Fault> {
+    let known = known_in(cx, guild, action, user).await;
+    let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
+    Ok(foresight.obstacle(&cx.daemon, action))
 }
 
 /// What goes beyond a budget would be held for approval.
@@ -128,51 +130,23 @@ async fn foresee_hold(
     Ok(())
 }
 
-/// What is known to be missing in a child would block it there.
-async fn foresee(cx: &Context, steps: &mut [Step], action: Action) -> Result<(), Fault> {
-    let sent = || |step: &&mut Step| step.state == DeliveryState::Pending;
-    for step in steps.iter_mut().filter(sent()) {
-        if action != Action::Warn && cx.daemon.directory().may(step.guild, action) == Some(false) {
-            (step.state, step.reason) = (DeliveryState::Blocked, Some(lacks(action)));
-        }
-    }
-    if action.measure() == Action::Mute {
-        let guilds: Vec<GuildId> = steps.iter_mut().filter(sent()).map(|step| step.guild).collect();
-        let unfit = unfit_mute_roles(cx, action, guilds).await?;
-        for step in steps.iter_mut() {
-            if let Some(reason) = unfit.get(&step.guild) {
-                (step.state, step.reason) = (DeliveryState::Blocked, Some(reason.clone()));
-            }
+/// What an attempt would meet in each child.
+async fn foresee(cx: &Context, steps: &mut [Step], action: Action, user: UserId) -> Result<(), Fault> {
+    let sent: Vec<&mut Step> = steps.iter_mut().filter(|step| step.state == DeliveryState::Pending).collect();
+    let looks = sent.iter().map(|step| would_meet(cx, step.guild, action, user));
+    let met = join_all(looks).await;
+    for (step, obstacle) in sent.into_iter().zip(met) {
+        if let Some(obstacle) = obstacle? {
+            (step.state, step.reason) = (obstacle.state(), Some(obstacle.words()));
         }
     }
     Ok(())
-}
-
-/// The guilds in which nobody can be muted, or unmuted, by the role, and why. The check is that of every mute.
-async fn unfit_mute_roles(
-    cx: &Context,
-    action: Action,
-    guilds: Vec<GuildId>,
-) -> Result<HashMap<GuildId, String>, Fault> {
-    let read = move |view: &View<'_>| {
-        let role = |guild: GuildId| Ok((guild, view.config(guild)?.mute_role_id));
-        guilds.into_iter().map(role).collect::<Result<Vec<_>, Fault>>()
-    };
-    let roles = cx.daemon.store().read(read).await?;
-    let reason = |(guild, role): (GuildId, Option<RoleId>)| {
-        let Some(role) = role else { return Some((guild, NO_MUTE_ROLE.to_owned())) };
-        let unfit = unfit(cx.daemon.directory(), guild, role)?;
-        // What was given while it was fit is taken all the same.
-        let stops = !action.is_undo() || !unfit.is_of_the_role();
-        stops.then(|| (guild, unfit.reason(role)))
-    };
-    Ok(roles.into_iter().filter_map(reason).collect())
 }
 
 /// What a dry run says of it.
 fn would_be_told(telling: Telling) -> Told {
     match telling {
         Telling::Now { .. } => Told::new(ToldState::Waiting, None),
-        Telling::Not(reason) => Told::new(ToldState::NotTold, Some(reason)),
+        Telling::Not(reason) => Told::new(ToldState::NotTold, Some(&reason)),
     }
 }

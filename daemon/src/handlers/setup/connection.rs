@@ -3,6 +3,7 @@
 use super::link::open_link;
 use super::main_guild;
 use crate::discord::gateway;
+use crate::discord::rest::BUDGET_SPENT;
 use crate::doctor::{self, Chart, EVERY_MEASURE, Rounds};
 use crate::handlers::Handle;
 use crate::invocation::Context;
@@ -29,14 +30,16 @@ impl Handle for SetupTestConnection {
         }
         let (reachable, roles) = reach(cx, guild).await;
         let mains: Vec<GuildId> = links.iter().map(|link| link.main_guild_id).collect();
+        let asks = cx.scope();
         let read = move |view: &crate::store::View<'_>| {
             let mut mutes = false;
             for main in mains {
                 mutes |= view.config(main)?.mute_role_id.is_some();
             }
-            Ok((view.config(guild)?, mutes))
+            let waits = view.waits_of(guild, asks, BUDGET_SPENT)?;
+            Ok((view.config(guild)?, mutes, waits, view.refusals(Some(guild))?))
         };
-        let (config, mutes) = cx.daemon.store().read(read).await?;
+        let (config, mutes, (deferred, blocked), refusals) = cx.daemon.store().read(read).await?;
         let rounds = Rounds::of(&cx.daemon.store().topology());
         let chart = Chart {
             directory: cx.daemon.directory(),
@@ -45,14 +48,16 @@ impl Handle for SetupTestConnection {
             config: &config,
             uses: rounds.uses(guild).unwrap_or(&EVERY_MEASURE),
             mutes,
-            deferred: 0,
-            blocked: None,
+            deferred,
+            blocked,
+            refusals: &refusals,
         };
         let mut checks = vec![doctor::presence(&chart), reachable];
         checks.extend(doctor::standing(&chart));
         if chart.uses.contains(&Action::Mute) && (mutes || config.mute_role_id.is_some()) {
             checks.push(doctor::mute_role(&chart));
         }
+        checks.extend(doctor::waits(&chart));
         checks.push(doctor::members_intent(sees_members(cx).await));
         checks.extend(link_checks(cx, guild, &links));
         Ok(ConnectionTested { guild_id: guild, guild_name, checks })

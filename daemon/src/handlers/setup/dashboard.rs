@@ -4,7 +4,7 @@ use crate::discord::directory::Presence;
 use crate::handlers::Handle;
 use crate::invocation::Context;
 use crate::network::Freeze;
-use crate::store::Unfinished;
+use crate::store::{GuildRefusal, Unfinished};
 use std::collections::HashSet;
 use std::sync::Arc;
 use wayhaven_shared::Fault;
@@ -24,7 +24,7 @@ impl Handle for SetupDashboard {
         mains.sort();
         let scope = cx.scope();
         let only = scope.filter(|guild| !topology.is_main(*guild));
-        let (read, locked, alerts) = cx
+        let (read, of_guilds, alerts) = cx
             .daemon
             .store()
             .read(move |view| {
@@ -37,11 +37,14 @@ impl Handle for SetupDashboard {
                     Ok(OfMain { main, links, open, level, holds, jobs })
                 };
                 let read = mains.into_iter().map(of_main).collect::<Result<Vec<_>, Fault>>()?;
-                Ok((read, view.locked_guilds()?, view.open_alerts(scope)?))
+                let mut refusals = view.refusals(None)?;
+                refusals.retain(|refusal| refusal.bars);
+                let of_guilds = OfGuilds { locked: view.locked_guilds()?, refusals };
+                Ok((read, of_guilds, view.open_alerts(scope)?))
             })
             .await?;
         let networks: Vec<Network> =
-            read.into_iter().map(|of_main| network(cx, of_main, only, &locked)).collect();
+            read.into_iter().map(|of_main| network(cx, of_main, only, &of_guilds)).collect();
         let proposed = |child: &&Child| {
             let asked = child.link.state == "proposed" || child.link.asked_of_child().is_some();
             only.is_some() && asked
@@ -49,6 +52,19 @@ impl Handle for SetupDashboard {
         let children = networks.iter().flat_map(|network| &network.children);
         let proposals = children.filter(proposed).map(|child| child.link.main_guild_id).collect();
         Ok(Dashboard { networks, alerts, proposals })
+    }
+}
+
+/// What the store says of guilds, whichever network they are in.
+struct OfGuilds {
+    locked: HashSet<GuildId>,
+    refusals: Vec<GuildRefusal>,
+}
+
+impl OfGuilds {
+    /// Why Discord refuses requests to the guild.
+    fn refused(&self, guild: GuildId) -> Option<String> {
+        self.refusals.iter().find(|refusal| refusal.guild == guild).map(|refusal| refusal.reason.clone())
     }
 }
 
@@ -76,7 +92,7 @@ impl OfMain {
     }
 }
 
-fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSet<GuildId>) -> Network {
+fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, of_guilds: &OfGuilds) -> Network {
     let links = of_main.links.clone();
     let OfMain { main, open, level, holds, .. } = &of_main;
     let (main, level, holds) = (*main, *level, *holds);
@@ -99,7 +115,9 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSe
         }
         let open = open.iter().find(|open| open.guild == guild).cloned();
         let (deliveries, reason) = open.map(|open| (open.deliveries, open.reason)).unwrap_or_default();
-        let (presence, locked) = (presence(guild), locked.contains(&guild));
+        // What concerns everybody there comes before why one of them waits.
+        let reason = of_guilds.refused(guild).or(reason);
+        let (presence, locked) = (presence(guild), of_guilds.locked.contains(&guild));
         let job = of_main.job(guild).filter(|_| link.is_agreed());
         Child { presence, link, deliveries, reason, locked, job }
     };
@@ -112,7 +130,9 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, locked: &HashSe
         main_guild_id: main,
         main_name: directory.name(main),
         presence: presence(main),
-        locked: locked.contains(&main),
+        locked: of_guilds.locked.contains(&main),
+        // A child is told of itself only.
+        refused: of_guilds.refused(main).filter(|_| only.is_none()),
         frozen: freeze.is_some(),
         except_reversals: freeze == Some(Freeze::ExceptReversals),
         security_level: level,

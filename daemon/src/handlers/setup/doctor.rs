@@ -99,11 +99,13 @@ pub(super) async fn examine(
         for main in mains {
             mutes |= view.config(main)?.mute_role_id.is_some();
         }
-        Ok((view.config(guild)?, mutes, view.waits_of(guild, asks, BUDGET_SPENT)?))
+        let waits = view.waits_of(guild, asks, BUDGET_SPENT)?;
+        Ok((view.config(guild)?, mutes, waits, view.refusals(Some(guild))?))
     };
-    let (config, mutes, (deferred, blocked)) = cx.daemon.store().read(read).await?;
+    let (config, mutes, (deferred, blocked), refusals) = cx.daemon.store().read(read).await?;
+    let refusals = &refusals;
     let directory = cx.daemon.directory();
-    let chart = Chart { directory, guild, roles, config: &config, uses, mutes, deferred, blocked };
+    let chart = Chart { directory, guild, roles, config: &config, uses, mutes, deferred, blocked, refusals };
     let invite = cx.daemon.application().map(|application| {
         // Whoever is invited again with less loses it, and with it bans of many at once.
         let kept = chart.permissions().map_or(0, |bits| bits & MANAGE_GUILD);

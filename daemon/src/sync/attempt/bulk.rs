@@ -1,8 +1,8 @@
 //! Several bans of one guild, tried once by one request. Each has its own gates and its own outcome.
 
-use super::outcome::{after, conclude};
+use super::outcome::after;
 use super::{
-    Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, priority, settled, short_reason, try_once,
+    Fate, Next, OVERTAKEN, Outcome, STORE_WAIT, Tools, Tried, attempt_with, priority, settled, short_reason,
     waiting_as,
 };
 use crate::discord::budget::Slot;
@@ -64,9 +64,8 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
     if leaving.len() == 1
         && let Some(delivery) = leaving.pop_if(|one| !is_in_question(one))
     {
-        let tried = try_once(tools, &delivery, Some(slot)).await;
-        let (settlement, next) = conclude(tools, &delivery, tried);
-        return (vec![Tried { delivery, settlement, fate: Fate::WithTheLane }], next);
+        let (tried, next) = attempt_with(tools, delivery, Some(slot)).await;
+        return (vec![tried], next);
     }
     let mut tried = Vec::with_capacity(leaving.len());
     match still_open(tools, &leaving).await {

@@ -1,7 +1,7 @@
 //! What follows from a try: where the delivery stands, and what the lane does next.
 
-use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, settled};
-use crate::discord::directory::needed;
+use super::obstacle::Obstacle;
+use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, everybody, settled};
 use crate::discord::rest::{Outcome, RestError};
 use crate::store::{Queued, Settlement};
 use std::time::Duration;
@@ -29,9 +29,9 @@ pub(super) fn conclude(
         Err(Stop::Wait(wait)) => (None, Next::Again(wait)),
         Err(Stop::Away) => (None, Next::Away),
         Err(Stop::Absent) => {
-            let reason = "the bot is not in the guild";
-            let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
-            (Some(settlement), Next::Shut(reason.into()))
+            let reason = Obstacle::Absent.words();
+            let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
+            (Some(settlement), Next::Shut(reason))
         }
         Err(Stop::Unfit(reason)) => {
             let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
@@ -40,6 +40,15 @@ pub(super) fn conclude(
         Err(Stop::Missing(reason)) => {
             let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
             (Some(settlement), Next::Bar(reason))
+        }
+        Err(Stop::OutOfReach { why, refused, .. }) => {
+            let reason = format!("403 {}", why.words());
+            let attempts = delivery.attempts + u32::from(refused);
+            (Some(settled(DeliveryState::Blocked, Some(reason.clone()), attempts)), Next::Park(reason))
+        }
+        // The request that was refused has done nothing, and is none that left.
+        Err(Stop::Needless) => {
+            (Some(settled(DeliveryState::Applied, None, delivery.attempts)), Next::Forward)
         }
         Err(Stop::Rest(error)) => after(tools, delivery, &error, DeliveryState::Pending),
         // Nobody knows more of it than before: of one that a bulk ban came back without, that it has not left.
@@ -79,16 +88,13 @@ pub(super) fn after(
     waiting: DeliveryState,
 ) -> (Option<Settlement>, Next) {
     let attempts = delivery.attempts + 1;
-    let permitted = tools.directory.may(delivery.guild, delivery.action) == Some(true);
-    let mutes = delivery.action.measure() == Action::Mute;
-    // Discord says 50013 for a missing permission, and for a user or a role that ranks above the bot alike. Where the
-    // bot has the permission it is the second, and only this user is concerned, or only the role.
-    let outranked = error.code() == Some(50013) && permitted && !mutes;
-    let reason = match error.code() {
-        Some(50013) if outranked => "403 the user ranks above the bot".to_owned(),
-        Some(50013) if permitted => "403 the mute role ranks above the bot".to_owned(),
-        Some(50013) => format!("403 missing permission {}", needed(delivery.action).1),
-        Some(10011) if mutes => "404 the mute role is gone: config muterole names another".to_owned(),
+    let refused = everybody::of(tools, delivery, error);
+    let reason = match (error.code(), &refused) {
+        (_, Some(refused)) => refused.reason.clone(),
+        (Some(50013), None) => format!("403 {}", Obstacle::NoPermission(delivery.action).words()),
+        (Some(10011), None) if delivery.action.measure() == Action::Mute => {
+            "404 the mute role is gone: config muterole names another".to_owned()
+        }
         _ => error.reason(),
     };
     let settle = |state| Some(settled(state, Some(reason.clone()), attempts));
@@ -105,14 +111,17 @@ pub(super) fn after(
                 };
                 (Some(settlement), Next::Defer(reason))
             }
+            RestError::Refused { code: 40333, .. } => (settle(waiting), Next::Turned(reason)),
             _ => (settle(waiting), Next::Failed(reason)),
         },
-        Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Failed(reason)),
-        Outcome::Blocked if outranked => (settle(DeliveryState::Blocked), Next::Park(reason)),
-        Outcome::Blocked if matches!(error.code(), Some(50013 | 10011)) => {
-            (settle(DeliveryState::Blocked), Next::Bar(reason))
+        Outcome::Unknown if *error == RestError::Stumbled(403) => {
+            (settle(DeliveryState::Unknown), Next::Turned(reason))
         }
-        Outcome::Blocked => (settle(DeliveryState::Blocked), Next::Shut(reason)),
+        Outcome::Unknown => (settle(DeliveryState::Unknown), Next::Failed(reason)),
+        Outcome::Blocked => {
+            let next = refused.map_or_else(|| Next::Bar(reason.clone()), Next::Refuse);
+            (settle(DeliveryState::Blocked), next)
+        }
         Outcome::Failed => (settle(DeliveryState::Failed), Next::Forward),
         Outcome::Stopped => (None, Next::Halt),
     }

@@ -1,3 +1,4 @@
+mod refusals;
 mod together;
 
 use super::turn::BROKEN;
@@ -29,6 +30,7 @@ fn delivery(id: u64, user: u64, action: Action) -> Queued {
         because: None,
         hold: None,
         instead_of: None,
+        doubt: crate::store::Doubt::default(),
     }
 }
 
@@ -200,7 +202,7 @@ fn a_blocked_guild_gets_nothing_until_it_is_mended() {
     let (id, settled) = lane.enqueue(ban(3, 12), None).unwrap();
     assert_eq!((id.get(), settled.state), (3, DeliveryState::Blocked));
     assert!(matches!(lane.pick_one(now, open), Pick::Nothing) && !lane.is_moving() && !lane.is_idle());
-    let resumed = lane.mend(|_| true);
+    let resumed = lane.mend(|_| true, |_| true, |_| true);
     let ready: Vec<_> = resumed.iter().map(|one| (one.id.get(), one.state)).collect();
     let pending = DeliveryState::Pending;
     assert_eq!(ready, [(1, pending), (2, pending), (3, pending)], "stored before they leave");
@@ -217,7 +219,7 @@ fn what_became_of_an_earlier_try_is_in_question_too_once_the_guild_is_mended() {
     let later = now + Duration::from_secs(60);
     let delivery = sent(&mut lane, later).unwrap();
     lane.finished(delivery, Some(&blocked("403", 2)), Next::Shut("403".into()), later);
-    let resumed = lane.mend(|_| true);
+    let resumed = lane.mend(|_| true, |_| true, |_| true);
     assert_eq!(resumed.iter().map(|one| one.state).collect::<Vec<_>>(), [DeliveryState::Unknown]);
     assert_eq!(sent(&mut lane, later).unwrap().state, DeliveryState::Unknown, "it is asked for first");
 }
@@ -231,7 +233,7 @@ fn an_outage_holds_everything_pending_and_alarms_nobody() {
     assert!(turn.alarm.is_none() && turn.settlements.is_empty());
     assert_eq!(lane.enqueue(ban(3, 12), None), None);
     assert!(sent(&mut lane, now).is_none());
-    let _ = lane.mend(|_| true);
+    let _ = lane.mend(|_| true, |_| true, |_| true);
     assert_eq!(ids(&mut lane, now), [1, 2, 3]);
 }
 
@@ -240,7 +242,7 @@ fn what_was_mended_while_a_refusal_was_on_its_way_is_tried_once_more() {
     let now = Instant::now();
     let mut lane = lane([ban(1, 10)]);
     let delivery = sent(&mut lane, now).unwrap();
-    assert_eq!(lane.mend(|_| true), []);
+    assert_eq!(lane.mend(|_| true, |_| true, |_| true), []);
     let turn = lane.finished(delivery, Some(&blocked("403", 1)), Next::Shut("403".into()), now);
     assert_eq!(turn.alarm, None);
     assert_eq!(turn.resumed.iter().map(|one| one.id.get()).collect::<Vec<_>>(), [1], "it is not blocked");
@@ -343,6 +345,6 @@ fn what_was_mended_goes_in_the_order_in_which_it_was_decided() {
         let delivery = sent(&mut lane, now).unwrap();
         lane.finished(delivery, None, next, now);
     }
-    let _ = lane.mend(|_| true);
+    let _ = lane.mend(|_| true, |_| true, |_| true);
     assert_eq!(ids(&mut lane, now), [1, 2, 3]);
 }

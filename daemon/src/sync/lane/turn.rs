@@ -1,5 +1,6 @@
 //! What follows in a lane from what became of what was on its way.
 
+use super::refusals::probe_wait;
 use super::{Lane, Resumed, Shut, blocked};
 use crate::store::{Queued, Settlement};
 use crate::sync::attempt::{Fate, NON_MEMBER_WAIT, Next, Tried};
@@ -42,18 +43,37 @@ impl Lane {
         self.sending = None;
         let probe = self.probe.take();
         let probed = tried.iter().any(|one| Some(one.delivery.id) == probe);
+        let refused_before = self.probing.filter(|id| tried.iter().any(|one| one.delivery.id == *id));
+        // What was refused before, for this user or for others, was told of then.
+        let is_news = tried.iter().any(|one| !one.delivery.doubt.asks_first);
+        let carried_out = |one: &Tried| {
+            one.settlement.as_ref().is_some_and(|settled| {
+                settled.state == DeliveryState::Applied && settled.attempts > one.delivery.attempts
+            })
+        };
+        let passed = tried.iter().find(|one| carried_out(one)).map(|one| one.delivery.action);
         let mended = std::mem::take(&mut self.mended);
         let next = match next {
             // Refused for what may be mended by now: once more tells.
-            Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away | Next::Singly if mended => {
+            Next::Park(_) | Next::Bar(_) | Next::Refuse(_) | Next::Shut(_) | Next::Away | Next::Singly
+                if mended =>
+            {
                 Next::Again(backoff(0))
             }
             next => next,
         };
-        let measure = tried.first().map_or(Action::Ban, |one| one.delivery.action.measure());
+        let action = tried.first().map_or(Action::Ban, |one| one.delivery.action);
         // The first one goes back last, to be first again.
-        let resumed = tried.into_iter().rev().filter_map(|one| self.put_back(one, &next)).collect();
-        Turn { resumed, ..self.follow(next, measure, probed, now) }
+        let mut resumed: Vec<_> =
+            tried.into_iter().rev().filter_map(|one| self.put_back(one, &next)).collect();
+        resumed.extend(passed.into_iter().flat_map(|action| self.passes(action)));
+        let is_again = !is_news && matches!(next, Next::Park(_) | Next::Bar(_));
+        let mut turn = self.follow(next, action, (probed, refused_before.is_some()), now);
+        turn.alarm = turn.alarm.filter(|_| !is_again);
+        if let Some(id) = refused_before {
+            self.probed(id, action);
+        }
+        Turn { resumed, ..turn }
     }
 
     /// Puts one that was tried to where it waits for another try, if there is to be one.
@@ -84,7 +104,15 @@ impl Lane {
         let resumed = Resumed::of(&delivery);
         match (fate, next) {
             (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => return None,
-            (Fate::WithTheLane, Next::Park(_) | Next::Bar(_) | Next::Shut(_) | Next::Away) => {
+            (Fate::WithTheLane, Next::Park(_) | Next::Refuse(_)) => {
+                delivery.doubt.asks_first = true;
+                self.parked.push(delivery);
+                return None;
+            }
+            (Fate::WithTheLane, Next::Bar(_) | Next::Shut(_) | Next::Away) => {
+                // Whether the mute role still ranks above the bot costs no refusal to find out.
+                delivery.doubt.asks_first |=
+                    matches!(next, Next::Bar(_)) && delivery.action.measure() == Action::Mute;
                 self.parked.push(delivery);
                 return None;
             }
@@ -96,8 +124,14 @@ impl Lane {
     }
 
     /// What follows for the lane.
-    fn follow(&mut self, next: Next, measure: Action, probed: bool, now: Instant) -> Turn {
-        let mut turn = Turn::default();
+    fn follow(
+        &mut self,
+        next: Next,
+        action: Action,
+        (probed, refused_before): (bool, bool),
+        now: Instant,
+    ) -> Turn {
+        let (mut turn, measure) = (Turn::default(), action.measure());
         match next {
             Next::Forward => {
                 (self.failures, self.limited) = (0, 0);
@@ -107,7 +141,7 @@ impl Lane {
                 }
             }
             Next::Route => {}
-            Next::Singly => self.singly = true,
+            Next::Singly => (self.singly, self.refused_together) = (true, true),
             Next::Again(wait) => self.not_before = Some(now + wait),
             Next::Limited(wait) => {
                 self.limited = self.limited.saturating_add(1);
@@ -123,6 +157,19 @@ impl Lane {
                 turn.alarm =
                     self.deferred_until.is_none_or(|at| at <= now).then_some(Alarm::Deferred(reason));
                 self.deferred_until = Some(now + NON_MEMBER_WAIT);
+            }
+            Next::Turned(reason) => {
+                self.failures = self.failures.saturating_add(1);
+                // Such answers are counted against the bot (FACTS C1), so after two of them they become rare.
+                let wait = if self.failures < 2 { backoff(1) } else { probe_wait(self.failures - 2) };
+                self.not_before = Some(now + wait);
+                turn.alarm = (self.failures == 2).then_some(Alarm::Broken(reason));
+            }
+            Next::Refuse(refused) => {
+                let reason = refused.reason.clone();
+                let (is_first, waiting) = self.refuse(refused, refused_before, now);
+                turn.settlements.extend(waiting);
+                turn.alarm = is_first.then_some(Alarm::Blocked(reason));
             }
             Next::Park(reason) => turn.alarm = Some(Alarm::Blocked(reason)),
             Next::Bar(reason) => {

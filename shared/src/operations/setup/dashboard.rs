@@ -100,6 +100,9 @@ pub struct Network {
     /// How many holds wait for somebody's approval.
     #[serde(default)]
     pub holds: u64,
+    /// Why Discord refuses what the main does in itself, although the bot has the permission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Its children, those that need a person first.
     pub children: Vec<Child>,
 }
@@ -171,6 +174,13 @@ impl Reported for Dashboard {
             let main = network.main_guild_id;
             report = report
                 .hint(format!("guild {main} is frozen: sync resume, asked for there, sends what is held"));
+        }
+        for network in &self.networks {
+            let main = network.main_guild_id;
+            if let Some(reason) = &network.refused {
+                report =
+                    report.hint(format!("main {main}: {reason}; wayhaven setup doctor {main} shows more"));
+            }
         }
         for network in self.networks.iter().filter(|network| network.holds > 0) {
             let main = network.main_guild_id;

@@ -134,6 +134,18 @@ struct Press {
 }
 
 #[derive(Deserialize)]
+struct TwoFactor {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    required: bool,
+}
+
+#[derive(Deserialize)]
+struct OwnerTwoFactor {
+    uses: bool,
+}
+
+#[derive(Deserialize)]
 struct Dms {
     #[serde(deserialize_with = "wire::id")]
     user: u64,
@@ -192,6 +204,14 @@ pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) 
         "/bot/invite" => done(people.invite_bot(read::<Place>(body)?.guild)),
         "/outage" => done(people.outage(read::<Place>(body)?.guild)),
         "/restore" => done(people.restore(read::<Place>(body)?.guild)),
+        "/two-factor" => {
+            let TwoFactor { guild, required } = read(body)?;
+            done(people.require_two_factor(guild, required))
+        }
+        "/owner/two-factor" => {
+            people.owner_uses_two_factor(read::<OwnerTwoFactor>(body)?.uses);
+            Ok(json!({}))
+        }
         "/token/reset" => Ok(json!({"token": people.reset_token()})),
         "/dms" => {
             let Dms { user, accepts } = read(body)?;

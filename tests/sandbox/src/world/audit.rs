@@ -6,6 +6,8 @@ use super::{AuditEntry, Event, World};
 
 /// Kinds of audit entry (FACTS B5).
 pub mod action {
+    /// A guild's settings were changed.
+    pub const GUILD_UPDATE: u32 = 1;
     /// A member was kicked.
     pub const KICK: u32 = 20;
     /// Inactive members were removed, without saying whom.

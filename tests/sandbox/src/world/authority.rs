@@ -38,12 +38,15 @@ impl Guild {
         self.roles.get(&role).map(|role| (role.position, std::cmp::Reverse(role.id)))
     }
 
-    /// Requires permission bits of an actor.
+    /// Requires permission bits of an actor, and two-factor authentication where the guild does.
     ///
     /// # Errors
-    /// 50013.
+    /// 50013, or what a bot is refused with whose owner does not use two-factor authentication.
     pub fn require(&self, actor: u64, bits: u64) -> Result<(), Refusal> {
-        if self.permissions_of(actor) & bits == bits { Ok(()) } else { Err(Refusal::missing_permissions()) }
+        if self.permissions_of(actor) & bits != bits {
+            return Err(Refusal::missing_permissions());
+        }
+        self.require_two_factor(actor, bits)
     }
 
     /// Requires that the actor ranks above the target; the owner can never be a target, nobody their own.

@@ -123,7 +123,7 @@ impl World {
     /// Lifts a ban.
     ///
     /// # Errors
-    /// 10004, 50013, 10026.
+    /// 10004, 50013, and 10026 (or another guess) for a ban that does not exist.
     pub fn unban(
         &mut self,
         guild: u64,
@@ -134,7 +134,10 @@ impl World {
         let found = self.guild(guild)?;
         found.require(actor, BAN_MEMBERS)?;
         if !found.bans.contains_key(&target) {
-            return Err(Refusal::unknown(10026));
+            return Err(match self.options.guesses.missing_ban {
+                50013 => Refusal::missing_permissions(),
+                code => Refusal::unknown(code),
+            });
         }
         let entry = self.entry(action::BAN_REMOVE, Some(actor), target, reason);
         if let Some(found) = self.guilds.get_mut(&guild) {

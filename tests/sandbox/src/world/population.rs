@@ -59,6 +59,7 @@ impl World {
             token: String::new(),
             resume_url: String::new(),
             owner: 0,
+            owner_two_factor: true,
             main: 0,
             children: Vec::new(),
             moderator: 0,
@@ -187,6 +188,8 @@ impl World {
             audit: Vec::new(),
             unavailable: false,
             non_member_bans: VecDeque::new(),
+            two_factor: false,
+            without_two_factor: None,
         };
         self.guilds.insert(id, guild);
         for (position, name) in (0..).zip(["general", "moderation-log", "wayhaven-alerts"]) {

@@ -104,7 +104,7 @@ impl World {
             "features": [], "banner": null, "application_id": null, "region": "deprecated",
             "afk_channel_id": null, "afk_timeout": 300, "system_channel_id": null, "system_channel_flags": 0,
             "widget_enabled": false, "widget_channel_id": null, "verification_level": 0, "roles": roles,
-            "default_message_notifications": 0, "mfa_level": 0, "explicit_content_filter": 0,
+            "default_message_notifications": 0, "mfa_level": u8::from(guild.two_factor), "explicit_content_filter": 0,
             "max_presences": null, "max_members": 500_000, "max_stage_video_channel_users": 50,
             "max_video_channel_users": 25, "vanity_url_code": null, "premium_tier": 0,
             "premium_subscription_count": 0, "preferred_locale": "en-US", "rules_channel_id": null,

@@ -17,3 +17,4 @@ mod people;
 mod sharding;
 mod time;
 mod troubles;
+mod two_factor;

@@ -170,7 +170,7 @@ fn where_discord_takes_no_bulk_ban_they_go_one_by_one_until_the_guild_is_mended(
         lane.finished(*single, None, Next::Forward, now);
     }
     assert!(!lane.is_idle(), "it is remembered");
-    let _ = lane.mend(|_| true);
+    let _ = lane.mend(|_| true, |_| true, |_| true);
     assert!(lane.is_idle());
     lane.enqueue(ban(3, 12), None);
     lane.enqueue(ban(4, 13), None);
@@ -180,7 +180,7 @@ fn where_discord_takes_no_bulk_ban_they_go_one_by_one_until_the_guild_is_mended(
         Some(Sending::Batch(batch)) => Arc::clone(batch),
         _ => panic!("nothing on its way"),
     };
-    let _ = lane.mend(|_| true);
+    let _ = lane.mend(|_| true, |_| true, |_| true);
     lane.returned(all(&batch, Fate::WithTheLane, DeliveryState::Pending), Next::Singly, now);
     let later = now + Duration::from_secs(1);
     assert_eq!(numbers(&together(&mut lane, later).unwrap().seal()), [3, 4]);
@@ -242,7 +242,7 @@ fn a_guild_that_is_shut_or_away_keeps_the_whole_batch_in_its_order() {
         let told: Vec<u64> = turn.settlements.iter().map(|(id, _)| id.get()).collect();
         assert_eq!(told, if next == Next::Away { vec![] } else { vec![3] }, "{next:?}");
         assert!(matches!(lane.pick(now, open, || true), Pick::Nothing) && !lane.is_moving());
-        let _ = lane.mend(|_| true);
+        let _ = lane.mend(|_| true, |_| true, |_| true);
         assert_eq!(numbers(&together(&mut lane, now).unwrap().seal()), [1, 2], "{next:?}");
     }
 }
