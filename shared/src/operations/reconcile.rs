@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::job::Job;
+use super::sync::unreadable_entries;
 use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
@@ -139,6 +140,9 @@ pub struct Reconciled {
     pub differing: Vec<Differing>,
     /// Whether what differs is mended, and not only shown.
     pub applied: bool,
+    /// How many entries of Discord's ban list were skipped, because Discord did not name their user.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// How many of those that differ are named.
@@ -147,7 +151,7 @@ pub const NAMED: usize = 20;
 impl Reconciled {
     /// Nothing found yet.
     pub fn new(guild_id: GuildId, applied: bool) -> Self {
-        Self { guild_id, counts: Vec::new(), differing: Vec::new(), applied }
+        Self { guild_id, counts: Vec::new(), differing: Vec::new(), applied, unreadable: 0 }
     }
 
     /// How many have this difference.
@@ -219,7 +223,7 @@ impl Reported for Reconciled {
         if mended > 0 && !self.applied {
             report = report.hint("--apply mends it");
         }
-        report
+        unreadable_entries(report, self.unreadable)
     }
 }
 

@@ -96,8 +96,12 @@ fn judge(line: &Result<Line, Fault>, last: u64, lines: u64) -> Result<u64, Strin
         Ok(Line::Row(Row { line, reason, .. })) => {
             (*line, reason.as_ref().map_or(0, |reason| reason.raw().len()))
         }
+        Ok(Line::Unban(one)) => (one.line, 0),
+        Ok(Line::Skipped(one)) => (one.line, one.value.raw().len().max(one.why.len()) * 64),
         // A few letters of it are shown.
-        Ok(Line::Rejected(Rejected { line, value, why })) => (*line, value.raw().len().max(why.len()) * 64),
+        Ok(Line::Rejected(Rejected { line, value, why, .. })) => {
+            (*line, value.raw().len().max(why.len()) * 64)
+        }
         Err(fault) if fault.kind == FaultKind::Usage && !fault.message.is_empty() => return Ok(last),
         Err(fault) => return Err(format!("a fault of another kind: {fault:?}")),
     };
@@ -184,6 +188,11 @@ impl Target for Lists {
             format!("[[[[\"{id}\"]]],{}", "[".repeat(40)),
             format!("{{\"bans\":[\"{id}\\"),
             "PK\u{3}\u{4}".to_owned(),
+            format!("user_id,type,created_at\n{id},Ban,2026-01-02\n{id},Unban,2026-01-03\n{id},Warn,\n"),
+            format!("user_id,duration,created_at,active\n{id},7d,1767323045,true\n{id},,,false\n"),
+            format!("{{\"{id}\":{{\"reason\":\"x\",\"expires\":\"never\"}},\"5\":null}}"),
+            format!("{{\"user_id\":\"{id}\"}}\n{{\"user\":{{\"id\":\"{id}\"}},\"until\":0}}\n"),
+            format!("{id},{id}\n# {id}\n{id} spam\n"),
         ];
         let wide = format!("user_id,reason\n{id}{}\n", ",".repeat(300));
         texts.into_iter().chain([wide]).map(String::into_bytes).collect()
@@ -226,6 +235,14 @@ impl Target for Lists {
             "\u{feff}",
             "9007199254740993",
             "1e17",
+            "type",
+            "Ban",
+            "Unban",
+            "duration",
+            "7d",
+            "never",
+            "active",
+            "false",
         ]
     }
 
@@ -265,6 +282,8 @@ impl Target for Lists {
             .iter()
             .filter_map(|line| match line {
                 Ok(Line::Row(_)) => None,
+                Ok(Line::Unban(_)) => Some("an unban".to_owned()),
+                Ok(Line::Skipped(one)) => Some(plain(&format!("skipped: {}", one.fate.words()))),
                 Ok(Line::Rejected(one)) => Some(plain(&one.why)),
                 Err(fault) => Some(plain(&fault.message)),
             })
