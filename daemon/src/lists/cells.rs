@@ -197,18 +197,18 @@ impl<R: Read> Cells<R> {
         &mut self,
         record: Record,
         with_ids: Vec<Inside>,
-        line: Inside,
+        mut line: Inside,
         closed: bool,
     ) -> Result<Record, Fault> {
         let opened = record.line;
         let why =
             format!("its quote stays open over line {}, which looks like a row of its own", line.line);
-        self.ahead.extend(with_ids.into_iter().chain([line]).map(|line| line_of(opened, line)));
         if closed {
-            self.rest_of_line()?;
+            self.rest_of_line(&mut line.text)?;
         } else {
             self.astray = Some(opened);
         }
+        self.ahead.extend(with_ids.into_iter().chain([line]).map(|line| line_of(opened, line)));
         // Only its first line is its own.
         let cells = record.cells.into_iter().map(|cell| {
             let end = cell.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(cell.len());
@@ -226,7 +226,7 @@ impl<R: Read> Cells<R> {
                 Some(b'"') if self.source.peek()? == Some(b'"') => drop(self.source.take()?),
                 Some(b'"') => {
                     self.astray = None;
-                    self.rest_of_line()?;
+                    self.rest_of_line(&mut line.text)?;
                     break;
                 }
                 Some(b'\r' | b'\n') => break,
@@ -237,9 +237,11 @@ impl<R: Read> Cells<R> {
         Ok(Some(line).filter(has_ids).map(|line| line_of(opened, line)))
     }
 
-    fn rest_of_line(&mut self) -> Result<(), Fault> {
+    /// Takes what is left of a line, and keeps its beginning.
+    fn rest_of_line(&mut self, text: &mut Vec<u8>) -> Result<(), Fault> {
         while !matches!(self.source.peek()?, None | Some(b'\r' | b'\n')) {
-            self.source.take()?;
+            let byte = self.source.take()?;
+            text.extend(byte.filter(|_| text.len() < LINE_START));
         }
         Ok(())
     }

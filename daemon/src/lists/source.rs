@@ -139,7 +139,12 @@ fn markup(head: &[u8]) -> Option<&'static str> {
 /// What parts the cells of the first line that is not empty: whichever occurs most outside quotes.
 fn delimiter(head: &[u8]) -> u8 {
     let mut lines = head.split(|byte| matches!(byte, b'\r' | b'\n'));
-    let first = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    // A comment in front says nothing of the rows.
+    let is_row = |line: &&[u8]| {
+        let line = line.trim_ascii();
+        !line.is_empty() && !line.starts_with(b"#") && !line.starts_with(b"//")
+    };
+    let first = lines.find(is_row).unwrap_or_default();
     if let Some(separator) = first.to_ascii_lowercase().strip_prefix(b"sep=").and_then(|rest| rest.first()) {
         return *separator;
     }

@@ -6,6 +6,7 @@
 //! there only the target's rank keeps Discord from banning its staff.
 
 use crate::daemon::Daemon;
+use crate::discord::budget::Priority;
 use crate::discord::directory::Presence;
 use crate::discord::rest::Outcome;
 use crate::sync::backoff;
@@ -135,7 +136,7 @@ impl Staff {
             }
         }
         for user in users {
-            let member = patiently(|| rest.member(guild, *user)).await.ok()?;
+            let member = patiently(|| rest.member_at(Priority::Backfill, guild, *user)).await.ok()?;
             found.extend(member.filter(|member| is_staff(&member.roles)).map(|_| *user));
         }
         Some(found)

@@ -15,7 +15,7 @@ use wayhaven_shared::value::{Timestamp, UserId};
 const COINCIDENCE: f64 = 0.01;
 
 /// How many ids that look rounded are kept, so that each is counted once.
-const MOST_ROUNDED: usize = 10_000;
+const MOST_ROUNDED: usize = 1_000_000;
 
 /// What a file as a whole says.
 #[derive(Debug)]
@@ -250,13 +250,36 @@ fn lasts_longer(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
     }
 }
 
-/// Ids that end in zeros. Spreadsheets keep 15 digits and write zeros for the rest: of an id of 18 digits three, which of
-/// thousand ids one has by chance.
+/// Ids that were rounded. Spreadsheets keep 15 digits and write zeros for the rest: of an id of 18 digits three, which of
+/// thousand ids one has by chance. Programs that keep numbers as doubles write the shortest decimals of the nearest one.
 #[derive(Default)]
 struct Rounded {
-    /// How many there are by chance.
+    /// How many end in zeros by chance.
     expected: f64,
     found: HashSet<UserId>,
+    /// How many ids are large enough to be rounded as doubles, and how many look so.
+    large: u32,
+    doubles: HashSet<UserId>,
+}
+
+/// How often an id looks like a rounded double by chance, at most.
+const DOUBLES: f64 = 0.1;
+
+/// Whether it is improbable that so many look rounded by chance (Poisson).
+fn is_improbable(found: usize, expected: f64) -> bool {
+    // Of many, far beyond the deviation; there the sum below would vanish.
+    if expected > 100.0 {
+        return found as f64 > expected + 6.0 * expected.sqrt();
+    }
+    let (mut term, mut below) = ((-expected).exp(), 0.0);
+    for number in 0_u32.. {
+        if usize::try_from(number).is_ok_and(|number| number >= found) {
+            break;
+        }
+        below += term;
+        term *= expected / f64::from(number + 1);
+    }
+    found > 0 && 1.0 - below < COINCIDENCE
 }
 
 impl Rounded {
@@ -267,6 +290,13 @@ impl Rounded {
         }
         let zeros = 10_u64.pow(id.ilog10().saturating_sub(14));
         self.expected += 1.0 / zeros as f64;
+        // Below that a double keeps all but the last digit.
+        if id >= 100_000_000_000_000_000 {
+            self.large = self.large.saturating_add(1);
+            if (id as f64).to_string() == id.to_string() && self.doubles.len() < MOST_ROUNDED {
+                self.doubles.insert(user);
+            }
+        }
         if id.is_multiple_of(zeros) && self.found.len() < MOST_ROUNDED {
             self.found.insert(user);
         }
@@ -274,26 +304,17 @@ impl Rounded {
 
     /// Refuses the file where several were rounded; the one that seems to be.
     fn check(self) -> Result<HashSet<UserId>, Fault> {
-        let count = self.found.len();
-        if count == 0 || self.chance() >= COINCIDENCE {
-            return Ok(HashSet::new());
-        }
-        if count == 1 {
+        let (zeros, doubles) = (self.found.len(), self.doubles.len());
+        let refused = if zeros > 1 && is_improbable(zeros, self.expected) {
+            format!("{zeros} ids end in zeros as if a spreadsheet had rounded them: they would be other users")
+        } else if doubles > 1 && is_improbable(doubles, f64::from(self.large) * DOUBLES) {
+            format!("{doubles} ids look as if a program had rounded them as numbers: they would be other users")
+        } else if is_improbable(zeros, self.expected) {
             return Ok(self.found);
-        }
-        Err(Fault::usage(format!(
-            "{count} ids end in zeros as if a spreadsheet had rounded them: they would be other users"
-        ))
-        .hint("export the list again and open it in no spreadsheet, or format the column of ids as text before it is read"))
-    }
-
-    /// How probable so many are, or more (Poisson).
-    fn chance(&self) -> f64 {
-        let (mut term, mut below) = ((-self.expected).exp(), 0.0);
-        for number in 0..self.found.len() {
-            below += term;
-            term *= self.expected / (number + 1) as f64;
-        }
-        1.0 - below
+        } else {
+            return Ok(HashSet::new());
+        };
+        Err(Fault::usage(refused)
+            .hint("export the list again and do not open it in a spreadsheet, or format the column of ids as text first"))
     }
 }

@@ -14,8 +14,6 @@ use wayhaven_shared::value::{Timestamp, Untrusted, UserId};
 #[derive(Debug, Default)]
 pub(super) struct Told {
     cells: Vec<Cell>,
-    /// Why the row cannot be used, found while its columns were read.
-    broken: Option<String>,
 }
 
 #[derive(Debug)]
@@ -39,11 +37,6 @@ impl Told {
         self.of(|other| other == field).next().is_some()
     }
 
-    /// Rejects the row for this reason.
-    pub(super) fn reject(&mut self, why: String) {
-        self.broken.get_or_insert(why);
-    }
-
     fn of(&self, is: impl Fn(Field) -> bool) -> impl Iterator<Item = &Cell> {
         self.cells.iter().filter(move |cell| is(cell.field))
     }
@@ -59,8 +52,12 @@ impl Told {
         let is_named = self.of(|field| field == Field::User).next().is_some();
         let mut found: Vec<UserId> = Vec::new();
         let mut refused: Option<(String, String)> = None;
+        let is_small = |user: UserId| user.get() < values::LEAST_ID;
+        let has_id = strict.iter().any(|cell| is_id(&cell.text));
         for cell in &strict {
             match user_in(&cell.text) {
+                // A row number is nobody's id.
+                Ok(user) if is_small(user) && has_id => {}
                 Ok(user) => found.push(user),
                 Err(why) => {
                     refused.get_or_insert((cell.text.clone(), why.to_owned()));
@@ -86,7 +83,7 @@ impl Told {
             }
             match user_in(&cell.text) {
                 // A case number or a name of digits is nobody's id.
-                Ok(user) if user.get() < values::LEAST_ID && others.len() + strict.len() > 1 => {}
+                Ok(user) if is_small(user) && others.len() + strict.len() > 1 => {}
                 Ok(_) if may_be_name => {
                     return reject(
                         &cell.text,
@@ -118,7 +115,8 @@ impl Told {
     }
 
     fn reason(&self) -> Option<&str> {
-        self.filled(|field| field == Field::Reason).last().map(|cell| cell.text.as_str())
+        let reasons = self.of(|field| field == Field::Reason).map(|cell| cell.text.as_str());
+        reasons.filter(|reason| !reason.is_empty()).last()
     }
 
     /// When the row was made.
@@ -258,7 +256,7 @@ fn lifted(text: &str) -> Lifted {
 }
 
 /// What a row says.
-pub(super) fn row(line: u64, mut told: Told) -> Line {
+pub(super) fn row(line: u64, told: Told) -> Line {
     let ids = told.cells.iter().map(|cell| values::ids_in(cell.text.as_bytes()).count()).sum();
     let reject = |value: &str, why: String| {
         Line::Rejected(Rejected { ids, ..Rejected::new(line, value.as_bytes(), why) })
@@ -268,9 +266,6 @@ pub(super) fn row(line: u64, mut told: Told) -> Line {
         Ok(user) => user.to_string(),
         Err((text, _)) => values::bare(text).to_owned(),
     };
-    if let Some(why) = told.broken.take() {
-        return reject(&shown, why);
-    }
     // A row of another type is none of our business, whomever it names.
     let act = match told.act() {
         Ok(act) => act,

@@ -203,7 +203,9 @@ fn line_without_header(record: &Record, delimiter: char, id: &Arc<str>, reason: 
     let mut texts = record.cells.iter().map(|cell| unescaped(std::str::from_utf8(cell).unwrap_or_default()));
     let first = values::bare(texts.next().unwrap_or_default());
     let (user, behind) = match first.split_once(|letter: char| letter.is_whitespace() || SEPARATORS.contains(&letter)) {
-        Some((user, behind)) if values::id_alone(user).is_some() => (user, behind),
+        Some((user, behind)) if values::id_alone(user.trim_end_matches([':', '-', '.'])).is_some() => {
+            (user.trim_end_matches([':', '-', '.']), behind)
+        }
         _ => (first, ""),
     };
     let behind = behind.trim_start_matches(|letter: char| letter.is_whitespace() || "-–—:#/".contains(letter));

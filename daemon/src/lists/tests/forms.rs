@@ -76,7 +76,7 @@ fn a_table_has_its_header_anywhere_in_the_beginning_and_its_columns_in_any_order
         (format!("user,target\n{ID},{}\n", ID + 9), "two columns name different users"),
         (format!("user,id\n{ID},{}\n", ID + 9), "two columns name different users"),
         (format!("user_id,reason,expires_at\n{ID},spam\n"), "ends before its expires_at"),
-        (format!("user_id,reason,expires_at\n{ID},spam, more,\n"), "more cells than the header"),
+        (format!("user_id,reason,expires_at\n{ID},spam, more, and,\n"), "more cells than the header"),
         (format!("user_id\n{ID} {}\n", ID + 9), "several ids"),
         (format!("user_id,type\n{ID},1\n"), "not understood"),
         (format!("user_id,type\n{ID},\n"), "is empty"),
