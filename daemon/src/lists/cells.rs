@@ -201,8 +201,7 @@ impl<R: Read> Cells<R> {
         closed: bool,
     ) -> Result<Record, Fault> {
         let opened = record.line;
-        let why =
-            format!("its quote stays open over line {}, which looks like a row of its own", line.line);
+        let why = format!("its quote stays open over line {}, which looks like a row of its own", line.line);
         if closed {
             self.rest_of_line(&mut line.text)?;
         } else {
@@ -262,7 +261,8 @@ fn has_ids(line: &Inside) -> bool {
 }
 
 fn line_of(opened: u64, Inside { line, text }: Inside) -> Record {
-    let why = format!("it stands in a cell whose quote is opened in line {opened}: close the quote, or remove it");
+    let why =
+        format!("it stands in a cell whose quote is opened in line {opened}: close the quote, or remove it");
     Record { line, cells: vec![text], broken: Some(why), ids: 0 }
 }
 

@@ -121,12 +121,14 @@ fn tokens(name: &str) -> Vec<String> {
 
 fn exact(joined: &str) -> Option<Field> {
     Some(match joined {
-        "userid" | "targetid" | "targetuserid" | "memberid" | "banneduserid" | "bannedid" | "bannedmemberid"
-        | "discordid" | "discorduserid" | "userdiscordid" | "snowflake" | "offenderid" | "offenderuserid"
-        | "victimid" | "punishedid" | "punisheduserid" | "subjectid" | "accountid" | "uid" | "recipientid"
-        | "usersnowflake" => Field::User,
+        "userid" | "targetid" | "targetuserid" | "memberid" | "banneduserid" | "bannedid"
+        | "bannedmemberid" | "discordid" | "discorduserid" | "userdiscordid" | "snowflake" | "offenderid"
+        | "offenderuserid" | "victimid" | "punishedid" | "punisheduserid" | "subjectid" | "accountid"
+        | "uid" | "recipientid" | "usersnowflake" => Field::User,
         "user" | "target" | "member" | "banneduser" | "bannedmember" | "offender" | "victim" | "punished"
-        | "punisheduser" | "subject" | "account" | "targetuser" | "who" | "whom" | "recipient" => Field::Person,
+        | "punisheduser" | "subject" | "account" | "targetuser" | "who" | "whom" | "recipient" => {
+            Field::Person
+        }
         "mention" | "usermention" | "membermention" => Field::Mention,
         "id" => Field::Id,
         "reason" | "banreason" | "auditreason" | "auditlogreason" => Field::Reason,
@@ -134,15 +136,19 @@ fn exact(joined: &str) -> Option<Field> {
         | "number" | "index" => Field::Case,
         "type" | "action" | "kind" | "event" | "punishment" | "sanction" | "penalty" | "infraction"
         | "command" | "operation" | "actiontaken" | "modaction" | "moderationaction" | "auditlogevent"
-        | "logevent" | "eventname" | "actionname" | "typ" | "aktion" | "strafe" | "tipo" | "accion" | "sancion"
-        | "measure" => Field::Type,
+        | "logevent" | "eventname" | "actionname" | "typ" | "aktion" | "strafe" | "tipo" | "accion"
+        | "sancion" | "measure" => Field::Type,
         "active" | "isactive" | "enabled" | "isenabled" | "valid" | "isvalid" | "current" | "iscurrent"
         | "banned" | "isbanned" | "ban" | "inforce" | "ineffect" | "aktiv" => Field::InForce,
         "status" | "state" | "banstatus" | "banstate" | "casestatus" => Field::Status,
-        "permanent" | "ispermanent" | "perm" | "isperm" | "perma" | "permaban" | "permban" => Field::Permanent,
-        "temporary" | "istemporary" | "temp" | "istemp" | "tempban" | "istempban" | "timed" => Field::Temporary,
-        "bannedat" | "bandate" | "bantime" | "bannedon" | "dateofban" | "bantimestamp" | "issuedat" | "issued"
-        | "issuedon" | "punishedat" => Field::Created(0),
+        "permanent" | "ispermanent" | "perm" | "isperm" | "perma" | "permaban" | "permban" => {
+            Field::Permanent
+        }
+        "temporary" | "istemporary" | "temp" | "istemp" | "tempban" | "istempban" | "timed" => {
+            Field::Temporary
+        }
+        "bannedat" | "bandate" | "bantime" | "bannedon" | "dateofban" | "bantimestamp" | "issuedat"
+        | "issued" | "issuedon" | "punishedat" => Field::Created(0),
         "createdat" | "created" | "createdon" | "datecreated" | "createddate" | "createdtimestamp"
         | "creationdate" | "creation" | "date" | "time" | "datetime" | "timestamp" | "ts" | "when" | "at"
         | "added" | "addedat" | "dateadded" | "start" | "starts" | "startsat" | "startedat" | "startdate"
@@ -154,25 +160,111 @@ fn exact(joined: &str) -> Option<Field> {
 }
 
 const TYPE_OWNERS: [&str; 13] = [
-    "punishment", "action", "case", "infraction", "sanction", "event", "log", "entry", "moderation", "mod",
-    "ban", "offence", "penalty",
+    "punishment",
+    "action",
+    "case",
+    "infraction",
+    "sanction",
+    "event",
+    "log",
+    "entry",
+    "moderation",
+    "mod",
+    "ban",
+    "offence",
+    "penalty",
 ];
 const LIFTED: [&str; 26] = [
-    "unban", "unbanned", "revoked", "deleted", "removed", "pardoned", "pardon", "expired", "lifted", "inactive",
-    "cancelled", "canceled", "reverted", "overturned", "resolved", "closed", "ended", "finished", "released",
-    "undone", "void", "voided", "appealed", "disabled", "unbanner", "entbannt",
+    "unban",
+    "unbanned",
+    "revoked",
+    "deleted",
+    "removed",
+    "pardoned",
+    "pardon",
+    "expired",
+    "lifted",
+    "inactive",
+    "cancelled",
+    "canceled",
+    "reverted",
+    "overturned",
+    "resolved",
+    "closed",
+    "ended",
+    "finished",
+    "released",
+    "undone",
+    "void",
+    "voided",
+    "appealed",
+    "disabled",
+    "unbanner",
+    "entbannt",
 ];
 const DETAILS: [&str; 12] =
     ["by", "reason", "user", "mod", "moderator", "id", "name", "note", "message", "staff", "admin", "author"];
 const ENDS: [&str; 40] = [
-    "until", "till", "end", "ends", "ending", "expire", "expires", "expiry", "expiration", "expiring",
-    "unban", "unbans", "lift", "lifts", "release", "releases", "finish", "finishes", "termination", "deadline",
-    "bis", "ablauf", "ablaufdatum", "ende", "enddatum", "entbannung", "entsperrung", "hasta", "fin", "vence",
-    "vencimiento", "caduca", "expira", "jusqu", "echeance", "échéance", "scadenza", "fino", "einde", "bitiş",
+    "until",
+    "till",
+    "end",
+    "ends",
+    "ending",
+    "expire",
+    "expires",
+    "expiry",
+    "expiration",
+    "expiring",
+    "unban",
+    "unbans",
+    "lift",
+    "lifts",
+    "release",
+    "releases",
+    "finish",
+    "finishes",
+    "termination",
+    "deadline",
+    "bis",
+    "ablauf",
+    "ablaufdatum",
+    "ende",
+    "enddatum",
+    "entbannung",
+    "entsperrung",
+    "hasta",
+    "fin",
+    "vence",
+    "vencimiento",
+    "caduca",
+    "expira",
+    "jusqu",
+    "echeance",
+    "échéance",
+    "scadenza",
+    "fino",
+    "einde",
+    "bitiş",
 ];
 const LENGTHS: [&str; 18] = [
-    "duration", "length", "span", "ttl", "period", "timeframe", "sentence", "dauer", "laufzeit", "frist",
-    "duracion", "duración", "duree", "durée", "durata", "duur", "duração", "süre",
+    "duration",
+    "length",
+    "span",
+    "ttl",
+    "period",
+    "timeframe",
+    "sentence",
+    "dauer",
+    "laufzeit",
+    "frist",
+    "duracion",
+    "duración",
+    "duree",
+    "durée",
+    "durata",
+    "duur",
+    "duração",
+    "süre",
 ];
 /// Only with a unit or a length, so that a column called `minutes` is a length.
 const UNITS: [(&[&str], u64); 6] = [
@@ -184,20 +276,84 @@ const UNITS: [(&[&str], u64); 6] = [
     (&["month", "months", "monate"], 28 * 86_400),
 ];
 const ISSUERS: [&str; 17] = [
-    "moderator", "mod", "mods", "executor", "author", "issuer", "staff", "admin", "administrator", "actor",
-    "responsible", "punisher", "enforcer", "invoker", "by", "operator", "banner",
+    "moderator",
+    "mod",
+    "mods",
+    "executor",
+    "author",
+    "issuer",
+    "staff",
+    "admin",
+    "administrator",
+    "actor",
+    "responsible",
+    "punisher",
+    "enforcer",
+    "invoker",
+    "by",
+    "operator",
+    "banner",
 ];
 const PLACES: [&str; 9] =
     ["guild", "server", "channel", "message", "msg", "role", "roles", "thread", "webhook"];
 const CREATED: [&str; 25] = [
-    "created", "creation", "joined", "join", "date", "time", "timestamp", "issued", "since", "start", "started",
-    "began", "banned", "added", "updated", "modified", "edited", "logged", "last", "first", "seen", "registered",
-    "birthday", "erstellt", "beginn",
+    "created",
+    "creation",
+    "joined",
+    "join",
+    "date",
+    "time",
+    "timestamp",
+    "issued",
+    "since",
+    "start",
+    "started",
+    "began",
+    "banned",
+    "added",
+    "updated",
+    "modified",
+    "edited",
+    "logged",
+    "last",
+    "first",
+    "seen",
+    "registered",
+    "birthday",
+    "erstellt",
+    "beginn",
 ];
 const NAMES: [&str; 30] = [
-    "name", "username", "nick", "nickname", "tag", "usertag", "avatar", "url", "link", "proof", "evidence",
-    "note", "notes", "comment", "comments", "discriminator", "display", "global", "bot", "flags", "email",
-    "locale", "reasons", "dm", "notified", "color", "colour", "source", "image", "attachments",
+    "name",
+    "username",
+    "nick",
+    "nickname",
+    "tag",
+    "usertag",
+    "avatar",
+    "url",
+    "link",
+    "proof",
+    "evidence",
+    "note",
+    "notes",
+    "comment",
+    "comments",
+    "discriminator",
+    "display",
+    "global",
+    "bot",
+    "flags",
+    "email",
+    "locale",
+    "reasons",
+    "dm",
+    "notified",
+    "color",
+    "colour",
+    "source",
+    "image",
+    "attachments",
 ];
 
 fn by_tokens(tokens: &[&str], joined: &str) -> Field {
@@ -224,7 +380,11 @@ fn by_tokens(tokens: &[&str], joined: &str) -> Field {
         return Field::Lifted;
     }
     let is_time = any(&["time", "duration"]) || unit().is_some();
-    if any(&["remaining"]) || (any(&["left"]) && is_time) || (any(&ENDS) && tokens.last() == Some(&"in")) || joined == "expiresin" {
+    if any(&["remaining"])
+        || (any(&["left"]) && is_time)
+        || (any(&ENDS) && tokens.last() == Some(&"in"))
+        || joined == "expiresin"
+    {
         return Field::Left;
     }
     if any(&ENDS) && any(&DETAILS) {

@@ -91,7 +91,16 @@ async fn work(
     }
     let unreadable = unreadable.total();
     let file = if dry_run { None } else { staged.keep() };
-    Ok(JobResult::Exported(Exported { guild_id: guild, format, source, bans, bytes, file, unreadable, dry_run }))
+    Ok(JobResult::Exported(Exported {
+        guild_id: guild,
+        format,
+        source,
+        bans,
+        bytes,
+        file,
+        unreadable,
+        dry_run,
+    }))
 }
 
 /// A list on its way into a file, which does not grow beyond what is kept.

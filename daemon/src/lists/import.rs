@@ -93,9 +93,8 @@ pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Resul
     new.sort_unstable();
     let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new)).await;
     let banned = looked.ok().and_then(Result::ok).flatten();
-    let (adopted, unreadable) = banned.as_ref().map_or((0, 0), |(banned, unreadable)| {
-        (banned.len() as u64, unreadable.total())
-    });
+    let (adopted, unreadable) =
+        banned.as_ref().map_or((0, 0), |(banned, unreadable)| (banned.len() as u64, unreadable.total()));
     let rows = plan.rows().to_vec();
     let progress = Progress { rows, adopted, ..Progress::default() };
     let described = Described { survey: &survey, staff: &staff, unreadable };
@@ -115,7 +114,8 @@ async fn survey(
     let read = tokio::task::spawn_blocking(read);
     let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
     let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));
-    let again = file.try_clone().map_err(|error| Fault::unavailable(format!("the list cannot be read: {error}")))?;
+    let again =
+        file.try_clone().map_err(|error| Fault::unavailable(format!("the list cannot be read: {error}")))?;
     let known = Arc::new(known);
     let (_, mut new) = judge_all(daemon, import, again, &survey, &known, |row| row.user).await?;
     new.sort_unstable();
@@ -213,7 +213,8 @@ pub async fn run(
     let judged = Arc::new(judged);
     let store = daemon.store();
     let mut judging = {
-        let (import, file, progress, judged) = (import.clone(), open()?, progress.clone(), Arc::clone(&judged));
+        let (import, file, progress, judged) =
+            (import.clone(), open()?, progress.clone(), Arc::clone(&judged));
         let opened = tokio::task::spawn_blocking(move || skip(&import, file, &judged, &progress));
         opened.await.map_err(|_| Fault::internal("reading the list failed"))??
     };
@@ -237,7 +238,8 @@ pub async fn run(
             let topology = change.topology_here()?;
             let waits = is_undecided(change, progress.hold)?;
             let described = Described::of(&judged);
-            let so_far = Imported { waits, ..imported(&topology, &import, described, progress.clone(), false) };
+            let so_far =
+                Imported { waits, ..imported(&topology, &import, described, progress.clone(), false) };
             save(change, &progress, so_far)?;
             Ok((back, progress))
         };

@@ -135,7 +135,10 @@ impl Plan {
             return Some("the id ends in zeros as if a spreadsheet had rounded it".into());
         }
         if row.dated.is_some_and(|dated| dated > latest) {
-            return Some("its date is in the future, so it may be when the ban ends: name that column expires_at".into());
+            return Some(
+                "its date is in the future, so it may be when the ban ends: name that column expires_at"
+                    .into(),
+            );
         }
         self.staff.place(row.user).map(|what| format!("it is the id of {what}, and not of a user"))
     }

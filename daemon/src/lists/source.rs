@@ -125,7 +125,8 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
         // Text in UTF-16 without a mark is half zeros; most of what is no text has other control characters too.
         let is_control = |byte: &&u8| **byte < 0x20 && !b"\t\n\x0b\x0c\r\x1b".contains(byte);
         let controls = head.iter().filter(is_control).count();
-        (head.contains(&0) || (controls >= 8 && controls * 50 > head.len())).then_some("binary, or UTF-16 text")
+        (head.contains(&0) || (controls >= 8 && controls * 50 > head.len()))
+            .then_some("binary, or UTF-16 text")
     })
 }
 

@@ -151,7 +151,9 @@ where
     for failures in 1..=TRIES {
         match ask().await {
             Ok(answer) => return Ok(answer),
-            Err(error) if matches!(error.outcome(), Outcome::Retry | Outcome::Unknown) && failures < TRIES => {
+            Err(error)
+                if matches!(error.outcome(), Outcome::Retry | Outcome::Unknown) && failures < TRIES =>
+            {
                 tokio::time::sleep(backoff(failures)).await;
             }
             Err(_) => return Err(()),

@@ -306,9 +306,13 @@ impl Rounded {
     fn check(self) -> Result<HashSet<UserId>, Fault> {
         let (zeros, doubles) = (self.found.len(), self.doubles.len());
         let refused = if zeros > 1 && is_improbable(zeros, self.expected) {
-            format!("{zeros} ids end in zeros as if a spreadsheet had rounded them: they would be other users")
+            format!(
+                "{zeros} ids end in zeros as if a spreadsheet had rounded them: they would be other users"
+            )
         } else if doubles > 1 && is_improbable(doubles, f64::from(self.large) * DOUBLES) {
-            format!("{doubles} ids look as if a program had rounded them as numbers: they would be other users")
+            format!(
+                "{doubles} ids look as if a program had rounded them as numbers: they would be other users"
+            )
         } else if is_improbable(zeros, self.expected) {
             return Ok(self.found);
         } else {

@@ -215,8 +215,12 @@ fn a_row_of_millions_of_bytes_is_passed_over_and_not_kept() {
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let reason = proptest::option::of("[ -~\r\n\t\"',;=+@😀é\u{202e}-]{1,30}");
-    let entry =
-        (values::LEAST_ID..(1 << 62), reason, proptest::option::of(0_i64..253_402_300_799_999), any::<bool>());
+    let entry = (
+        values::LEAST_ID..(1 << 62),
+        reason,
+        proptest::option::of(0_i64..253_402_300_799_999),
+        any::<bool>(),
+    );
     let entry = entry.prop_map(|(id, reason, until, known)| Entry {
         user_id: user(id),
         reason: reason.map(|reason| reason.parse().unwrap()),

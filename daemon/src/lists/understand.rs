@@ -71,7 +71,8 @@ impl Told {
             return reject("", "no user is named");
         }
         // Beside a column of user ids, `id` is the record's own, and a column of persons may hold names.
-        let mut others: Vec<&Cell> = self.filled(|field| matches!(field, Field::Person | Field::Mention)).collect();
+        let mut others: Vec<&Cell> =
+            self.filled(|field| matches!(field, Field::Person | Field::Mention)).collect();
         if !is_named {
             others.extend(self.filled(|field| field == Field::Id));
         }
@@ -183,20 +184,27 @@ impl Told {
                 }
                 Field::InForce => match values::yes_or_no(text) {
                     Some(true) => continue,
-                    Some(false) => return Err(Why::Skipped(Fate::Ended, format!("its {} says no", cell.name))),
+                    Some(false) => {
+                        return Err(Why::Skipped(Fate::Ended, format!("its {} says no", cell.name)));
+                    }
                     None => return Err(unclear(cell)),
                 },
                 Field::Lifted => match lifted(text) {
                     Lifted::No => continue,
                     Lifted::At(at) => End::At(at),
                     Lifted::Yes => {
-                        return Err(Why::Skipped(Fate::Cancelled, format!("its {} says that it was lifted", cell.name)));
+                        return Err(Why::Skipped(
+                            Fate::Cancelled,
+                            format!("its {} says that it was lifted", cell.name),
+                        ));
                     }
                 },
                 Field::Status if text.is_empty() => continue,
                 Field::Status => match values::status(text).ok_or_else(|| unclear(cell))? {
                     Status::InForce => continue,
-                    Status::Ended => return Err(Why::Skipped(Fate::Ended, format!("its {} says so", cell.name))),
+                    Status::Ended => {
+                        return Err(Why::Skipped(Fate::Ended, format!("its {} says so", cell.name)));
+                    }
                     Status::Lifted => {
                         return Err(Why::Skipped(Fate::Cancelled, format!("its {} says so", cell.name)));
                     }
@@ -216,7 +224,8 @@ impl Told {
                     ends.push(Timestamp::from_millis(created.millis().saturating_add(millis)));
                 }
                 (End::After(_), None) => {
-                    let why = format!("its {} says how long it lasts, and no column says when it began", cell.name);
+                    let why =
+                        format!("its {} says how long it lasts, and no column says when it began", cell.name);
                     return Err(Why::Rejected(why));
                 }
             }
@@ -274,7 +283,12 @@ pub(super) fn row(line: u64, told: Told) -> Line {
     if act == Act::Other {
         let said = told.filled(|field| field == Field::Type).next().map_or("", |cell| cell.text.as_str());
         let why = Untrusted::clipped(said).line_within(30);
-        return Line::Skipped(Skipped { line, value: Untrusted::clipped(&shown), fate: Fate::OtherType, why });
+        return Line::Skipped(Skipped {
+            line,
+            value: Untrusted::clipped(&shown),
+            fate: Fate::OtherType,
+            why,
+        });
     }
     let user = match named {
         Ok(user) if user.get() >= values::LEAST_ID => user,

@@ -46,8 +46,10 @@ pub(super) fn shape(value: &str) -> Shape {
     if id_alone(value).is_some() {
         return Shape::Id;
     }
-    let limits =
-        time(value).is_some() || span(value, None).is_some() || act(value).is_some() || status(value).is_some();
+    let limits = time(value).is_some()
+        || span(value, None).is_some()
+        || act(value).is_some()
+        || status(value).is_some();
     if limits { Shape::Limiting } else { Shape::Text }
 }
 
@@ -190,7 +192,8 @@ fn calendar(value: &str) -> Option<Timestamp> {
     if matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
         text.replace_range(10..11, " ");
     }
-    let text = text.trim_end_matches(|letter: char| letter.is_alphabetic() && "UTCGMZutcgmz".contains(letter));
+    let text =
+        text.trim_end_matches(|letter: char| letter.is_alphabetic() && "UTCGMZutcgmz".contains(letter));
     let text = text.trim_end();
     let (day, clock) = text.split_once(' ').map_or((text, "00:00"), |(day, clock)| (day, clock.trim()));
     let mut parts = day.split('-');
@@ -281,8 +284,23 @@ fn clock(hours: i64, rest: &str) -> Option<i64> {
 /// What a type says; nothing where it is not understood.
 pub(super) fn act(value: &str) -> Option<Act> {
     const FILLERS: [&str; 17] = [
-        "user", "member", "guild", "server", "discord", "the", "action", "auto", "automatic", "event", "log",
-        "case", "was", "manual", "moderation", "type", "id",
+        "user",
+        "member",
+        "guild",
+        "server",
+        "discord",
+        "the",
+        "action",
+        "auto",
+        "automatic",
+        "event",
+        "log",
+        "case",
+        "was",
+        "manual",
+        "moderation",
+        "type",
+        "id",
     ];
     let value: String = value.chars().take(60).collect();
     let words = value.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -293,25 +311,26 @@ pub(super) fn act(value: &str) -> Option<Act> {
         }
     }
     Some(match key.as_str() {
-        "ban" | "bans" | "banned" | "banadd" | "banadded" | "bancreate" | "permban" | "permaban" | "permanentban"
-        | "banpermanent" | "banperm" | "banperma" | "bannedpermanently" | "hackban" | "forceban" | "preban"
-        | "massban" | "hardban" => Act::Ban,
-        "tempban" | "temporaryban" | "bantemp" | "bantemporary" | "timedban" | "bantimed" | "tban" | "tempbanned"
-        | "temporarilybanned" | "bannedtemporarily" | "temphackban" => Act::TemporaryBan,
-        "unban" | "unbans" | "unbanned" | "unbanadd" | "banremove" | "banremoved" | "removeban" | "banlift"
-        | "banlifted" | "liftban" | "pardon" | "pardoned" | "banpardon" | "banrevoke" | "banrevoked"
-        | "revokeban" | "bandelete" | "bandeleted" | "deban" | "banexpire" | "banexpired" | "tempbanexpire"
-        | "tempbanexpired" | "banend" | "banended" | "tempbanend" | "tempbanended" | "unhackban" | "unforceban"
-        | "untempban" | "tempunban" | "massunban" => Act::Unban,
-        "softban" | "softbanned" | "softbans" | "kick" | "kicks" | "kicked" | "masskick" | "warn" | "warns"
-        | "warned" | "warning" | "warnings" | "verbal" | "verbalwarn" | "verbalwarning" | "strike" | "strikes"
-        | "note" | "notes" | "mute" | "muted" | "mutes" | "tempmute" | "permmute" | "permamute" | "textmute" | "voicemute"
-        | "unmute" | "unmuted" | "timeout" | "timeouts" | "timedout" | "untimeout" | "timeoutremove" | "timeoutremoved"
-        | "removetimeout" | "unwarn" | "removewarn" | "clearwarn" | "clearwarnings" | "jail" | "unjail"
-        | "quarantine" | "unquarantine" | "isolate" | "deafen" | "undeafen" | "voicekick" | "vckick"
-        | "disconnect" | "voiceban" | "vcban" | "voiceunban" | "vcunban" | "channelban" | "chatban"
-        | "threadban" | "ticketban" | "botban" | "commandban" | "shadowban" | "censor" | "censored" | "purge"
-        | "clear" | "prune" | "slowmode" | "lock" | "unlock" | "nick" | "nickname" | "roleadd" | "roleremove"
+        "ban" | "bans" | "banned" | "banadd" | "banadded" | "bancreate" | "permban" | "permaban"
+        | "permanentban" | "banpermanent" | "banperm" | "banperma" | "bannedpermanently" | "hackban"
+        | "forceban" | "preban" | "massban" | "hardban" => Act::Ban,
+        "tempban" | "temporaryban" | "bantemp" | "bantemporary" | "timedban" | "bantimed" | "tban"
+        | "tempbanned" | "temporarilybanned" | "bannedtemporarily" | "temphackban" => Act::TemporaryBan,
+        "unban" | "unbans" | "unbanned" | "unbanadd" | "banremove" | "banremoved" | "removeban"
+        | "banlift" | "banlifted" | "liftban" | "pardon" | "pardoned" | "banpardon" | "banrevoke"
+        | "banrevoked" | "revokeban" | "bandelete" | "bandeleted" | "deban" | "banexpire" | "banexpired"
+        | "tempbanexpire" | "tempbanexpired" | "banend" | "banended" | "tempbanend" | "tempbanended"
+        | "unhackban" | "unforceban" | "untempban" | "tempunban" | "massunban" => Act::Unban,
+        "softban" | "softbanned" | "softbans" | "kick" | "kicks" | "kicked" | "masskick" | "warn"
+        | "warns" | "warned" | "warning" | "warnings" | "verbal" | "verbalwarn" | "verbalwarning"
+        | "strike" | "strikes" | "note" | "notes" | "mute" | "muted" | "mutes" | "tempmute" | "permmute"
+        | "permamute" | "textmute" | "voicemute" | "unmute" | "unmuted" | "timeout" | "timeouts"
+        | "timedout" | "untimeout" | "timeoutremove" | "timeoutremoved" | "removetimeout" | "unwarn"
+        | "removewarn" | "clearwarn" | "clearwarnings" | "jail" | "unjail" | "quarantine"
+        | "unquarantine" | "isolate" | "deafen" | "undeafen" | "voicekick" | "vckick" | "disconnect"
+        | "voiceban" | "vcban" | "voiceunban" | "vcunban" | "channelban" | "chatban" | "threadban"
+        | "ticketban" | "botban" | "commandban" | "shadowban" | "censor" | "censored" | "purge" | "clear"
+        | "prune" | "slowmode" | "lock" | "unlock" | "nick" | "nickname" | "roleadd" | "roleremove"
         | "addrole" | "removerole" | "role" | "automod" | "antispam" | "watchlist" | "softwarn" => Act::Other,
         _ => return None,
     })

@@ -1,7 +1,7 @@
 //! One comparison: through the members, through the ban list, stretch by stretch.
 
-use super::throttle::{carried_out, refuse_unlinked};
 use super::pages::{self, Unreadable};
+use super::throttle::{carried_out, refuse_unlinked};
 use super::{Cursor, Resolve, Stage};
 use crate::discord::rest::ListedMember;
 use crate::jobs::{Running, Stop};

@@ -56,11 +56,7 @@ impl Rest {
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn bans_after(
-        &self,
-        guild: GuildId,
-        after: Option<UserId>,
-    ) -> Result<BanPage, RestError> {
+    pub async fn bans_after(&self, guild: GuildId, after: Option<UserId>) -> Result<BanPage, RestError> {
         let route = Route { template: "GET /guilds/{guild}/bans", major: guild.get() };
         let after = after.map_or(0, UserId::get);
         let path = format!("/guilds/{guild}/bans?limit={LIST_PAGE}&after={after}");

@@ -145,12 +145,17 @@ fn row(
     if record.cells.len() > named.len() && !record.cells[named.len()..].iter().all(blank) {
         // A reason that was not quoted ends where the line does.
         if named.last().is_none_or(|(_, field)| *field != Field::Reason) {
-            return reject(record, "it has more cells than the header: a comma may stand in a cell without quotes".to_owned());
+            return reject(
+                record,
+                "it has more cells than the header: a comma may stand in a cell without quotes".to_owned(),
+            );
         }
         let rest = record.cells.split_off(named.len() - 1);
         record.cells.push(rest.join(&delimiter));
     }
-    if let Some((name, _)) = named.get(record.cells.len()..).into_iter().flatten().find(|(_, field)| field.limits()) {
+    if let Some((name, _)) =
+        named.get(record.cells.len()..).into_iter().flatten().find(|(_, field)| field.limits())
+    {
         let why = format!("it ends before its {}", Untrusted::clipped(name).line_within(30));
         return reject(record, why);
     }
@@ -202,13 +207,15 @@ fn line_without_header(record: &Record, delimiter: char, id: &Arc<str>, reason: 
     }
     let mut texts = record.cells.iter().map(|cell| unescaped(std::str::from_utf8(cell).unwrap_or_default()));
     let first = values::bare(texts.next().unwrap_or_default());
-    let (user, behind) = match first.split_once(|letter: char| letter.is_whitespace() || SEPARATORS.contains(&letter)) {
-        Some((user, behind)) if values::id_alone(user.trim_end_matches([':', '-', '.'])).is_some() => {
-            (user.trim_end_matches([':', '-', '.']), behind)
-        }
-        _ => (first, ""),
-    };
-    let behind = behind.trim_start_matches(|letter: char| letter.is_whitespace() || "-–—:#/".contains(letter));
+    let (user, behind) =
+        match first.split_once(|letter: char| letter.is_whitespace() || SEPARATORS.contains(&letter)) {
+            Some((user, behind)) if values::id_alone(user.trim_end_matches([':', '-', '.'])).is_some() => {
+                (user.trim_end_matches([':', '-', '.']), behind)
+            }
+            _ => (first, ""),
+        };
+    let behind =
+        behind.trim_start_matches(|letter: char| letter.is_whitespace() || "-–—:#/".contains(letter));
     let behind = behind.trim_start_matches(SEPARATORS);
     let parts: Vec<&str> = [behind].into_iter().chain(texts).collect();
     let filled = || parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
@@ -260,7 +267,9 @@ fn looks_like_id(cell: &[u8]) -> bool {
     let cell = cell.trim_ascii();
     let cell = cell.strip_prefix(b"'").unwrap_or(cell);
     let cell = cell.strip_prefix(b"=\"").unwrap_or(cell);
-    cell.starts_with(b"<@") || cell.first().is_some_and(u8::is_ascii_digit) || values::ids_in(cell).next().is_some()
+    cell.starts_with(b"<@")
+        || cell.first().is_some_and(u8::is_ascii_digit)
+        || values::ids_in(cell).next().is_some()
 }
 
 /// What begins a formula in a spreadsheet, and the quote that keeps it from being one.

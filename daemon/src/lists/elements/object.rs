@@ -1,9 +1,9 @@
 //! One element of a JSON list: an id, or an object with fields.
 
+use super::super::Noted;
 use super::super::columns::Field;
 use super::super::understand::Told;
 use super::super::values::{self, Shape};
-use super::super::Noted;
 use super::{LISTS, letters};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +40,12 @@ impl Names {
 type Said = Result<(), String>;
 
 /// An element that is no object: an id.
-pub(super) fn alone(text: &str, told: &mut Told, names: &mut Names, columns: &mut Noted) -> Result<Said, Fault> {
+pub(super) fn alone(
+    text: &str,
+    told: &mut Told,
+    names: &mut Names,
+    columns: &mut Noted,
+) -> Result<Said, Fault> {
     let (name, _) = names.of("id", columns)?;
     Ok(id(text).map(|id| told.say(Field::Id, &name, id.unwrap_or_default(), false)))
 }
@@ -77,7 +82,12 @@ pub(super) fn keyed(
 }
 
 /// An object's fields.
-pub(super) fn fields(text: &str, told: &mut Told, names: &mut Names, columns: &mut Noted) -> Result<Said, Fault> {
+pub(super) fn fields(
+    text: &str,
+    told: &mut Told,
+    names: &mut Names,
+    columns: &mut Noted,
+) -> Result<Said, Fault> {
     let fields: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(text) {
         Ok(fields) => fields,
         Err(error) => return Ok(Err(malformed(&error))),

@@ -7,9 +7,9 @@ mod staff;
 mod unreadable;
 
 use super::*;
-use crate::lists::Kind;
 use crate::failpoint::{Point, arm};
 use crate::invocation::{Invocation, Upload};
+use crate::lists::Kind;
 use crate::lists::staging::Holder;
 use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, sandbox, user};
 use std::io::Write;
@@ -106,7 +106,17 @@ async fn a_list_is_planned_and_then_imported_as_the_plan_said() {
     let effects = sandbox.effect_count();
     let plan = import(&test, main, &list, true).await.unwrap();
     // An ended ban is counted as such, and no more among the unusable rows.
-    assert_eq!(named(&plan), [(Fate::New, 3), (Fate::Already, 1), (Fate::Protected, 1), (Fate::Duplicate, 1), (Fate::Ended, 1), (Fate::Invalid, 1)]);
+    assert_eq!(
+        named(&plan),
+        [
+            (Fate::New, 3),
+            (Fate::Already, 1),
+            (Fate::Protected, 1),
+            (Fate::Duplicate, 1),
+            (Fate::Ended, 1),
+            (Fate::Invalid, 1)
+        ]
+    );
     assert!(plan.dry_run && plan.children == 2);
     assert_eq!((plan.adopted, plan.adopted_known), (1, true));
     let invalid = plan.rows.iter().find(|rows| rows.fate == Fate::Invalid).unwrap();
@@ -134,7 +144,16 @@ async fn a_list_is_planned_and_then_imported_as_the_plan_said() {
 
     // All of it is there now.
     let again = import(&test, main, &list, false).await.unwrap();
-    assert_eq!(named(&again), [(Fate::Already, 4), (Fate::Protected, 1), (Fate::Duplicate, 1), (Fate::Ended, 1), (Fate::Invalid, 1)]);
+    assert_eq!(
+        named(&again),
+        [
+            (Fate::Already, 4),
+            (Fate::Protected, 1),
+            (Fate::Duplicate, 1),
+            (Fate::Ended, 1),
+            (Fate::Invalid, 1)
+        ]
+    );
     assert_eq!(test.daemon.uploads().count(), 1, "the plan's file, which goes after an hour");
 }
 
@@ -267,12 +286,7 @@ async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
     let counted: Vec<_> = counted.into_iter().filter(|(_, count, _)| *count > 0).collect();
     assert_eq!(
         counted,
-        [
-            (Fate::New, 100_000, 20),
-            (Fate::Duplicate, 1, 1),
-            (Fate::Invalid, 1, 1),
-            (Fate::Over, 20_000, 20),
-        ]
+        [(Fate::New, 100_000, 20), (Fate::Duplicate, 1, 1), (Fate::Invalid, 1, 1), (Fate::Over, 20_000, 20),]
     );
 }
 

@@ -146,7 +146,9 @@ fn json_is_read_in_any_shape() {
         assert_eq!(read_all(&file), (bans(&[ID]), Vec::new()), "{file}");
     }
     let other = ID + 1;
-    let lines = format!("{{\"user_id\":\"{ID}\"}}\n{{\"user_id\":\"{other}\n{{\"user_id\":\"{other}\"\n{{\"id\":\"{ID}\"}}\nx\n");
+    let lines = format!(
+        "{{\"user_id\":\"{ID}\"}}\n{{\"user_id\":\"{other}\n{{\"user_id\":\"{other}\"\n{{\"id\":\"{ID}\"}}\nx\n"
+    );
     let (rows, others) = read_all(lines);
     assert_eq!(rows, bans(&[ID, ID]));
     assert_eq!(others.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5]);

@@ -24,7 +24,19 @@ fn times_are_read_in_the_forms_that_programs_write() {
         assert_eq!(time(text), Some(wanted), "{text}");
     }
     assert_eq!(time("2026-01-02"), Some("2026-01-02T00:00:00Z".parse().unwrap()));
-    for text in ["01/02/2026", "02.01.2026", "tomorrow", "0", "-1", "5", "2026-13-01", "2026-01", "20260102", "", "é-ab"] {
+    for text in [
+        "01/02/2026",
+        "02.01.2026",
+        "tomorrow",
+        "0",
+        "-1",
+        "5",
+        "2026-13-01",
+        "2026-01",
+        "20260102",
+        "",
+        "é-ab",
+    ] {
         assert_eq!(time(text), None, "{text}");
     }
 }
@@ -32,8 +44,17 @@ fn times_are_read_in_the_forms_that_programs_write() {
 #[test]
 fn lengths_need_a_unit_and_months_are_short() {
     for (text, days) in [
-        ("7d", 7), ("7 days", 7), ("1 week", 7), ("1w 2d", 9), ("P7D", 7), ("7 days, 0:00:00", 7), ("24:00:00", 1),
-        ("1mo", 28), ("P1M", 28), ("1 day and 24 hours", 2), ("1 Year", 365),
+        ("7d", 7),
+        ("7 days", 7),
+        ("1 week", 7),
+        ("1w 2d", 9),
+        ("P7D", 7),
+        ("7 days, 0:00:00", 7),
+        ("24:00:00", 1),
+        ("1mo", 28),
+        ("P1M", 28),
+        ("1 day and 24 hours", 2),
+        ("1 Year", 365),
     ] {
         assert_eq!(span(text, None), Some(days * DAY), "{text}");
     }
@@ -48,7 +69,17 @@ fn lengths_need_a_unit_and_months_are_short() {
 
 #[test]
 fn only_a_ban_is_a_ban() {
-    for text in ["ban", "BAN", "Banned", "🔨 Ban", "MEMBER_BAN_ADD", "memberBanAdd", "hackban", "Permanent Ban", "perm-ban"] {
+    for text in [
+        "ban",
+        "BAN",
+        "Banned",
+        "🔨 Ban",
+        "MEMBER_BAN_ADD",
+        "memberBanAdd",
+        "hackban",
+        "Permanent Ban",
+        "perm-ban",
+    ] {
         assert_eq!(act(text), Some(Act::Ban), "{text}");
     }
     for text in ["Ban (temp)", "tempban", "TEMP_BAN", "Temporary ban"] {

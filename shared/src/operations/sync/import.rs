@@ -1,7 +1,7 @@
 //! `sync import`: a list of bans from elsewhere becomes bans of a main.
 
-use crate::operation::Reported;
 use super::export::unreadable_entries;
+use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{FileName, GuildId, HoldId, Untrusted};
 use clap::Args;
@@ -213,7 +213,13 @@ impl Reported for Imported {
             }
             (0, _) if self.count(Fate::Invalid) > 0 => {
                 let rejected = self.count(Fate::Invalid);
-                (format!("Nobody is banned: {rejected} of {} rows were rejected, and no other is new", self.total), Tone::Warning)
+                (
+                    format!(
+                        "Nobody is banned: {rejected} of {} rows were rejected, and no other is new",
+                        self.total
+                    ),
+                    Tone::Warning,
+                )
             }
             (0, _) => ("nothing of this list is new".to_owned(), Tone::Quiet),
             (_, true) => (format!("nothing was changed: {} would be banned", users(new)), Tone::Plain),

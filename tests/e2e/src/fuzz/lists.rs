@@ -158,6 +158,24 @@ fn write(rows: &[&Row], kind: Kind) -> Result<(), String> {
     Ok(())
 }
 
+/// Whoever is banned or unbanned stands in the file. JSON may write digits as escapes.
+fn names_nobody_else(input: &[u8], lines: &Lines) -> Result<(), String> {
+    if input.windows(2).any(|two| two == b"\\u") {
+        return Ok(());
+    }
+    for line in lines {
+        let user = match line {
+            Ok(Line::Row(row)) => row.user.to_string(),
+            Ok(Line::Unban(unban)) => unban.user.to_string(),
+            _ => continue,
+        };
+        if !input.windows(user.len()).any(|part| part == user.as_bytes()) {
+            return Err(format!("user {user} does not stand in the file"));
+        }
+    }
+    Ok(())
+}
+
 /// What a text says, without what it says it of.
 fn plain(text: &str) -> String {
     let unquoted = text.split(':').next().unwrap_or_default().split('"').step_by(2).collect::<String>();
@@ -275,6 +293,7 @@ impl Target for Lists {
                 _ => None,
             })
             .collect();
+        names_nobody_else(input, &lines)?;
         write(&rows, Kind::Csv)?;
         write(&rows, Kind::Json)?;
         // What was wrong, and whether there were rows with reasons and ends: how many of each is not another kind.

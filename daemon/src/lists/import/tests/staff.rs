@@ -46,7 +46,8 @@ async fn the_bot_owners_bots_of_ours_and_staff_are_rejected_with_their_reason() 
     let done = import(&test, main, &list, false).await.unwrap();
     assert_eq!(named(&done), named(&plan));
     test.settled().await;
-    let banned = sandbox.read(|world| world.guilds.get(&main).unwrap().bans.keys().copied().collect::<Vec<_>>());
+    let banned =
+        sandbox.read(|world| world.guilds.get(&main).unwrap().bans.keys().copied().collect::<Vec<_>>());
     assert_eq!(banned.into_iter().collect::<HashSet<_>>(), HashSet::from([stranger, plain]));
 }
 
