@@ -3,8 +3,12 @@
 //! A file is never held as a whole. [`ListReader`] reads it byte by byte and gives one row at a time; a row is at most
 //! [`LONGEST_ROW`] long, whatever stands in it. What makes one row unusable rejects that row, with its line; what makes it
 //! impossible to say where rows begin (a quote or a list that never ends) is a fault of the file.
+//!
+//! An import never bans a user whom the list does not name, never for longer than the list says, and loses no row without a
+//! word: each row is a ban, an unban, skipped or rejected, and is counted.
 
 mod cells;
+mod columns;
 mod elements;
 pub mod export;
 pub mod fetch;
@@ -13,17 +17,23 @@ pub mod outgoing;
 pub mod plan;
 pub mod running;
 mod source;
+mod staff;
 pub mod staging;
+mod survey;
 mod understand;
+mod values;
 mod write;
 
 pub use write::{Entry, Writer, cell};
 
-use cells::{Cells, Columns};
+use cells::{Cells, Header};
+use columns::Columns;
 use elements::Elements;
 use source::Source;
 use std::io::Read;
+use std::sync::Arc;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::sync::Fate;
 use wayhaven_shared::value::{Timestamp, Untrusted, UserId};
 
 /// The most bytes one row may have: a reason of 4,000 characters, each of four bytes and escaped, fits.
@@ -43,6 +53,43 @@ pub struct Row {
     pub reason: Option<Untrusted>,
     /// When it ends by itself.
     pub until: Option<Timestamp>,
+    /// Its place among the rows of the same user.
+    pub order: Order,
+    /// The latest time that it names beside its end.
+    pub dated: Option<Timestamp>,
+}
+
+/// What tells which of two rows came later. Where neither says it, the order in the file does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// Its case number.
+    pub case: Option<u64>,
+}
+
+/// A row that says that a user was unbanned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unban {
+    /// The line it begins on, from 1.
+    pub line: u64,
+    /// Whom.
+    pub user: UserId,
+    /// Its place among the rows of the same user.
+    pub order: Order,
+}
+
+/// A row that is understood and is no ban in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The line it begins on, from 1.
+    pub line: u64,
+    /// The user, or what stands there instead.
+    pub value: Untrusted,
+    /// Why it is skipped: another type, ended, or lifted.
+    pub fate: Fate,
+    /// What the row says of it.
+    pub why: String,
 }
 
 /// A row that says nothing that could be imported.
@@ -54,6 +101,8 @@ pub struct Rejected {
     pub value: Untrusted,
     /// What is wrong with it.
     pub why: String,
+    /// How many numbers it holds that may be ids.
+    pub ids: usize,
 }
 
 impl Rejected {
@@ -61,7 +110,8 @@ impl Rejected {
         // Cut before it is read as text: what was refused for its length is not copied as a whole.
         let start = &value[..value.len().min(SHOWN * 4)];
         let value: String = String::from_utf8_lossy(start).chars().take(SHOWN).collect();
-        Self { line, value: Untrusted::clipped(&value), why: why.into() }
+        let ids = values::ids_in(start).count();
+        Self { line, value: Untrusted::clipped(&value), why: why.into(), ids }
     }
 }
 
@@ -70,6 +120,10 @@ impl Rejected {
 pub enum Line {
     /// A ban.
     Row(Row),
+    /// An unban.
+    Unban(Unban),
+    /// No ban in force.
+    Skipped(Skipped),
     /// Something else.
     Rejected(Rejected),
 }
@@ -97,10 +151,29 @@ impl Kind {
 pub struct ListReader<R> {
     rows: Option<Rows<R>>,
     kind: Kind,
+    columns: Noted,
+}
+
+/// What is known of the columns of a file while it is read.
+#[derive(Clone, Debug)]
+enum Noted {
+    /// It is read for the first time, and what its columns hold is noted.
+    New(Columns),
+    /// It was read before.
+    Known(Arc<Columns>),
+}
+
+impl Noted {
+    fn columns(&self) -> &Columns {
+        match self {
+            Self::New(columns) => columns,
+            Self::Known(columns) => columns,
+        }
+    }
 }
 
 enum Rows<R> {
-    Csv(Cells<R>, Columns),
+    Csv(Cells<R>, Header),
     Json(Elements<R>),
 }
 
@@ -110,21 +183,36 @@ impl<R: Read> ListReader<R> {
     /// # Errors
     /// Where it is empty, no text, or names no users.
     pub fn open(file: R) -> Result<Self, Fault> {
-        let (source, kind) = source::open(file)?;
+        Self::begin(file, Noted::New(Columns::default()))
+    }
+
+    /// Like [`open`](Self::open), for a file whose columns are known from reading it once: a column of users that also
+    /// holds names is no column of ids.
+    fn open_again(file: R, columns: Arc<Columns>) -> Result<Self, Fault> {
+        Self::begin(file, Noted::Known(columns))
+    }
+
+    fn begin(file: R, mut columns: Noted) -> Result<Self, Fault> {
+        let (source, kind, shape) = source::open(file)?;
         let rows = match kind {
-            Kind::Json => Rows::Json(Elements::open(source)?),
+            Kind::Json => Rows::Json(Elements::open(source, shape)?),
             Kind::Csv => {
                 let mut cells = Cells::new(source);
-                let columns = Columns::of(&mut cells)?;
-                Rows::Csv(cells, columns)
+                let header = Header::of(&mut cells, &mut columns)?;
+                Rows::Csv(cells, header)
             }
         };
-        Ok(Self { rows: Some(rows), kind })
+        Ok(Self { rows: Some(rows), kind, columns })
     }
 
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What was seen in its columns so far.
+    fn columns(&self) -> &Columns {
+        self.columns.columns()
     }
 }
 
@@ -133,8 +221,8 @@ impl<R: Read> Iterator for ListReader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let line = match self.rows.as_mut()? {
-            Rows::Csv(cells, columns) => columns.next(cells),
-            Rows::Json(elements) => elements.next(),
+            Rows::Csv(cells, header) => header.next(cells, &mut self.columns),
+            Rows::Json(elements) => elements.next(&mut self.columns),
         };
         match line.transpose() {
             Some(Ok(line)) => Some(Ok(line)),

@@ -314,6 +314,23 @@ impl Directory {
         Some(self.read().get(&guild)?.permissions(guild, user, roles))
     }
 
+    /// Whether one of these roles grants a permission that only staff is given; not where the guild is not known.
+    pub fn moderates(&self, guild: GuildId, roles: &[RoleId]) -> bool {
+        let guilds = self.read();
+        let Some(view) = guilds.get(&guild) else { return false };
+        roles.iter().filter_map(|role| view.roles.get(role)).any(|(_, bits)| bits & OF_STAFF != 0)
+    }
+
+    /// What an id belongs to, if it is that of a guild or role which the bot sees.
+    pub fn place(&self, id: u64) -> Option<&'static str> {
+        let guilds = self.read();
+        if GuildId::new(id).is_some_and(|id| guilds.contains_key(&id)) {
+            return Some("a guild");
+        }
+        let role = RoleId::new(id)?;
+        guilds.values().any(|view| view.roles.contains_key(&role)).then_some("a role")
+    }
+
     /// Whether somebody with `roles` ranks above somebody with `others` there; nothing where the guild is not
     /// known. Equal ranks are not above each other.
     pub fn ranks_above(&self, guild: GuildId, roles: &[RoleId], others: &[RoleId]) -> Option<bool> {

@@ -15,7 +15,7 @@ mod lists;
 mod roles;
 
 pub use audit_logs::LogOf;
-pub use bans::ListedBan;
+pub use bans::{BanPage, ListedBan};
 pub use bulk::MOST_AT_ONCE;
 pub use calls::{
     AUDIT_PAGE, AuditLogEntry, AuditPage, CurrentUser, GatewayBot, MemberView, Order, SessionStartLimit,

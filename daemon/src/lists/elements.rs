@@ -1,10 +1,11 @@
 //! JSON lists, one element at a time. Where an element ends is told by brackets and quotes alone, so that a malformed one
 //! is rejected by itself and its length is bounded; only then is it parsed.
 
-use super::understand::{self, Field, Told};
-use super::{LONGEST_ROW, Line, Rejected, Source};
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+mod object;
+
+use super::understand::{self, Told};
+use super::{LONGEST_ROW, Line, Noted, Rejected, Source, values};
+use object::Names;
 use std::io::Read;
 use wayhaven_shared::Fault;
 
@@ -15,14 +16,69 @@ const DEEPEST: usize = 32;
 const LONGEST_KEY: usize = 64;
 
 /// The names under which an object holds its list of bans, in small letters.
-const LISTS: [&str; 4] = ["bans", "banned", "bannedusers", "banlist"];
+const LISTS: [&str; 6] = ["bans", "banned", "bannedusers", "banlist", "banentries", "guildbans"];
+
+/// How a JSON file holds its bans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A list, or an object that holds one.
+    List,
+    /// An object whose keys are the users.
+    Keyed,
+    /// One object behind the other, as in JSON lines.
+    Objects,
+}
+
+impl Shape {
+    /// Told from the first object's keys, as far as the file's beginning shows them.
+    pub(super) fn of(head: &[u8]) -> Self {
+        let (mut depth, mut at, mut shape) = (0_usize, 0, Self::List);
+        while let Some(byte) = head.get(at) {
+            at += 1;
+            match byte {
+                b'"' => {
+                    let start = at;
+                    while head.get(at).is_some_and(|byte| *byte != b'"') {
+                        at += if head[at] == b'\\' { 2 } else { 1 };
+                    }
+                    let text = head.get(start..at).unwrap_or_default();
+                    at += 1;
+                    let rest = head.get(at..).unwrap_or_default().trim_ascii_start();
+                    let Some(value) = rest.strip_prefix(b":").filter(|_| depth == 1) else { continue };
+                    let text = String::from_utf8_lossy(text);
+                    let begins = value.trim_ascii_start().first();
+                    if LISTS.contains(&letters(&text).as_str()) && matches!(begins, Some(b'[' | b'{')) {
+                        return Self::List;
+                    }
+                    if shape == Self::List && values::id_alone(&text).is_some() {
+                        shape = Self::Keyed;
+                    } else if shape == Self::List && super::columns::Field::named(&text).is_user() {
+                        shape = Self::Objects;
+                    }
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' if depth <= 1 => break,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+        }
+        shape
+    }
+}
+
+fn letters(text: &str) -> String {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric).take(LONGEST_KEY);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
 
 /// The elements of a list.
 pub(super) struct Elements<R> {
     source: Source<R>,
+    shape: Shape,
     /// Whether the list stands in an object.
     wrapped: bool,
     done: bool,
+    names: Names,
 }
 
 /// What stands between two commas.
@@ -37,11 +93,14 @@ impl<R: Read> Elements<R> {
     ///
     /// # Errors
     /// Where the object holds none.
-    pub(super) fn open(mut source: Source<R>) -> Result<Self, Fault> {
+    pub(super) fn open(mut source: Source<R>, shape: Shape) -> Result<Self, Fault> {
         let wrapped = source.skip_space()? == Some(b'{');
-        source.take()?;
-        let mut elements = Self { source, wrapped, done: false };
-        if wrapped && !elements.find_list()? {
+        let shape = if wrapped { shape } else { Shape::List };
+        if shape != Shape::Objects {
+            source.take()?;
+        }
+        let mut elements = Self { source, shape, wrapped, done: false, names: Names::default() };
+        if wrapped && shape == Shape::List && !elements.find_list()? {
             return Err(Fault::usage("the file is a JSON object without a list named \"bans\"")
                 .hint("a list of user ids, or of objects with a user_id, is understood"));
         }
@@ -58,11 +117,7 @@ impl<R: Read> Elements<R> {
                     return Ok(false);
                 }
                 Some(b'"') => {
-                    let key = self.key()?;
-                    if self.source.skip_space()? != Some(b':') {
-                        return Err(self.unexpected());
-                    }
-                    self.source.take()?;
+                    let key = letters(&self.key()?);
                     if self.source.skip_space()? == Some(b'[') && LISTS.contains(&key.as_str()) {
                         self.source.take()?;
                         return Ok(true);
@@ -74,31 +129,52 @@ impl<R: Read> Elements<R> {
         }
     }
 
-    /// A key's letters and digits, as small ones. What is longer than any that is looked for is not kept.
+    /// A key and the colon behind it. What is longer than any that is looked for is not kept.
     fn key(&mut self) -> Result<String, Fault> {
         self.source.take()?;
-        let mut key = String::new();
+        let mut key = Vec::new();
         loop {
             match self.source.take()? {
-                Some(b'"') => return Ok(key),
+                Some(b'"') => break,
                 Some(b'\\') => drop(self.source.take()?),
-                Some(byte) if byte.is_ascii_alphanumeric() && key.len() < LONGEST_KEY => {
-                    key.push(char::from(byte.to_ascii_lowercase()));
-                }
+                Some(byte) if key.len() < LONGEST_KEY => key.push(byte),
                 Some(_) => {}
                 None => return Err(self.unexpected()),
             }
         }
+        if self.source.skip_space()? != Some(b':') {
+            return Err(self.unexpected());
+        }
+        self.source.take()?;
+        Ok(String::from_utf8_lossy(&key).into_owned())
     }
 
-    /// What stands before the next comma or closing bracket, which stays the next byte.
+    /// What stands before the next comma or closing bracket, which stays the next byte; of objects behind each other, one.
     fn element(&mut self) -> Result<Element, Fault> {
         self.source.skip_space()?;
         let mut element = Element { line: self.source.line(), text: Vec::new(), broken: None };
         let (mut depth, mut quoted) = (0_usize, false);
+        let lines = self.shape == Shape::Objects;
+        // The last byte outside white space.
+        let mut last = 0;
         loop {
-            let Some(byte) = self.source.peek()? else { return Err(self.unexpected()) };
+            let Some(byte) = self.source.peek()? else {
+                if lines {
+                    element.broken = Some("it is cut off");
+                    return Ok(element);
+                }
+                return Err(self.unexpected());
+            };
             match byte {
+                // One object stands on each line: a malformed one ends with its line.
+                b'\r' | b'\n' if lines && quoted => {
+                    element.broken = Some("a quote in it is not closed");
+                    return Ok(element);
+                }
+                b'{' if lines && depth > 0 && !quoted && !b",:[{".contains(&last) => {
+                    element.broken = Some("a bracket in it is not closed");
+                    return Ok(element);
+                }
                 b'\\' if quoted => {
                     keep(&mut element, byte);
                     self.source.take()?;
@@ -114,9 +190,19 @@ impl<R: Read> Elements<R> {
                         element.broken = Some("it is nested more than 32 deep");
                     }
                 }
-                b',' | b']' | b'}' if depth == 0 => return Ok(element),
-                b']' | b'}' => depth -= 1,
+                b',' | b']' | b'}' if depth == 0 && !lines => return Ok(element),
+                b']' | b'}' => {
+                    depth = depth.saturating_sub(1);
+                    if lines && depth == 0 {
+                        self.source.take()?;
+                        keep(&mut element, byte);
+                        return Ok(element);
+                    }
+                }
                 _ => {}
+            }
+            if !byte.is_ascii_whitespace() {
+                last = byte;
             }
             if let Some(byte) = self.source.take()? {
                 keep(&mut element, byte);
@@ -125,7 +211,12 @@ impl<R: Read> Elements<R> {
     }
 
     /// The next row.
-    pub(super) fn next(&mut self) -> Result<Option<Line>, Fault> {
+    pub(super) fn next(&mut self, columns: &mut Noted) -> Result<Option<Line>, Fault> {
+        match self.shape {
+            Shape::List => {}
+            Shape::Keyed => return self.next_keyed(columns),
+            Shape::Objects => return self.next_object(columns),
+        }
         while !self.done {
             match self.source.skip_space()? {
                 Some(b']') => {
@@ -139,10 +230,65 @@ impl<R: Read> Elements<R> {
                 }
                 Some(b',') => drop(self.source.take()?),
                 Some(b'}') | None => return Err(self.unexpected()),
-                Some(_) => return self.element().map(|element| Some(read(&element))),
+                Some(_) => {
+                    let element = self.element()?;
+                    return read(&element, None, &mut self.names, columns).map(Some);
+                }
             }
         }
         Ok(None)
+    }
+
+    /// The next key of an object whose keys are the users.
+    fn next_keyed(&mut self, columns: &mut Noted) -> Result<Option<Line>, Fault> {
+        while !self.done {
+            match self.source.skip_space()? {
+                Some(b'}') => {
+                    self.source.take()?;
+                    if self.source.skip_space()?.is_some() {
+                        return Err(self.unexpected());
+                    }
+                    self.done = true;
+                }
+                Some(b',') => drop(self.source.take()?),
+                Some(b'"') => {
+                    let line = self.source.line();
+                    let key = self.key()?;
+                    let element = Element { line, ..self.element()? };
+                    return read(&element, Some(&key), &mut self.names, columns).map(Some);
+                }
+                _ => return Err(self.unexpected()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next of the objects behind each other.
+    fn next_object(&mut self, columns: &mut Noted) -> Result<Option<Line>, Fault> {
+        loop {
+            match self.source.skip_space()? {
+                None => return Ok(None),
+                Some(b',') => drop(self.source.take()?),
+                Some(b'{') => {
+                    let element = self.element()?;
+                    return read(&element, None, &mut self.names, columns).map(Some);
+                }
+                Some(_) => {
+                    // The rest of a line that holds no object.
+                    let mut element = Element {
+                        line: self.source.line(),
+                        text: Vec::new(),
+                        broken: Some("it is no JSON object"),
+                    };
+                    while !matches!(self.source.peek()?, None | Some(b'\r' | b'\n')) {
+                        if let Some(byte) = self.source.take()? {
+                            keep(&mut element, byte);
+                        }
+                    }
+                    return read(&element, None, &mut self.names, columns).map(Some);
+                }
+            }
+        }
     }
 
     fn unexpected(&mut self) -> Fault {
@@ -168,9 +314,14 @@ fn keep(element: &mut Element, byte: u8) {
     }
 }
 
-/// An element as a row.
-fn read(element: &Element) -> Line {
-    let reject = |why: String| Line::Rejected(Rejected::new(element.line, &element.text, why));
+/// An element as a row, of the user who is its key where it has one.
+fn read(element: &Element, key: Option<&str>, names: &mut Names, columns: &mut Noted) -> Result<Line, Fault> {
+    let reject = |why: String| {
+        let of_key = key.map_or(0, |key| values::ids_in(key.as_bytes()).count());
+        let ids = values::ids_in(&element.text).count() + of_key;
+        let shown = key.map_or(&element.text[..], str::as_bytes);
+        Ok(Line::Rejected(Rejected { ids, ..Rejected::new(element.line, shown, why) }))
+    };
     if let Some(why) = element.broken {
         return reject(why.into());
     }
@@ -178,60 +329,13 @@ fn read(element: &Element) -> Line {
         return reject("it is not text in UTF-8".into());
     };
     let mut told = Told::default();
-    let said = match text.as_bytes().first() {
-        Some(b'{') => object(text, &mut told),
-        _ => scalar(text.trim_end()).map(|id| told.say(Field::ID, id.unwrap_or_default())),
+    let said = match key {
+        Some(key) => object::keyed(key, text.trim_end(), &mut told, names, columns)?,
+        None if text.starts_with('{') => object::fields(text, &mut told, names, columns)?,
+        None => object::alone(text.trim_end(), &mut told, names, columns)?,
     };
     match said {
-        Ok(()) => understand::row(element.line, told),
+        Ok(()) => Ok(understand::row(element.line, told)),
         Err(why) => reject(why),
     }
-}
-
-/// Reads an object's fields.
-fn object(text: &str, told: &mut Told) -> Result<(), String> {
-    let malformed = |error: serde_json::Error| {
-        format!("it is malformed JSON: {}", error.to_string().split(" at line").next().unwrap_or_default())
-    };
-    let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(malformed)?;
-    for (name, value) in fields {
-        let Some(field) = Field::named(&name) else { continue };
-        let value = value.get();
-        if value.starts_with('{') {
-            // Discord's own form: {"user":{"id":…},"reason":…}.
-            let inner: BTreeMap<String, Box<RawValue>> = serde_json::from_str(value).map_err(malformed)?;
-            if let Some(id) = inner.get("id").filter(|_| field.is_user())
-                && let Some(id) = scalar(id.get())?
-            {
-                told.say(Field::STRICT_ID, id);
-            }
-        } else if let Some(text) = scalar(value).map_err(|why| format!("{name}: {why}"))? {
-            told.say(field, text);
-        }
-    }
-    Ok(())
-}
-
-/// A string's or number's text; nothing for null.
-fn scalar(value: &str) -> Result<Option<String>, String> {
-    match value.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(value).map(Some).map_err(|_| "it is malformed JSON".to_owned()),
-        Some(b'0'..=b'9' | b'-') => number(value).map(Some),
-        _ if value == "null" => Ok(None),
-        _ => Err("it is neither an id nor an object with one".into()),
-    }
-}
-
-/// A number's digits. Many programs keep numbers as doubles, which end at 2^53: whoever did has written the shortest
-/// decimals of the nearest double, and that user may be somebody else. What is no double was not rounded.
-fn number(text: &str) -> Result<String, String> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("the number is not a whole one, as if a program had rounded an id".into());
-    }
-    let is_large = text.parse::<u64>().is_ok_and(|value| value > 1 << 53);
-    let is_double = text.parse::<f64>().is_ok_and(|value| value.to_string() == text);
-    if is_large && is_double {
-        return Err("an id written as a number may have been rounded; write it in quotes".into());
-    }
-    Ok(text.to_owned())
 }

@@ -6,7 +6,7 @@ use super::{Entry, Kind, Writer};
 use crate::daemon::Daemon;
 use crate::discord::rest::ListedBan;
 use crate::jobs::{self, Running, Stop};
-use crate::reconcile::pages;
+use crate::reconcile::pages::{self, Unreadable};
 use crate::store::NewJob;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter};
@@ -85,16 +85,34 @@ async fn work(
     dry_run: bool,
 ) -> Result<JobResult, Stop> {
     let Export { guild, format, source } = export;
-    let (bans, bytes) = write(&mut running, export, staged.open(LARGEST)?).await?;
+    let (bans, bytes, unreadable) = write(&mut running, export, staged.open(LARGEST)?).await?;
+    if !dry_run {
+        unreadable.alert(&running, guild).await;
+    }
+    let unreadable = unreadable.total();
     let file = if dry_run { None } else { staged.keep() };
-    Ok(JobResult::Exported(Exported { guild_id: guild, format, source, bans, bytes, file, dry_run }))
+    Ok(JobResult::Exported(Exported {
+        guild_id: guild,
+        format,
+        source,
+        bans,
+        bytes,
+        file,
+        unreadable,
+        dry_run,
+    }))
 }
 
 /// A list on its way into a file, which does not grow beyond what is kept.
 type List = Writer<BufWriter<Bounded>>;
 
-/// Writes the list; its bans and its bytes.
-async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) -> Result<(u64, u64), Stop> {
+/// Writes the list; its bans, its bytes, and what of Discord's list could not be read.
+async fn write(
+    running: &mut Running,
+    export: Export,
+    file: BufWriter<Bounded>,
+) -> Result<(u64, u64, Unreadable), Stop> {
+    let mut unreadable = Unreadable::default();
     let Export { guild, format, source } = export;
     let kind = match format {
         ListFormat::Csv => Kind::Csv,
@@ -113,7 +131,7 @@ async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) 
                 page.into_iter().map(|(_, entry)| entry).collect()
             }
             ListSource::Discord => {
-                let page = pages::bans(running, guild, user, JobKind::Export).await?;
+                let page = pages::bans(running, guild, user, JobKind::Export, &mut unreadable).await?;
                 user = page.last().map(|ban| ban.user);
                 page.into_iter().map(entry).collect()
             }
@@ -126,7 +144,8 @@ async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) 
         list = append(list, entries).await?;
         running.tell(bans, None, None).await;
     }
-    Ok(outgoing::end(move || list.end()).await?.map_err(unwritten)?)
+    let (written, bytes) = outgoing::end(move || list.end()).await?.map_err(unwritten)?;
+    Ok((written, bytes, unreadable))
 }
 
 fn entry(ban: ListedBan) -> Entry {

@@ -4,11 +4,13 @@
 //! goes on behind the last row that was committed, and none is taken twice.
 
 use super::plan::Plan;
-use super::{Kind, Line, ListReader, Row};
+use super::staff::Staff;
+use super::survey::Survey;
+use super::{Line, ListReader, Row};
 use crate::daemon::Daemon;
 use crate::jobs::{Running, Stop};
 use crate::network::Topology;
-use crate::reconcile::pages;
+use crate::reconcile::pages::{self, Unreadable};
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::containment::Imports;
 use crate::sync::record::{AtOrigin, record_imported};
@@ -17,6 +19,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::{Action, Origin};
@@ -76,8 +79,9 @@ struct Judging {
 }
 
 impl Judging {
-    fn open(import: &Import, file: File) -> Result<Self, Fault> {
-        Ok(Self { reader: ListReader::open(file)?, plan: Plan::new(import.main, import.most) })
+    fn open(import: &Import, file: File, survey: &Arc<Survey>, staff: &Arc<Staff>) -> Result<Self, Fault> {
+        let plan = Plan::new(import.main, Arc::clone(survey), Arc::clone(staff));
+        Ok(Self { reader: survey.read(file)?, plan })
     }
 }
 
@@ -86,14 +90,41 @@ impl Judging {
 /// # Errors
 /// Where the file is no list, or the guild no main.
 pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Result<Imported, Fault> {
-    let (plan, kind, mut new) = judge_all(daemon, import, file, |row| row.user).await?;
+    let deadline = Some(Instant::now() + LOOK);
+    let (survey, staff, file) = survey(daemon, import, file, deadline).await?;
+    let (plan, mut new) = judge_all(daemon, import, file, &survey, &staff, |row| row.user).await?;
     new.sort_unstable();
     let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new)).await;
-    let banned = looked.ok().and_then(Result::ok).flatten().map(|banned| banned.len() as u64);
+    let banned = looked.ok().and_then(Result::ok).flatten();
+    let (adopted, unreadable) =
+        banned.as_ref().map_or((0, 0), |(banned, unreadable)| (banned.len() as u64, unreadable.total()));
     let rows = plan.rows().to_vec();
-    let progress = Progress { rows, adopted: banned.unwrap_or(0), ..Progress::default() };
-    let plan = imported(&daemon.store().topology(), import, kind, progress, true);
+    let progress = Progress { rows, adopted, ..Progress::default() };
+    let described = Described { survey: &survey, staff: &staff, unreadable };
+    let plan = imported(&daemon.store().topology(), import, described, progress, true);
     Ok(Imported { adopted_known: banned.is_some(), ..plan })
+}
+
+/// Reads a list through, and asks who of those whom it would ban are our own people.
+async fn survey(
+    daemon: &Arc<Daemon>,
+    import: &Import,
+    mut file: File,
+    deadline: Option<Instant>,
+) -> Result<(Arc<Survey>, Arc<Staff>, File), Fault> {
+    let most = import.most;
+    let read = move || -> Result<(Survey, File), Fault> { Ok((Survey::of(&mut file, most)?, file)) };
+    let read = tokio::task::spawn_blocking(read);
+    let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
+    let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));
+    let again =
+        file.try_clone().map_err(|error| Fault::unavailable(format!("the list cannot be read: {error}")))?;
+    let known = Arc::new(known);
+    let (_, mut new) = judge_all(daemon, import, again, &survey, &known, |row| row.user).await?;
+    new.sort_unstable();
+    let mut staff = Staff::known(daemon, import.main, import.moderator);
+    staff.ask(&new, deadline).await?;
+    Ok((survey, Arc::new(staff), file))
 }
 
 /// Judges every row against the store as it is, a few at a time; what `look` makes of the new ones.
@@ -101,19 +132,21 @@ async fn judge_all<T: Send + 'static>(
     daemon: &Arc<Daemon>,
     import: &Import,
     file: File,
+    survey: &Arc<Survey>,
+    staff: &Arc<Staff>,
     look: impl Fn(&Row) -> T + Copy + Send + 'static,
-) -> Result<(Plan, Kind, Vec<T>), Fault> {
-    let (store, import) = (daemon.store(), import.clone());
+) -> Result<(Plan, Vec<T>), Fault> {
+    let store = daemon.store();
     let (mut judging, mut found, mut ended) = (None, Vec::new(), false);
-    let mut file = Some(file);
+    let mut first = Some((import.clone(), file, Arc::clone(survey), Arc::clone(staff)));
     while !ended {
         let topology = store.topology();
-        let (import, first) = (import.clone(), file.take());
+        let first = first.take();
         // Reading the file is on that thread too: it may block there.
         let some = move |view: &View<'_>| {
             let mut judging = match (judging, first) {
                 (Some(judging), _) => judging,
-                (None, Some(file)) => Judging::open(&import, file)?,
+                (None, Some((import, file, survey, staff))) => Judging::open(&import, file, &survey, &staff)?,
                 (None, None) => return Err(Fault::internal("an import without a file")),
             };
             let mut count = 0;
@@ -127,14 +160,17 @@ async fn judge_all<T: Send + 'static>(
         (judging, found, ended) = (Some(back), so_far, is_end);
     }
     let judging = judging.ok_or_else(|| Fault::internal("an import without a file"))?;
-    Ok((judging.plan, judging.reader.kind(), found))
+    Ok((judging.plan, found))
 }
 
 /// A list that was read through once.
 pub struct Judged {
-    kind: Kind,
+    survey: Arc<Survey>,
+    staff: Arc<Staff>,
     /// Whom of those who are new the main has banned at Discord by itself.
     banned: HashSet<UserId>,
+    /// How many entries of its ban list cannot be read.
+    unreadable: u64,
 }
 
 /// Reads a list through, and the main's ban list beside it, however long Discord takes to show that.
@@ -143,14 +179,16 @@ pub struct Judged {
 /// [`Stop`]: also where the file is no list.
 pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result<Judged, Stop> {
     let daemon = Arc::clone(&running.daemon);
-    let all = judge_all(&daemon, import, file, |row| row.user);
-    let (_, kind, mut new) = running.unless_cancelled(all).await??;
+    let surveyed = survey(&daemon, import, file, None);
+    let (survey, staff, file) = running.unless_cancelled(surveyed).await??;
+    let all = judge_all(&daemon, import, file, &survey, &staff, |row| row.user);
+    let (_, mut new) = running.unless_cancelled(all).await??;
     new.sort_unstable();
-    let mut banned = HashSet::new();
+    let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
     if let (Some(first), Some(last)) = (new.first(), new.last()) {
         let mut after = UserId::new(first.get() - 1);
         loop {
-            let page = pages::bans(running, import.main, after, JobKind::Import).await?;
+            let page = pages::bans(running, import.main, after, JobKind::Import, &mut unreadable).await?;
             let users = page.iter().map(|ban| ban.user);
             banned.extend(users.filter(|user| new.binary_search(user).is_ok()));
             match page.last() {
@@ -158,8 +196,9 @@ pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result
                 _ => break,
             }
         }
+        unreadable.alert(running, import.main).await;
     }
-    Ok(Judged { kind, banned })
+    Ok(Judged { survey, staff, banned, unreadable: unreadable.total() })
 }
 
 /// Carries an import out, from where it was. `save` stores how far it has come, in the transaction that did it.
@@ -174,11 +213,12 @@ pub async fn run(
     mut progress: Progress,
     save: impl Fn(&Change<'_>, &Progress, Imported) -> Result<(), Fault> + Clone + Send + 'static,
 ) -> Result<Imported, Fault> {
-    let (kind, banned) = (judged.kind, Arc::new(judged.banned));
+    let judged = Arc::new(judged);
     let store = daemon.store();
     let mut judging = {
-        let (import, file, progress) = (import.clone(), open()?, progress.clone());
-        let opened = tokio::task::spawn_blocking(move || skip(&import, file, &progress));
+        let (import, file, progress, judged) =
+            (import.clone(), open()?, progress.clone(), Arc::clone(&judged));
+        let opened = tokio::task::spawn_blocking(move || skip(&import, file, &judged, &progress));
         opened.await.map_err(|_| Fault::internal("reading the list failed"))??
     };
     loop {
@@ -191,16 +231,18 @@ pub async fn run(
         });
         let (mut back, lines) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
         if lines.is_empty() {
-            return ended(daemon, import, kind, progress).await;
+            return ended(daemon, import, &judged, progress).await;
         }
-        let (import, banned, save) = (import.clone(), Arc::clone(&banned), save.clone());
+        let (import, judged, save) = (import.clone(), Arc::clone(&judged), save.clone());
         let work = move |change: &Change<'_>| {
             progress.lines += lines.len() as u64;
-            take(change, &import, &mut back.plan, lines, &banned, &mut progress)?;
+            take(change, &import, &mut back.plan, lines, &judged.banned, &mut progress)?;
             progress.rows = back.plan.rows().to_vec();
             let topology = change.topology_here()?;
             let waits = is_undecided(change, progress.hold)?;
-            let so_far = Imported { waits, ..imported(&topology, &import, kind, progress.clone(), false) };
+            let described = Described::of(&judged);
+            let so_far =
+                Imported { waits, ..imported(&topology, &import, described, progress.clone(), false) };
             save(change, &progress, so_far)?;
             Ok((back, progress))
         };
@@ -208,12 +250,13 @@ pub async fn run(
     }
 }
 
-/// Goes to where an import was: what was worked is read and remembered, and not judged again.
-fn skip(import: &Import, file: File, progress: &Progress) -> Result<Judging, Fault> {
-    let mut judging = Judging::open(import, file)?;
+/// Goes to where an import was: what was worked is not judged again.
+fn skip(import: &Import, file: File, judged: &Judged, progress: &Progress) -> Result<Judging, Fault> {
+    let mut judging = Judging::open(import, file, &judged.survey, &judged.staff)?;
     let lines = usize::try_from(progress.lines).unwrap_or(usize::MAX);
     for line in judging.reader.by_ref().take(lines) {
-        judging.plan.pass(&line?);
+        line?;
+        judging.plan.pass();
     }
     if !progress.rows.is_empty() {
         judging.plan.resume(progress.rows.clone());
@@ -268,16 +311,20 @@ async fn banned_there(
     daemon: &Arc<Daemon>,
     guild: GuildId,
     users: &[UserId],
-) -> Result<Option<HashSet<UserId>>, Fault> {
-    let mut banned = HashSet::new();
-    let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Some(banned)) };
+) -> Result<Option<(HashSet<UserId>, Unreadable)>, Fault> {
+    let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
+    let (Some(first), Some(last)) = (users.first(), users.last()) else {
+        return Ok(Some((banned, unreadable)));
+    };
     let mut after = UserId::new(first.get() - 1);
     for _ in 0..LOOKED_AT {
         let page = daemon.rest().bans_after(guild, after).await?;
+        unreadable.see(&page);
+        let page = page.bans;
         banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
         match page.last() {
             Some(ban) if ban.user < *last => after = Some(ban.user),
-            _ => return Ok(Some(banned)),
+            _ => return Ok(Some((banned, unreadable))),
         }
     }
     Ok(None)
@@ -310,22 +357,46 @@ fn is_undecided(view: &View<'_>, hold: Option<HoldId>) -> Result<bool, StoreErro
 async fn ended(
     daemon: &Arc<Daemon>,
     import: &Import,
-    kind: Kind,
+    judged: &Judged,
     progress: Progress,
 ) -> Result<Imported, Fault> {
     let hold = progress.hold;
     let waits = daemon.store().read(move |view| Ok(is_undecided(view, hold)?)).await?;
-    Ok(Imported { waits, ..imported(&daemon.store().topology(), import, kind, progress, false) })
+    let described = Described::of(judged);
+    Ok(Imported { waits, ..imported(&daemon.store().topology(), import, described, progress, false) })
 }
 
-fn imported(topology: &Topology, import: &Import, kind: Kind, progress: Progress, dry_run: bool) -> Imported {
+/// What the result says of a list, beside its rows.
+struct Described<'a> {
+    survey: &'a Survey,
+    staff: &'a Staff,
+    unreadable: u64,
+}
+
+impl<'a> Described<'a> {
+    fn of(judged: &'a Judged) -> Self {
+        Self { survey: &judged.survey, staff: &judged.staff, unreadable: judged.unreadable }
+    }
+}
+
+fn imported(
+    topology: &Topology,
+    import: &Import,
+    of: Described<'_>,
+    progress: Progress,
+    dry_run: bool,
+) -> Imported {
     let children = crate::sync::plan::reached(topology, import.main, Action::Ban).len();
     let shown = |rows: &Rows| rows.count > 0 || rows.fate == Fate::New;
     Imported {
         main_guild_id: import.main,
         file: import.name.clone(),
-        format: kind.word().into(),
+        format: of.survey.kind().word().into(),
+        columns: of.survey.columns(),
+        total: progress.rows.iter().map(|rows| rows.count).sum(),
         rows: progress.rows.into_iter().filter(shown).collect(),
+        staff_unknown: of.staff.unknown().to_vec(),
+        unreadable: of.unreadable,
         adopted: progress.adopted,
         adopted_known: true,
         apply: import.apply,

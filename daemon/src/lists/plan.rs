@@ -1,32 +1,39 @@
 //! What would become of each row of a list: the same function for the plan and for the real run.
 
+use super::staff::Staff;
+use super::survey::{Among, Survey};
 use super::{Line, Row};
 use crate::network::Topology;
 use crate::store::{StoreError, View};
-use std::collections::HashSet;
+use std::sync::Arc;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::sync::{Example, Fate, Rows};
-use wayhaven_shared::value::{GuildId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted};
 
 /// How many rows of each fate are shown.
 const SHOWN: usize = 20;
+
+/// How much a clock elsewhere may be ahead, in milliseconds.
+const AHEAD: i64 = 86_400_000;
 
 /// A list's rows, judged one after the other. What it keeps has a bound: the users of so many rows as an import takes, and
 /// a few rows to show.
 #[derive(Debug)]
 pub struct Plan {
     main: GuildId,
-    most: usize,
-    seen: HashSet<UserId>,
+    survey: Arc<Survey>,
+    staff: Arc<Staff>,
+    /// How many rows came before.
+    at: u64,
     rows: Vec<Rows>,
 }
 
 impl Plan {
-    /// For a list that is imported into `main`, of which `most` users are taken.
-    pub fn new(main: GuildId, most: u32) -> Self {
+    /// For a list that is imported into `main`.
+    pub fn new(main: GuildId, survey: Arc<Survey>, staff: Arc<Staff>) -> Self {
         let none = |fate| Rows { fate, count: 0, first: Vec::new() };
         let rows = Fate::ALL.map(none).to_vec();
-        Self { main, most: usize::try_from(most).unwrap_or(usize::MAX), seen: HashSet::new(), rows }
+        Self { main, survey, staff, at: 0, rows }
     }
 
     /// Goes on with what was counted before.
@@ -41,14 +48,12 @@ impl Plan {
 
     /// How many users are remembered.
     pub fn remembered(&self) -> usize {
-        self.seen.len()
+        self.survey.users()
     }
 
-    /// A row that was judged before a restart: it is remembered, so that a later one is known to name the same user.
-    pub fn pass(&mut self, line: &Line) {
-        if let Line::Row(row) = line {
-            let _ = self.first_time(row);
-        }
+    /// A row that was judged before a restart.
+    pub fn pass(&mut self) {
+        self.at += 1;
     }
 
     /// Judges a row, counts it, and gives it back where it becomes a ban. What is asked of `view` are the bans so far.
@@ -61,31 +66,54 @@ impl Plan {
         topology: &Topology,
         line: Line,
     ) -> Result<Option<Row>, StoreError> {
+        let at = self.at;
+        self.at += 1;
         let row = match line {
             Line::Row(row) => row,
+            Line::Unban(one) => {
+                let user = one.user.to_string();
+                self.count(Fate::OtherType, one.line, || (Untrusted::clipped(&user), Some("unban".into())));
+                return Ok(None);
+            }
+            Line::Skipped(one) => {
+                self.count(one.fate, one.line, || (one.value, Some(one.why)));
+                return Ok(None);
+            }
             Line::Rejected(one) => {
                 self.count(Fate::Invalid, one.line, || (one.value, Some(one.why)));
                 return Ok(None);
             }
         };
-        let (fate, why) = self.fate(view, topology, &row)?;
+        let (fate, why) = self.fate(view, topology, at, &row)?;
         self.count(fate, row.line, || (Untrusted::clipped(&row.user.to_string()), why));
         Ok((fate == Fate::New).then_some(row))
     }
 
     fn fate(
-        &mut self,
+        &self,
         view: &View<'_>,
         topology: &Topology,
+        at: u64,
         row: &Row,
     ) -> Result<(Fate, Option<String>), StoreError> {
-        // What depends on nothing but the file comes first, so that it is the same after a restart.
-        if let Err(fate) = self.first_time(row) {
-            return Ok((fate, None));
-        }
         let now = view.now();
+        if let Some(why) = self.impossible(row, now) {
+            return Ok((Fate::Invalid, Some(why)));
+        }
+        let among = self.survey.among(at, row);
+        if among == Among::Cancelled {
+            return Ok((Fate::Cancelled, Some("a later row unbans the user".into())));
+        }
         if row.until.is_some_and(|until| until <= now) {
-            return Ok((Fate::Invalid, Some("the ban has ended already".into())));
+            return Ok((Fate::Ended, Some("the ban has ended already".into())));
+        }
+        match among {
+            Among::Decides => {}
+            Among::Another(line) => return Ok((Fate::Duplicate, Some(format!("line {line} counts")))),
+            Among::Over | Among::Cancelled => return Ok((Fate::Over, None)),
+        }
+        if let Some(who) = self.staff.who(row.user) {
+            return Ok((Fate::Staff, Some(who)));
         }
         if let Some(shield) = topology.protection().shield(self.main, self.main, row.user) {
             return Ok((Fate::Protected, Some(shield.to_string())));
@@ -97,16 +125,22 @@ impl Plan {
         })
     }
 
-    /// Whether the user was not named before, and there is room.
-    fn first_time(&mut self, row: &Row) -> Result<(), Fate> {
-        if self.seen.contains(&row.user) {
-            return Err(Fate::Duplicate);
+    /// Why there can be no such ban.
+    fn impossible(&self, row: &Row, now: Timestamp) -> Option<String> {
+        let latest = Timestamp::from_millis(now.millis().saturating_add(AHEAD));
+        if Timestamp::of_snowflake(row.user.get()) > latest {
+            return Some("Discord has not given out such an id yet".into());
         }
-        if self.seen.len() >= self.most {
-            return Err(Fate::Over);
+        if self.survey.is_rounded(row.user) {
+            return Some("the id ends in zeros as if a spreadsheet had rounded it".into());
         }
-        self.seen.insert(row.user);
-        Ok(())
+        if row.dated.is_some_and(|dated| dated > latest) {
+            return Some(
+                "its date is in the future, so it may be when the ban ends: name that column expires_at"
+                    .into(),
+            );
+        }
+        self.staff.place(row.user).map(|what| format!("it is the id of {what}, and not of a user"))
     }
 
     fn count(&mut self, fate: Fate, line: u64, shown: impl FnOnce() -> (Untrusted, Option<String>)) {

@@ -1,6 +1,7 @@
 //! The bytes of a file with the line they stand on, and what kind of file they begin.
 
 use super::Kind;
+use super::elements::Shape;
 use std::io::{BufReader, Chain, Cursor, Read};
 use wayhaven_shared::Fault;
 
@@ -74,7 +75,7 @@ fn unreadable(error: &std::io::Error) -> Fault {
 ///
 /// # Errors
 /// Where it is empty, or begins like something that is no text in UTF-8.
-pub(super) fn open<R: Read>(mut file: R) -> Result<(Source<R>, Kind), Fault> {
+pub(super) fn open<R: Read>(mut file: R) -> Result<(Source<R>, Kind, Shape), Fault> {
     let mut head = Vec::new();
     file.by_ref().take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
     if let Some(what) = foreign(&head) {
@@ -92,31 +93,63 @@ pub(super) fn open<R: Read>(mut file: R) -> Result<(Source<R>, Kind), Fault> {
                 .hint("a list of bans has a user id on each line, or is a JSON list"));
         }
     };
-    let delimiter = delimiter(&head);
+    let (delimiter, shape) = (delimiter(&head), Shape::of(&head));
     let bytes = BufReader::with_capacity(BUFFER, Cursor::new(head).chain(file)).bytes();
-    Ok((Source { bytes, peeked: None, line: 1, after_return: false, delimiter }, kind))
+    Ok((Source { bytes, peeked: None, line: 1, after_return: false, delimiter }, kind, shape))
 }
 
 /// What a file is that cannot be a list, told from its first bytes.
 fn foreign(head: &[u8]) -> Option<&'static str> {
-    let begins: [(&[u8], &str); 6] = [
+    let begins: [(&[u8], &str); 18] = [
         (b"\xff\xfe", "UTF-16 text"),
         (b"\xfe\xff", "UTF-16 text"),
         (b"PK\x03\x04", "a spreadsheet or another archive"),
+        (b"PK\x05\x06", "an empty archive"),
+        (b"\xd0\xcf\x11\xe0", "a spreadsheet of an old format"),
         (b"\x1f\x8b", "compressed"),
+        (b"BZh", "compressed"),
+        (b"\xfd7zXZ", "compressed"),
+        (b"\x28\xb5\x2f\xfd", "compressed"),
+        (b"7z\xbc\xaf", "an archive"),
+        (b"Rar!", "an archive"),
         (b"SQLite format 3\0", "a database"),
         (b"%PDF", "a PDF"),
+        (b"\x89PNG", "a picture"),
+        (b"GIF8", "a picture"),
+        (b"\xff\xd8\xff", "a picture"),
+        (b"{\\rtf", "a document of a word processor"),
+        (b"\x7fELF", "a program"),
     ];
     let known = begins.into_iter().find(|(begin, _)| head.starts_with(begin)).map(|(_, what)| what);
-    // Text in UTF-16 without a mark is half zeros, and so is most of what is no text.
-    known.or_else(|| head.iter().take(16).any(|byte| *byte == 0).then_some("binary"))
+    known.or_else(|| markup(head)).or_else(|| {
+        // Text in UTF-16 without a mark is half zeros; most of what is no text has other control characters too.
+        let is_control = |byte: &&u8| **byte < 0x20 && !b"\t\n\x0b\x0c\r\x1b".contains(byte);
+        let controls = head.iter().filter(is_control).count();
+        (head.contains(&0) || (controls >= 8 && controls * 50 > head.len()))
+            .then_some("binary, or UTF-16 text")
+    })
 }
 
-/// What parts the cells of the first line that is not empty: whichever of the three occurs most outside quotes.
+/// A web page. A mention begins with `<` too.
+fn markup(head: &[u8]) -> Option<&'static str> {
+    let head = head.strip_prefix(BOM).unwrap_or(head).trim_ascii_start();
+    let next = head.strip_prefix(b"<")?.first()?;
+    (next.is_ascii_alphabetic() || b"!?".contains(next)).then_some("a web page")
+}
+
+/// What parts the cells of the first line that is not empty: whichever occurs most outside quotes.
 fn delimiter(head: &[u8]) -> u8 {
     let mut lines = head.split(|byte| matches!(byte, b'\r' | b'\n'));
-    let first = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    let mut counts = [(b',', 0_u32), (b';', 0), (b'\t', 0)];
+    // A comment in front says nothing of the rows.
+    let is_row = |line: &&[u8]| {
+        let line = line.trim_ascii();
+        !line.is_empty() && !line.starts_with(b"#") && !line.starts_with(b"//")
+    };
+    let first = lines.find(is_row).unwrap_or_default();
+    if let Some(separator) = first.to_ascii_lowercase().strip_prefix(b"sep=").and_then(|rest| rest.first()) {
+        return *separator;
+    }
+    let mut counts = [(b',', 0_u32), (b';', 0), (b'\t', 0), (b'|', 0)];
     let mut quoted = false;
     for byte in first {
         quoted ^= *byte == b'"';

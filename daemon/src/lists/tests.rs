@@ -1,5 +1,8 @@
 //! What is read from files of every kind, and what hostile ones do not get done.
 
+mod conservation;
+mod forms;
+
 use super::*;
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -31,6 +34,7 @@ fn told(file: impl AsRef<[u8]>) -> (Vec<Told>, Vec<Told>) {
                 ));
             }
             Line::Rejected(one) => rejected.push((one.line, one.why)),
+            other => panic!("{other:?}"),
         }
     }
     (rows, rejected)
@@ -114,6 +118,7 @@ fn a_ban_that_was_to_end_is_never_read_as_one_that_does_not() {
     let until = |line: &Line| match line {
         Line::Row(row) => Ok(row.until.map(|until| until.to_string())),
         Line::Rejected(one) => Err(one.why.clone()),
+        other => panic!("{other:?}"),
     };
     assert_eq!(until(&lines[0]), Ok(Some("2030-01-02T03:04:05Z".into())));
     assert!(until(&lines[1]).unwrap_err().contains("its end"));
@@ -210,8 +215,12 @@ fn a_row_of_millions_of_bytes_is_passed_over_and_not_kept() {
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let reason = proptest::option::of("[ -~\r\n\t\"',;=+@😀é\u{202e}-]{1,30}");
-    let entry =
-        ((1_u64 << 22)..(1 << 62), reason, proptest::option::of(0_i64..253_402_300_799_999), any::<bool>());
+    let entry = (
+        values::LEAST_ID..(1 << 62),
+        reason,
+        proptest::option::of(0_i64..253_402_300_799_999),
+        any::<bool>(),
+    );
     let entry = entry.prop_map(|(id, reason, until, known)| Entry {
         user_id: user(id),
         reason: reason.map(|reason| reason.parse().unwrap()),
@@ -238,7 +247,7 @@ proptest! {
         let lines: Vec<Line> = reader.collect::<Result<_, _>>().unwrap();
         let read: Vec<_> = lines.into_iter().map(|line| match line {
             Line::Row(row) => (row.user, row.reason, row.until),
-            Line::Rejected(one) => panic!("{one:?}"),
+            other => panic!("{other:?}"),
         }).collect();
         let wanted: Vec<_> = entries.into_iter().map(|one| (one.user_id, one.reason, one.expires_at)).collect();
         prop_assert_eq!(read, wanted);
@@ -267,6 +276,8 @@ proptest! {
             for line in reader {
                 let at = match line {
                     Ok(Line::Row(row)) => row.line,
+                    Ok(Line::Unban(one)) => one.line,
+                    Ok(Line::Skipped(one)) => one.line,
                     Ok(Line::Rejected(one)) => one.line,
                     Err(fault) => { prop_assert_eq!(fault.kind, FaultKind::Usage); continue }
                 };

@@ -1,8 +1,9 @@
 //! Pages of a guild's lists, from Discord, however long they take.
 
 use crate::discord::directory::Presence;
-use crate::discord::rest::{ListedBan, ListedMember, Outcome, RestError, TOO_MANY_BAN_LISTS};
+use crate::discord::rest::{BanPage, ListedBan, ListedMember, Outcome, RestError, TOO_MANY_BAN_LISTS};
 use crate::jobs::{Running, Stop};
+use crate::store::{Change, Severity};
 use crate::sync::backoff;
 use std::collections::HashSet;
 use std::future::Future;
@@ -13,6 +14,47 @@ use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, UserId};
 use wayhaven_shared::{Fault, FaultKind};
+
+/// Entries of a ban list that cannot be read: they are skipped, and counted once however the pages overlap.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unreadable {
+    counted: u64,
+    /// Those at the end of the last page, which the next page may begin with.
+    pending: u64,
+}
+
+impl Unreadable {
+    /// Counts those of the next page.
+    pub(crate) fn see(&mut self, page: &BanPage) {
+        if page.bans.is_empty() {
+            self.pending = self.pending.max(page.skipped_behind);
+        } else {
+            self.counted += self.pending.max(page.skipped);
+            self.pending = page.skipped_behind;
+        }
+    }
+
+    /// How many there were so far.
+    pub(crate) fn total(self) -> u64 {
+        self.counted + self.pending
+    }
+
+    /// Raises one alert for all of them, where there were some.
+    pub(crate) async fn alert(self, running: &Running, guild: GuildId) {
+        let count = self.total();
+        if count == 0 {
+            return;
+        }
+        let entries = if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
+        let details =
+            format!("Discord's ban list of guild {guild} has {entries} without a readable user: skipped");
+        tracing::warn!(%guild, "{details}");
+        let alert = move |change: &Change<'_>| {
+            Ok(change.alert("ban_list_unreadable", Severity::Low, Some(guild), None, &details)?)
+        };
+        running.daemon.store().write_later("an alert", alert).await;
+    }
+}
 
 /// How long a ban list is left alone after Discord has said that it was read too often: it counts for hours (FACTS A9).
 const LIST_WAIT: Duration = Duration::from_secs(3_600);
@@ -63,6 +105,7 @@ pub(crate) async fn bans(
     guild: GuildId,
     after: Option<UserId>,
     kind: JobKind,
+    unreadable: &mut Unreadable,
 ) -> Result<Vec<ListedBan>, Stop> {
     let (rest, waits) = (running.daemon.rest().clone(), waits(kind));
     loop {
@@ -70,7 +113,14 @@ pub(crate) async fn bans(
         // A refusal that is foreseen is not asked for: Discord counts them (FACTS C1).
         if running.daemon.directory().may(guild, Action::Ban) != Some(false) || !waits {
             match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
-                Ok(mut page) => {
+                Ok(page) if page.leads_nowhere() => {
+                    let words = format!("no entry of a page of guild {guild}'s ban list names its user");
+                    let hint = format!("wayhaven setup doctor {guild}");
+                    return Err(Stop::Failed(Fault::new(FaultKind::Unavailable, words).hint(hint)));
+                }
+                Ok(page) => {
+                    unreadable.see(&page);
+                    let mut page = page.bans;
                     page.retain(|ban| Some(ban.user) > after);
                     page.sort_by_key(|ban| ban.user);
                     page.dedup_by_key(|ban| ban.user);

@@ -1,7 +1,8 @@
 //! One comparison: through the members, through the ban list, stretch by stretch.
 
+use super::pages::{self, Unreadable};
 use super::throttle::{carried_out, refuse_unlinked};
-use super::{Cursor, Resolve, Stage, pages};
+use super::{Cursor, Resolve, Stage};
 use crate::discord::rest::ListedMember;
 use crate::jobs::{Running, Stop};
 use crate::network::LinkRow;
@@ -246,15 +247,22 @@ impl Walk {
 
     /// The ban list.
     async fn bans(&mut self) -> Result<(), Stop> {
+        let mut unreadable = Unreadable::default();
+        let before = self.found.unreadable;
         loop {
             let after = self.cursor.after;
             self.as_of = self.running.daemon.clock().now();
-            let page = pages::bans(&mut self.running, self.guild, after, self.kind).await?;
+            let page = pages::bans(&mut self.running, self.guild, after, self.kind, &mut unreadable).await?;
+            self.found.unreadable = before + unreadable.total();
             let page: Vec<UserId> = page.into_iter().map(|ban| ban.user).collect();
             // A short page proves nothing; an empty one is the end.
             let up_to = page.last().copied();
             self.sweep(&[Action::Ban], Stretch { after, up_to }, &Page::Bans(page)).await?;
             if up_to.is_none() {
+                // A plan raises no alert: its result says it.
+                if self.cursor.resolve != Resolve::Show {
+                    unreadable.alert(&self.running, self.guild).await;
+                }
                 return Ok(());
             }
         }

@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::job::Job;
+use super::sync::unreadable_entries;
 use crate::fault::Fault;
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Tone};
@@ -143,6 +144,9 @@ pub struct Reconciled {
     pub differing: Vec<Differing>,
     /// Whether what differs is mended, and not only shown.
     pub applied: bool,
+    /// How many entries of Discord's ban list were skipped, because Discord did not name their user.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// How many of those that differ are named.
@@ -151,7 +155,7 @@ pub const NAMED: usize = 20;
 impl Reconciled {
     /// Nothing found yet.
     pub fn new(guild_id: GuildId, applied: bool) -> Self {
-        Self { guild_id, counts: Vec::new(), differing: Vec::new(), applied }
+        Self { guild_id, counts: Vec::new(), differing: Vec::new(), applied, unreadable: 0 }
     }
 
     /// How many have this difference.
@@ -232,7 +236,7 @@ impl Reported for Reconciled {
         if blocked > 0 {
             report = report.hint(format!("wayhaven setup doctor {guild} shows what blocks them"));
         }
-        report
+        unreadable_entries(report, self.unreadable)
     }
 }
 

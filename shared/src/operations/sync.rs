@@ -4,7 +4,9 @@ mod export;
 mod import;
 
 pub use export::{Exported, ListFormat, ListSource, SyncExport};
-pub use import::{Example, Fate, Imported, Rows, SyncImport};
+pub use import::{ColumnRead, Example, Fate, Imported, ListColumns, Rows, SyncImport};
+
+pub(super) use export::unreadable_entries;
 
 use super::punishment::{Delivery, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;

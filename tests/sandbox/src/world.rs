@@ -14,7 +14,7 @@ mod population;
 mod render;
 mod two_factor;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,6 +153,8 @@ pub struct Guild {
     pub members: BTreeMap<u64, Member>,
     /// Bans by user id, with the reason.
     pub bans: BTreeMap<u64, Option<String>>,
+    /// Banned users whom the ban list does not show: their entry has `"user": null`.
+    pub bans_without_user: BTreeSet<u64>,
     /// Until when those who left are timed out, Unix milliseconds; it holds again when they rejoin.
     pub left_timed_out: BTreeMap<u64, u64>,
     /// Channel ids in order.

@@ -205,14 +205,21 @@ impl Rest {
     /// # Errors
     /// [`RestError`].
     pub async fn member(&self, guild: GuildId, user: UserId) -> Result<Option<MemberView>, RestError> {
-        match self
-            .read(
-                Priority::Interactive,
-                Self::member_route(guild),
-                &format!("/guilds/{guild}/members/{user}"),
-            )
-            .await
-        {
+        self.member_at(Priority::Interactive, guild, user).await
+    }
+
+    /// The same, for whoever can wait.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn member_at(
+        &self,
+        priority: Priority,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<Option<MemberView>, RestError> {
+        let path = format!("/guilds/{guild}/members/{user}");
+        match self.read(priority, Self::member_route(guild), &path).await {
             Ok(value) => read(value).map(Some),
             Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! `sync export`: the bans of a guild as a list.
 
 use crate::operation::Reported;
-use crate::report::{Report, Tone};
+use crate::report::{Cell, Report, Tone};
 use crate::value::{GuildId, NewFile, UploadId};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,9 @@ pub struct Exported {
     /// Where the daemon keeps it, an hour at most; nothing for a plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<UploadId>,
+    /// How many entries of Discord's list were skipped, because Discord did not name their user.
+    #[serde(default)]
+    pub unreadable: u64,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -89,10 +92,20 @@ impl Reported for Exported {
             ListSource::Ours => "decided here with Wayhaven",
             ListSource::Discord => "Discord's own list",
         };
-        Report::new(title, Tone::Good)
+        let tone = if self.unreadable > 0 { Tone::Warning } else { Tone::Good };
+        let report = Report::new(title, tone)
             .field("Guild", self.guild_id.to_string())
             .field("Bans", source)
             .field("Format", self.format.word())
-            .field("Bytes", self.bytes.to_string())
+            .field("Bytes", self.bytes.to_string());
+        unreadable_entries(report, self.unreadable)
+    }
+}
+
+/// A report that also says how many entries of Discord's own list were skipped.
+pub(in crate::operations) fn unreadable_entries(report: Report, count: u64) -> Report {
+    match count {
+        0 => report,
+        _ => report.field("Skipped entries of Discord's list", Cell::toned(count.to_string(), Tone::Warning)),
     }
 }

@@ -96,8 +96,12 @@ fn judge(line: &Result<Line, Fault>, last: u64, lines: u64) -> Result<u64, Strin
         Ok(Line::Row(Row { line, reason, .. })) => {
             (*line, reason.as_ref().map_or(0, |reason| reason.raw().len()))
         }
+        Ok(Line::Unban(one)) => (one.line, 0),
+        Ok(Line::Skipped(one)) => (one.line, one.value.raw().len().max(one.why.len()) * 64),
         // A few letters of it are shown.
-        Ok(Line::Rejected(Rejected { line, value, why })) => (*line, value.raw().len().max(why.len()) * 64),
+        Ok(Line::Rejected(Rejected { line, value, why, .. })) => {
+            (*line, value.raw().len().max(why.len()) * 64)
+        }
         Err(fault) if fault.kind == FaultKind::Usage && !fault.message.is_empty() => return Ok(last),
         Err(fault) => return Err(format!("a fault of another kind: {fault:?}")),
     };
@@ -154,6 +158,24 @@ fn write(rows: &[&Row], kind: Kind) -> Result<(), String> {
     Ok(())
 }
 
+/// Whoever is banned or unbanned stands in the file. JSON may write digits as escapes.
+fn names_nobody_else(input: &[u8], lines: &Lines) -> Result<(), String> {
+    if input.windows(2).any(|two| two == b"\\u") {
+        return Ok(());
+    }
+    for line in lines {
+        let user = match line {
+            Ok(Line::Row(row)) => row.user.to_string(),
+            Ok(Line::Unban(unban)) => unban.user.to_string(),
+            _ => continue,
+        };
+        if !input.windows(user.len()).any(|part| part == user.as_bytes()) {
+            return Err(format!("user {user} does not stand in the file"));
+        }
+    }
+    Ok(())
+}
+
 /// What a text says, without what it says it of.
 fn plain(text: &str) -> String {
     let unquoted = text.split(':').next().unwrap_or_default().split('"').step_by(2).collect::<String>();
@@ -184,6 +206,11 @@ impl Target for Lists {
             format!("[[[[\"{id}\"]]],{}", "[".repeat(40)),
             format!("{{\"bans\":[\"{id}\\"),
             "PK\u{3}\u{4}".to_owned(),
+            format!("user_id,type,created_at\n{id},Ban,2026-01-02\n{id},Unban,2026-01-03\n{id},Warn,\n"),
+            format!("user_id,duration,created_at,active\n{id},7d,1767323045,true\n{id},,,false\n"),
+            format!("{{\"{id}\":{{\"reason\":\"x\",\"expires\":\"never\"}},\"5\":null}}"),
+            format!("{{\"user_id\":\"{id}\"}}\n{{\"user\":{{\"id\":\"{id}\"}},\"until\":0}}\n"),
+            format!("{id},{id}\n# {id}\n{id} spam\n"),
         ];
         let wide = format!("user_id,reason\n{id}{}\n", ",".repeat(300));
         texts.into_iter().chain([wide]).map(String::into_bytes).collect()
@@ -226,6 +253,14 @@ impl Target for Lists {
             "\u{feff}",
             "9007199254740993",
             "1e17",
+            "type",
+            "Ban",
+            "Unban",
+            "duration",
+            "7d",
+            "never",
+            "active",
+            "false",
         ]
     }
 
@@ -258,6 +293,7 @@ impl Target for Lists {
                 _ => None,
             })
             .collect();
+        names_nobody_else(input, &lines)?;
         write(&rows, Kind::Csv)?;
         write(&rows, Kind::Json)?;
         // What was wrong, and whether there were rows with reasons and ends: how many of each is not another kind.
@@ -265,6 +301,8 @@ impl Target for Lists {
             .iter()
             .filter_map(|line| match line {
                 Ok(Line::Row(_)) => None,
+                Ok(Line::Unban(_)) => Some("an unban".to_owned()),
+                Ok(Line::Skipped(one)) => Some(plain(&format!("skipped: {}", one.fate.words()))),
                 Ok(Line::Rejected(one)) => Some(plain(&one.why)),
                 Err(fault) => Some(plain(&fault.message)),
             })

@@ -44,7 +44,8 @@ pub(crate) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let found = call.world.guild_of_bot(guild)?;
     found.require(bot, BAN_MEMBERS)?;
     let show = |(user, reason): (&u64, &Option<String>)| -> Value {
-        json!({"reason": reason, "user": call.world.user_json(*user)})
+        let is_shown = !found.bans_without_user.contains(user);
+        json!({"reason": reason, "user": is_shown.then(|| call.world.user_json(*user))})
     };
     // `before` wins if both are given; either way the page is ascending.
     let page: Vec<Value> = match (before, after) {

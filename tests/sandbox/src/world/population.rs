@@ -183,6 +183,7 @@ impl World {
             roles,
             members: BTreeMap::new(),
             bans: BTreeMap::new(),
+            bans_without_user: BTreeSet::new(),
             left_timed_out: BTreeMap::new(),
             channels: Vec::new(),
             audit: Vec::new(),

@@ -97,7 +97,7 @@ async fn an_export_comes_as_a_file_and_one_that_is_too_large_names_the_command_l
     let rows: Vec<_> = ListReader::open(&held[..]).unwrap().map(|line| line.unwrap()).collect();
     let users = rows.into_iter().map(|line| match line {
         Line::Row(row) => row.user.get(),
-        Line::Rejected(why) => panic!("{why:?}"),
+        other => panic!("{other:?}"),
     });
     assert_eq!(users.collect::<Vec<_>>(), people);
     assert_eq!(answer["attachments"][0]["filename"], format!("bans-{main}.csv"));
