@@ -62,7 +62,7 @@ pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
     // 3. The log.
     let clock = Clock::default();
     let log = log::start(&layout.logs, settings.log.level, clock.clone());
-    for warning in &settings.warnings {
+    for warning in settings.warnings.iter().chain(&modes::loose_logs(&layout)) {
         tracing::warn!("{warning}");
     }
     if let Err(fault) = Vault::of(&layout).settle() {
@@ -75,7 +75,7 @@ pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
-    let reload = Reload::of_process(config, &layout, sources, log.levels());
+    let reload = Reload::of_process(config, &layout, sources, log.handle());
     let logs = layout.logs.clone();
     let ended = runtime.block_on(live(settings, reload, layout, clock.clone()));
     runtime.shutdown_timeout(Duration::from_millis(200));

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::signal::unix::{SignalKind, signal};
+use wayhaven_shared::streams::print_error;
 use wayhaven_shared::{Fault, FaultKind};
 
 /// A line at a terminal has no more, and no secret has.
@@ -57,7 +58,7 @@ fn ask(prompt: &str, input: OwnedFd) -> Result<Zeroizing<Vec<u8>>, Fault> {
             _ = hangup.recv() => Err(interrupted()),
         };
         drop(hidden);
-        eprintln!();
+        print_error("\n");
         answer
     });
     // The thread that reads may still wait for a line; it ends with the process.
