@@ -83,6 +83,7 @@ pub struct Daemon {
     folding: Arc<Folding>,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
+    socket_checks: watch::Sender<()>,
 }
 
 impl Daemon {
@@ -109,6 +110,7 @@ impl Daemon {
             folding: Folding::new(WINDOW),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
+            socket_checks: watch::Sender::new(()),
         }
     }
 
@@ -274,6 +276,16 @@ impl Daemon {
     /// Follows whether it was asked to stop.
     pub fn stopping(&self) -> Flag {
         Flag(self.stopping.subscribe())
+    }
+
+    /// Has the control socket's file checked now.
+    pub fn check_socket(&self) {
+        self.socket_checks.send_replace(());
+    }
+
+    /// Follows when the control socket's file is to be checked.
+    pub fn socket_checks(&self) -> watch::Receiver<()> {
+        self.socket_checks.subscribe()
     }
 
     /// Closes the control socket: what was on its way has come as far as it will.

@@ -1,9 +1,10 @@
 //! Where the command line writes: data on standard output, everything else on standard error.
 
-use super::{Globals, paper};
+use super::{Globals, locale, paper};
 use crate::link::Place;
 use crate::render::terminal::{self, Paper};
 use crate::render::{json, layout};
+use crate::terminal_size;
 use shared::control::Outcome;
 use shared::paths::{Environment, Layout};
 use shared::value::Untrusted;
@@ -27,8 +28,10 @@ pub(crate) struct Surroundings {
     pub(crate) width: usize,
     /// `NO_COLOR` is set.
     pub(crate) no_colour: bool,
-    /// `TERM` is `dumb`.
+    /// `TERM` is `dumb` or not set: the terminal understands no more than text.
     pub(crate) dumb: bool,
+    /// The locale is UTF-8.
+    pub(crate) utf8: bool,
 }
 
 impl Surroundings {
@@ -43,10 +46,18 @@ impl Surroundings {
             input_terminal: io::stdin().is_terminal(),
             output_terminal: io::stdout().is_terminal(),
             error_terminal: io::stderr().is_terminal(),
-            width: crossterm::terminal::size().map_or(80, |(width, _)| usize::from(width.max(20))),
+            width: usize::from(terminal_size::current().0.max(20)),
             no_colour: set("NO_COLOR"),
-            dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+            dumb: std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb"),
+            utf8: locale::is_utf8(|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
         }
+    }
+
+    /// Whether a terminal gets nothing but ASCII.
+    pub(crate) fn wants_ascii(&self) -> bool {
+        self.dumb || !self.utf8
     }
 }
 
@@ -101,8 +112,17 @@ impl<'a> Output<'a> {
         self.json
     }
 
-    /// Text of ours on standard output.
+    /// Text of ours on standard output, as the terminal shows it.
     pub(crate) fn plain(&mut self, text: &str) {
+        let shown = match (self.json, self.out_paper.signs.ascii) {
+            (true, true) => json::escaped(text),
+            (_, _) => self.out_paper.signs.text(text),
+        };
+        self.data(&shown);
+    }
+
+    /// Bytes for another program on standard output, whatever the terminal shows.
+    pub(crate) fn data(&mut self, text: &str) {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if let Err(error) = written {
             self.failed = Some(error).filter(|error| error.kind() != ErrorKind::BrokenPipe);
@@ -116,6 +136,10 @@ impl<'a> Output<'a> {
 
     /// Text on standard error. Nobody can be told when that fails.
     pub(crate) fn aside(&mut self, text: &str) {
+        let text = match (self.json, self.err_paper.signs.ascii) {
+            (true, true) => json::escaped(text),
+            (_, _) => self.err_paper.signs.text(text),
+        };
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
     }
 

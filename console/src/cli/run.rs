@@ -153,7 +153,7 @@ async fn answer(
 fn ticker(globals: &Globals, surroundings: &Surroundings) -> Ticker {
     Ticker::new(
         surroundings.error_terminal && !surroundings.dumb,
-        Signs { ascii: globals.ascii || surroundings.dumb },
+        Signs { ascii: globals.ascii || surroundings.wants_ascii() },
     )
 }
 

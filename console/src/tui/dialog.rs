@@ -24,6 +24,8 @@ pub(crate) struct Proposal {
     pub(crate) line: String,
     /// How much of a confirmation it needs.
     pub(crate) effect: Effect,
+    /// Whom it concerns, where, and how many, in one sentence.
+    pub(crate) summary: String,
     /// What the dry run said.
     pub(crate) preview: Report,
     /// What a severe change wants typed.
@@ -138,6 +140,7 @@ mod tests {
             envelope: Envelope::new(&Status {}.into()),
             line: "wayhaven status".into(),
             effect,
+            summary: String::new(),
             preview: Report::default(),
             name: "nightly".into(),
         })))

@@ -35,7 +35,10 @@ pub(super) fn run(layout: &Layout, config: Option<&Path>, discord: bool, as_json
                 }
             })
             .collect();
-        return answer::print(&[answer::document("check", &json!({ "ok": healthy, "checks": checks }))], code);
+        return answer::print(
+            &[answer::document("check", &json!({ "ok": healthy, "checks": checks }))],
+            code,
+        );
     }
     let mut lines = Vec::new();
     for Looked { at, found } in &all {
@@ -152,7 +155,12 @@ fn socket(layout: &Layout) -> Result<String, Fault> {
         return Ok(format!("{path}: a daemon answers"));
     }
     writable(layout.socket.parent().unwrap_or(Path::new("/")))?;
-    Ok(path.to_string())
+    Ok(match layout.daemon_pid() {
+        None => path.to_string(),
+        Some(pid) => format!(
+            "note: {path}: no daemon answers, although one runs, pid {pid}; create the socket again: kill -HUP {pid}"
+        ),
+    })
 }
 
 fn look_at_store(layout: &Layout) -> Result<String, Fault> {

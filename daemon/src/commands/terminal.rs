@@ -1,5 +1,6 @@
 //! A secret from standard input: as it is from a pipe, asked for and not shown at a terminal.
 
+use crate::settings::text;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
 use std::fs::File;
@@ -27,8 +28,9 @@ pub(super) fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
     if bytes.len() > LONGEST {
         return Err(Fault::usage(format!("what was given is longer than {LONGEST} bytes, and no token is")));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| Fault::usage("what was given is no text"))?;
-    let text = text.trim();
+    let start = text::start(&bytes).map_err(|why| Fault::usage(format!("what was given {why}")))?;
+    let given = bytes.get(start..).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    let text = given.trim();
     if text.is_empty() {
         return Err(Fault::usage("nothing was given: type the token, or hand it over on standard input"));
     }

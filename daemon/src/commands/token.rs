@@ -59,7 +59,8 @@ pub(super) fn rotate_key(layout: &Layout) -> Result<ExitCode, Fault> {
     let rotated = Vault::of(layout).rotate()?;
     let lines = [
         format!("the token is sealed with the key {}; the key {} is gone", rotated.now, rotated.before),
-        "backups of the data that were made before need the old key to be restored with their token".to_owned(),
+        "backups of the data that were made before need the old key to be restored with their token"
+            .to_owned(),
     ];
     Ok(answer::print(&lines, ExitCode::SUCCESS))
 }

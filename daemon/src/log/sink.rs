@@ -259,7 +259,10 @@ mod tests {
         assert_eq!(said(&file), ["one", "12 lines are missing here: they could not be written", "two"]);
         let reported = said(&error);
         assert_eq!(reported.len(), 3, "{reported:?}");
-        assert!(reported[0].starts_with("the log cannot be written (") && reported[0].ends_with("1 line is missing there"));
+        assert!(
+            reported[0].starts_with("the log cannot be written (")
+                && reported[0].ends_with("1 line is missing there")
+        );
         assert!(reported[1].ends_with("10 lines are missing there"), "{reported:?}");
         assert_eq!(reported[2], "the log can be written again: 12 lines are missing there");
     }

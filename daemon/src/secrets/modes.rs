@@ -213,7 +213,8 @@ mod tests {
         assert!(loose_logs(&layout).is_empty(), "there is no directory yet");
         std::fs::create_dir_all(&layout.logs).unwrap();
         set(&layout.logs, 0o700);
-        let [now, old, link] = ["wayhaven.log", "wayhaven.log.1.gz", "latest"].map(|name| layout.logs.join(name));
+        let [now, old, link] =
+            ["wayhaven.log", "wayhaven.log.1.gz", "latest"].map(|name| layout.logs.join(name));
         for (file, mode) in [(&now, 0o640), (&old, 0o644)] {
             std::fs::write(file, "").unwrap();
             set(file, mode);
@@ -222,7 +223,12 @@ mod tests {
         check(&layout).unwrap();
         let warnings = loose_logs(&layout);
         assert_eq!(warnings.len(), 3, "{warnings:?}");
-        for words in ["wayhaven.log has the mode 0640", "chmod 600", "gz has the mode 0644", "latest is a symbolic link"] {
+        for words in [
+            "wayhaven.log has the mode 0640",
+            "chmod 600",
+            "gz has the mode 0644",
+            "latest is a symbolic link",
+        ] {
             assert!(warnings.iter().any(|warning| warning.contains(words)), "{words} in {warnings:?}");
         }
         if geteuid().is_root() {
