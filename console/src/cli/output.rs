@@ -130,8 +130,8 @@ impl<'a> Output<'a> {
     }
 
     /// Standard output itself, for a list that somebody asked for.
-    pub(crate) fn list(&mut self) -> &mut (dyn Write + 'a) {
-        &mut *self.out
+    pub(crate) fn list(&mut self) -> impl Write {
+        Readers(&mut *self.out)
     }
 
     /// Text on standard error. Nobody can be told when that fails.
@@ -180,6 +180,25 @@ impl<'a> Output<'a> {
             Some(error) => {
                 self.fault(&Fault::unavailable(format!("standard output cannot be written: {error}")))
             }
+        }
+    }
+}
+
+/// A stream whose reader may go away, as `| head` does: what it does not want any more is written without a failure.
+struct Readers<'s, 'a>(&'s mut (dyn Write + 'a));
+
+impl Write for Readers<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
         }
     }
 }

@@ -130,7 +130,7 @@ async fn answer(
         unfinished = wait::jobs::unfinished(&ended, &jobs);
     }
     if let Some(target) = target {
-        target.receive(&client, files::list_of(&reply), output.list()).await?;
+        target.receive(&client, files::list_of(&reply), &mut output.list()).await?;
     }
     if follows || is_standard {
         // Standard output is the list's.

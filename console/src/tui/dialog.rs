@@ -122,7 +122,9 @@ impl Dialog {
             Question::Leave => 0,
             Question::Apply(proposal) => {
                 let rows: usize = proposal.preview.tables.iter().map(|table| table.rows.len() * 2 + 3).sum();
-                rows + proposal.preview.fields.len() + proposal.preview.hints.len()
+                // At least 36 columns are there for the summary, whose words are broken between them.
+                let summary = proposal.summary.len() / 24 + 1;
+                summary + rows + proposal.preview.fields.len() + proposal.preview.hints.len()
             }
         };
         self.scroll = self.scroll.saturating_add_signed(by).min(lines);

@@ -70,8 +70,9 @@ type Identity = (u64, u64, i64, i64);
 pub(super) struct SocketFile {
     path: PathBuf,
     identity: Option<Identity>,
-    /// What was logged last and still holds, so that it is logged once.
+    /// What was logged last of the file and of its directory and still holds, so that it is logged once.
     problem: Option<String>,
+    directory_problem: Option<String>,
 }
 
 impl SocketFile {
@@ -80,7 +81,7 @@ impl SocketFile {
         let address = listener.local_addr().ok()?;
         let path = address.as_pathname()?.to_owned();
         let identity = identity(&path);
-        Some(Self { path, identity, problem: None })
+        Some(Self { path, identity, problem: None, directory_problem: None })
     }
 
     /// Looks at the file and its directory, and corrects what somebody changed. Returns a new listener where the socket had
@@ -100,10 +101,13 @@ impl SocketFile {
                 Listening::This => return self.correct(group),
                 Listening::Other(pid) => {
                     let pid = pid.map_or_else(String::new, |pid| format!(", pid {pid},"));
-                    self.log(format!(
-                        "another process{pid} listens on {shown}: this daemon cannot be reached until that process \
+                    log_once(
+                        &mut self.problem,
+                        format!(
+                            "another process{pid} listens on {shown}: this daemon cannot be reached until that process \
                          ends; stop one of the two, or give it another WAYHAVEN_HOME"
-                    ));
+                        ),
+                    );
                     return None;
                 }
                 Listening::Nobody => "was replaced by another socket",
@@ -116,7 +120,10 @@ impl SocketFile {
                 Some(listener)
             }
             Err(error) => {
-                self.log(format!("the control socket {shown} {what}, and cannot be made again: {error}"));
+                log_once(
+                    &mut self.problem,
+                    format!("the control socket {shown} {what}, and cannot be made again: {error}"),
+                );
                 None
             }
         }
@@ -128,10 +135,11 @@ impl SocketFile {
         let set = std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(MODE));
         let given = group.map_or(Ok(()), |group| give(&self.path, group));
         match (set, given) {
-            (Err(error), _) => {
-                self.log(format!("{} keeps the mode {mode:04o}: {error}", self.path.display()))
-            }
-            (_, Err(fault)) => self.log(fault.message),
+            (Err(error), _) => log_once(
+                &mut self.problem,
+                format!("{} keeps the mode {mode:04o}: {error}", self.path.display()),
+            ),
+            (_, Err(fault)) => log_once(&mut self.problem, fault.message),
             _ => {
                 self.problem = None;
                 if mode != MODE {
@@ -153,6 +161,7 @@ impl SocketFile {
         let mode = found.permissions().mode() & 0o7777;
         let loose = mode & 0o777 & !DIRECTORY_MODE;
         if loose == 0 {
+            self.directory_problem = None;
             return;
         }
         let (shown, tight) = (directory.display(), mode & !loose);
@@ -160,15 +169,8 @@ impl SocketFile {
             Ok(()) => tracing::warn!("{shown} had the mode {mode:04o}: it has {tight:04o} again"),
             Err(error) => {
                 let text = format!("others can replace the socket in {shown}, mode {mode:04o}: {error}");
-                self.log(text);
+                log_once(&mut self.directory_problem, text);
             }
-        }
-    }
-
-    fn log(&mut self, problem: String) {
-        if self.problem.as_ref() != Some(&problem) {
-            tracing::error!("{problem}");
-            self.problem = Some(problem);
         }
     }
 
@@ -184,4 +186,11 @@ impl SocketFile {
 fn identity(path: &Path) -> Option<Identity> {
     let found = std::fs::symlink_metadata(path).ok().filter(|found| found.file_type().is_socket())?;
     Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
+}
+
+fn log_once(logged: &mut Option<String>, problem: String) {
+    if logged.as_ref() != Some(&problem) {
+        tracing::error!("{problem}");
+        *logged = Some(problem);
+    }
 }

@@ -3,7 +3,7 @@
 use crate::tui::model::Model;
 use shared::control::Envelope;
 use shared::operations::punishment::DeliveryCounts;
-use shared::operations::reversal::PunishmentRevert;
+use shared::operations::reversal::{PunishmentRevert, words};
 use shared::value::GuildId;
 use shared::{Reply, Request};
 use std::collections::BTreeSet;
@@ -20,6 +20,9 @@ pub(super) fn of(envelope: &Envelope, reply: &Reply, model: &Model) -> String {
         Ok(Request::PunishmentRevert(revert)) => reverted(&revert, reply, model),
         _ => {
             let mut what = capitalised(operation);
+            if arguments["child"].is_string() || arguments["main"].is_string() {
+                what.push(':');
+            }
             if let Some(user) = arguments["user"].as_str() {
                 what.push_str(&format!(" user {user}"));
             }
@@ -37,6 +40,10 @@ pub(super) fn of(envelope: &Envelope, reply: &Reply, model: &Model) -> String {
             let (undone, stay) = (reverted.deliveries.open(), reverted.deliveries.skipped);
             format!("; children: {undone} undone, {stay} unchanged")
         }
+        Reply::SetupRemoveChild(changed) | Reply::SetupLeave(changed) => match &changed.undo {
+            Some(undo) => format!("; undone in the child: {}", words(&undo.taken_back)),
+            None => format!("; nothing is undone, {} open deliveries stop", changed.stopped),
+        },
         reply => reply
             .punished()
             .filter(|punished| punished.network)

@@ -123,10 +123,9 @@ fn a_confirmation_says_user_guild_and_counts_in_words() {
         ("ban 77 --guild 1000", preview(), "Ban user 77 in Wayhaven (1000), and in 2 children: 2 pending."),
         (
             "setup remove-child 2002 --guild 1000 --undo",
-            json!({"link": {"id": "7", "main_guild_id": "1000", "child_guild_id": "2002", "child_name": "fr-community",
-                    "mode": "active", "state": "closed", "allowed_actions": ["ban"], "updated_at": "2026-01-01T00:00:00Z"},
-                   "dry_run": true, "deliveries": counts(0, 0, 0)}),
-            "Setup remove-child child fr-community (2002) in Wayhaven (1000).",
+            json!({"link": null, "main_guild_id": "1000", "child_guild_id": "2002", "state": "closing", "dry_run": true,
+                   "stopped": 1, "undo": {"taken_back": [{"action": "ban", "count": 3}], "stay": []}}),
+            "Setup remove-child: child fr-community (2002) in Wayhaven (1000); undone in the child: 3 ban.",
         ),
     ] {
         let mut operator = seated();
