@@ -56,8 +56,8 @@ pub(crate) fn escaped(text: &str) -> String {
         match letter.is_ascii() {
             true => out.push(letter),
             false => {
-                let units = letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"));
-                out.extend(units.collect::<Vec<_>>());
+                let mut units = [0; 2];
+                out.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
             }
         }
     }

@@ -26,6 +26,16 @@ pub(crate) struct Message {
     /// One clean line.
     pub(crate) text: String,
     until: u64,
+    /// Whether it answers a key, and was not brought by an event.
+    answer: bool,
+}
+
+/// An error that nobody has read.
+#[derive(Clone, Copy, Debug)]
+struct Unread {
+    number: u64,
+    /// Whether it is about the palette line that is being typed.
+    of_line: bool,
 }
 
 /// The latest messages.
