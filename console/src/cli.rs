@@ -55,8 +55,6 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "HOST")]
     pub(crate) host: Option<Host>,
     /// Draw with nothing but ASCII
-    ///
-    /// The default on a terminal whose locale (LC_ALL, LC_CTYPE, LANG) is not UTF-8, or whose TERM is dumb or not set.
     #[arg(long, global = true)]
     pub(crate) ascii: bool,
 }
@@ -76,7 +74,9 @@ pub fn command() -> Command {
              6 conflict or locked, 7 no daemon answers, 8 still pending, 9 not confirmed, \
              10 verification failed, 130 interrupted.\n\n\
              The daemon is looked for below WAYHAVEN_HOME, then XDG_RUNTIME_DIR, then /run/wayhaven; on another \
-             machine, where --host or WAYHAVEN_HOST names one.",
+             machine, where --host or WAYHAVEN_HOST names one.\n\n\
+             On a terminal whose locale (LC_ALL, LC_CTYPE, LANG) is not UTF-8, or whose TERM is dumb or not set, \
+             output is ASCII, as with --ascii.",
         )
         .max_term_width(100)
         .subcommand(
