@@ -4,6 +4,7 @@
 //! same for each of them.
 
 mod completions;
+mod locale;
 mod output;
 mod progress;
 mod run;
@@ -81,7 +82,9 @@ pub fn command() -> Command {
              6 conflict or locked, 7 no daemon answers, 8 still pending, 9 not confirmed, \
              10 verification failed, 130 interrupted.\n\n\
              The daemon is looked for below WAYHAVEN_HOME, then XDG_RUNTIME_DIR, then /run/wayhaven; on another \
-             machine, where --host or WAYHAVEN_HOST names one.",
+             machine, where --host or WAYHAVEN_HOST names one.\n\n\
+             On a terminal whose locale (LC_ALL, LC_CTYPE, LANG) is not UTF-8, or whose TERM is dumb or not set, \
+             output is ASCII, as with --ascii.",
         )
         .max_term_width(100)
         .subcommand(
@@ -115,12 +118,13 @@ pub(crate) struct Asked {
 /// # Errors
 /// What clap says of them; help and version are among it.
 pub(crate) fn parse(words: &[OsString]) -> Result<Asked, clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
+    let root = command();
+    let matches = root.clone().try_get_matches_from(words)?;
     let globals = Globals::from_arg_matches(&matches)?;
     if matches.subcommand_name() == Some(dial::NAME) {
         return Ok(Asked { globals, request: None, dials: true, completions: None });
     }
-    let request = grammar::request(&matches).transpose()?;
+    let request = grammar::typed_request(&root, words, &matches)?;
     let completions = completions::asked(&matches);
     Ok(Asked { globals, request, dials: false, completions })
 }
@@ -131,8 +135,9 @@ pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
     let asked = match parse(&words) {
         Ok(asked) => asked,
         Err(error) => {
-            let json = words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
-            let mut output = Output::of_process(&surroundings, json, false);
+            let has =
+                |flag: &str| words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == flag);
+            let mut output = Output::of_process(&surroundings, has("--json"), has("--ascii"));
             return ExitCode::from(answer_usage(&error, &words, &mut output));
         }
     };
@@ -140,7 +145,7 @@ pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
     let code = match (asked.request, asked.completions) {
         (Some(request), _) => run::in_runtime(request, &asked.globals, &surroundings, &mut output),
         (None, Some(shell)) => {
-            output.plain(&completions::script(shell));
+            output.data(&completions::script(shell));
             output.finish(0)
         }
         (None, None) if asked.dials => dial_stdio(&asked.globals, &surroundings, &mut output),
@@ -165,12 +170,14 @@ fn without_operation(surroundings: &Surroundings, globals: &Globals, output: &mu
         let colour = !surroundings.no_colour && !surroundings.dumb;
         return match surroundings.place(globals) {
             Err(fault) => output.fault(&fault),
-            Ok(place) => match crate::tui::main(&place, colour, globals.ascii || surroundings.dumb) {
-                Ok(code) => code,
-                Err(error) => {
-                    output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))
+            Ok(place) => {
+                match crate::tui::main(&place, colour, globals.ascii || surroundings.wants_ascii()) {
+                    Ok(code) => code,
+                    Err(error) => {
+                        output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))
+                    }
                 }
-            },
+            }
         };
     }
     let fault = Fault::usage("no operation is named, and the console needs a terminal")
@@ -217,7 +224,7 @@ fn paper(surroundings: &Surroundings, terminal: bool, ascii: bool) -> Paper {
     Paper {
         width: terminal.then_some(surroundings.width),
         colour: terminal && !surroundings.no_colour && !surroundings.dumb,
-        signs: crate::render::signs::Signs { ascii: ascii || (terminal && surroundings.dumb) },
+        signs: crate::render::signs::Signs { ascii: ascii || (terminal && surroundings.wants_ascii()) },
     }
 }
 

@@ -10,6 +10,7 @@ mod link;
 mod render;
 #[cfg(test)]
 mod scripted_daemon;
+mod terminal_size;
 mod tui;
 
 pub use cli::command;

@@ -28,7 +28,7 @@ impl Place {
     /// Nobody answers there, or it refuses; or there is no way.
     pub(crate) async fn connect(&self, surface: ClientSurface) -> Result<Client, Fault> {
         match self {
-            Self::Here(layout) => Client::connect(&layout.socket, surface).await,
+            Self::Here(layout) => Client::connect_here(layout, surface).await,
             Self::There(host) => ssh::connect(host, surface).await,
         }
     }

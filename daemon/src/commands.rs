@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::{Environment, Layout};
 use wayhaven_shared::redaction::redact;
+use wayhaven_shared::streams::print_error;
 
 /// The Wayhaven daemon: the Discord bot, the sync engine and the control socket
 #[derive(Parser)]
@@ -97,10 +98,7 @@ pub fn main() -> ExitCode {
     };
     match obey(arguments.command) {
         Ok(code) => code,
-        Err(fault) => {
-            eprintln!("error: {fault}");
-            ExitCode::FAILURE
-        }
+        Err(fault) => answer::fault(&fault, false),
     }
 }
 
@@ -123,15 +121,14 @@ fn obey(command: Command) -> Result<ExitCode, Fault> {
 fn misread(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     if !error.use_stderr() {
-        print!("{text}");
-        return ExitCode::SUCCESS;
+        return answer::print(&[text.trim_end().to_owned()], ExitCode::SUCCESS);
     }
-    eprint!("{}", redact(&text));
+    print_error(&redact(&text));
     let typed: Vec<OsString> = std::env::args_os().collect();
     if typed.iter().any(|word| word.to_str().is_some_and(|word| redact(word) != word)) {
-        eprintln!(
+        print_error(
             "hint: a token is no argument, since other users see those: wayhavend token set asks for it, or reads it \
-                   from standard input. Reset this one on Discord's page, it is known now"
+             from standard input. Reset this one on Discord's page, it is known now\n",
         );
     }
     ExitCode::from(2)

@@ -5,6 +5,7 @@ mod limits;
 mod peer;
 mod refusals;
 mod roles;
+mod socket_file;
 mod wire;
 
 use crate::daemon::Daemon;
@@ -17,8 +18,9 @@ use limits::{LAST_ANSWERS, LAST_WRITES, LOOKUPS, Limits};
 use peer::Peer;
 use refusals::Refusals;
 use roles::Standing;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use socket_file::SocketFile;
+pub use socket_file::bind;
+pub(crate) use socket_file::{Listening, who_listens};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,28 +28,10 @@ use std::time::Duration;
 use tarpc::server::{BaseChannel, Channel, Config};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
 use wayhaven_shared::Fault;
 use wayhaven_shared::control::Control;
 use wire::Flow;
-
-/// Opens the socket. The state lock is held, so that whatever lies at the path is left over.
-///
-/// # Errors
-/// Where the directory or the socket cannot be made.
-pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
-        // Once more, whatever the umask took away: the socket's group has to get there.
-        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o750))?;
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
-}
 
 /// Gives the socket and its directory to a group, whose members can then open it.
 ///
@@ -74,7 +58,8 @@ pub async fn serve(daemon: Arc<Daemon>, listener: UnixListener) {
 }
 
 /// Takes connections within these limits.
-async fn serve_within(daemon: Arc<Daemon>, listener: UnixListener, limits: Limits) {
+async fn serve_within(daemon: Arc<Daemon>, mut listener: UnixListener, limits: Limits) {
+    let check_every = limits.socket_check;
     let door = Arc::new(Door {
         accounts: Accounts::new(&limits),
         refusals: Refusals::new(Arc::clone(&daemon), limits.refusals),
@@ -82,6 +67,10 @@ async fn serve_within(daemon: Arc<Daemon>, listener: UnixListener, limits: Limit
         limits,
     });
     let mut closing = daemon.closing();
+    let mut file = SocketFile::of(&listener);
+    let mut interval = tokio::time::interval(check_every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asked = daemon.socket_checks();
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -94,6 +83,15 @@ async fn serve_within(daemon: Arc<Daemon>, listener: UnixListener, limits: Limit
                 }
             },
             () = closing.raised() => break,
+            // Its sender is the daemon, which is there.
+            Ok(()) = asked.changed() => {
+                listener = checked(&daemon, &mut file, listener).await;
+                continue;
+            }
+            _ = interval.tick() => {
+                listener = checked(&daemon, &mut file, listener).await;
+                continue;
+            }
         };
         let (uid, gid) = match stream.peer_cred() {
             Ok(credentials) => (credentials.uid(), credentials.gid()),
@@ -112,6 +110,16 @@ async fn serve_within(daemon: Arc<Daemon>, listener: UnixListener, limits: Limit
     let all = door.accounts.gone();
     let _ = tokio::time::timeout(LAST_ANSWERS + LAST_WRITES * 2, all).await;
     door.refusals.close().await;
+    if let Some(file) = file {
+        file.remove();
+    }
+}
+
+/// Looks at the socket's file; the listener that is right afterwards.
+async fn checked(daemon: &Daemon, file: &mut Option<SocketFile>, listener: UnixListener) -> UnixListener {
+    let Some(file) = file else { return listener };
+    let settings = daemon.settings();
+    file.check(settings.control.group.as_ref()).await.unwrap_or(listener)
 }
 
 /// What all connections share.

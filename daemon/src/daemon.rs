@@ -85,6 +85,7 @@ pub struct Daemon {
     operators: Operators,
     stopping: watch::Sender<bool>,
     closing: watch::Sender<bool>,
+    socket_checks: watch::Sender<()>,
 }
 
 impl Daemon {
@@ -112,6 +113,7 @@ impl Daemon {
             operators: Operators::new(Lookup::default()),
             stopping: watch::Sender::new(false),
             closing: watch::Sender::new(false),
+            socket_checks: watch::Sender::new(()),
         }
     }
 
@@ -283,6 +285,16 @@ impl Daemon {
     /// Follows whether it was asked to stop.
     pub fn stopping(&self) -> Flag {
         Flag(self.stopping.subscribe())
+    }
+
+    /// Has the control socket's file checked now.
+    pub fn check_socket(&self) {
+        self.socket_checks.send_replace(());
+    }
+
+    /// Follows when the control socket's file is to be checked.
+    pub fn socket_checks(&self) -> watch::Receiver<()> {
+        self.socket_checks.subscribe()
     }
 
     /// Closes the control socket: what was on its way has come as far as it will.

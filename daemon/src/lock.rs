@@ -8,8 +8,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
+
+/// How often a lock that somebody has is tried again, and the pause between.
+const MAX_TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes the state directory for this process alone; whoever comes second is told who was first.
 ///
@@ -26,17 +31,23 @@ pub(crate) fn take(layout: &Layout) -> Result<File, Fault> {
             options.open(&path).map_err(|error| unusable(&error))?
         }
     };
-    match file.try_lock() {
+    let mut tries = 0;
+    let locked = loop {
+        match file.try_lock() {
+            // A client that looks whether a daemon runs has it for a moment.
+            Err(TryLockError::WouldBlock) if tries < MAX_TRIES => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            locked => break locked,
+        }
+    };
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
             let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
-            return Err(Fault::conflict(format!(
-                "another daemon, pid {}, runs on {}",
-                pid.trim(),
-                layout.state.display()
-            ))
-            .hint("wayhaven daemon stop ends it; WAYHAVEN_HOME names another place for a second one"));
+            return Err(held(layout, pid.trim()));
         }
         Err(TryLockError::Error(error)) => return Err(unusable(&error)),
     }
@@ -44,6 +55,21 @@ pub(crate) fn take(layout: &Layout) -> Result<File, Fault> {
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
     written.map_err(|error| unusable(&error))?;
     Ok(file)
+}
+
+/// Another daemon has it: who, and how to reach it where its socket is gone.
+fn held(layout: &Layout, pid: &str) -> Fault {
+    let state = layout.state.display();
+    let fault = Fault::conflict(format!("another daemon, pid {pid}, runs on {state}"))
+        .hint("stop it: wayhaven daemon stop")
+        .hint("start a second one elsewhere: WAYHAVEN_HOME=/path/to/another wayhavend run");
+    match pid.parse::<u32>() {
+        Ok(pid) => fault.hint(format!(
+            "if wayhaven says that no daemon answers at {}, the socket was removed; create it again: kill -HUP {pid}",
+            layout.socket.display()
+        )),
+        Err(_) => fault,
+    }
 }
 
 /// The lock file, where this process has it as its standard input. Somebody else who opened it there gets no lock by that.

@@ -5,7 +5,7 @@
 
 use crate::daemon::Daemon;
 use crate::discord::registration::register;
-use crate::log::Levels;
+use crate::log::LogHandle;
 use crate::settings::{
     Difference, Key, Origin, Reloaded, Setting, Settings, Sources, Stored, key, without_place,
 };
@@ -29,7 +29,7 @@ type Read = dyn Fn(Vec<Stored>) -> Result<(Sources, Settings), Fault> + Send + S
 /// What is read again, and what is told of it beside the daemon.
 pub struct Reload {
     read: Arc<Read>,
-    levels: Levels,
+    log: LogHandle,
     /// What the settings that hold were read from. Whoever changes them holds it, so that one change ends before the next.
     taken: Mutex<Sources>,
 }
@@ -48,14 +48,14 @@ pub struct Wanted {
 
 impl Reload {
     /// Of a process, whose settings were just read from `sources`.
-    pub fn of_process(config: Option<&Path>, layout: &Layout, sources: Sources, levels: Levels) -> Self {
+    pub fn of_process(config: Option<&Path>, layout: &Layout, sources: Sources, log: LogHandle) -> Self {
         let (config, layout) = (config.map(Path::to_owned), layout.clone());
         let read = move |stored| {
             let mut sources = Sources::of_process(config.as_deref(), &layout)?;
             let settings = Settings::load_with(&mut sources, stored)?.completed(&sources, &layout)?;
             Ok((sources, settings))
         };
-        Self { read: Arc::new(read), levels, taken: Mutex::new(sources) }
+        Self { read: Arc::new(read), log, taken: Mutex::new(sources) }
     }
 
     /// Of a daemon whose sources never change.
@@ -67,7 +67,7 @@ impl Reload {
                 let mut sources = always.clone();
                 Settings::load_with(&mut sources, stored).map(|settings| (sources, settings))
             }),
-            levels: Levels::default(),
+            log: LogHandle::default(),
             taken: Mutex::new(sources),
         }
     }
@@ -80,12 +80,12 @@ impl Reload {
         }
         let read = Settings::load_with(&mut *self.taken.lock().await, stored)?;
         let settings = settings.give_way(read).settings;
-        self.levels.set(settings.log.level)?;
+        self.log.set_level(settings.log.level)?;
         tell_not_understood(store, &settings.not_understood).await;
         Ok(settings)
     }
 
-    /// SIGHUP: reads the settings again; what came of it is in the log.
+    /// SIGHUP: opens the log again and reads the settings again; what came of it is in the log.
     pub(crate) async fn hang_up(&self, daemon: &Arc<Daemon>) {
         // The log has it.
         let _ = self.again(daemon, "SIGHUP", false).await;
@@ -101,6 +101,9 @@ impl Reload {
         asked_by: &str,
         dry_run: bool,
     ) -> Result<DaemonReloaded, Fault> {
+        if !dry_run {
+            self.log.reopen();
+        }
         let taken = self.take(daemon, dry_run).await;
         match &taken {
             _ if dry_run => {}
@@ -131,7 +134,7 @@ impl Reload {
         if let Some(main) = reloaded.settings.network.main_guild {
             designate(daemon.store(), main).await?;
         }
-        self.levels.set(reloaded.settings.log.level)?;
+        self.log.set_level(reloaded.settings.log.level)?;
         *taken = sources;
         apply(daemon, &reloaded.settings);
         tell_not_understood(daemon.store(), &reloaded.settings.not_understood).await;
@@ -195,13 +198,13 @@ impl Reload {
         if !wanted.dry_run {
             let before = daemon.settings().log.level;
             // What can fail comes first.
-            self.levels.set(settings.log.level)?;
+            self.log.set_level(settings.log.level)?;
             let written = store.write(move |change| match new {
                 Some(new) => Ok(change.store_setting(&new)?),
                 None => Ok(change.forget_setting(key.name).map(drop)?),
             });
             if let Err(fault) = written.await {
-                self.levels.set(before)?;
+                self.log.set_level(before)?;
                 return Err(fault);
             }
             *taken = sources;

@@ -13,6 +13,7 @@ mod read;
 mod reload;
 mod sources;
 mod stored;
+pub(crate) mod text;
 pub(crate) mod token;
 
 pub use keys::{KEYS, Key};

@@ -62,7 +62,7 @@ pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
     // 3. The log.
     let clock = Clock::default();
     let log = log::start(&layout.logs, settings.log.level, clock.clone());
-    for warning in &settings.warnings {
+    for warning in settings.warnings.iter().chain(&modes::loose_logs(&layout)) {
         tracing::warn!("{warning}");
     }
     if let Err(fault) = Vault::of(&layout).settle() {
@@ -75,7 +75,7 @@ pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
-    let reload = Reload::of_process(config, &layout, sources, log.levels());
+    let reload = Reload::of_process(config, &layout, sources, log.handle());
     let logs = layout.logs.clone();
     let ended = runtime.block_on(live(settings, reload, layout, clock.clone()));
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -128,7 +128,6 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
     drain(&daemon).await;
     daemon.close();
     let _ = socket.await;
-    let _ = std::fs::remove_file(&daemon.layout().socket);
     daemon.folding().close(&daemon).await;
     // One last write, so that every outcome before it is committed.
     daemon.store().write(|_| Ok(())).await?;
@@ -144,6 +143,10 @@ pub(crate) async fn start(
     layout: Layout,
     clock: Clock,
 ) -> Result<(Arc<Daemon>, UnixListener), Fault> {
+    // The state lock keeps away only daemons with the same state directory.
+    if let control::Listening::Other(pid) = control::who_listens(&layout.socket).await {
+        return Err(taken(&layout, pid));
+    }
     // 4. The store.
     let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
     let settings = reload.begin(settings, &store).await?;
@@ -248,7 +251,10 @@ impl Signals {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
                 () = stopping.raised() => return,
-                _ = self.hangup.recv() => daemon.reload().hang_up(daemon).await,
+                _ = self.hangup.recv() => {
+                    daemon.check_socket();
+                    daemon.reload().hang_up(daemon).await;
+                }
             }
         }
         daemon.stop();
@@ -259,6 +265,18 @@ impl Signals {
         let come = |signal: &mut Signal| signal.recv().now_or_never().flatten().is_some();
         come(&mut self.terminate) || come(&mut self.interrupt)
     }
+}
+
+/// A daemon with another state directory has this one's socket.
+fn taken(layout: &Layout, pid: Option<u32>) -> Fault {
+    let pid = pid.map_or_else(String::new, |pid| format!(", pid {pid},"));
+    Fault::conflict(format!(
+        "another daemon{pid} listens on {}, and does not run on {}",
+        layout.socket.display(),
+        layout.state.display()
+    ))
+    .hint("stop the other daemon: wayhaven daemon stop")
+    .hint("start this one elsewhere: WAYHAVEN_HOME=/path/to/another wayhavend run")
 }
 
 pub(crate) fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {

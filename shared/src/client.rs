@@ -5,6 +5,7 @@ use crate::control::{
 };
 use crate::event::{Cursor, Watched};
 use crate::operations::Request;
+use crate::paths::Layout;
 use crate::value::{Chunk, UploadId};
 use crate::{Fault, FaultKind, Operation};
 use std::io::{self, Read, Write};
@@ -34,6 +35,17 @@ impl Client {
     /// [`FaultKind::Unreachable`] where nobody answers, [`FaultKind::Denied`] where the daemon refuses the peer.
     pub async fn connect(socket: &Path, surface: ClientSurface) -> Result<Self, Fault> {
         let stream = UnixStream::connect(socket).await.map_err(|error| unreachable_fault(socket, &error))?;
+        Self::over(stream, surface, Duration::from_secs(10)).await
+    }
+
+    /// Connects to the daemon of this machine. Like [`connect`](Self::connect), but where nobody answers it says whether a
+    /// daemon runs there whose socket is gone.
+    ///
+    /// # Errors
+    /// Like [`connect`](Self::connect).
+    pub async fn connect_here(layout: &Layout, surface: ClientSurface) -> Result<Self, Fault> {
+        let stream = UnixStream::connect(&layout.socket).await;
+        let stream = stream.map_err(|error| unreachable_here(layout, &error))?;
         Self::over(stream, surface, Duration::from_secs(10)).await
     }
 
@@ -148,8 +160,27 @@ pub fn unreachable_fault(socket: &Path, error: &io::Error) -> Fault {
             .hint("an owner lets you in with control.group, a group of yours, and control.operators or control.observers, which name you"),
         _ => Fault::new(FaultKind::Unreachable, format!("no daemon answers at {path}"))
             .hint("start it with: wayhavend run")
-            .hint("WAYHAVEN_HOME must name the same directory for both"),
+            .hint("WAYHAVEN_HOME must name the same directory for both")
+            .hint(
+                "if wayhavend run says that another daemon, pid PID, runs there, its socket was removed; create the \
+                 socket again: kill -HUP PID",
+            ),
     }
+}
+
+/// The same, with what the state directory tells of the daemon: whether one runs there whose socket is gone.
+pub fn unreachable_here(layout: &Layout, error: &io::Error) -> Fault {
+    let fault = unreachable_fault(&layout.socket, error);
+    let pid = layout.daemon_pid().filter(|_| fault.kind == FaultKind::Unreachable);
+    let Some(pid) = pid else { return fault };
+    let message = format!(
+        "{}, although a daemon, pid {pid}, runs on {}: its socket was removed, or it is starting or stopping",
+        fault.message,
+        layout.state.display()
+    );
+    Fault::new(FaultKind::Unreachable, message).hint(format!(
+        "the daemon creates its socket again within a minute; have it do that now: kill -HUP {pid}"
+    ))
 }
 
 fn rpc_fault(error: RpcError) -> Fault {

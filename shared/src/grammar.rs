@@ -4,10 +4,13 @@
 //! parser and one error text. So that an interaction turned into argv is never ambiguous, flags are written with
 //! their value (`--for=1h`) and positional arguments stand behind `--`; optional ones are flags.
 
+mod free_text;
+
 use crate::operations::{GROUPS, OPERATIONS, Request};
 use crate::{Definition, Fault};
 use clap::{ArgMatches, Command};
 use serde_json::Value;
+use std::ffi::OsString;
 
 /// `root` with the operations that `wanted` accepts as its subcommands.
 pub fn with_operations(root: Command, wanted: impl Fn(&Definition) -> bool) -> Command {
@@ -21,7 +24,7 @@ pub fn with_operations(root: Command, wanted: impl Fn(&Definition) -> bool) -> C
 fn insert(parent: Command, definition: &Definition, words: &[&'static str], depth: usize) -> Command {
     let word = words[depth];
     if depth + 1 == words.len() {
-        return parent.subcommand((definition.augment)(Command::new(word)));
+        return parent.subcommand(augmented(definition, word));
     }
     if parent.find_subcommand(word).is_some() {
         return parent.mut_subcommand(word, |group| insert(group, definition, words, depth + 1));
@@ -34,7 +37,26 @@ fn insert(parent: Command, definition: &Definition, words: &[&'static str], dept
 
 /// The operation's own command, for its help and its arguments.
 pub fn command(definition: &Definition) -> Command {
-    (definition.augment)(Command::new(definition.name))
+    augmented(definition, definition.name)
+}
+
+/// A command of this name with the operation's arguments.
+fn augmented(definition: &Definition, name: &'static str) -> Command {
+    free_text::allow_hyphens((definition.augment)(Command::new(name)))
+}
+
+/// The request of words that a person typed, the program's name first, below a root built by [`with_operations`], which
+/// gave these matches; nothing where the subcommand is none of ours.
+///
+/// # Errors
+/// What clap says of an argument, and a flag that would be taken for a text.
+pub fn typed_request(
+    root: &Command,
+    words: &[OsString],
+    matches: &ArgMatches,
+) -> Result<Option<Request>, clap::Error> {
+    free_text::check_flags(root, words, matches)?;
+    request(matches).transpose()
 }
 
 /// The request that was matched below a root built by [`with_operations`]; nothing where the subcommand is none

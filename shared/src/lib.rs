@@ -13,6 +13,7 @@ pub mod operations;
 pub mod paths;
 pub mod redaction;
 pub mod report;
+pub mod streams;
 pub mod value;
 
 pub use fault::{Fault, FaultKind};

@@ -5,6 +5,7 @@
 
 use crate::Fault;
 use std::ffi::OsString;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// The name of the control socket in its directory.
@@ -128,6 +129,16 @@ impl Layout {
     /// The file whose lock keeps a second daemon away.
     pub fn lock(&self) -> PathBuf {
         self.state.join("wayhavend.lock")
+    }
+
+    /// The process id of the daemon that holds the lock; nothing where none does, or where this user may not look.
+    pub fn daemon_pid(&self) -> Option<u32> {
+        let file = File::open(self.lock()).ok()?;
+        // Shared and for a moment: whoever has it keeps it, and whoever wants it tries again.
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => std::io::read_to_string(file).ok()?.trim().parse().ok(),
+            _ => None,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where the command line writes: data on standard output, everything else on standard error.
 
-use super::{Globals, paper};
+use super::{Globals, locale, paper};
 use crate::link::Place;
 use crate::render::terminal::{self, Paper};
 use crate::render::{json, layout};
+use crate::terminal_size;
 use shared::control::Outcome;
 use shared::paths::{Environment, Layout};
 use shared::value::Untrusted;
@@ -27,8 +28,10 @@ pub(crate) struct Surroundings {
     pub(crate) width: usize,
     /// `NO_COLOR` is set.
     pub(crate) no_colour: bool,
-    /// `TERM` is `dumb`.
+    /// `TERM` is `dumb` or not set: the terminal understands no more than text.
     pub(crate) dumb: bool,
+    /// The locale is UTF-8.
+    pub(crate) utf8: bool,
 }
 
 impl Surroundings {
@@ -43,10 +46,18 @@ impl Surroundings {
             input_terminal: io::stdin().is_terminal(),
             output_terminal: io::stdout().is_terminal(),
             error_terminal: io::stderr().is_terminal(),
-            width: crossterm::terminal::size().map_or(80, |(width, _)| usize::from(width.max(20))),
+            width: usize::from(terminal_size::current().0.max(20)),
             no_colour: set("NO_COLOR"),
-            dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+            dumb: std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb"),
+            utf8: locale::is_utf8(|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
         }
+    }
+
+    /// Whether a terminal gets nothing but ASCII.
+    pub(crate) fn wants_ascii(&self) -> bool {
+        self.dumb || !self.utf8
     }
 }
 
@@ -101,8 +112,17 @@ impl<'a> Output<'a> {
         self.json
     }
 
-    /// Text of ours on standard output.
+    /// Text of ours on standard output, as the terminal shows it.
     pub(crate) fn plain(&mut self, text: &str) {
+        let shown = match (self.json, self.out_paper.signs.ascii) {
+            (true, true) => json::escaped(text),
+            (_, _) => self.out_paper.signs.text(text),
+        };
+        self.data(&shown);
+    }
+
+    /// Bytes for another program on standard output, whatever the terminal shows.
+    pub(crate) fn data(&mut self, text: &str) {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if let Err(error) = written {
             self.failed = Some(error).filter(|error| error.kind() != ErrorKind::BrokenPipe);
@@ -110,12 +130,16 @@ impl<'a> Output<'a> {
     }
 
     /// Standard output itself, for a list that somebody asked for.
-    pub(crate) fn list(&mut self) -> &mut (dyn Write + 'a) {
-        &mut *self.out
+    pub(crate) fn list(&mut self) -> impl Write {
+        Readers(&mut *self.out)
     }
 
     /// Text on standard error. Nobody can be told when that fails.
     pub(crate) fn aside(&mut self, text: &str) {
+        let text = match (self.json, self.err_paper.signs.ascii) {
+            (true, true) => json::escaped(text),
+            (_, _) => self.err_paper.signs.text(text),
+        };
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
     }
 
@@ -162,6 +186,25 @@ impl<'a> Output<'a> {
             Some(error) => {
                 self.fault(&Fault::unavailable(format!("standard output cannot be written: {error}")))
             }
+        }
+    }
+}
+
+/// A stream whose reader may go away, as `| head` does: what it does not want any more is written without a failure.
+struct Readers<'s, 'a>(&'s mut (dyn Write + 'a));
+
+impl Write for Readers<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
         }
     }
 }

@@ -137,7 +137,7 @@ async fn answer(
         unfinished = wait::jobs::unfinished(&ended, &jobs);
     }
     if let Some(target) = target {
-        target.receive(&client, files::list_of(&reply), output.list()).await?;
+        target.receive(&client, files::list_of(&reply), &mut output.list()).await?;
     }
     if let (Some(deadline), Some(cursor), None) = (deadline, cursor.clone(), &unfinished)
         && let Some(started) = started(&request, &reply, outcome.at)
@@ -174,7 +174,7 @@ async fn answer(
 fn ticker(globals: &Globals, surroundings: &Surroundings) -> Ticker {
     Ticker::new(
         surroundings.error_terminal && !surroundings.dumb,
-        Signs { ascii: globals.ascii || surroundings.dumb },
+        Signs { ascii: globals.ascii || surroundings.wants_ascii() },
     )
 }
 

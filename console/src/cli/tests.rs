@@ -22,6 +22,7 @@ fn surroundings(layout: Result<shared::paths::Layout, Fault>) -> Surroundings {
         width: 80,
         no_colour: false,
         dumb: false,
+        utf8: true,
     }
 }
 

@@ -2,7 +2,7 @@
 //! the other machine.
 
 use shared::Fault;
-use shared::client::unreachable_fault;
+use shared::client::unreachable_here;
 use shared::paths::Layout;
 use std::io;
 use tokio::io::{AsyncWriteExt, copy, stdin, stdout};
@@ -21,7 +21,7 @@ pub(crate) fn run(layout: &Layout) -> Result<(), Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
     let carried = runtime.block_on(async {
         let stream = UnixStream::connect(&layout.socket).await;
-        let stream = stream.map_err(|error| unreachable_fault(&layout.socket, &error))?;
+        let stream = stream.map_err(|error| unreachable_here(layout, &error))?;
         carry(stream).await.map_err(broken)
     });
     // A read on standard input may still wait in another thread; nobody waits for it.

@@ -49,6 +49,21 @@ pub(crate) fn fault(fault: &Fault) -> String {
     line(&FaultEnvelope { schema: SCHEMA, kind: "fault", fault: fields })
 }
 
+/// The same JSON in ASCII: what is not ASCII stands only within strings, where it can be escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter.is_ascii() {
+            true => out.push(letter),
+            false => {
+                let mut units = [0; 2];
+                out.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    out
+}
+
 fn line(envelope: &impl Serialize) -> String {
     // Plain data with string keys: encoding it cannot fail.
     let mut line = serde_json::to_string(envelope).unwrap_or_default();

@@ -6,6 +6,7 @@ mod commands;
 mod copying;
 mod prompts;
 mod requests;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use super::model::{Consequence, Model};
 use super::pane::Pane;
 use super::screens::{self, Canvas, Screen};
 use super::theme::Theme;
+use super::view;
+use crate::terminal_size;
 use crossterm::event::{KeyEvent, KeyEventKind};
 pub(crate) use prompts::Prompt;
 use requests::Purpose;
@@ -114,7 +117,7 @@ impl App {
         grammar.build();
         Self {
             now,
-            size,
+            size: terminal_size::usable(size.0, size.1),
             theme,
             link: Link::Starting,
             welcome: None,
@@ -142,13 +145,13 @@ impl App {
         self.now = now;
         if matches!(self.mode, Mode::Write { until } if until <= now.elapsed) {
             self.mode = Mode::Observe;
-            self.tell(Tone::Plain, "15 minutes are over: observe again");
+            self.messages.event(now, Tone::Plain, "15 minutes are over: observe again");
         }
         match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.key(&key),
             Input::Key(_) | Input::Tick => {}
             Input::Paste(text) => self.paste(&text),
-            Input::Resize(width, height) => self.size = (width, height),
+            Input::Resize(width, height) => self.size = terminal_size::usable(width, height),
             Input::News(news) => self.news(news),
         }
         self.refresh();
@@ -159,7 +162,7 @@ impl App {
         match news {
             News::Connected(welcome) => {
                 if matches!(self.link, Link::Lost { .. }) {
-                    self.tell(Tone::Plain, "the daemon answers again");
+                    self.messages.event(self.now, Tone::Plain, "the daemon answers again");
                 }
                 self.welcome = Some(welcome);
                 self.link = Link::Live;
@@ -179,7 +182,7 @@ impl App {
                     match self.model.apply(event.change) {
                         Consequence::Nothing => {}
                         Consequence::Reread => reread = true,
-                        Consequence::Tell(tone, text) => self.tell(tone, text),
+                        Consequence::Tell(tone, text) => self.messages.event(self.now, tone, text),
                     }
                 }
                 if reread {
@@ -188,7 +191,8 @@ impl App {
             }
             News::Gap => {
                 self.gap = Some(self.now.wall);
-                self.tell(
+                self.messages.event(
+                    self.now,
                     Tone::Warning,
                     "a gap: changes were missed while nobody listened; everything is read anew",
                 );
@@ -200,7 +204,7 @@ impl App {
 
     fn lost(&mut self, fault: Fault) {
         if matches!(self.link, Link::Live) {
-            self.tell(Tone::Bad, fault.message.clone());
+            self.messages.event(self.now, Tone::Bad, fault.message.clone());
         }
         if !self.waiting.is_empty() {
             self.waiting.clear();
@@ -218,16 +222,25 @@ impl App {
         self.messages.tell(self.now, tone, text);
     }
 
+    /// Tells a fault, which stays until it was read.
     fn fault(&mut self, fault: &Fault) {
+        self.fault_of(fault, false);
+    }
+
+    /// The same; of the palette line that is being typed, or not.
+    fn fault_of(&mut self, fault: &Fault, of_line: bool) {
         // The message last, so that it is what the toast says.
         for hint in fault.hints.iter().rev() {
             self.tell(Tone::Quiet, format!("hint: {hint}"));
         }
-        self.tell(Tone::Bad, fault.message.clone());
+        self.messages.error(self.now, fault.message.clone(), of_line);
     }
 
     fn key(&mut self, key: &KeyEvent) {
         let bound = keymap::lookup(key, self.screen).map(|binding| binding.command);
+        if !view::fits(self.size) {
+            return self.unseen_key(bound);
+        }
         match bound {
             Some(Command::Interrupt) => return self.interrupt(),
             Some(Command::Suspend) => return self.orders.push(Order::Suspend),
@@ -244,6 +257,16 @@ impl App {
                 }
             }
         }
+    }
+
+    /// A key on a terminal that is too small to show anything: nothing is done that nobody can see, but for leaving.
+    fn unseen_key(&mut self, bound: Option<Command>) {
+        self.orders.extend(match bound {
+            Some(Command::Back | Command::Interrupt) => Some(Order::Quit),
+            Some(Command::Suspend) => Some(Order::Suspend),
+            Some(Command::Repaint) => Some(Order::Repaint),
+            _ => None,
+        });
     }
 
     /// What is shown: the frozen view, or what is known now.

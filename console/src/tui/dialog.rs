@@ -24,6 +24,8 @@ pub(crate) struct Proposal {
     pub(crate) line: String,
     /// How much of a confirmation it needs.
     pub(crate) effect: Effect,
+    /// Whom it concerns, where, and how many, in one sentence.
+    pub(crate) summary: String,
     /// What the dry run said.
     pub(crate) preview: Report,
     /// What a severe change wants typed.
@@ -120,7 +122,9 @@ impl Dialog {
             Question::Leave => 0,
             Question::Apply(proposal) => {
                 let rows: usize = proposal.preview.tables.iter().map(|table| table.rows.len() * 2 + 3).sum();
-                rows + proposal.preview.fields.len() + proposal.preview.hints.len()
+                // At least 36 columns are there for the summary, whose words are broken between them.
+                let summary = proposal.summary.len() / 24 + 1;
+                summary + rows + proposal.preview.fields.len() + proposal.preview.hints.len()
             }
         };
         self.scroll = self.scroll.saturating_add_signed(by).min(lines);
@@ -138,6 +142,7 @@ mod tests {
             envelope: Envelope::new(&Status {}.into()),
             line: "wayhaven status".into(),
             effect,
+            summary: String::new(),
             preview: Report::default(),
             name: "nightly".into(),
         })))

@@ -116,7 +116,7 @@ pub(crate) static BINDINGS: &[Binding] = bindings! {
     Everywhere, Read: [code(KeyCode::Enter)] "Enter" Open, "open what the row stands for", Some("Enter open");
     On(Screen::Network), Moderate: [key('a')] "a" AddChild, "link a child: starts the palette line", Some("a add…");
     On(Screen::Network), Moderate: [key('x')] "x" RemoveChild, "unlink this child: the palette line, --keep or --undo", Some("x remove…");
-    On(Screen::Deliveries), Severe: [key('u')] "u" Revert, "revert this punishment everywhere, after a preview", Some("u revert…");
+    On(Screen::Deliveries), Severe: [key('u')] "u" Revert, "revert the marked punishments, or this one, after a preview", Some("u revert…");
     Everywhere, Read: [key('j'), code(KeyCode::Down)] "j Down" Down, "down", None;
     Everywhere, Read: [key('k'), code(KeyCode::Up)] "k Up" Up, "up", None;
     Everywhere, Read: [key('g'), code(KeyCode::Home)] "g Home" First, "to the first row", None;
@@ -131,7 +131,7 @@ pub(crate) static BINDINGS: &[Binding] = bindings! {
     Everywhere, Read: [key('/')] "/" Filter, "filter: a substring, or ! and one that must not be there", Some("/ filter");
     Everywhere, Read: [key(':')] ":" Palette, "the palette: any operation, :network, :write, :quit", Some(": palette");
     Everywhere, Read: [key('?')] "?" Help, "this help", Some("? help");
-    Everywhere, Read: [code(KeyCode::Esc)] "Esc" Clear, "close, or take filter and marks away", None;
+    Everywhere, Read: [code(KeyCode::Esc)] "Esc" Clear, "dismiss an error; close, or take filter and marks away", None;
     Everywhere, Read: [key('q')] "q" Back, "back; at the root it asks whether to leave", Some("q back");
     Everywhere, Read: [control('c')] "^c" Interrupt, "close a dialog first; at the root as q", None;
     Everywhere, Read: [key('2')] "2" Go(Screen::Network), "network", None;

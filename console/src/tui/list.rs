@@ -29,6 +29,8 @@ pub(crate) enum RowId {
 pub(crate) struct Row {
     /// What it stands for.
     pub(crate) id: RowId,
+    /// How deep it is in its tree: a row belongs to the nearest one above that is less deep.
+    pub(crate) depth: u8,
     /// What it says.
     pub(crate) line: Line,
 }
@@ -55,6 +57,23 @@ impl Filter {
             None => row.text().contains(&self.text.to_lowercase()),
         }
     }
+
+    /// The rows that are accepted, and those that they belong to: without its punishment or its main nobody could tell what
+    /// a row is about.
+    fn apply(&self, rows: Vec<Row>) -> Vec<Row> {
+        let mut kept = Vec::new();
+        let mut above: Vec<Row> = Vec::new();
+        for row in rows {
+            above.retain(|one| one.depth < row.depth);
+            if self.accepts(&row) {
+                kept.append(&mut above);
+                kept.push(row);
+            } else {
+                above.push(row);
+            }
+        }
+        kept
+    }
 }
 
 /// A list as the person left it.
@@ -79,8 +98,7 @@ impl List {
     pub(crate) fn set(&mut self, rows: Vec<Row>, height: usize) {
         self.rows = rows;
         if !self.filter.text.is_empty() {
-            let filter = self.filter.clone();
-            self.rows.retain(|row| filter.accepts(row));
+            self.rows = self.filter.apply(std::mem::take(&mut self.rows));
         }
         if let Some(place) = self.rows.iter().position(|row| Some(row.id) == self.selected) {
             self.index = place;
@@ -149,6 +167,7 @@ mod tests {
     fn rows(numbers: &[u64]) -> Vec<Row> {
         let row = |number: &u64| Row {
             id: RowId::Message(*number),
+            depth: 0,
             line: vec![span(format!("Row {number}"), Ink::Toned(Tone::Plain))],
         };
         numbers.iter().map(row).collect()
@@ -181,5 +200,27 @@ mod tests {
         assert_eq!(shown(&mut list, "2"), 2);
         assert_eq!(shown(&mut list, "!2"), 1);
         assert_eq!(shown(&mut list, "!"), 3);
+    }
+
+    #[test]
+    fn a_filter_keeps_what_a_row_belongs_to_and_nothing_else() {
+        let tree = [(1, 0), (11, 1), (12, 1), (123, 2), (2, 0), (21, 1), (3, 0), (31, 1), (13, 0)];
+        let rows = || {
+            let row = |(number, depth): (u64, u8)| Row { depth, ..rows(&[number]).remove(0) };
+            tree.into_iter().map(row).collect()
+        };
+        let mut list = List::default();
+        let mut shown = |text: &str| {
+            list.filter.text = text.into();
+            list.set(rows(), 20);
+            list.rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        let ids = |numbers: &[u64]| numbers.iter().map(|number| RowId::Message(*number)).collect::<Vec<_>>();
+        assert_eq!(shown("123"), ids(&[1, 12, 123]), "with the rows above it");
+        assert_eq!(shown("21"), ids(&[2, 21]));
+        assert_eq!(shown("31"), ids(&[3, 31]));
+        assert_eq!(shown("13"), ids(&[13]));
+        assert_eq!(shown("!1"), ids(&[2, 3]), "what is not wanted comes in by no other row");
+        assert_eq!(shown("nothing"), ids(&[]));
     }
 }

@@ -81,6 +81,7 @@ impl Canvas {
 pub(crate) fn messages(messages: &Messages, canvas: Canvas) -> Vec<Row> {
     let row = |message: &super::messages::Message| Row {
         id: RowId::Message(message.number),
+        depth: 0,
         line: vec![
             span(format!("{}  ", message.at.clock()), Ink::Label),
             span(

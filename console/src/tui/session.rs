@@ -8,6 +8,7 @@ use super::theme::Theme;
 use super::view;
 use crate::link::Place;
 use crate::render::signs::Signs;
+use crate::terminal_size;
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -116,7 +117,7 @@ enum Woken {
 
 async fn run(place: &Place, theme: Theme) -> io::Result<Left> {
     let started = Instant::now();
-    let mut app = App::new(moment(started), crossterm::terminal::size()?, theme);
+    let mut app = App::new(moment(started), terminal_size::current(), theme);
     let (wishes, asked) = mpsc::unbounded_channel();
     let (told, mut news) = mpsc::channel(NEWS);
     let feed = tokio::spawn(feed::run(place.clone(), asked, told));
@@ -161,7 +162,7 @@ async fn run(place: &Place, theme: Theme) -> io::Result<Left> {
                 // Whoever stopped us from outside has set the modes back, behind our record of them.
                 terminal::restore();
                 terminal::enter()?;
-                let (width, height) = crossterm::terminal::size()?;
+                let (width, height) = terminal_size::current();
                 app.update(moment(started), Input::Resize(width, height));
                 frames.forget();
             }
@@ -198,8 +199,10 @@ fn carry_out(
             Order::Repaint => frames.forget(),
             Order::Suspend => {
                 terminal::restore();
-                // The kernel ignores it where nobody could continue us, and then we simply go on.
-                let stopped = rustix::process::kill_process(rustix::process::getpid(), Signal::TSTP);
+                // Like the terminal's own ^Z it stops all that runs in the foreground: whatever has started the console, as
+                // sudo, a script or the demo, would go on to wait for it, and no shell would come back. The kernel ignores
+                // it where nobody could continue us, and then we simply go on.
+                let stopped = rustix::process::kill_current_process_group(Signal::TSTP);
                 terminal::enter()?;
                 frames.forget();
                 stopped?;

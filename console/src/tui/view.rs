@@ -18,10 +18,15 @@ use wayhaven_shared::report::Tone;
 /// Below this there is only a note.
 const SMALLEST: (u16, u16) = (40, 10);
 
+/// Whether a terminal of this size shows more than the note.
+pub(crate) fn fits(size: (u16, u16)) -> bool {
+    size.0 >= SMALLEST.0 && size.1 >= SMALLEST.1
+}
+
 /// Draws the whole console.
 pub(crate) fn draw(app: &App, buffer: &mut Buffer) {
     let area = buffer.area;
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if !fits((area.width, area.height)) {
         return too_small(area, buffer);
     }
     let theme = Theme { faded: matches!(app.link, Link::Lost { .. }), ..app.theme };
@@ -48,7 +53,9 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) {
 fn too_small(area: Rect, buffer: &mut Buffer) {
     let note = format!("{}x{} is too small", area.width, area.height);
     let way_out = format!("{}x{} at least", SMALLEST.0, SMALLEST.1);
-    for (row, text) in [note, way_out].iter().enumerate().take(usize::from(area.height)) {
+    for (row, text) in
+        [note, way_out, "q leaves".to_owned()].iter().enumerate().take(usize::from(area.height))
+    {
         let y = area.y + u16::try_from(row).unwrap_or(0);
         buffer.set_stringn(area.x, y, text, usize::from(area.width), Style::new());
     }

@@ -24,6 +24,7 @@ struct Looked {
 pub(super) fn run(layout: &Layout, config: Option<&Path>, discord: bool, as_json: bool) -> ExitCode {
     let all = look(layout, config, discord);
     let healthy = all.iter().all(|looked| looked.found.is_ok());
+    let code = if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if as_json {
         let checks: Vec<_> = all
             .iter()
@@ -34,19 +35,22 @@ pub(super) fn run(layout: &Layout, config: Option<&Path>, discord: bool, as_json
                 }
             })
             .collect();
-        println!("{}", answer::document("check", &json!({ "ok": healthy, "checks": checks })));
-    } else {
-        for Looked { at, found } in &all {
-            match found {
-                Ok(detail) => println!("ok    {at:<12} {detail}"),
-                Err(fault) => {
-                    println!("fail  {at:<12} {}", fault.message);
-                    fault.hints.iter().for_each(|hint| println!("      {:<12} {hint}", "hint:"));
-                }
+        return answer::print(
+            &[answer::document("check", &json!({ "ok": healthy, "checks": checks }))],
+            code,
+        );
+    }
+    let mut lines = Vec::new();
+    for Looked { at, found } in &all {
+        match found {
+            Ok(detail) => lines.push(format!("ok    {at:<12} {detail}")),
+            Err(fault) => {
+                lines.push(format!("fail  {at:<12} {}", fault.message));
+                lines.extend(fault.hints.iter().map(|hint| format!("      {:<12} {hint}", "hint:")));
             }
         }
     }
-    if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    answer::print(&lines, code)
 }
 
 fn look(layout: &Layout, config: Option<&Path>, discord: bool) -> Vec<Looked> {
@@ -99,11 +103,7 @@ fn look(layout: &Layout, config: Option<&Path>, discord: bool) -> Vec<Looked> {
 /// The directories, and whatever in them is open to others.
 fn directories(layout: &Layout) -> Vec<Looked> {
     let looked = |found| Looked { at: "directories", found };
-    let guarded = match modes::guarded(layout) {
-        Ok(guarded) => guarded,
-        Err(fault) => return vec![looked(Err(fault))],
-    };
-    let mut faults: Vec<Fault> = guarded.iter().filter_map(|one| one.check().err()).collect();
+    let mut faults: Vec<Fault> = modes::guarded(layout).iter().filter_map(|one| one.check().err()).collect();
     faults.extend(modes::ways(layout).into_iter().filter_map(|path| trust::check_way(path).err()));
     faults.dedup();
     let directories = [&layout.data, &layout.state, &layout.logs];
@@ -114,7 +114,8 @@ fn directories(layout: &Layout) -> Vec<Looked> {
     let absent = directories.iter().filter(|path| !path.exists()).count();
     let words: Vec<_> = directories.iter().map(|path| path.display().to_string()).collect();
     let to_come = if absent > 0 { format!("; {absent} of them will be made") } else { String::new() };
-    vec![looked(Ok(format!("{}{to_come}", words.join(", "))))]
+    let notes = modes::loose_logs(layout).into_iter().map(|one| looked(Ok(format!("note: {one}"))));
+    std::iter::once(looked(Ok(format!("{}{to_come}", words.join(", "))))).chain(notes).collect()
 }
 
 /// Whether things can be made in the directory, or the directory itself where it is not there.
@@ -156,7 +157,12 @@ fn socket(layout: &Layout) -> Result<String, Fault> {
         return Ok(format!("{path}: a daemon answers"));
     }
     writable(layout.socket.parent().unwrap_or(Path::new("/")))?;
-    Ok(path.to_string())
+    Ok(match layout.daemon_pid() {
+        None => path.to_string(),
+        Some(pid) => format!(
+            "note: {path}: no daemon answers, although one runs, pid {pid}; create the socket again: kill -HUP {pid}"
+        ),
+    })
 }
 
 fn look_at_store(layout: &Layout) -> Result<String, Fault> {

@@ -1,11 +1,13 @@
 //! A secret from standard input: as it is from a pipe, asked for and not shown at a terminal.
 
+use crate::settings::text;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::signal::unix::{SignalKind, signal};
+use wayhaven_shared::streams::print_error;
 use wayhaven_shared::{Fault, FaultKind};
 
 /// A line at a terminal has no more, and no secret has.
@@ -26,8 +28,9 @@ pub(super) fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
     if bytes.len() > LONGEST {
         return Err(Fault::usage(format!("what was given is longer than {LONGEST} bytes, and no token is")));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| Fault::usage("what was given is no text"))?;
-    let text = text.trim();
+    let start = text::start(&bytes).map_err(|why| Fault::usage(format!("what was given {why}")))?;
+    let given = bytes.get(start..).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    let text = given.trim();
     if text.is_empty() {
         return Err(Fault::usage("nothing was given: type the token, or hand it over on standard input"));
     }
@@ -57,7 +60,7 @@ fn ask(prompt: &str, input: OwnedFd) -> Result<Zeroizing<Vec<u8>>, Fault> {
             _ = hangup.recv() => Err(interrupted()),
         };
         drop(hidden);
-        eprintln!();
+        print_error("\n");
         answer
     });
     // The thread that reads may still wait for a line; it ends with the process.

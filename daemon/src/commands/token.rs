@@ -27,20 +27,22 @@ pub(super) fn set(layout: &Layout, config: Option<&Path>) -> Result<ExitCode, Fa
     let text = terminal::secret("The bot's token (it does not show): ")?;
     form::check(&text).map_err(|why| Fault::usage(format!("what was given {why}")))?;
     let sealed = Vault::of(layout).set(&SecretString::from(text.as_str()))?;
-    println!("sealed in {}", sealed.token.display());
-    match sealed.new_key {
-        true => println!("the key was made in {}: keep it out of backups of the data", sealed.key.display()),
-        false => println!("with the key in {}", sealed.key.display()),
-    }
+    let mut lines = vec![format!("sealed in {}", sealed.token.display())];
+    lines.push(match sealed.new_key {
+        true => format!("the key was made in {}: keep it out of backups of the data", sealed.key.display()),
+        false => format!("with the key in {}", sealed.key.display()),
+    });
     match stronger(layout, config) {
-        Ok(Some(place)) => println!("note: the token {place} is stronger and counts; take it away there"),
+        Ok(Some(place)) => {
+            lines.push(format!("note: the token {place} is stronger and counts; take it away there"));
+        }
         Ok(None) => {}
-        Err(fault) => println!("note: a start would be refused: {fault}"),
+        Err(fault) => lines.push(format!("note: a start would be refused: {fault}")),
     }
     if UnixStream::connect(&layout.socket).is_ok() {
-        println!("note: the running daemon keeps the token that it started with; restart it");
+        lines.push("note: the running daemon keeps the token that it started with; restart it".to_owned());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(answer::print(&lines, ExitCode::SUCCESS))
 }
 
 /// The place that a start would take another token from.
@@ -55,9 +57,12 @@ fn stronger(layout: &Layout, config: Option<&Path>) -> Result<Option<String>, Fa
 pub(super) fn rotate_key(layout: &Layout) -> Result<ExitCode, Fault> {
     modes::check(layout)?;
     let rotated = Vault::of(layout).rotate()?;
-    println!("the token is sealed with the key {}; the key {} is gone", rotated.now, rotated.before);
-    println!("backups of the data that were made before need the old key to be restored with their token");
-    Ok(ExitCode::SUCCESS)
+    let lines = [
+        format!("the token is sealed with the key {}; the key {} is gone", rotated.now, rotated.before),
+        "backups of the data that were made before need the old key to be restored with their token"
+            .to_owned(),
+    ];
+    Ok(answer::print(&lines, ExitCode::SUCCESS))
 }
 
 /// Asks Discord about the token, and says what it answers.
@@ -70,13 +75,9 @@ pub(super) fn check(layout: &Layout, config: Option<&Path>, as_json: bool) -> Ex
     match checked {
         Err(fault) => answer::fault(&fault, as_json),
         Ok(identity) if as_json => {
-            println!("{}", answer::document("token check", &identity.json()));
-            ExitCode::SUCCESS
+            answer::print(&[answer::document("token check", &identity.json())], ExitCode::SUCCESS)
         }
-        Ok(identity) => {
-            identity.lines().iter().for_each(|line| println!("{line}"));
-            ExitCode::SUCCESS
-        }
+        Ok(identity) => answer::print(&identity.lines(), ExitCode::SUCCESS),
     }
 }
 

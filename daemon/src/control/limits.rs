@@ -85,6 +85,8 @@ pub(super) struct Limits {
     pub(super) rate: Rate,
     /// Calls that each connection has of its own.
     pub(super) modest: Rate,
+    /// Interval at which the socket's file is checked.
+    pub(super) socket_check: Duration,
     /// Who owns the daemon besides root; nothing for its own user.
     pub(super) owner: Option<u32>,
 }
@@ -98,6 +100,7 @@ impl Default for Limits {
             refusals: pipeline::WINDOW,
             rate: RATE_OF_ONE,
             modest: RATE_OF_MODEST,
+            socket_check: Duration::from_secs(30),
             owner: None,
         }
     }

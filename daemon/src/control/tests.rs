@@ -2,6 +2,7 @@
 
 mod floods;
 mod peers;
+mod removed;
 
 use super::limits::{LARGEST_HELLO, Limits};
 use super::{bind, serve_within};

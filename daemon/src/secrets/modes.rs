@@ -51,10 +51,7 @@ impl Guarded {
 }
 
 /// What of this layout nobody else may look into.
-///
-/// # Errors
-/// A directory cannot be listed.
-pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
+pub fn guarded(layout: &Layout) -> Vec<Guarded> {
     let mut all: Vec<_> =
         [&layout.data, &layout.state, &layout.logs].map(|path| Guarded::directory(path)).into();
     if let Some(directory) = layout.socket.parent() {
@@ -74,15 +71,26 @@ pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
         layout.audit_mark(),
     ];
     all.extend(files.map(Guarded::file));
-    let unlisted = |error| Fault::unavailable(format!("{} cannot be listed: {error}", layout.logs.display()));
-    // Whether it is there, whose it is and what it is, is said where the directory itself is looked at.
+    all
+}
+
+/// What others could do with log files, one warning each. The directory keeps others away from them, so that a file which
+/// logrotate or an older version has left with other modes or another owner never prevents a start.
+pub fn loose_logs(layout: &Layout) -> Vec<String> {
+    let mut warnings = Vec::new();
+    // Whether the directory is there, whose it is and what it is, is said where the directory itself is looked at.
     for entry in std::fs::read_dir(&layout.logs).into_iter().flatten() {
-        let entry = entry.map_err(unlisted)?;
-        if !entry.file_type().map_err(unlisted)?.is_dir() {
-            all.push(Guarded::file(entry.path()));
+        let found = entry.and_then(|entry| Ok((entry.file_type()?.is_dir(), entry.path())));
+        match found {
+            Ok((true, _)) => {}
+            Ok((false, path)) => {
+                let fault = Guarded::file(path).check().err();
+                warnings.extend(fault.map(|fault| [vec![fault.message], fault.hints].concat().join("; ")));
+            }
+            Err(error) => warnings.push(format!("{} cannot be listed: {error}", layout.logs.display())),
         }
     }
-    Ok(all)
+    warnings
 }
 
 /// Refuses the first of them that is not as it should.
@@ -90,7 +98,7 @@ pub fn guarded(layout: &Layout) -> Result<Vec<Guarded>, Fault> {
 /// # Errors
 /// Which, why, and what mends it.
 pub fn check(layout: &Layout) -> Result<(), Fault> {
-    guarded(layout)?.iter().try_for_each(Guarded::check)?;
+    guarded(layout).iter().try_for_each(Guarded::check)?;
     ways(layout).into_iter().try_for_each(trust::check_way)
 }
 
@@ -162,7 +170,6 @@ mod tests {
             std::fs::create_dir_all(directory).unwrap();
             set(directory, 0o700);
         }
-        let log = layout.logs.join("wayhaven.log.1");
         let wal = layout.data.join("wayhaven.db-wal");
         let shm = layout.data.join("wayhaven.db-shm");
         let files = [
@@ -174,7 +181,6 @@ mod tests {
             layout.next_seal_key(),
             layout.lock(),
             layout.audit_mark(),
-            log,
         ];
         for file in &files {
             std::fs::write(file, "").unwrap();
@@ -206,6 +212,39 @@ mod tests {
                 refused(file, loose, 0o600);
             }
         }
+    }
+
+    #[test]
+    fn fault_46_a_log_file_of_other_modes_or_kinds_is_a_warning_and_no_refusal() {
+        let home = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&Environment { home: Some(home.path().into()), runtime: None }).unwrap();
+        assert!(loose_logs(&layout).is_empty(), "there is no directory yet");
+        std::fs::create_dir_all(&layout.logs).unwrap();
+        set(&layout.logs, 0o700);
+        let [now, old, link] =
+            ["wayhaven.log", "wayhaven.log.1.gz", "latest"].map(|name| layout.logs.join(name));
+        for (file, mode) in [(&now, 0o640), (&old, 0o644)] {
+            std::fs::write(file, "").unwrap();
+            set(file, mode);
+        }
+        std::os::unix::fs::symlink(&old, &link).unwrap();
+        check(&layout).unwrap();
+        let warnings = loose_logs(&layout);
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        for words in [
+            "wayhaven.log has the mode 0640",
+            "chmod 600",
+            "gz has the mode 0644",
+            "latest is a symbolic link",
+        ] {
+            assert!(warnings.iter().any(|warning| warning.contains(words)), "{words} in {warnings:?}");
+        }
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&old, Some(4321), None).unwrap();
+            check(&layout).unwrap();
+            assert!(loose_logs(&layout).iter().any(|warning| warning.contains("belongs to user 4321")));
+        }
+        [now, old].iter().for_each(|file| set(file, 0o600));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! here, so that everything else is pure.
 
 use super::keys::{self, BOT_OWNER, DEBUG, KEYS, MAIN_GUILD, OTHER_VARIABLES, PREFIX, REPLACED};
-use super::{Origin, Stored, one_line};
+use super::{Origin, Stored, one_line, text};
 use crate::secrets::trust;
 use std::collections::BTreeMap;
 use std::io;
@@ -76,8 +76,11 @@ fn concerns_us(name: &str) -> bool {
 
 /// The file's text; nothing where there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Fault> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+    match std::fs::read(path) {
+        Ok(bytes) => match text::decode(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(why) => Err(Fault::usage(format!("{} {why}", path.display()))),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::usage(format!("{} cannot be read: {error}", path.display()))),
     }

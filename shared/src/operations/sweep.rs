@@ -202,3 +202,81 @@ fn what_changes_something_needs_more_than_anyone_and_what_reads_is_not_confirmed
         }
     }
 }
+
+/// Arguments that take a word of ours, though anything may be typed there.
+const NAMES: [&str; 3] = ["KEY", "KIND", "NAME"];
+
+/// The words as people type them: no equals sign before the text, and nothing that ends the flags.
+fn as_typed(argument: &Arg, words: &[String], text: &str) -> Vec<String> {
+    let mut typed: Vec<String> = words.to_vec();
+    typed.iter().position(|word| word == "--").map(|at| typed.remove(at));
+    if let Some(long) = argument.get_long() {
+        let at = typed.iter().position(|word| *word == format!("--{long}={text}")).unwrap();
+        typed.splice(at..=at, [format!("--{long}"), text.to_owned()]);
+    }
+    typed
+}
+
+#[test]
+fn every_free_text_may_begin_with_a_hyphen_and_no_flag_becomes_one() {
+    let root = || {
+        let dry_run = Arg::new("dry_run").long("dry-run").global(true).action(clap::ArgAction::SetTrue);
+        grammar::with_operations(Command::new("wayhaven").arg(dry_run), |_| true)
+    };
+    let parse = |words: Vec<String>| -> Result<(Request, bool), clap::Error> {
+        let words: Vec<std::ffi::OsString> =
+            std::iter::once("wayhaven".to_owned()).chain(words).map(Into::into).collect();
+        let matches = root().try_get_matches_from(&words)?;
+        let request = grammar::typed_request(&root(), &words, &matches)?.unwrap();
+        Ok((request, matches.get_flag("dry_run")))
+    };
+    let mut texts = 0;
+    for sample in samples() {
+        let definition = sample.definition();
+        for argument in grammar::command(definition).get_arguments() {
+            let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+            let of_people =
+                argument.get_value_parser().type_id() == std::any::TypeId::of::<crate::value::Untrusted>();
+            let free = argument.is_allow_hyphen_values_set();
+            let is_name = name.as_ref().is_some_and(|name| NAMES.contains(&name.as_str()));
+            assert!(!of_people || free || is_name, "{} {name:?}: a text of people's?", definition.name);
+            if !free {
+                continue;
+            }
+            let id = argument.get_id().as_str();
+            texts += 1;
+            for text in ["-spam", "-5", "- a", "--spam", "--no more", "-", "-x=y", "-hax", "—"] {
+                let mut value = serde_json::to_value(&sample).unwrap();
+                value["arguments"][id] = json!(text);
+                let wanted: Request = serde_json::from_value(value).unwrap();
+                let whole = grammar::argv(&wanted);
+                assert_eq!(parse(whole.clone()).unwrap().0, wanted, "{whole:?}");
+                let mut typed = as_typed(argument, &whole, text);
+                typed.push("--dry-run".to_owned());
+                assert_eq!(parse(typed.clone()).unwrap(), (wanted.clone(), true), "{typed:?}");
+            }
+            // Forgotten, and a flag in its place: nothing must be done that was to be a plan.
+            for flag in ["--dry-run", "--dryrun", "--dry_run", "--help", "-h"] {
+                let mut value = serde_json::to_value(&sample).unwrap();
+                value["arguments"][id] = json!(flag);
+                let wanted: Request = serde_json::from_value(value).unwrap();
+                let whole = grammar::argv(&wanted);
+                assert_eq!(parse(whole.clone()).unwrap().0, wanted, "{whole:?}");
+                let typed = as_typed(argument, &whole, flag);
+                let refused = parse(typed.clone());
+                assert!(refused.as_ref().is_err() || refused.unwrap().0 != wanted, "{typed:?}");
+            }
+        }
+    }
+    assert!(texts > 15, "{texts}");
+}
+
+#[test]
+fn a_flag_in_the_place_of_a_text_is_named_with_what_to_write() {
+    let words = ["wayhaven", "ban", "77", "--reason", "--delete-dais"].map(std::ffi::OsString::from);
+    let root = grammar::with_operations(Command::new("wayhaven"), |_| true);
+    let matches = root.clone().try_get_matches_from(&words).unwrap();
+    let fault = grammar::usage_fault(&grammar::typed_request(&root, &words, &matches).unwrap_err());
+    assert_eq!(fault.message, "--reason needs a text, and --delete-dais looks like the flag --delete-days");
+    assert_eq!(fault.hints, ["if it is the text, write it as --reason=--delete-dais"]);
+}

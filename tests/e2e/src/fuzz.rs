@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
     let plan = match Plan::read(std::env::args().skip(1)) {
         Ok(plan) => plan,
         Err(why) => {
-            eprintln!("error: {why}");
+            complain!("error: {why}");
             return ExitCode::from(2);
         }
     };
@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
     match play(&plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("error: {why}");
+            complain!("error: {why}");
             ExitCode::FAILURE
         }
     }
@@ -118,13 +118,13 @@ pub fn main() -> ExitCode {
 
 fn play(plan: &Plan) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    println!("seed {}", plan.seed);
+    say!("seed {}", plan.seed);
     let share = Duration::from_secs(plan.seconds) / u32::try_from(plan.targets.len()).unwrap_or(1);
     for name in &plan.targets {
         let mut target = target(name, &program, true)?.ok_or("no such target")?;
         if let Some(input) = &plan.input {
             let class = engine::once(&mut *target, input)?;
-            println!("{name}: stands: {class}");
+            say!("{name}: stands: {class}");
             continue;
         }
         let limit = match plan.executions {
@@ -134,7 +134,7 @@ fn play(plan: &Plan) -> Result<(), String> {
         let start = Instant::now();
         let tally =
             engine::run(&mut *target, plan.seed, limit).map_err(|defect| told(name, plan.seed, &defect))?;
-        println!("{name}: {}", counted(&tally, start.elapsed()));
+        say!("{name}: {}", counted(&tally, start.elapsed()));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A temporary WAYHAVEN_HOME with what its daemon is told, and the programs that use it.
 
+use crate::lifeline;
 use crate::process::{DaemonProcess, Finished};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,6 +18,7 @@ pub struct Home {
     directory: TempDir,
     program: PathBuf,
     environment: BTreeMap<String, String>,
+    tied: bool,
 }
 
 impl Home {
@@ -55,7 +57,7 @@ impl Home {
             ("PATH", std::env::var("PATH").unwrap_or_default()),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Ok(Self { directory, program: program.to_owned(), environment })
+        Ok(Self { directory, program: program.to_owned(), environment, tied: false })
     }
 
     /// The same with one variable set, or taken away.
@@ -71,6 +73,13 @@ impl Home {
             Some(value) => self.environment.insert(name.to_owned(), value.to_owned()),
             None => self.environment.remove(name),
         };
+    }
+
+    /// What is started from now on ends with this process, however that ends.
+    #[must_use]
+    pub fn tied(mut self) -> Self {
+        self.tied = true;
+        self
     }
 
     /// The directory stays when this is dropped, for whoever wants to know what happened in it.
@@ -102,6 +111,9 @@ impl Home {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new(program);
         command.arg0(part).env_clear().envs(&self.environment).stdin(Stdio::null());
+        if self.tied {
+            lifeline::tie(&mut command);
+        }
         command
     }
 
@@ -123,6 +135,14 @@ impl Home {
         let mut command = self.command("wayhavend");
         command.arg("run");
         DaemonProcess::spawn(command, self.layout()?, Some(output))
+    }
+
+    /// Starts a command that is, or becomes, this place's daemon, with whatever streams it has.
+    ///
+    /// # Errors
+    /// Where it cannot be started at all.
+    pub fn start_as(&self, command: Command) -> io::Result<DaemonProcess> {
+        DaemonProcess::of(command, self.layout()?)
     }
 
     /// Runs `wayhavend` with these arguments and that standard input to its end.

@@ -1,10 +1,14 @@
 //! Whole systems on one machine: a sandbox Discord in this process, a real daemon and real `wayhaven`s as
 //! processes of their own, below a temporary WAYHAVEN_HOME.
 
+#[macro_use]
+mod say;
+
 pub mod demo;
 mod dice;
 pub mod fuzz;
 mod home;
+mod lifeline;
 pub mod process;
 pub mod simulation;
 
@@ -18,7 +22,11 @@ use std::process::ExitCode;
 /// all parts, by its name.
 pub fn called_as() -> Option<ExitCode> {
     let name = std::env::args_os().next()?;
-    match Path::new(&name).file_name()?.to_str()? {
+    let part = Path::new(&name).file_name()?.to_str()?;
+    if ["wayhavend", "wayhaven"].contains(&part) {
+        lifeline::watch();
+    }
+    match part {
         "wayhavend" => Some(wayhaven_daemon::main()),
         "wayhaven" => Some(wayhaven_console::main()),
         _ => None,

@@ -33,6 +33,10 @@ impl DaemonProcess {
             Some(file) => command.stdout(file.try_clone()?).stderr(file),
             None => command.stdout(Stdio::null()).stderr(Stdio::null()),
         };
+        Self::of(command, layout)
+    }
+
+    pub(crate) fn of(mut command: Command, layout: Layout) -> io::Result<Self> {
         let child = command.spawn()?;
         Ok(Self { child, layout })
     }

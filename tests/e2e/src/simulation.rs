@@ -273,7 +273,7 @@ pub fn play(program: &Path, plan: Plan) -> Result<(), String> {
                     }
                     if let Err(why) = one(program, plan, plan.first + turn, &stop) {
                         stop.store(true, Ordering::Relaxed);
-                        eprintln!("{why}");
+                        complain!("{why}");
                         failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(why);
                     }
                 }
@@ -306,7 +306,7 @@ fn one(program: &Path, plan: Plan, seed: u64, stop: &AtomicBool) -> Result<(), S
         let played = simulation.play(plan.steps, stop).await;
         let (step, took) = (simulation.step, began.elapsed().as_secs_f64());
         let each = took * 1_000.0 / (step.max(1) as f64);
-        println!("seed {seed}: {step} steps in {took:.1} s, {each:.1} ms each; {}", simulation.report());
+        say!("seed {seed}: {step} steps in {took:.1} s, {each:.1} ms each; {}", simulation.report());
         played.map_err(|failure| {
             simulation.network.home.keep();
             let home = simulation.network.home.path().display();
@@ -325,7 +325,7 @@ pub fn main() -> ExitCode {
     for argument in std::env::args().skip(1) {
         let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
         let Ok(number) = value.parse::<u64>() else {
-            eprintln!("error: {argument} is none of --steps=N, --seeds=N, --seed=N and --at-once=N");
+            complain!("error: {argument} is none of --steps=N, --seeds=N, --seed=N and --at-once=N");
             return ExitCode::from(2);
         };
         match name {
@@ -334,7 +334,7 @@ pub fn main() -> ExitCode {
             "--seed" => plan.first = number,
             "--at-once" => plan.at_once = usize::try_from(number).unwrap_or(1),
             _ => {
-                eprintln!("error: there is no {name}: --steps=N, --seeds=N, --seed=N, --at-once=N");
+                complain!("error: there is no {name}: --steps=N, --seeds=N, --seed=N, --at-once=N");
                 return ExitCode::from(2);
             }
         }
@@ -344,7 +344,7 @@ pub fn main() -> ExitCode {
     match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("error: {}", why.lines().next().unwrap_or_default());
+            complain!("error: {}", why.lines().next().unwrap_or_default());
             ExitCode::FAILURE
         }
     }

@@ -196,7 +196,9 @@ impl Conformance {
             match options.build(&self.closed(schema)) {
                 Ok(validator) => Some(Arc::new(validator)),
                 Err(error) => {
-                    eprintln!("wayhaven-sandbox: a schema of {method} {template} cannot be used: {error}");
+                    crate::complain::complain(format!(
+                        "a schema of {method} {template} cannot be used: {error}"
+                    ));
                     None
                 }
             }

@@ -76,7 +76,7 @@ enum Problem {
 pub(crate) async fn serve(discord: Arc<Discord>, listener: TcpListener) {
     let app = Router::new().fallback(handle).with_state(discord);
     if let Err(error) = axum::serve(listener, app).await {
-        eprintln!("wayhaven-sandbox: the control address failed: {error}");
+        crate::complain::complain(format!("the control address failed: {error}"));
     }
 }
 

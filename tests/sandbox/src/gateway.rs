@@ -71,7 +71,7 @@ pub(crate) async fn serve(discord: Arc<Discord>, listener: TcpListener) {
                 tokio::spawn(connection::run(Arc::clone(&discord), stream));
             }
             Err(error) => {
-                eprintln!("wayhaven-sandbox: the gateway could not accept: {error}");
+                crate::complain::complain(format!("the gateway could not accept: {error}"));
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

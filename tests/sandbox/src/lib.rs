@@ -16,6 +16,7 @@
 pub mod attachment;
 pub mod clock;
 pub mod commands;
+mod complain;
 pub mod conformance;
 mod connection;
 pub mod control;

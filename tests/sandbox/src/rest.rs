@@ -47,7 +47,7 @@ pub(crate) async fn serve(discord: Arc<Discord>, listener: TcpListener) {
     let app = Router::new().fallback(handle).with_state(discord);
     let service = app.into_make_service_with_connect_info::<Line>();
     if let Err(error) = axum::serve(Door(listener), service).await {
-        eprintln!("wayhaven-sandbox: the REST address failed: {error}");
+        crate::complain::complain(format!("the REST address failed: {error}"));
     }
 }
 

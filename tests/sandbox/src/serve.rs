@@ -60,7 +60,8 @@ pub fn main() -> ExitCode {
 }
 
 fn failed(why: &str) -> ExitCode {
-    eprintln!("wayhaven-sandbox: {why}");
+    crate::complain::complain(why.to_owned());
+    crate::complain::flush();
     ExitCode::FAILURE
 }
 
@@ -94,12 +95,13 @@ pub async fn serve(arguments: Serve) -> std::io::Result<()> {
         }
     }
     tell(&sandbox);
+    crate::complain::flush();
     Ok(())
 }
 
 fn tell(sandbox: &Sandbox) {
     for violation in sandbox.violations() {
-        eprintln!("wayhaven-sandbox: violation: {violation}");
+        crate::complain::complain(format!("violation: {violation}"));
     }
 }
 

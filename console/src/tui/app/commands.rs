@@ -15,7 +15,7 @@ use shared::operations::reversal::PunishmentRevert;
 use shared::operations::setup::SetupDashboard;
 use shared::operations::sync::SyncDeliveries;
 use shared::report::Tone;
-use shared::value::PunishmentId;
+use shared::value::{GuildId, PunishmentId};
 use shared::{Effect, Request};
 use wayhaven_shared as shared;
 
@@ -80,6 +80,9 @@ impl App {
 
     pub(super) fn go(&mut self, screen: Screen) {
         self.panes.clear();
+        if screen == Screen::Messages {
+            self.messages.read_all();
+        }
         if screen != self.screen {
             self.earlier = std::mem::replace(&mut self.screen, screen);
         }
@@ -149,43 +152,85 @@ impl App {
         if let Some(why) = self.refusal(Effect::Moderate) {
             return self.tell(Tone::Warning, why);
         }
-        let row = self.list().current().filter(|_| self.panes.is_empty());
-        match (command, row) {
-            (Command::AddChild, Some(RowId::Main(main) | RowId::Child(main, _))) => {
-                self.prompt = Some(Prompt::palette(&format!("setup add-child --guild={main} ")));
+        let rows = if self.panes.is_empty() { self.list().chosen() } else { Vec::new() };
+        match (command, rows.as_slice()) {
+            (Command::Revert, rows @ [_, ..]) => self.revert(rows),
+            (Command::AddChild, rows @ [_, ..]) => {
+                let mut mains: Vec<_> = rows.iter().filter_map(|row| main_of(*row)).collect();
+                mains.dedup();
+                match mains.as_slice() {
+                    [main] => {
+                        self.prompt = Some(Prompt::palette(&format!("setup add-child --guild={main} ")));
+                    }
+                    _ => self
+                        .tell(Tone::Plain, "the marked rows belong to several mains: Esc removes the marks"),
+                }
             }
             // What was delivered stays or is taken back: that is said in words, with both flags offered below them.
-            (Command::RemoveChild, Some(RowId::Child(main, child))) => {
+            (Command::RemoveChild, [RowId::Child(main, child)]) => {
                 let line = format!("setup remove-child --guild={main} {child} --");
                 self.prompt = Some(Prompt::palette(&line));
             }
-            (Command::Revert, Some(RowId::Punishment(id) | RowId::Origin(id) | RowId::Applied(id))) => {
-                self.revert(id);
-            }
-            (Command::Revert, Some(RowId::Delivery(..))) => {
+            (Command::RemoveChild, rows @ [_, _, ..]) => {
+                let count = rows.len();
                 self.tell(
                     Tone::Plain,
-                    "a punishment is reverted everywhere or nowhere: select it, not a delivery",
+                    format!(
+                        "{count} rows are marked, and one child is unlinked at a time: Esc removes the marks"
+                    ),
                 );
             }
             _ => self.tell(Tone::Plain, "no row is selected that this could act on"),
         }
     }
 
-    fn revert(&mut self, id: PunishmentId) {
-        let group = self.shown().groups.get(&id);
-        match group.and_then(|group| group.punishment.as_ref()) {
-            None => self.tell(Tone::Plain, "its punishment is not known here yet: ^r reads everything anew"),
-            Some(one) if one.action.is_undo() => {
-                let why = format!("{} {id} takes something back itself: decide anew instead", one.action);
-                self.tell(Tone::Plain, why);
-            }
-            Some(one) => {
-                let guild = one.guild_id;
-                let revert = PunishmentRevert { punishments: vec![id], ..PunishmentRevert::default() };
-                self.submit(&revert.into(), Some(guild), false);
+    /// Asks to revert the punishments of these rows: the marked ones, or the selected one.
+    fn revert(&mut self, rows: &[RowId]) {
+        let mut ids: Vec<PunishmentId> = Vec::new();
+        let mut deliveries = 0;
+        for row in rows {
+            match row {
+                RowId::Punishment(id) | RowId::Origin(id) | RowId::Applied(id) if !ids.contains(id) => {
+                    ids.push(*id);
+                }
+                RowId::Delivery(..) => deliveries += 1,
+                _ => {}
             }
         }
+        let known = |id: &PunishmentId| self.shown().groups.get(id)?.punishment.as_ref();
+        let unknown: Vec<_> = ids.iter().filter(|id| known(id).is_none()).copied().collect();
+        let undo = ids.iter().filter_map(known).find(|one| one.action.is_undo());
+        let mut guilds: Vec<_> = ids.iter().filter_map(known).map(|one| one.guild_id).collect();
+        guilds.sort_unstable();
+        guilds.dedup();
+        let refused = match (deliveries, unknown.as_slice(), undo, guilds.as_slice()) {
+            (0, [], None, [guild]) => {
+                let guild = *guild;
+                let revert = PunishmentRevert { punishments: ids, ..PunishmentRevert::default() };
+                return self.submit(&revert.into(), Some(guild), false);
+            }
+            (1.., ..) if rows.len() == 1 => {
+                "a punishment is reverted everywhere or nowhere: select it, not a delivery".to_owned()
+            }
+            (1.., ..) => format!(
+                "{deliveries} of the {} marked rows are deliveries, and a punishment is reverted everywhere or nowhere: \
+                 mark punishments",
+                rows.len()
+            ),
+            (_, [id, ..], ..) => {
+                format!("punishment {id} is not known here yet: ^r reads everything anew")
+            }
+            (_, _, Some(one), _) => {
+                format!("{} {} takes something back itself: decide anew instead", one.action, one.id)
+            }
+            (_, _, _, [_, _, ..]) => format!(
+                "the {} marked punishments are of {} guilds: revert those of one guild at a time",
+                ids.len(),
+                guilds.len()
+            ),
+            _ => "no row is selected that this could act on".to_owned(),
+        };
+        self.tell(Tone::Plain, refused);
     }
 
     fn pause(&mut self) {
@@ -196,7 +241,10 @@ impl App {
     }
 
     fn clear(&mut self) {
-        self.messages.dismiss();
+        // An error is put away by a key of its own, so that nobody loses a filter or marks by it.
+        if self.messages.dismiss() {
+            return;
+        }
         if self.panes.pop().is_none() {
             let list = self.list_mut();
             list.marks.clear();
@@ -213,7 +261,9 @@ impl App {
     pub(super) fn interrupt(&mut self) {
         if !matches!(self.overlay, Overlay::Nothing) {
             self.overlay = Overlay::Nothing;
-        } else if self.prompt.take().is_none() {
+        } else if self.prompt.take().is_some() {
+            self.messages.dismiss_line_error();
+        } else {
             self.back();
         }
     }
@@ -249,5 +299,13 @@ impl App {
             (_, Question::Apply(_)) => self.tell(Tone::Plain, "cancelled: nothing was changed"),
             (_, Question::Leave) => {}
         }
+    }
+}
+
+/// The main that a row belongs to.
+fn main_of(row: RowId) -> Option<GuildId> {
+    match row {
+        RowId::Main(main) | RowId::Child(main, _) => Some(main),
+        _ => None,
     }
 }

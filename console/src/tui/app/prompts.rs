@@ -40,6 +40,7 @@ impl App {
     /// Pasted text goes into a line that is open, and nowhere else.
     pub(super) fn paste(&mut self, text: &str) {
         match (&mut self.overlay, &mut self.prompt) {
+            _ if !crate::tui::view::fits(self.size) => {}
             (Overlay::Nothing, Some(Prompt::Palette { editor, .. } | Prompt::Filter(editor))) => {
                 editor.insert(text)
             }
@@ -70,8 +71,8 @@ impl App {
 
     fn palette_key(&mut self, key: &KeyEvent, mut editor: Editor, chosen: usize, back: usize) {
         match key.code {
-            KeyCode::Esc => {}
-            KeyCode::Backspace if editor.text().is_empty() => {}
+            KeyCode::Esc => self.messages.dismiss_line_error(),
+            KeyCode::Backspace if editor.text().is_empty() => self.messages.dismiss_line_error(),
             KeyCode::Enter => self.enter(editor.text()),
             KeyCode::Tab | KeyCode::BackTab => {
                 let found = palette::complete(&editor, &self.grammar).candidates;
@@ -101,10 +102,8 @@ impl App {
                 self.prompt = Some(Prompt::Palette { editor, chosen: 0, back });
             }
             _ => {
-                // What was wrong with the line may be mended by this key.
-                if self.messages.toast(self.now).is_some_and(|told| told.tone == Tone::Bad) {
-                    self.messages.dismiss();
-                }
+                // This key may correct what was wrong with the line.
+                self.messages.dismiss_line_error();
                 editor.key(key);
                 self.prompt = Some(Prompt::Palette { editor, chosen: 0, back: 0 });
             }
@@ -118,9 +117,10 @@ impl App {
             let excess = self.history.len().saturating_sub(HISTORY);
             self.history.drain(..excess);
         }
+        self.messages.dismiss_line_error();
         match palette::read(line) {
             Err(fault) => {
-                self.fault(&fault);
+                self.fault_of(&fault, true);
                 // The line stays, to be mended.
                 self.prompt = Some(Prompt::palette(line));
             }

@@ -1,7 +1,7 @@
 //! The one way out for requests. What changes something is refused in observe mode and while no daemon answers;
 //! otherwise it is run dry first, shown with its counts, and sent only after a yes.
 
-use super::{App, Link, Mode};
+use super::{App, Link, Mode, summary};
 use crate::tui::dialog::{Dialog, Proposal, Question};
 use crate::tui::input::{self, Order, Ticket};
 use crate::tui::list::RowId;
@@ -64,7 +64,8 @@ impl App {
             return self.tell(Tone::Warning, why);
         }
         let name = grammar::confirmation(request);
-        let proposal = Proposal { envelope, line, effect, preview: shared::Report::default(), name };
+        let (preview, summary) = (shared::Report::default(), String::new());
+        let proposal = Proposal { envelope, line, effect, summary, preview, name };
         self.ask(dry, Purpose::Preview(Box::new(proposal)));
     }
 
@@ -113,6 +114,8 @@ impl App {
                 let (tone, title) =
                     report.map_or((Tone::Plain, "done".into()), |report| (report.tone, report.title));
                 self.tell(tone, title);
+                // What was marked was acted on.
+                self.list_mut().marks.clear();
                 match reply.and_then(|reply| reply.pending()) {
                     // A reply would be old before it is read: what goes on is shown where it is live.
                     Some(id) => {
@@ -125,6 +128,7 @@ impl App {
             }
             Purpose::Preview(mut proposal) => match input::read(&outcome) {
                 Some(reply) => {
+                    proposal.summary = summary::of(&proposal.envelope, &reply, self.shown());
                     proposal.preview = reply.report();
                     let dialog = Dialog::new(Question::Apply(proposal));
                     self.overlay = super::Overlay::Dialog(Box::new(dialog));
@@ -132,7 +136,8 @@ impl App {
                     self.prompt = None;
                 }
                 None => {
-                    self.tell(Tone::Bad, "the preview is not understood, so nothing is done: other version")
+                    let why = "the preview is not understood, so nothing is done: other version";
+                    self.messages.error(self.now, why, false);
                 }
             },
         }

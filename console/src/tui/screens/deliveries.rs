@@ -37,24 +37,24 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
     for (&number, group) in model.groups.iter().rev() {
         let id = RowId::Punishment(number);
         let open = folds.get(&id).copied().unwrap_or_else(|| group.is_lively());
-        rows.push(Row { id, line: heading(number, group, open, column, canvas) });
+        rows.push(Row { id, depth: 0, line: heading(number, group, open, column, canvas) });
         if !open {
             continue;
         }
         if let Some(origin) = group.origin.as_ref().filter(|origin| origin.state != DeliveryState::Applied) {
             let mut line = delivery(origin, room(&[origin]), canvas);
             line.push(span(" (here)", Ink::Label));
-            rows.push(Row { id: RowId::Origin(number), line });
+            rows.push(Row { id: RowId::Origin(number), depth: 1, line });
         }
         let mut exceptions: Vec<&Delivery> =
             group.deliveries.values().filter(|delivery| delivery.state != DeliveryState::Applied).collect();
         exceptions.sort_by_key(|delivery| (urgency(delivery.state), delivery.id));
         let why = room(&exceptions);
-        rows.extend(
-            exceptions
-                .into_iter()
-                .map(|one| Row { id: RowId::Delivery(number, one.id), line: delivery(one, why, canvas) }),
-        );
+        rows.extend(exceptions.into_iter().map(|one| Row {
+            id: RowId::Delivery(number, one.id),
+            depth: 1,
+            line: delivery(one, why, canvas),
+        }));
         rows.extend(successes(number, group, folds, canvas));
     }
     rows
@@ -162,6 +162,7 @@ fn successes(number: PunishmentId, group: &Group, folds: &HashMap<RowId, bool>, 
     });
     let mut rows = vec![Row {
         id,
+        depth: 1,
         line: vec![
             span("  ", Ink::Toned(Tone::Plain)),
             span(format!("+ {} applied", counts.applied), Ink::Toned(Tone::Good)),
@@ -173,6 +174,7 @@ fn successes(number: PunishmentId, group: &Group, folds: &HashMap<RowId, bool>, 
         let applied = group.deliveries.values().filter(|one| one.state == DeliveryState::Applied);
         rows.extend(applied.map(|one| Row {
             id: RowId::Delivery(number, one.id),
+            depth: 2,
             line: delivery(one, canvas.width / 2, canvas),
         }));
     }

@@ -17,12 +17,13 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
     for network in model.networks.iter().flatten() {
         let id = RowId::Main(network.main_guild_id);
         let open = folds.get(&id).copied().unwrap_or(true);
-        rows.push(Row { id, line: main(network, open, canvas) });
+        rows.push(Row { id, depth: 0, line: main(network, open, canvas) });
         if open {
             let names = network.children.iter().map(|child| name(child) + locked(child));
             let why = canvas.reason_room(canvas.width.saturating_sub(31), names);
             rows.extend(network.children.iter().map(|child| Row {
                 id: RowId::Child(network.main_guild_id, child.link.child_guild_id),
+                depth: 1,
                 line: row(child, why, canvas),
             }));
         }

@@ -113,8 +113,15 @@ pub(super) fn footer(app: &App, area: Rect, buffer: &mut Buffer) {
     let left = match app.messages.toast(app.now) {
         Some(toast) => {
             let room = usize::from(area.width).saturating_sub(taken + 3);
-            let text = signs.cut(&signs.beside(toast.tone, &toast.text), room);
-            vec![span(text, Ink::Title(toast.tone))]
+            let text = signs.beside(toast.tone, &toast.text);
+            // An error stays: how it goes away is said behind it.
+            let behind = match (app.messages.is_unread(toast), app.messages.unread()) {
+                (false, _) => String::new(),
+                (true, 0 | 1) => "  Esc dismisses".to_owned(),
+                (true, errors) => format!("  Esc dismisses, {} more", errors - 1),
+            };
+            let text = signs.cut(&text, room.saturating_sub(behind.width()));
+            vec![span(text, Ink::Title(toast.tone)), span(behind, Ink::Label)]
         }
         None => hints(app, usize::from(area.width).saturating_sub(taken + 2)),
     };
@@ -130,7 +137,10 @@ fn hints(app: &App, room: usize) -> Line {
         .iter()
         .filter(works)
         .filter(shown)
-        .filter_map(|binding| Some((binding, text(binding.hint?))))
+        .filter_map(|binding| match (binding.command, app.list().marks.len()) {
+            (Command::Revert, marked @ 1..) => Some((binding, text(&format!("u revert {marked} marked…")))),
+            _ => Some((binding, text(binding.hint?))),
+        })
         .collect();
     let help = hinting.iter().find(|(binding, _)| binding.command == Command::Help);
     let mut left = room.saturating_sub(help.map_or(0, |(_, text)| text.width()));

@@ -25,14 +25,19 @@ pub(super) fn candidates(app: &App, editor: &Editor, chosen: usize, body: Rect, 
     let widest = shown.iter().map(|(_, one)| one.word.len()).max().unwrap_or(0).min(24);
     // The bottom row is the line that is typed, so that what is wrong with it is told here.
     let width = usize::from(body.width).saturating_sub(4);
-    let wrong = app.messages.toast(app.now).filter(|told| told.tone == Tone::Bad);
-    let foot: Vec<Line> = match wrong {
-        Some(told) => {
-            let text = signs.text(&signs.beside(Tone::Bad, &told.text));
-            let wrapped = crate::render::signs::wrap(&text, width);
-            wrapped.into_iter().map(|row| vec![span(row, Ink::Toned(Tone::Bad))]).collect()
+    let told = |told: &crate::tui::messages::Message| -> Vec<Line> {
+        let text = signs.text(&signs.beside(Tone::Bad, &told.text));
+        let wrapped = crate::render::signs::wrap(&text, width);
+        wrapped.into_iter().map(|row| vec![span(row, Ink::Toned(Tone::Bad))]).collect()
+    };
+    let help = vec![span(signs.cut(&found.help, width), Ink::Label)];
+    let foot: Vec<Line> = match (app.messages.line_error(), app.messages.toast(app.now)) {
+        (Some(wrong), _) => told(wrong),
+        // An error of something else, that nobody has read yet.
+        (None, Some(other)) if app.messages.is_unread(other) => {
+            std::iter::once(help).chain(told(other)).collect()
         }
-        None => vec![vec![span(signs.cut(&found.help, width), Ink::Label)]],
+        _ => vec![help],
     };
     let height = u16::try_from(shown.len() + foot.len() + 2).unwrap_or(u16::MAX);
     let height = height.min(body.height);
@@ -95,8 +100,11 @@ pub(super) fn dialog(app: &App, dialog: &Dialog, body: Rect, buffer: &mut Buffer
             ("leave the console?", vec![vec![span("the daemon goes on without it", Ink::Toned(Tone::Plain))]])
         }
         Question::Apply(proposal) => {
-            let mut lines =
-                vec![vec![span(app.theme.signs.cut(&proposal.line, room), Ink::Title(Tone::Plain))]];
+            let summary = app.theme.signs.text(&proposal.summary);
+            let summary = crate::render::signs::wrap(&summary, room);
+            let mut lines: Vec<Line> =
+                summary.into_iter().map(|row| vec![span(row, Ink::Title(Tone::Plain))]).collect();
+            lines.push(vec![span(app.theme.signs.cut(&proposal.line, room), Ink::Label)]);
             lines.push(Vec::new());
             lines.extend(Page { width: Some(room), signs: app.theme.signs }.lay_out(&proposal.preview));
             ("do this?", lines)

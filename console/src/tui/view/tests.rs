@@ -168,7 +168,7 @@ fn too_small_is_said_and_every_size_can_be_drawn() {
     insta::assert_snapshot!(text(&cells(&operator.app)).lines().take(3).collect::<Vec<_>>().join("\n"), @r"
     |38x9 is too small
     |40x10 at least
-    |
+    |q leaves
     ");
     for keys in ["", "3", "?", ":ban 1 --", "/日", "q"] {
         let mut operator = Operator::seated((80, 24), true, false);

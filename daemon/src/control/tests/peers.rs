@@ -23,6 +23,7 @@ const STRANGE: Limits = Limits {
     refusals: Duration::from_secs(3_600),
     rate: super::super::limits::RATE_OF_ONE,
     modest: super::super::limits::RATE_OF_MODEST,
+    socket_check: Duration::from_secs(600),
     owner: Some(u32::MAX - 1),
 };
 

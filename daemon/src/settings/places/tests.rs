@@ -107,3 +107,49 @@ fn a_settings_file_or_dotenv_with_a_token_in_it_is_ours_alone_and_others_need_no
         assert_eq!(fault.hints, [format!("chmod 600 {}", dotenv.display())], "{fault}");
     }
 }
+
+#[test]
+fn files_are_read_as_editors_store_them_and_utf_16_is_refused_by_its_name() {
+    let (directory, layout) = place();
+    let utf_16 = |text: &str| -> Vec<u8> {
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    let token_file = directory.path().join("token");
+    let dotenv = layout.config.with_file_name(".env");
+    let config = format!("discord.token_file = \"{}\"\r\nlog.level = \"debug\"\r\n", token_file.display());
+    let files = [
+        (&layout.config, config),
+        (&dotenv, format!("DISCORD_REQUESTS_PER_SECOND=7\r\nMAIN_GUILD_ID=\"5\"\r\n")),
+        (&token_file, format!("{TOKEN}\r\n")),
+    ];
+    let write_all = || {
+        for (path, text) in &files {
+            write_secret(path, &format!("\u{feff}{text}"), 0o600);
+        }
+    };
+    write_all();
+    let settings = Settings::of_process(None, &layout).unwrap();
+    assert_eq!(settings.discord.requests_per_second, 7, "the first line of .env counts");
+    assert_eq!(settings.network.main_guild.map(|guild| guild.get()), Some(5));
+    assert_eq!(settings.log.level, crate::settings::LogLevel::Debug);
+    assert_eq!(settings.discord.token.as_ref().map(ExposeSecret::expose_secret), Some(TOKEN));
+    for (path, text) in &files {
+        for (bytes, why) in [
+            (utf_16(text), "UTF-16"),
+            (text.encode_utf16().flat_map(u16::to_be_bytes).collect(), "UTF-16"),
+            ([text.as_bytes(), b"# caf\xe9"].concat(), "not stored as UTF-8"),
+        ] {
+            std::fs::write(path, bytes).unwrap();
+            let fault = Settings::of_process(None, &layout).unwrap_err();
+            assert!(
+                fault.message.starts_with(&path.display().to_string()) && fault.message.contains(why),
+                "{fault}"
+            );
+            assert!(
+                fault.message.ends_with("store it as UTF-8") && !fault.message.contains("s3cr3t"),
+                "{fault}"
+            );
+            write_all();
+        }
+    }
+}

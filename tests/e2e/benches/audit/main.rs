@@ -3,6 +3,9 @@
 //!
 //! Nothing is asserted: ARCHITECTURE.md of the first design, section 12, has the budget, 5 ms at p99 for a search by user.
 
+// A bench prints its figures, and whoever runs it reads them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod filling;
 
 use filling::{FEW, MANY_ACTOR, MANY_TARGET, fill, wanted};

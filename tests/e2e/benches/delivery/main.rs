@@ -4,6 +4,9 @@
 //! Figures are ratios to what Discord allows wherever it allows something, and rates of this machine otherwise. Nothing
 //! is asserted: ARCHITECTURE.md of the first design, section 12, has the budgets.
 
+// A bench prints its figures, and whoever runs it reads them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod backfill;
 mod speed;
 mod standing;

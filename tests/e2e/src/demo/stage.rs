@@ -48,6 +48,7 @@ impl Stage {
             Sandbox::start(options).await.map_err(|error| broken("the sandbox did not start", error))?;
         let program = std::env::current_exe().map_err(|error| broken("this program is not found", error))?;
         let home = Home::new(&program, &sandbox).map_err(|error| broken("no temporary directory", error))?;
+        let home = home.tied();
         let mut daemon = home.start().map_err(|error| broken("the daemon did not start", error))?;
         let client = daemon.ready().await?;
         let main = guild(sandbox.main_guild())?;

@@ -12,8 +12,8 @@ const REACHED: u64 = CHILDREN as u64 - 2;
 
 /// Tells it. The first thing that is not as it should be ends it.
 pub(super) async fn tell(stage: Stage) -> Result<(), Fault> {
-    println!("A sandbox Discord with one main guild and {CHILDREN} children, and a real daemon on it.");
-    println!(
+    say!("A sandbox Discord with one main guild and {CHILDREN} children, and a real daemon on it.");
+    say!(
         "{} lacks the permission Ban Members; {} is in monitor mode.",
         stage.name(stage.children[WITHOUT_PERMISSION]),
         stage.name(stage.children[MONITOR])
@@ -27,7 +27,7 @@ pub(super) async fn tell(stage: Stage) -> Result<(), Fault> {
 }
 
 fn chapter(title: &str) {
-    println!("\n{title}");
+    say!("\n{title}");
 }
 
 fn must(holds: bool, what: &str) -> Result<(), Fault> {
@@ -36,7 +36,7 @@ fn must(holds: bool, what: &str) -> Result<(), Fault> {
 
 fn deliveries(detail: &PunishmentDetail) {
     for delivery in &detail.deliveries {
-        println!(
+        say!(
             "  {} {:<10} {:<16} {}",
             delivery.state.glyph(),
             delivery.state,
@@ -51,7 +51,7 @@ async fn a_slash_command(stage: &Stage) -> Result<(), Fault> {
     chapter(&format!("Moderator {moderator} types /ban {user} in the main guild:"));
     let (detail, reply) = stage.slash_ban(user, "raid").await?;
     deliveries(&detail);
-    println!("  the reply on Discord: {}", reply["embeds"][0]["title"].as_str().unwrap_or("(none)"));
+    say!("  the reply on Discord: {}", reply["embeds"][0]["title"].as_str().unwrap_or("(none)"));
     let counts = detail.counts();
     must(
         counts.applied == REACHED && counts.blocked == 1 && counts.skipped == 1,
@@ -90,7 +90,7 @@ async fn an_unban(stage: &Stage) -> Result<(), Fault> {
     });
     let ran = ran.map_err(|error| Fault::internal(error.to_string()))?;
     let data = &ran.json()["data"];
-    println!("  deliveries: {}", data["deliveries"]);
+    say!("  deliveries: {}", data["deliveries"]);
     must(data["deliveries"]["applied"] == REACHED, "ten lifted")?;
     must(stage.sandbox.banned_in(&stage.sandbox.children(), stage.member(3)) == 0, "banned nowhere any more")
 }
@@ -110,7 +110,7 @@ async fn a_childs_own(stage: &Stage) -> Result<(), Fault> {
         }))
     });
     contained.await?;
-    println!("  contained: it stays there, and no request went to any other guild");
+    say!("  contained: it stays there, and no request went to any other guild");
     must(stage.effects_elsewhere(child.get()) == elsewhere, "zero requests to other guilds")?;
     must(!stage.sandbox.is_banned(stage.main.get(), user), "not banned in the main guild")
 }
@@ -123,7 +123,7 @@ async fn audit(stage: &Stage) -> Result<(), Fault> {
     };
     let entries = stage.client.call(log).await?.entries;
     for entry in &entries {
-        println!(
+        say!(
             "  {}  {:<16} {:<8} {:<20} {}",
             entry.at.short(),
             entry.operation,
@@ -146,12 +146,12 @@ async fn stop(stage: Stage) -> Result<(), Fault> {
     let Stage { sandbox, mut daemon, client, .. } = stage;
     drop(client);
     let status = daemon.terminate().await.map_err(|error| Fault::internal(error.to_string()))?;
-    println!(
+    say!(
         "  it ended with {status}, after {} requests to Discord, {} a second at most",
         sandbox.log().len(),
         sandbox.max_in_one_second()
     );
     must(status.success(), "exit 0")?;
-    println!("\nEverything happened as told.");
+    say!("\nEverything happened as told.");
     Ok(())
 }

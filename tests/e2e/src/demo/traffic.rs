@@ -7,6 +7,10 @@ use wayhaven_shared::Fault;
 /// How long between two things that happen: time enough to read each.
 const BEAT: Duration = Duration::from_secs(4);
 
+/// How many acts in a row may fail before the demo ends. One that was on its way while the demo was stopped with ^Z has run
+/// out of time when it goes on.
+const MAX_FAILURES: usize = 3;
+
 /// Runs the console until the person leaves it, while things happen; then everything stops.
 pub(super) async fn with_console(stage: Stage) -> Result<(), Fault> {
     let mut command = stage.home.command("wayhaven");
@@ -27,11 +31,13 @@ pub(super) async fn with_console(stage: Stage) -> Result<(), Fault> {
 
 /// The story once, and then bans and unbans for as long as somebody looks.
 async fn traffic(stage: &Stage) -> Fault {
-    let mut turn = 0;
+    let (mut turn, mut failures) = (0, 0);
     loop {
         tokio::time::sleep(BEAT).await;
-        if let Err(fault) = happen(stage, turn).await {
-            return fault;
+        match happen(stage, turn).await {
+            Ok(()) => failures = 0,
+            Err(fault) if failures == MAX_FAILURES => return fault,
+            Err(_) => failures += 1,
         }
         turn += 1;
     }

@@ -1,10 +1,11 @@
 //! Whole systems: real processes against the sandbox Discord. Each test has a sandbox and a daemon of its own.
 
 // Clippy takes only functions marked as tests for tests, and not what they stand on.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod backfill;
 mod canary;
+mod consoles;
 mod contract;
 mod crash;
 mod demo;
@@ -22,8 +23,10 @@ mod setting;
 mod signals;
 mod simulation;
 mod socket;
+mod socket_gone;
 mod ssh;
 mod startup;
+mod streams;
 mod surfaces;
 mod terminal;
 mod typed;

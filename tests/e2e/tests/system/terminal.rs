@@ -3,6 +3,7 @@
 use crate::setting::{Setting, guild, options, program};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use wayhaven_e2e::process::{PATIENCE, ask};
@@ -18,6 +19,16 @@ pub(crate) struct Terminal {
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
+}
+
+/// The binary by another name, since it plays the part it is called by, and a pty's command cannot say another name than
+/// its own.
+pub(crate) fn named(directory: &Path, part: &str) -> PathBuf {
+    let link = directory.join(part);
+    if !link.exists() {
+        std::os::unix::fs::symlink(program(), &link).unwrap();
+    }
+    link
 }
 
 fn size(cells: u16) -> std::num::NonZero<u16> {
@@ -36,21 +47,22 @@ impl Terminal {
 
     /// The same with more in its environment.
     pub(crate) fn with(setting: &Setting, rows: u16, cols: u16, more: &[(String, String)]) -> Self {
-        let page = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
-        let pty = native_pty_system().openpty(page).unwrap();
-        // The binary plays the part it is called by, and a pty's command cannot say another name than its own.
-        let link = setting.home.path().join("wayhaven");
-        if !link.exists() {
-            std::os::unix::fs::symlink(program(), &link).unwrap();
-        }
-        let mut command = CommandBuilder::new(link);
+        let mut command = CommandBuilder::new(named(setting.home.path(), "wayhaven"));
         command.env_clear();
         command.env("WAYHAVEN_HOME", setting.home.path());
         command.env("TERM", "xterm-256color");
         more.iter().for_each(|(name, value)| command.env(name, value));
+        Self::running(command, rows, cols)
+    }
+
+    /// Any program on a pty of this size. One without a size is shown as its program has to assume it: on 24 lines of 80.
+    pub(crate) fn running(command: CommandBuilder, rows: u16, cols: u16) -> Self {
+        let page = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        let pty = native_pty_system().openpty(page).unwrap();
         let child = pty.slave.spawn_command(command).unwrap();
-        let shared: Shared =
-            Arc::new((Mutex::new(vt100::Parser::new(size(rows), size(cols), 0)), Condvar::new()));
+        let shown = |cells: u16, assumed: u16| size(if cells == 0 { assumed } else { cells });
+        let parser = vt100::Parser::new(shown(rows, 24), shown(cols, 80), 0);
+        let shared: Shared = Arc::new((Mutex::new(parser), Condvar::new()));
         let mut output = pty.master.try_clone_reader().unwrap();
         let writer = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -76,7 +88,15 @@ impl Terminal {
         });
     }
 
-    fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&self, rows: u16, cols: u16) {
+        // Nothing that is drawn for the new size is read into a screen of the old one.
+        let mut parser = self.shared.0.lock().unwrap();
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        parser.screen_mut().set_size(size(rows), size(cols));
+    }
+
+    pub(crate) fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         let mut parser = self.shared.0.lock().unwrap();
         while !holds(parser.screen()) {
@@ -86,8 +106,14 @@ impl Terminal {
         }
     }
 
+    /// The process on it.
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
+        rustix::process::Pid::from_raw(pid).unwrap()
+    }
+
     /// Waits for the end; the terminal must be as it was before.
-    fn ended(mut self) -> u32 {
+    pub(crate) fn ended(mut self) -> u32 {
         self.until("the terminal as it was", |screen| {
             !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
         });
@@ -120,14 +146,8 @@ async fn the_console_shows_deliveries_live_outlives_the_daemon_and_leaves_the_te
     setting.restart().await;
     terminal.shows(&["LIVE"]);
 
-    {
-        // Nothing that is drawn for the new size is read into a screen of the old one.
-        let mut parser = terminal.shared.0.lock().unwrap();
-        terminal.master.resize(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 }).unwrap();
-        parser.screen_mut().set_size(size(40), size(120));
-    }
+    terminal.resize(40, 120);
     terminal.shows(&["LIVE", &user.to_string()]);
-    // What is typed in the very moment of the resize crossterm takes no notice of before the next key (CHANGELOG).
     terminal.until("the last line of the new size", |screen| {
         screen.rows(0, 120).nth(39).is_some_and(|line| !line.trim().is_empty())
     });
