@@ -31,6 +31,7 @@ mod locks;
 mod meta;
 mod migrations;
 mod notices;
+mod overlaps;
 mod protected;
 mod punishments;
 mod readers;
@@ -44,9 +45,9 @@ pub use alerts::{AlertFilter, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::Delivered;
 pub use deliveries::{
-    Asked, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan, Overridden,
-    Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
-    WHEN_THEY_JOIN,
+    Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan,
+    ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic,
+    UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;
@@ -60,6 +61,7 @@ pub use jobs::NewJob;
 pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
+pub use overlaps::{Cause, OUTLASTED, lasts_longer, overlaps};
 pub use protected::NewProtection;
 pub use punishments::NewPunishment;
 pub use schedule::Ending;

@@ -15,7 +15,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::DeliveryId;
+use wayhaven_shared::value::{DeliveryId, PunishmentId};
 
 /// Why nothing goes on in a guild until something changes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +269,17 @@ impl Lane {
             && self.queue.is_empty()
             && self.parked.is_empty()
             && self.deferred.is_empty()
+    }
+
+    /// Punishments whose own guild this is, that were not tried yet and whose children wait for the answer.
+    pub(super) fn unanswered_origins(&self) -> Vec<PunishmentId> {
+        let waits = |one: &&Queued| one.scope == Scope::Origin && !one.action.is_undo() && one.attempts == 0;
+        self.queue.iter().chain(&self.parked).filter(waits).map(|one| one.punishment).collect()
+    }
+
+    /// Whether Discord has an outage of the guild.
+    pub(super) fn is_away(&self) -> bool {
+        self.shut == Some(Shut::Away)
     }
 
     /// Whether a request of it is on its way.

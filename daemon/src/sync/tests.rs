@@ -18,6 +18,7 @@ mod order;
 mod origins;
 mod others;
 mod overrides;
+mod own_step;
 mod protected;
 mod provenance;
 mod rejoin;

@@ -75,10 +75,13 @@ pub enum HoldKind {
     Maximum,
     /// It was imported.
     Import,
+    /// The main could not do it itself: Discord has refused it there.
+    Refused,
 }
 
 impl HoldKind {
-    const ALL: [Self; 4] = [Self::Moderator, Self::Network, Self::Maximum, Self::Import];
+    const ALL: [Self; 5] =
+        [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Refused];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
@@ -87,6 +90,7 @@ impl HoldKind {
             Self::Network => "network",
             Self::Maximum => "maximum",
             Self::Import => "import",
+            Self::Refused => "refused",
         }
     }
 
@@ -102,6 +106,7 @@ impl HoldKind {
             Self::Network => "over the network's budget",
             Self::Maximum => "security level maximum",
             Self::Import => "imported",
+            Self::Refused => "the main could not do it itself",
         }
     }
 }
@@ -217,6 +222,12 @@ impl Reported for Holds {
                 Some(child) => format!("it is kept from guild {child}; main {main} decides whether it comes"),
                 None => format!("sync approve {id} sends it to the children; sync discard {id} never does"),
             });
+        }
+        if self.holds.iter().any(|hold| hold.kind == HoldKind::Refused) {
+            report = report.hint(
+                "what a main could not do itself is sent without a decision once Discord lets the main do it; \
+                 punishment show says what Discord refused",
+            );
         }
         if self.holds.iter().any(|hold| hold.kind == HoldKind::Maximum) {
             report =

@@ -1,6 +1,7 @@
 //! What comes back when Discord does not do it, and what follows from each.
 
 use super::{is_refusal, retry_after};
+use crate::store::UNKNOWN_USER;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -120,7 +121,7 @@ impl RestError {
             }
             Self::Refused { code: 50001, .. } => "403 the bot has no access to the guild".into(),
             Self::Refused { code: 10004, .. } => "404 the bot is not in the guild".into(),
-            Self::Refused { code: 10013, .. } => "404 Discord knows no such user".into(),
+            Self::Refused { code: 10013, .. } => UNKNOWN_USER.into(),
             Self::Refused { code: 30035, .. } => BUDGET_SPENT.into(),
             Self::Refused { code: 60003, .. } => {
                 "403 the guild asks for two-factor login of the bot's owner".into()

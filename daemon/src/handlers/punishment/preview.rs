@@ -1,21 +1,21 @@
 //! What a punishment would come to, without doing anything.
 
-use super::warnings;
+use super::{Asked, warnings};
 use crate::direct::telling;
 use crate::discord::directory::{Presence, needed};
 use crate::invocation::Context;
 use crate::network::Topology;
-use crate::store::{Judged, NewPunishment, Telling, View};
+use crate::store::{Judged, NewPunishment, ORIGIN_REFUSED, Telling, View};
 use crate::sync::attempt::{NO_MUTE_ROLE, absent, whose};
 use crate::sync::containment::why_held;
 use crate::sync::plan::{Step, plan};
 use std::collections::HashMap;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::punished::{Punished, Replaced};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, OriginOutcome, PlannedDelivery};
 use wayhaven_shared::operations::told::{Told, ToldState};
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
 /// How long Discord may take to say whether somebody is a member: a plan is not worth more.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
@@ -25,9 +25,10 @@ pub(super) async fn preview(
     cx: &Context,
     topology: &Topology,
     guild: GuildId,
-    action: Action,
-    user: UserId,
+    asked: &Asked,
 ) -> Result<Punished, Fault> {
+    let (action, user) = (asked.action, asked.user);
+    let until = asked.span.map(|span| cx.daemon.clock().now() + span);
     let mut steps = plan(topology, guild, action, user);
     if action.is_undo() {
         let sees_log = |step: &Step| cx.daemon.directory().shows_log(step.guild) != Some(false);
@@ -53,6 +54,14 @@ pub(super) async fn preview(
     }
     foresee_hold(cx, guild, action, user, &mut steps).await?;
     foresee(cx, &mut steps, action).await?;
+    let origin = here(cx, guild, action, user, until).await;
+    if topology.is_main(guild) && origin.state == DeliveryState::Blocked && !action.is_undo() {
+        for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
+            (step.state, step.reason) = (DeliveryState::Held, Some(ORIGIN_REFUSED.to_owned()));
+        }
+    }
+    let replaces =
+        cx.daemon.store().read(move |view| Ok(view.would_replace(guild, user, action, until)?)).await?;
     let mut warnings = None;
     if action == Action::Warn {
         let now = cx.daemon.clock().now();
@@ -68,9 +77,11 @@ pub(super) async fn preview(
         punishment: None,
         dry_run: true,
         network: topology.is_main(guild),
-        origin: here(cx, guild, action, user).await,
+        origin,
         deliveries: steps.iter().map(|step| step.state).collect(),
         told: telling(&cx.daemon, guild, action, false).map(would_be_told),
+        expires_at: until,
+        replaces: replaces.iter().map(Replaced::from).collect(),
         action: Some(action),
         hold: None,
         plan: steps.into_iter().map(planned).collect(),
@@ -80,18 +91,35 @@ pub(super) async fn preview(
 
 /// What would become of it in the guild itself. There it costs one question whether the user is a member; in the children
 /// it would cost one each, and is not asked.
-async fn here(cx: &Context, guild: GuildId, action: Action, user: UserId) -> OriginOutcome {
+async fn here(
+    cx: &Context,
+    guild: GuildId,
+    action: Action,
+    user: UserId,
+    until: Option<Timestamp>,
+) -> OriginOutcome {
     let directory = cx.daemon.directory();
     let outcome = |state, reason| OriginOutcome { guild_id: guild, state, reason };
     if action != Action::Warn && directory.may(guild, action) == Some(false) {
         return outcome(DeliveryState::Blocked, Some(lacks(action)));
     }
+    if action != Action::Warn && !action.is_undo() && directory.owner(guild) == Some(user) {
+        return outcome(DeliveryState::Blocked, Some("the user owns this guild".to_owned()));
+    }
     let of_members = !matches!(action.measure(), Action::Ban | Action::Warn);
     if of_members && directory.presence(guild) == Some(Presence::Here) {
         let member = tokio::time::timeout(ANSWERS_WITHIN, cx.daemon.rest().member(guild, user)).await;
         // Where Discord does not say, it is not known.
-        if let Ok(Ok(None)) = member {
-            return outcome(DeliveryState::Skipped, Some(absent(action).to_owned()));
+        match member {
+            Ok(Ok(None)) => return outcome(DeliveryState::Skipped, Some(absent(action).to_owned())),
+            Ok(Ok(Some(member))) if action == Action::Timeout => {
+                let shown = member.communication_disabled_until;
+                if let Some(shown) = shown.filter(|shown| until.is_some_and(|until| *shown > until)) {
+                    let reason = format!("ends the present timeout early, which lasts until {shown}");
+                    return outcome(DeliveryState::Pending, Some(reason));
+                }
+            }
+            _ => {}
         }
     }
     outcome(DeliveryState::Pending, None)

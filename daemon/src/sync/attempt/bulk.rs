@@ -9,7 +9,7 @@ use crate::discord::budget::Slot;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{Rest, RestError};
 use crate::network::{Gathered, Refusal, bulk_permit, permit_for};
-use crate::store::{Change, Queued, Scope, Settlement};
+use crate::store::{BOT_ABSENT, Change, Queued, Scope, Settlement};
 use crate::sync::batch::{Batch, is_in_question, route_of};
 use std::collections::HashSet;
 use wayhaven_shared::operations::punishment::DeliveryState;
@@ -19,7 +19,7 @@ use wayhaven_shared::value::{DeliveryId, Timestamp, UserId};
 pub async fn attempt_together(tools: &Tools, batch: &Batch) -> (Vec<Tried>, Next) {
     match tools.directory.presence(batch.guild()) {
         Some(Presence::Absent) => {
-            let reason = "the bot is not in the guild";
+            let reason = BOT_ABSENT;
             let blocked =
                 |one: &Queued| Some(settled(DeliveryState::Blocked, Some(reason.into()), one.attempts));
             return (with_the_lane(batch.seal(), blocked), Next::Shut(reason.into()));

@@ -3,7 +3,7 @@
 use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, settled};
 use crate::discord::directory::needed;
 use crate::discord::rest::{Outcome, RestError};
-use crate::store::{Queued, Settlement};
+use crate::store::{BOT_ABSENT, Queued, Settlement};
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 
@@ -29,7 +29,7 @@ pub(super) fn conclude(
         Err(Stop::Wait(wait)) => (None, Next::Again(wait)),
         Err(Stop::Away) => (None, Next::Away),
         Err(Stop::Absent) => {
-            let reason = "the bot is not in the guild";
+            let reason = BOT_ABSENT;
             let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
             (Some(settlement), Next::Shut(reason.into()))
         }
