@@ -46,8 +46,8 @@ pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan,
-    ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic,
-    UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
+    ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, TRIED_ALONE,
+    Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;
@@ -61,7 +61,7 @@ pub use jobs::NewJob;
 pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
-pub use overlaps::{Cause, OUTLASTED, lasts_longer, overlaps};
+pub use overlaps::{Cause, OUTLASTED, OUTLASTED_THERE, lasts_longer, overlaps};
 pub use protected::NewProtection;
 pub use punishments::NewPunishment;
 pub use schedule::Ending;

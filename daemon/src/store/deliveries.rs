@@ -26,8 +26,8 @@ pub use excepted::Stopped;
 pub use insert::First;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
-pub(super) use origin_step::{OriginStep, held_reason};
-pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, UNKNOWN_USER};
+pub(super) use origin_step::OriginStep;
+pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
 pub use provenance::{Asked, Judged, Overridden};
 
 use self::origin_step::NOT_AWAITED;

@@ -19,6 +19,9 @@ pub(super) const END: &str = "coalesce(p.expires_at, 9223372036854775807)";
 /// such a delivery begins so.
 pub const OUTLASTED: &str = "a longer punishment stands";
 
+/// The same where what stands in the guild is somebody else's: then the shorter one is a cause there as well.
+pub const OUTLASTED_THERE: &str = "a longer punishment stands there";
+
 /// A punishment as its end matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {

@@ -365,7 +365,9 @@ impl Lanes {
     async fn finish(&mut self, finished: Finished) {
         let Finished { guild, tried, next } = finished;
         self.on_the_way.remove(&guild);
-        tried.iter().for_each(|one| drop(self.stalled.remove(&one.delivery.punishment)));
+        for one in &tried {
+            self.stalled.remove(&one.delivery.punishment);
+        }
         if next == Next::Forward {
             self.broken.remove(&guild);
         }

@@ -271,9 +271,9 @@ impl Lane {
             && self.deferred.is_empty()
     }
 
-    /// Punishments whose own guild this is, that were not tried yet and whose children wait for the answer.
+    /// Punishments whose own guild this is: their children may wait for the answer.
     pub(super) fn unanswered_origins(&self) -> Vec<PunishmentId> {
-        let waits = |one: &&Queued| one.scope == Scope::Origin && !one.action.is_undo() && one.attempts == 0;
+        let waits = |one: &&Queued| one.scope == Scope::Origin && !one.action.is_undo();
         self.queue.iter().chain(&self.parked).filter(waits).map(|one| one.punishment).collect()
     }
 

@@ -204,6 +204,10 @@ pub fn revert_some(
                 change.mark_reversed(one.id)?;
                 change.restore_replaced(&one)?;
                 hand_over(change, &topology, (&one, was_in_force), &remaining)?;
+                if remaining.is_empty() && one.action == Action::Timeout {
+                    // A main's timeout remains in the child, and ends at another time.
+                    change.hand_timeout_over(one.guild_id, one.user_id, one.guild_id)?;
+                }
                 take_back_alone(change, &topology, &one, &remaining, (by.moderator, by.origin))?;
             }
             Fate::Undone(undo) => {

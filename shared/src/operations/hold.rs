@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// More than a moderator, or a whole network, may propagate in a while is held: it was done in the main, and reaches the
 /// children once somebody approves it. At security level maximum everything is held for another administrator.
+/// What the main could not do itself, as Discord refused it there, is held too, and goes on once the main has done it.
 /// A child sees what is kept from it; whether that comes is the main's to decide.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncHolds {}

@@ -137,9 +137,13 @@ impl Reported for Punished {
         };
         let nowhere =
             tone == Tone::Good && self.origin.state != DeliveryState::Applied && counts.applied == 0;
+        let refused = matches!(self.origin.state, DeliveryState::Blocked | DeliveryState::Failed);
         let (title, tone) = match nowhere {
             true => {
                 (format!("the {} of {} was done nowhere", punishment.action, punishment.user_id), Tone::Plain)
+            }
+            false if refused && counts.applied == 0 => {
+                (format!("Not {verb}: {} ({})", punishment.user_id, self.origin.words()), Tone::Warning)
             }
             false => (format!("{verb} {}", punishment.user_id), tone),
         };
@@ -167,7 +171,6 @@ impl Reported for Punished {
         if counts.total() > 0 {
             report.progress = Some(Progress { done: counts.total() - counts.open(), total: counts.total() });
         }
-        let refused = matches!(self.origin.state, DeliveryState::Blocked | DeliveryState::Failed);
         if counts.held > 0 && refused && !punishment.action.is_undo() {
             let guild = punishment.guild_id;
             report = report.hint(format!(
@@ -283,6 +286,29 @@ mod tests {
         assert!(said(&kick(true, "skipped", 1, 2)).starts_with("kicked 7\n"));
         assert!(said(&kick(true, "applied", 0, 3)).starts_with("kicked 7\n"));
         assert!(said(&kick(true, "pending", 0, 3)).starts_with("kicked 7\n"), "it is on its way");
+    }
+
+    #[test]
+    fn what_the_main_could_not_do_is_not_told_as_done() {
+        let mut asked = kick(true, "blocked", 0, 0);
+        asked["origin"]["reason"] = json!("403 the user ranks above the bot");
+        asked["deliveries"]["held"] = json!(3);
+        assert!(said(&asked).starts_with("Not kicked: 7 (blocked: 403 the user ranks above the bot)\n"));
+        let punished: Punished = serde_json::from_value(asked.clone()).unwrap();
+        let hints = punished.report().hints;
+        assert!(hints.iter().any(|hint| hint.contains("wayhaven sync holds --guild 1000")), "{hints:?}");
+        asked["deliveries"]["applied"] = json!(1);
+        assert!(said(&asked).starts_with("kicked 7\n"), "somewhere it was");
+    }
+
+    #[test]
+    fn what_is_replaced_is_said_with_the_new_end() {
+        let mut asked = kick(true, "applied", 0, 0);
+        asked["punishment"]["action"] = json!("ban");
+        asked["punishment"]["expires_at"] = json!("2026-01-03T10:30:00Z");
+        asked["replaces"] = json!([{"id": "12", "action": "ban", "expires_at": null}]);
+        let words = said(&asked);
+        assert!(words.contains("Replaces: #12 (ban without end): the ban now ends at 2026-01-03"), "{words}");
     }
 
     #[test]

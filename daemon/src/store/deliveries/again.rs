@@ -189,9 +189,6 @@ impl Change<'_> {
                 let (guild, user) = (column(row, "guild_id")?, column(row, "target_user")?);
                 Ok((row.get::<_, bool>("joined")?, word(row, "action", Action::from_word)?, guild, user))
             })?;
-        if action == Action::Untimeout && state == DeliveryState::Applied {
-            self.send_outlasted(id)?;
-        }
         if joined && matches!(state, DeliveryState::Applied | DeliveryState::Skipped) {
             let sql = "UPDATE deliveries SET joined = 0 WHERE delivery_id = ?1";
             self.connection().prepare_cached(sql)?.execute([Sql(id)])?;

@@ -5,7 +5,7 @@ use super::provenance::{below, standing};
 use super::{OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Topology, authorise_for, permit_for};
 use crate::store::holds::Decided;
-use crate::store::rows::{Sql, column, optional, word};
+use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, Judged, Settlement, StoreError, View};
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use wayhaven_shared::operations::exception::Before;

@@ -22,6 +22,10 @@ pub const ORIGIN_REFUSED: &str = "the main could not do it itself";
 /// Why the main's own step is blocked where Discord has not refused it: the bot is not there.
 pub const BOT_ABSENT: &str = "the bot is not in the guild";
 
+/// How the reason of a ban ends that several have left for by one request and that is asked for once more alone: nothing is
+/// known of it yet.
+pub const TRIED_ALONE: &str = "it is tried by itself";
+
 /// The alert about a main's own step that Discord refused.
 const ALERT: &str = "origin_refused";
 
@@ -134,8 +138,8 @@ impl Change<'_> {
             DeliveryState::Failed if reason == UNKNOWN_USER => self.nobody_there(own),
             DeliveryState::Blocked if reason.ends_with(BOT_ABSENT) => self.end_waiting(of, None).map(drop),
             DeliveryState::Failed | DeliveryState::Blocked => self.origin_refused(own, reason),
-            // Nothing was answered yet.
-            DeliveryState::Pending if own.attempts == 0 => Ok(()),
+            // Nothing was answered yet, or nothing about this user.
+            DeliveryState::Pending if own.attempts == 0 || reason.ends_with(TRIED_ALONE) => Ok(()),
             DeliveryState::Sending | DeliveryState::Held => Ok(()),
             DeliveryState::Pending
             | DeliveryState::Unknown
@@ -282,6 +286,6 @@ impl Change<'_> {
 }
 
 /// Why a delivery is held.
-pub(in crate::store) fn held_reason(hold: HoldId) -> String {
+fn held_reason(hold: HoldId) -> String {
     format!("{ORIGIN_REFUSED}: hold {hold} waits for a decision")
 }

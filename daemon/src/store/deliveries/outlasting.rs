@@ -2,10 +2,10 @@
 //! one that is sent cuts the longer one.
 
 use super::provenance::is_taken_back_along_its_link;
-use crate::network::{LinkState, authorise_for};
-use crate::store::overlaps::OUTLASTED;
-use crate::store::rows::{Sql, column, optional};
-use crate::store::{Change, Scope, StoreError, View};
+use crate::network::authorise_for;
+use crate::store::overlaps::OUTLASTED_THERE;
+use crate::store::rows::{Sql, column};
+use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
@@ -52,7 +52,7 @@ impl View<'_> {
         let local: Option<Timestamp> =
             self.connection.prepare_cached(sql)?.query_row(values, read).optional()?;
         let longer = match local {
-            Some(until) => Some(format!("{OUTLASTED}: the guild's own staff timed them out until {until}")),
+            Some(until) => Some(format!("{OUTLASTED_THERE}: the guild's own staff timed them out until {until}")),
             None => self.longer_timeout(own, guild, user, after)?,
         };
         Ok(Outlasting { longer, automatic })
@@ -82,7 +82,7 @@ impl View<'_> {
         let values = params![Sql(guild), Sql(user), Sql(own), after];
         let read = |row: &Row<'_>| {
             let (id, until): (PunishmentId, Timestamp) = (column(row, "event_id")?, column(row, "expires_at")?);
-            Ok(format!("{OUTLASTED}: timeout #{id} lasts until {until}"))
+            Ok(format!("{OUTLASTED_THERE}: timeout #{id} lasts until {until}"))
         };
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?)
     }
@@ -105,89 +105,32 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// A main's timeout was taken back in the guild: a shorter one that was not sent because of it is sent now, until its
-    /// own end.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub(super) fn send_outlasted(&self, undone: DeliveryId) -> Result<(), StoreError> {
-        let sql = format!(
-            "SELECT d.delivery_id, p.source_guild, p.event_id, d.guild_id, d.target_user, d.link_id
-               FROM deliveries undo CROSS JOIN deliveries d ON d.guild_id = undo.guild_id
-                    AND d.target_user = undo.target_user AND d.measure = undo.measure
-               JOIN punishments p ON p.event_id = d.punishment_id
-              WHERE undo.delivery_id = ?1 AND undo.scope = 'child' AND d.action = 'timeout' AND d.state = 'skipped'
-                AND d.reason LIKE '{OUTLASTED}%' AND p.status = 'active' AND p.expires_at > ?2"
-        );
-        let read = |row: &Row<'_>| {
-            let scope = optional(row, "link_id")?.map_or(Scope::Origin, Scope::Child);
-            Ok((
-                column(row, "delivery_id")?,
-                column(row, "source_guild")?,
-                column(row, "event_id")?,
-                (column(row, "guild_id")?, column(row, "target_user")?, scope),
-            ))
-        };
-        let mut statement = self.connection().prepare_cached(&sql)?;
-        let found = statement.query_map(params![Sql(undone), self.now().millis()], read)?;
-        let found: Vec<(DeliveryId, GuildId, PunishmentId, (GuildId, UserId, Scope))> =
-            found.collect::<Result<_, _>>()?;
-        for (delivery, source, punishment, (guild, user, scope)) in found {
-            let in_force = self.in_force(source, user, Action::Timeout)?;
-            if in_force.is_none_or(|one| one.id != punishment) {
-                continue;
-            }
-            self.send_timeout_again(delivery, source, (guild, user, scope))?;
-        }
-        Ok(())
-    }
-
-    /// The timeout of another network keeps an undo from a guild. It may end earlier than what Discord shows there: it is
-    /// sent again, until its own end.
+    /// The timeout of another network keeps an undo from a guild. It may end earlier than what Discord shows there, or was
+    /// not sent because of that: it is sent now, until its own end.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn hand_timeout_over(&self, guild: GuildId, user: UserId, from: GuildId) -> Result<(), StoreError> {
         let sql = format!(
-            "SELECT d.delivery_id, p.source_guild, d.link_id FROM deliveries d
+            "SELECT d.delivery_id, p.source_guild FROM deliveries d
                JOIN punishments p ON p.event_id = d.punishment_id
                JOIN guild_relationships r ON r.id = d.link_id AND r.state = 'active'
               WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = 'timeout' AND d.action = 'timeout'
-                AND d.state = 'applied' AND d.let_go = 0 AND p.source_guild <> ?3 AND p.status = 'active'
+                AND (d.state = 'applied' OR (d.state = 'skipped' AND d.reason LIKE '{OUTLASTED_THERE}%'))
+                AND d.let_go = 0 AND p.source_guild <> ?3 AND p.status = 'active'
                 AND p.expires_at > ?4 AND NOT {} ORDER BY p.expires_at DESC LIMIT 1",
             is_taken_back_along_its_link()
         );
         let values = params![Sql(guild), Sql(user), Sql(from), self.now().millis()];
-        let read =
-            |row: &Row<'_>| Ok((column(row, "delivery_id")?, column(row, "source_guild")?, column(row, "link_id")?));
-        let found = self.connection().prepare_cached(&sql)?.query_row(values, read).optional()?;
-        match found {
-            Some((delivery, source, link)) => {
-                self.send_timeout_again(delivery, source, (guild, user, Scope::Child(link)))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Through the gates, as they are now.
-    fn send_timeout_again(
-        &self,
-        delivery: DeliveryId,
-        source: GuildId,
-        (guild, user, scope): (GuildId, UserId, Scope),
-    ) -> Result<(), StoreError> {
-        let (state, reason) = match scope {
-            Scope::Origin => (DeliveryState::Pending, None),
-            Scope::Child(_) => {
-                let topology = self.topology_here()?;
-                if topology.link(source, guild).is_none_or(|link| link.state != LinkState::Active) {
-                    return Ok(());
-                }
-                match authorise_for(&topology, source, guild, Action::Timeout, user) {
-                    Ok(_) => (DeliveryState::Pending, None),
-                    Err(refusal) => (refusal.state(), Some(refusal.to_string())),
-                }
-            }
+        let read = |row: &Row<'_>| Ok((column(row, "delivery_id")?, column(row, "source_guild")?));
+        let found: Option<(DeliveryId, GuildId)> =
+            self.connection().prepare_cached(&sql)?.query_row(values, read).optional()?;
+        let Some((delivery, source)) = found else { return Ok(()) };
+        let topology = self.topology_here()?;
+        // Through the gates, as they are now.
+        let (state, reason) = match authorise_for(&topology, source, guild, Action::Timeout, user) {
+            Ok(_) => (DeliveryState::Pending, None),
+            Err(refusal) => (refusal.state(), Some(refusal.to_string())),
         };
         if state.is_final() {
             return Ok(());

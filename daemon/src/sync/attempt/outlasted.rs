@@ -3,7 +3,7 @@
 
 use super::{Stop, Tools, longest, not_there, priority_of};
 use crate::discord::rest::Rest;
-use crate::store::{OUTLASTED, Queued};
+use crate::store::{OUTLASTED_THERE, Queued};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -43,7 +43,7 @@ pub(super) async fn check(tools: &Tools, delivery: &Queued) -> Result<(), Stop> 
     match tools.store.read(move |view| Ok(view.was_ours_until(guild, user, shown)?)).await {
         Ok(true) => Ok(()),
         Ok(false) => {
-            let reason = format!("{OUTLASTED}: somebody else timed them out until {shown}");
+            let reason = format!("{OUTLASTED_THERE}: somebody else timed them out until {shown}");
             Err(Stop::Not(DeliveryState::Skipped, reason))
         }
         Err(fault) => Err(Stop::Store(fault)),
