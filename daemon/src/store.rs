@@ -32,6 +32,7 @@ mod meta;
 mod migrations;
 mod notices;
 mod operators;
+mod overlaps;
 mod protected;
 mod punishments;
 mod readers;
@@ -46,9 +47,9 @@ pub use alerts::{AlertFilter, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::{Delivered, UNDO_LIMIT};
 pub use deliveries::{
-    Asked, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan,
-    Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, Traffic, Unfinished,
-    WHEN_THEY_JOIN,
+    Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT,
+    LostBulkBan, ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped,
+    Stretch, TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;
@@ -62,6 +63,7 @@ pub use jobs::NewJob;
 pub use journal::Awaited;
 pub use links::Terms;
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
+pub use overlaps::{Cause, OUTLASTED, OUTLASTED_THERE, lasts_longer, overlaps};
 pub use protected::NewProtection;
 pub use punishments::NewPunishment;
 pub use refusals::GuildRefusal;

@@ -318,7 +318,7 @@ impl Directory {
     pub fn moderates(&self, guild: GuildId, roles: &[RoleId]) -> bool {
         let guilds = self.read();
         let Some(view) = guilds.get(&guild) else { return false };
-        roles.iter().filter_map(|role| view.roles.get(role)).any(|(_, bits)| bits & OF_STAFF != 0)
+        roles.iter().filter_map(|role| view.roles.get(role)).any(|role| role.permissions & OF_STAFF != 0)
     }
 
     /// What an id belongs to, if it is that of a guild or role which the bot sees.

@@ -14,7 +14,7 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::kick::Kick;
 use wayhaven_shared::operations::mute::{Mute, Unmute};
-use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::punished::{Punished, Replaced};
 use wayhaven_shared::operations::punishment::{
     Action, DeliveryState, Origin, OriginOutcome, Punishment, PunishmentDetail, PunishmentList,
     PunishmentShow, Punishments,
@@ -109,7 +109,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         check_mute_role(cx, guild, &asked).await?;
     }
     if cx.invocation.dry_run {
-        return preview::preview(cx, &topology, guild, asked.action, asked.user).await;
+        return preview::preview(cx, &topology, guild, &asked).await;
     }
     let known = known_of(cx, asked.user);
     let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
@@ -147,6 +147,8 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         origin: recorded.origin,
         deliveries: recorded.deliveries,
         told: recorded.told,
+        expires_at: None,
+        replaces: recorded.replaced.iter().map(Replaced::from).collect(),
         action: None,
         hold: recorded.hold,
         plan: Vec::new(),

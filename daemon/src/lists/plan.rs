@@ -4,7 +4,7 @@ use super::staff::Staff;
 use super::survey::{Among, Survey};
 use super::{Line, Row};
 use crate::network::Topology;
-use crate::store::{StoreError, View};
+use crate::store::{StoreError, View, lasts_longer};
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::sync::{Example, Fate, Rows};
@@ -118,9 +118,10 @@ impl Plan {
         if let Some(shield) = topology.protection().shield(self.main, self.main, row.user) {
             return Ok((Fate::Protected, Some(shield.to_string())));
         }
-        let causes = view.causes(self.main, row.user, Action::Ban, now)?;
-        Ok(match causes.last() {
-            Some(cause) => (Fate::Already, Some(format!("punishment {cause}"))),
+        // A ban that ends earlier than the list says is not enough.
+        let longest = view.overlapping(self.main, row.user, Action::Ban, now)?.pop();
+        Ok(match longest.filter(|one| !lasts_longer(row.until, one.until)) {
+            Some(cause) => (Fate::Already, Some(format!("punishment {}", cause.id))),
             None => (Fate::New, None),
         })
     }

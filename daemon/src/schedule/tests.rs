@@ -1,6 +1,7 @@
 //! What comes due by itself, against a sandbox Discord in the same process.
 
 mod expiry;
+mod overlaps;
 mod renewal;
 mod warnings;
 

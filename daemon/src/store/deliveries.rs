@@ -6,12 +6,15 @@ mod anew;
 mod causes;
 mod desired;
 mod echo;
+mod ending;
 mod excepted;
 mod former;
 mod held;
 mod insert;
 mod listing;
 mod lost;
+mod origin_step;
+mod outlasting;
 mod provenance;
 mod settle;
 
@@ -23,8 +26,12 @@ pub use excepted::Stopped;
 pub use insert::First;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
+pub(super) use origin_step::OriginStep;
+pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
 pub use provenance::{Asked, Judged, Overridden};
 
+use self::origin_step::NOT_AWAITED;
+use super::overlaps::OUTLASTED;
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{Row, params};
@@ -124,9 +131,14 @@ pub struct Settlement {
 /// The states that a delivery has not ended in. One index is of them alone.
 pub(super) const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 
-/// Not one that waits until the user was told: it has not left, and is the engine's only then (`direct`).
-const RELEASED: &str = "NOT EXISTS (SELECT 1 FROM direct_messages m
-    WHERE m.punishment_id = d.punishment_id AND m.holds = 1 AND d.state = 'pending')";
+/// Not one that waits until the user was told, or until Discord has answered to the main's own step: it has not left, and is
+/// the engine's only then (`direct`, `origin_step`).
+fn released() -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM direct_messages m
+            WHERE m.punishment_id = d.punishment_id AND m.holds = 1 AND d.state = 'pending') AND {NOT_AWAITED}"
+    )
+}
 /// That the delivery `d` was applied once more after `later` was done: it is the last word of the two, whatever their
 /// numbers say.
 const APPLIED_AGAIN: &str = "EXISTS (SELECT 1 FROM reapplications again
@@ -228,15 +240,16 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn open_deliveries(&self) -> Result<Vec<Queued>, StoreError> {
-        let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} AND {RELEASED} ORDER BY d.delivery_id");
+        let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} AND {} ORDER BY d.delivery_id", released());
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
     }
 
-    /// What is pending of a punishment, in order.
+    /// What is pending of a punishment and may be sent, in order.
     pub(super) fn pending_deliveries_of(&self, punishment: PunishmentId) -> Result<Vec<Queued>, StoreError> {
         let sql = format!(
-            "SELECT {QUEUED} WHERE d.punishment_id = ?1 AND d.state = 'pending' ORDER BY d.delivery_id"
+            "SELECT {QUEUED} WHERE d.punishment_id = ?1 AND d.state = 'pending' AND {} ORDER BY d.delivery_id",
+            released()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([Sql(punishment)], queued)?.collect::<Result<_, _>>()?)
@@ -311,8 +324,11 @@ impl Change<'_> {
                         OR (SELECT source_guild FROM punishments WHERE event_id = later.punishment_id)
                          = (SELECT source_guild FROM punishments WHERE event_id = d.punishment_id))
                    -- Where the newer was taken back by itself, the older applies again.
-                   AND NOT ((SELECT status FROM punishments WHERE event_id = later.punishment_id) IN ('reversed', 'expired')
+                   AND NOT ((SELECT status FROM punishments WHERE event_id = later.punishment_id)
+                             IN ('reversed', 'expired', 'failed')
                         AND (SELECT status FROM punishments WHERE event_id = d.punishment_id) = 'active')
+                   -- What was not carried out because of a longer punishment takes nothing's place.
+                   AND NOT (later.state = 'skipped' AND coalesce(later.reason, '') LIKE '{OUTLASTED}%')
                    AND NOT {APPLIED_AGAIN}
                    -- What was skipped for this user alone has ended nothing that was held.
                    AND NOT (d.state = 'held' AND later.state = 'skipped')
@@ -337,11 +353,15 @@ impl Change<'_> {
         let changed: Vec<(bool, Delivery)> = statement
             .query_map(values, |row| Ok((row.get_ref("scope")?.as_str()? == "origin", delivery(row)?)))?
             .collect::<Result<_, _>>()?;
-        let tell = |(origin, delivery): (bool, Delivery)| {
-            let id = delivery.id;
-            self.tell(&telling(origin, delivery)).map(|()| id)
-        };
-        changed.into_iter().map(tell).collect()
+        let mut ids = Vec::with_capacity(changed.len());
+        for (origin, delivery) in changed {
+            ids.push(delivery.id);
+            self.tell(&telling(origin, delivery.clone()))?;
+            if origin {
+                self.follow_origin(&delivery)?;
+            }
+        }
+        Ok(ids)
     }
 }
 
@@ -351,7 +371,8 @@ pub(super) fn suspects() -> [String; 3] {
     [
         format!(
             "UPDATE deliveries AS d SET sent = 1
-             WHERE d.state IN {OPEN} AND d.state <> 'held' AND d.sent = 0 AND {RELEASED}"
+             WHERE d.state IN {OPEN} AND d.state <> 'held' AND d.sent = 0 AND {}",
+            released()
         ),
         format!(
             "UPDATE deliveries SET sent = 1 WHERE delivery_id IN (

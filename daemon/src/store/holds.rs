@@ -347,6 +347,19 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// A hold that is approved as it opens: what is decided goes on by [`carry_out_hold`](Self::carry_out_hold), guild by
+    /// guild.
+    pub(super) fn open_approved_hold(&self, of: HoldOf) -> Result<HoldId, StoreError> {
+        let sql = "INSERT INTO holds (main_guild_id, kind, moderator_id, origin, opened_at, decided_at, decision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, 'approved') RETURNING id";
+        let (origin, now) = (of.origin.map(Origin::word), self.now().millis());
+        let values = params![Sql(of.main), of.kind.word(), Sql(of.moderator), origin, now];
+        let id = self.connection().prepare_cached(sql)?.query_row(values, |row| column(row, "id"))?;
+        self.topology_changed();
+        self.tell(&Changed::Network { link: None })?;
+        Ok(id)
+    }
+
     /// Decides about a hold. What it keeps back follows by [`carry_out_hold`](Self::carry_out_hold); what is decided from
     /// now on joins another.
     ///
@@ -356,6 +369,10 @@ impl Change<'_> {
         let sql = "UPDATE holds SET decision = ?2, decided_at = ?3, decided_by = ?4 WHERE id = ?1";
         let values = params![Sql(id), decided.word(), self.now().millis(), Sql(by)];
         self.connection().prepare_cached(sql)?.execute(values)?;
+        self.approve_refused(id, decided)?;
+        if let Some(hold) = self.hold(id)?.filter(|hold| hold.kind == HoldKind::Refused) {
+            self.resolve_refusals(hold.main)?;
+        }
         self.topology_changed();
         self.tell(&Changed::Network { link: None })
     }

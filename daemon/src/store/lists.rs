@@ -25,8 +25,9 @@ impl View<'_> {
                AND (p.expires_at IS NULL OR p.expires_at > ?3)
                AND NOT EXISTS (SELECT 1 FROM punishments later
                    WHERE later.target_user = p.target_user AND later.source_guild = ?1 AND later.measure = 'ban'
-                     AND later.event_id > p.event_id AND later.action = 'ban' AND later.status = 'active'
-                     AND (later.expires_at IS NULL OR later.expires_at > ?3))
+                     AND (coalesce(later.expires_at, 9223372036854775807), later.event_id)
+                       > (coalesce(p.expires_at, 9223372036854775807), p.event_id)
+                     AND later.action = 'ban' AND later.status = 'active')
              ORDER BY p.event_id LIMIT ?4";
         let mut statement = self.connection.prepare_cached(sql)?;
         let after = after.map_or(0, |id| id.get().cast_signed());

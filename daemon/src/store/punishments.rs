@@ -159,8 +159,8 @@ impl View<'_> {
         Ok(statement.query_map(values, |row| column(row, "event_id"))?.collect::<Result<_, _>>()?)
     }
 
-    /// The guild's punishments of the user of that measure that are active and have not ended, oldest first: each is a
-    /// cause.
+    /// The guild's punishments of the user of that measure that are active and have not ended: each is a cause. The one
+    /// that lasts longest comes last.
     ///
     /// # Errors
     /// Where the store fails.
@@ -171,11 +171,7 @@ impl View<'_> {
         measure: Action,
         now: Timestamp,
     ) -> Result<Vec<PunishmentId>, StoreError> {
-        let sql = "SELECT event_id FROM punishments WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3
-               AND action = measure AND status = 'active' AND (expires_at IS NULL OR expires_at > ?4) ORDER BY event_id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let values = params![Sql(guild), Sql(user), measure.measure().word(), now.millis()];
-        Ok(statement.query_map(values, |row| column(row, "event_id"))?.collect::<Result<_, _>>()?)
+        Ok(self.overlapping(guild, user, measure, now)?.into_iter().map(|one| one.id).collect())
     }
 
     /// Whether a punishment was already made from this audit entry of the guild.
@@ -285,8 +281,10 @@ impl Change<'_> {
             (true, Origin::System) => "expired",
             (true, _) => "reversed",
         };
+        // An undo ends also what a shorter one has replaced.
         let sql = "UPDATE punishments SET status = ?5
-             WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3 AND status = 'active'
+             WHERE source_guild = ?1 AND target_user = ?2 AND measure = ?3
+               AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))
                AND (action = measure) = ?4 AND (?6 IS NULL OR event_id = ?6)";
         let measure = new.action.measure().word();
         let only = new.because.filter(|_| new.reverts);
@@ -317,7 +315,9 @@ impl Change<'_> {
             table: "punishments",
             what: "the row that was just written is not there".into(),
         };
-        self.punishment(PunishmentId::new(id).ok_or_else(odd)?)?.ok_or_else(odd)
+        let stored = self.punishment(PunishmentId::new(id).ok_or_else(odd)?)?.ok_or_else(odd)?;
+        self.replace_longer(&stored)?;
+        Ok(stored)
     }
 
     /// Marks a punishment as taken back.
@@ -325,7 +325,8 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn mark_reversed(&self, id: PunishmentId) -> Result<(), StoreError> {
-        let sql = "UPDATE punishments SET status = 'reversed' WHERE event_id = ?1 AND status = 'active'";
+        let sql = "UPDATE punishments SET status = 'reversed' WHERE event_id = ?1
+               AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))";
         self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
         Ok(())
     }

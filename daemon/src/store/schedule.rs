@@ -41,18 +41,6 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([now.millis()], |row| optional(row, "at"))?)
     }
-
-    /// Whether no later punishment of its guild, user and measure is active.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn is_newest_active(&self, of: &Punishment) -> Result<bool, StoreError> {
-        let sql = "SELECT NOT EXISTS (SELECT 1 FROM punishments
-             WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3 AND event_id > ?4
-               AND status = 'active' AND action = measure)";
-        let values = params![Sql(of.guild_id), Sql(of.user_id), of.action.measure().word(), Sql(of.id)];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
-    }
 }
 
 impl Change<'_> {
@@ -72,7 +60,8 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn mark_all_expired(&self, guild: GuildId, user: UserId, measure: Action) -> Result<(), StoreError> {
         let sql = "UPDATE punishments SET status = 'expired'
-             WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3 AND status = 'active' AND action = measure";
+             WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3 AND action = measure
+               AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))";
         let values = params![Sql(guild), Sql(user), measure.measure().word()];
         self.connection().prepare_cached(sql)?.execute(values)?;
         Ok(())

@@ -96,7 +96,8 @@ impl View<'_> {
     /// The hold in which a delivery waits that the guild has decided since then.
     pub(crate) fn hold_since(&self, delivery: i64, source: GuildId) -> Result<Option<u64>, StoreError> {
         let sql = "SELECT max(d.hold_id) FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-             WHERE d.delivery_id > ?1 AND p.source_guild = ?2";
+             WHERE d.delivery_id > ?1 AND p.source_guild = ?2
+               AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.id = d.hold_id AND h.kind = 'refused')";
         let of = (delivery, source.get().cast_signed());
         Ok(self
             .connection

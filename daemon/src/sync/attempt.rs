@@ -1,5 +1,6 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
-//! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, why Discord refused in `explain`, whether an undo may take something back in `whose`, what the guild's
+//! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, why Discord refused in
+//! `explain`, whether a longer timeout stands in `outlasted`, whether an undo may take something back in `whose`, what the guild's
 //! protected roles ask for in `protected`, which roles a mute is made of in `roles`; what follows from the
 //! answer in `outcome`; several by one request are in `bulk`.
 
@@ -10,6 +11,7 @@ mod excepted;
 mod explain;
 pub mod obstacle;
 mod outcome;
+mod outlasted;
 mod protected;
 pub mod reading;
 mod roles;
@@ -220,8 +222,8 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         return Err(Stop::Not(DeliveryState::Skipped, "the timeout has ended meanwhile".to_owned()));
     }
     match delivery.scope {
+        _ if delivery.action.is_undo() => whose::may_take_back(tools, delivery).await?,
         Scope::Origin => still_open(tools, delivery).await?,
-        Scope::Child(_) if delivery.action.is_undo() => whose::may_take_back(tools, delivery).await?,
         // No question is worth a request where it has ended.
         Scope::Child(_) if is_in_question(delivery) => still_open(tools, delivery).await?,
         Scope::Child(_) => {}
@@ -235,6 +237,7 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         return Ok(false);
     }
     protected::check_roles(tools, delivery).await?;
+    outlasted::check(tools, delivery).await?;
     if !delivery.action.is_idempotent() {
         mark(tools, delivery).await?;
     }
@@ -355,12 +358,7 @@ fn short_reason(delivery: &Queued) -> Option<String> {
 /// the guild meanwhile, or a gate is shut.
 async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
-    let open = match delivery.action.is_undo() {
-        // Asked of the writer, which has taken in by now what was done there after it was decided.
-        true => tools.store.write(move |change| Ok(change.is_open(id)?)).await,
-        false => tools.store.read(move |view| Ok(view.is_open(id)?)).await,
-    };
-    match open {
+    match tools.store.read(move |view| Ok(view.is_open(id)?)).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(overtaken()),
         Err(fault) => Err(Stop::Store(fault)),

@@ -29,6 +29,9 @@ use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, RoleId, UserId};
 /// Requests on the way at once, over all guilds: each is a connection, and a process has 1,024 files.
 const AT_ONCE: usize = 256;
 
+/// How long the children of a punishment wait while nothing can be sent to their main.
+const ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
+
 enum Message {
     Finished(Box<Finished>),
     Mended(GuildId),
@@ -102,8 +105,11 @@ struct Lanes {
     at_once: Arc<Semaphore>,
     /// What is on its way, at most one request of a guild.
     on_the_way: HashMap<GuildId, Load>,
-    /// How many punishments wait until somebody was told of them, as of the last commit that was taken in.
+    /// How many punishments have deliveries that wait for a direct message, or for the answer to the main's own step, as of
+    /// the last commit that was taken in.
     holding: u64,
+    /// Punishments whose children were let go because nothing can be sent to the main for now.
+    stalled: HashSet<PunishmentId>,
     /// Guilds that Discord stumbles over.
     broken: HashSet<GuildId>,
     halted: bool,
@@ -144,6 +150,7 @@ impl Engine {
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             on_the_way: HashMap::new(),
             holding,
+            stalled: HashSet::new(),
             broken: HashSet::new(),
             halted: false,
             landing: HashMap::new(),
@@ -361,10 +368,34 @@ impl Lanes {
         match pick {
             Pick::Send(delivery) => self.send(Load::One(*delivery)),
             Pick::Gather(batch) => self.send(Load::Together(batch)),
-            Pick::Wait(at) => self.wakes.push(Reverse((at, guild))),
+            Pick::Wait(at) => {
+                let waits_long = at > Instant::now() + ORIGIN_PATIENCE;
+                let unanswered = if waits_long { lane.unanswered_origins() } else { Vec::new() };
+                self.wakes.push(Reverse((at, guild)));
+                self.let_children_go(unanswered);
+            }
             Pick::Nothing if lane.is_idle() => drop(self.lanes.remove(&guild)),
+            Pick::Nothing if lane.is_away() => {
+                let unanswered = lane.unanswered_origins();
+                self.let_children_go(unanswered);
+            }
             Pick::Nothing => {}
         }
+    }
+
+    /// Nothing can be sent to a main for a while: its children do not wait for that.
+    fn let_children_go(&mut self, mut unanswered: Vec<PunishmentId>) {
+        unanswered.retain(|one| self.stalled.insert(*one));
+        if unanswered.is_empty() {
+            return;
+        }
+        let store = self.tools.store.clone();
+        tokio::spawn(async move {
+            let work = move |change: &crate::store::Change<'_>| {
+                unanswered.iter().try_for_each(|one| Ok(change.origin_stalls(*one)?))
+            };
+            store.write_later("children that do not wait for their main", work).await;
+        });
     }
 
     fn send(&mut self, load: Load) {
@@ -387,6 +418,9 @@ impl Lanes {
     async fn finish(&mut self, finished: Finished) {
         let Finished { guild, tried, next } = finished;
         self.on_the_way.remove(&guild);
+        for one in &tried {
+            self.stalled.remove(&one.delivery.punishment);
+        }
         if next == Next::Forward {
             self.broken.remove(&guild);
         }
@@ -410,11 +444,10 @@ impl Lanes {
         self.advance(guild).await;
     }
 
-    /// Whether nothing moves, and nothing comes once a user was told: what waits for a person, or for hours, is not waited
+    /// Whether nothing moves, and nothing comes once a user was told or a main has answered: what waits for a person, or for hours, is not waited
     /// for.
     fn is_still(&self) -> bool {
-        self.holding == 0
-            && self.on_the_way.is_empty()
-            && (self.halted || !self.lanes.values().any(Lane::is_moving))
+        self.on_the_way.is_empty()
+            && (self.halted || (self.holding == 0 && !self.lanes.values().any(Lane::is_moving)))
     }
 }

@@ -4,7 +4,7 @@ use super::attempt::obstacle::{Facts, Known, Obstacle, obstacle};
 use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
 use crate::discord::directory::Presence;
-use crate::discord::rest::{Rest, RestError};
+use crate::discord::rest::{MemberView, Rest, RestError};
 use crate::store::{GuildRefusal, View};
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -77,7 +77,22 @@ impl Foresight {
     }
 }
 
-/// What Discord says of the user in the guild.
+/// What Discord says of the user in the guild; nothing of those who are no members.
+///
+/// # Errors
+/// Why it does not say.
+async fn member(
+    daemon: &Daemon,
+    priority: Priority,
+    guild: GuildId,
+    user: UserId,
+) -> Result<Option<MemberView>, RestError> {
+    let rest = daemon.rest();
+    let slot = rest.slot(priority, Rest::member_route(guild)).await?;
+    rest.member_now(slot, guild, user).await
+}
+
+/// What is known of the user in the guild, once Discord was asked.
 ///
 /// # Errors
 /// Why it does not say.
@@ -87,21 +102,26 @@ pub async fn ask(
     guild: GuildId,
     user: UserId,
 ) -> Result<Known, RestError> {
-    let rest = daemon.rest();
-    let slot = rest.slot(priority, Rest::member_route(guild)).await?;
-    let member = rest.member_now(slot, guild, user).await?;
-    Ok(member.map_or(Known::NotThere, |member| Known::Member(member.roles)))
+    member(daemon, priority, guild, user).await.map(|member| Known::of(&member))
+}
+
+/// What Discord says of the user, for an answer that is of use only if it comes soon; nothing where it does not.
+pub async fn member_soon(
+    daemon: &Daemon,
+    priority: Priority,
+    guild: GuildId,
+    user: UserId,
+) -> Option<Option<MemberView>> {
+    if daemon.directory().presence(guild) != Some(Presence::Here) {
+        return None;
+    }
+    tokio::time::timeout(ANSWERS_WITHIN, member(daemon, priority, guild, user)).await.ok()?.ok()
 }
 
 /// As [`ask`], for an answer that is of use only if it comes soon; nothing is known otherwise.
 pub async fn ask_soon(daemon: &Daemon, priority: Priority, guild: GuildId, user: UserId) -> Known {
-    if daemon.directory().presence(guild) != Some(Presence::Here) {
-        return Known::Nothing;
-    }
-    match tokio::time::timeout(ANSWERS_WITHIN, ask(daemon, priority, guild, user)).await {
-        Ok(Ok(known)) => known,
-        Ok(Err(_)) | Err(_) => Known::Nothing,
-    }
+    let member = member_soon(daemon, priority, guild, user).await;
+    member.as_ref().map_or(Known::Nothing, Known::of)
 }
 
 /// Whether what an action comes to depends on who the user is in the guild.

@@ -20,7 +20,7 @@ use super::gap::Gaps;
 use super::holders::Holders;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent};
-use crate::store::Awaited;
+use crate::store::{Awaited, Echo};
 use author::{Author, author, author_in_child};
 use echoes::Echoes;
 use entry::{from_event, without_offices, work_entry};
@@ -214,6 +214,11 @@ impl Ingest {
                     from_event(change, guild, user, action)?;
                 }
                 return Ok(Follow::Nothing);
+            }
+            let told = Echo::of_event(guild, user, action, change.now());
+            if !sees_log && change.is_echo(told)? {
+                // No entry will say that Wayhaven did it.
+                change.note_echo(told)?;
             }
             Ok(match change.last_decision(guild, user, action)? {
                 // The entry, or our own command, was here first.

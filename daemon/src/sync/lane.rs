@@ -18,7 +18,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
-use wayhaven_shared::value::{DeliveryId, UserId};
+use wayhaven_shared::value::{DeliveryId, PunishmentId, UserId};
 
 /// Why nothing goes on in a guild until something changes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -314,6 +314,17 @@ impl Lane {
             && self.queue.is_empty()
             && self.parked.is_empty()
             && self.deferred.is_empty()
+    }
+
+    /// Punishments whose own guild this is: their children may wait for the answer.
+    pub(super) fn unanswered_origins(&self) -> Vec<PunishmentId> {
+        let waits = |one: &&Queued| one.scope == Scope::Origin && !one.action.is_undo();
+        self.queue.iter().chain(&self.parked).filter(waits).map(|one| one.punishment).collect()
+    }
+
+    /// Whether Discord has an outage of the guild.
+    pub(super) fn is_away(&self) -> bool {
+        self.shut == Some(Shut::Away)
     }
 
     /// Whether a request of it is on its way.

@@ -3,10 +3,12 @@
 use super::containment::{Imports, contain, contain_imported, counts};
 use super::plan::{Step, plan};
 use crate::direct::wording;
-use crate::store::{Change, First, NewPunishment, Queued, Scope, StoreError, Telling};
+use crate::store::{
+    Cause, Change, First, NewPunishment, OUTLASTED, Queued, Scope, StoreError, Telling, View, lasts_longer, overlaps,
+};
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{
-    Action, DeliveryCounts, DeliveryState, OriginOutcome, Punishment,
+    Action, DeliveryCounts, DeliveryState, Origin, OriginOutcome, Punishment,
 };
 use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::{GuildId, HoldId};
@@ -24,6 +26,8 @@ pub struct Recorded {
     pub told: Option<Told>,
     /// What its deliveries wait for: somebody's approval.
     pub hold: Option<HoldId>,
+    /// What it has replaced: those of the guild that lasted longer.
+    pub replaced: Vec<Punishment>,
 }
 
 /// How a punishment stands in its own guild before anything was sent.
@@ -37,9 +41,25 @@ pub enum AtOrigin {
     Kept(&'static str),
 }
 
-/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same measure and user. What
-/// is to be sent goes to the engine with the commit, or once the user was told. A warning makes no request anywhere: it is
-/// recorded, and so done.
+/// The guild's punishment of the user that lasts at least as long as one that the daemon has decided by itself: that one
+/// then changes nothing anywhere. Nothing where somebody has asked for the new one.
+///
+/// # Errors
+/// Where the store fails.
+pub fn outlasting(view: &View<'_>, new: &NewPunishment) -> Result<Option<Cause>, StoreError> {
+    if new.origin != Origin::System || !overlaps(new.action) {
+        return Ok(None);
+    }
+    let longest = view.overlapping(new.guild, new.user, new.action, view.now())?.pop();
+    Ok(longest.filter(|one| !lasts_longer(new.expires_at, one.until)))
+}
+
+/// Stores a punishment, one delivery per active link, and ends older open deliveries of the same measure and user. A warning
+/// makes no request anywhere: it is recorded, and so done.
+///
+/// Where we have to act in the main itself, only that delivery goes to the engine with the commit, or once the user was
+/// told. Those to children follow once Discord has answered to it: a main's refusal holds them. What the daemon decides by
+/// itself is not carried out where a longer punishment of the guild stands.
 ///
 /// # Errors
 /// Where the store fails; then nothing of it is stored.
@@ -67,18 +87,23 @@ fn store(
     hold_back: impl FnOnce(&mut [Step]) -> Result<Option<HoldId>, StoreError>,
 ) -> Result<Recorded, StoreError> {
     let topology = change.topology_here()?;
+    let longer = outlasting(change, new)?.map(|one| outlasted_by(new.action, &one));
     let punishment = change.insert_punishment(new)?;
+    let replaced = change.replaced_by(punishment.id)?;
     change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
 
     let mut steps = plan(&topology, new.guild, new.action, new.user);
+    for step in steps.iter_mut().filter(|step| longer.is_some() && !step.state.is_final()) {
+        (step.state, step.reason, step.spares_older) = (DeliveryState::Skipped, longer.clone(), true);
+    }
     // What this one makes of the budgets is for those after it.
     let hold = hold_back(&mut steps)?;
     if counts(new, &steps) {
         change.count_propagated(punishment.id)?;
     }
     let told = match at_origin {
-        AtOrigin::ToDo => tell(change, new, &punishment, &steps)?,
-        AtOrigin::Done | AtOrigin::Kept(_) => None,
+        AtOrigin::ToDo if longer.is_none() => tell(change, new, &punishment, &steps)?,
+        _ => None,
     };
     let waits = new.action != Action::Warn && told.as_ref().is_some_and(Told::is_waiting);
 
@@ -96,9 +121,18 @@ fn store(
         reason: reason.map(ToOwned::to_owned),
         hold: None,
     };
+    let mut awaits = false;
     let origin_state = match at_origin {
         AtOrigin::ToDo if new.action == Action::Warn => DeliveryState::Applied,
+        AtOrigin::ToDo if longer.is_some() => {
+            firsts.push(own(DeliveryState::Skipped, longer.as_deref()));
+            DeliveryState::Skipped
+        }
         AtOrigin::ToDo => {
+            if topology.is_main(new.guild) && !new.action.is_undo() {
+                change.await_origin(punishment.id)?;
+                awaits = true;
+            }
             supersede(new.guild)?;
             firsts.push(own(DeliveryState::Pending, None));
             DeliveryState::Pending
@@ -131,7 +165,7 @@ fn store(
     }
     let reason = new.reason.clone().map(Arc::new);
     for (id, first) in change.insert_deliveries(&punishment, &firsts)?.into_iter().zip(firsts) {
-        if first.state == DeliveryState::Pending && !waits {
+        if first.state == DeliveryState::Pending && !waits && (!awaits || first.scope == Scope::Origin) {
             change.send_after_commit(Queued {
                 id,
                 punishment: punishment.id,
@@ -159,10 +193,16 @@ fn store(
     crate::failpoint::reach(crate::failpoint::Point::Record, Some(new.user));
     let reason = match at_origin {
         AtOrigin::Kept(why) => Some(why.to_owned()),
-        _ => None,
+        _ => longer,
     };
     let origin = OriginOutcome { guild_id: new.guild, state: origin_state, reason };
-    Ok(Recorded { punishment, origin, deliveries, told, hold })
+    Ok(Recorded { punishment, origin, deliveries, told, hold, replaced })
+}
+
+/// Why a punishment is not carried out: a longer one stands.
+fn outlasted_by(action: Action, longer: &Cause) -> String {
+    let end = longer.until.map_or_else(|| "without an end".to_owned(), |until| format!("until {until}"));
+    format!("{OUTLASTED}: {action} #{} {end}", longer.id)
 }
 
 /// Stores what the user is told, where somebody asked for it, or why they are not.

@@ -5,7 +5,7 @@ use super::alone::{alone_in, take_back_alone};
 use super::plan::{Step, plan};
 use super::record::{AtOrigin, record};
 use crate::network::Topology;
-use crate::store::{Change, Judged, NewPunishment, Scope, StoreError, View};
+use crate::store::{Change, Judged, NewPunishment, Scope, StoreError, View, lasts_longer};
 use std::collections::HashSet;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin, Punishment};
 use wayhaven_shared::operations::reversal::{Counts, Reverted};
@@ -36,7 +36,7 @@ pub enum Fate {
     Undo,
     /// It cannot be undone, and is only marked.
     Marked,
-    /// Another cause of that guild and measure remains: the newest of its own punishments, or a main's.
+    /// Another cause of that guild and measure remains: the one of its own punishments that lasts longest, or a main's.
     OneOfSeveral(Option<PunishmentId>),
     /// It is undone by this.
     Undone(Action),
@@ -102,6 +102,8 @@ impl Judge {
         match one.status.as_str() {
             "active" if !ended => {}
             "active" | "expired" => return Ok(Fate::Expired),
+            // A shorter one has replaced it.
+            "superseded" if !ended && view.is_replaced(one.id)? => {}
             _ => return Ok(Fate::Already),
         }
         let Some(undo) = one.action.undo() else { return Ok(Fate::Marked) };
@@ -115,16 +117,26 @@ impl Judge {
         Ok(if of_main { Fate::OneOfSeveral(None) } else { Fate::Undone(undo) })
     }
 
-    /// What else the guild has decided of that measure and is in force, the oldest first.
+    /// What else the guild has decided of that measure and is active once this one is reverted, the one that lasts longest
+    /// last.
     fn remaining(
         &self,
         view: &View<'_>,
         one: &Punishment,
         now: Timestamp,
     ) -> Result<Vec<PunishmentId>, StoreError> {
-        let mut causes = view.causes(one.guild_id, one.user_id, one.action, now)?;
-        causes.retain(|id| *id != one.id && !self.gone.contains(id));
-        Ok(causes)
+        let mut causes = view.overlapping(one.guild_id, one.user_id, one.action, now)?;
+        causes.retain(|other| other.id != one.id && !self.gone.contains(&other.id));
+        let mut remaining: Vec<_> = causes.into_iter().map(|other| (other.until, other.id)).collect();
+        for id in view.restored_without(one, &self.gone)? {
+            if let Some(restored) = view.punishment(id)? {
+                remaining.push((restored.expires_at, id));
+            }
+        }
+        let end = |until: Option<Timestamp>| until.map_or(i64::MAX, Timestamp::millis);
+        remaining.sort_by_key(|(until, id)| (end(*until), *id));
+        remaining.dedup();
+        Ok(remaining.into_iter().map(|(_, id)| id).collect())
     }
 
     /// What the undo comes to in the children.
@@ -189,9 +201,15 @@ pub fn revert_some(
                 change.end_open(one.id, None)?;
             }
             Fate::OneOfSeveral(_) => {
-                change.mark_reversed(one.id)?;
+                let was_in_force = one.status == "active";
                 let remaining = judge.remaining(change, &one, change.now())?;
-                hand_over(change, &topology, &one, &remaining)?;
+                change.mark_reversed(one.id)?;
+                change.restore_replaced(&one)?;
+                hand_over(change, &topology, (&one, was_in_force), &remaining)?;
+                if remaining.is_empty() && one.action == Action::Timeout {
+                    // A main's timeout remains in the child, and ends at another time.
+                    change.hand_timeout_over(one.guild_id, one.user_id, one.guild_id)?;
+                }
                 take_back_alone(change, &topology, &one, &remaining, (by.moderator, by.origin))?;
             }
             Fate::Undone(undo) => {
@@ -213,12 +231,13 @@ pub fn revert_some(
     Ok(ids.len())
 }
 
-/// A punishment is taken back, and an older or newer one of the same measure remains: where only this one has come, or
-/// would have, the other takes its place. A timeout is replaced by a newer one, so an older one applies again.
+/// A punishment is taken back, and another one of the same measure remains: where only this one has come, or would have, the
+/// other takes its place. A member has one timeout at a time, so where this one was in force the other one is sent again,
+/// until its own end.
 fn hand_over(
     change: &Change<'_>,
     topology: &Topology,
-    one: &Punishment,
+    (one, was_in_force): (&Punishment, bool),
     remaining: &[PunishmentId],
 ) -> Result<(), StoreError> {
     let action = one.action;
@@ -227,8 +246,10 @@ fn hand_over(
     let origin = (one.guild_id, Scope::Origin, DeliveryState::Pending, None);
     for (guild, scope, state, reason) in std::iter::once(origin).chain(children) {
         // What waits for approval there, or was refused it, takes nobody's place.
-        let Some(other) = newest_in(change, remaining, guild, action)? else { continue };
-        let again = action == Action::Timeout && other.id < one.id;
+        let Some(other) = longest_in(change, remaining, guild, action)? else { continue };
+        let again = action == Action::Timeout
+            && was_in_force
+            && (other.id < one.id || lasts_longer(one.expires_at, other.expires_at));
         let reached = change.stand(one.id, guild, action)?;
         if let Some(stand) = reached
             && change.is_taken_back_along_its_link(stand.id)?
@@ -273,8 +294,8 @@ fn hand_over(
     Ok(())
 }
 
-/// The newest of these that may stand in the guild.
-fn newest_in(
+/// The one of these that lasts longest and may stand in the guild.
+fn longest_in(
     view: &View<'_>,
     of: &[PunishmentId],
     guild: GuildId,

@@ -20,6 +20,7 @@ mod order;
 mod origins;
 mod others;
 mod overrides;
+mod own_step;
 mod protected;
 mod provenance;
 mod ranks;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// More than a moderator, or a whole network, may propagate in a while is held: it was done in the main, and reaches the
 /// children once somebody approves it. At security level maximum everything is held for another administrator.
+/// What the main could not do itself, as Discord refused it there, is held too, and goes on once the main has done it.
 /// A child sees what is kept from it; whether that comes is the main's to decide.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncHolds {}
@@ -75,10 +76,13 @@ pub enum HoldKind {
     Maximum,
     /// It was imported.
     Import,
+    /// The main could not do it itself: Discord has refused it there.
+    Refused,
 }
 
 impl HoldKind {
-    const ALL: [Self; 4] = [Self::Moderator, Self::Network, Self::Maximum, Self::Import];
+    const ALL: [Self; 5] =
+        [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Refused];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
@@ -87,6 +91,7 @@ impl HoldKind {
             Self::Network => "network",
             Self::Maximum => "maximum",
             Self::Import => "import",
+            Self::Refused => "refused",
         }
     }
 
@@ -102,6 +107,7 @@ impl HoldKind {
             Self::Network => "over the network's budget",
             Self::Maximum => "security level maximum",
             Self::Import => "imported",
+            Self::Refused => "the main could not do it itself",
         }
     }
 }
@@ -217,6 +223,12 @@ impl Reported for Holds {
                 Some(child) => format!("it is kept from guild {child}; main {main} decides whether it comes"),
                 None => format!("sync approve {id} sends it to the children; sync discard {id} never does"),
             });
+        }
+        if self.holds.iter().any(|hold| hold.kind == HoldKind::Refused) {
+            report = report.hint(
+                "what a main could not do itself is sent without a decision once Discord lets the main do it; \
+                 punishment show says what Discord refused",
+            );
         }
         if self.holds.iter().any(|hold| hold.kind == HoldKind::Maximum) {
             report =

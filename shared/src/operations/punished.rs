@@ -5,7 +5,7 @@ use super::punishment::{Action, DeliveryCounts, DeliveryState, OriginOutcome, Pl
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Tone};
-use crate::value::{HoldId, PunishmentId, WarningStep};
+use crate::value::{HoldId, PunishmentId, Timestamp, WarningStep};
 use serde::{Deserialize, Serialize};
 
 /// What is said of a guild that is no main.
@@ -27,6 +27,12 @@ pub struct Punished {
     /// Whether the user is told by direct message; nothing for an action of which nobody is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// When it would end by itself; filled by a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// What it replaces: punishments of the same guild, user and measure that lasted longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replaced>,
     /// What waits for somebody's approval, where something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldId>,
@@ -39,6 +45,33 @@ pub struct Punished {
     /// Of a warning: how many there are, and what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<WarningCount>,
+}
+
+/// A punishment that a shorter one replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Which.
+    pub id: PunishmentId,
+    /// What it did.
+    pub action: Action,
+    /// When it would have ended; nothing for one without an end.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl From<&Punishment> for Replaced {
+    fn from(one: &Punishment) -> Self {
+        Self { id: one.id, action: one.action, expires_at: one.expires_at }
+    }
+}
+
+impl Replaced {
+    /// For people: `#12 (ban without end)`.
+    fn words(&self) -> String {
+        match self.expires_at {
+            None => format!("#{} ({} without end)", self.id, self.action),
+            Some(until) => format!("#{} ({} until {until})", self.id, self.action),
+        }
+    }
 }
 
 /// How many warnings somebody has in a guild whose warnings escalate.
@@ -104,6 +137,7 @@ impl Reported for Punished {
         };
         let nowhere =
             tone == Tone::Good && self.origin.state != DeliveryState::Applied && counts.applied == 0;
+        let refused = matches!(self.origin.state, DeliveryState::Blocked | DeliveryState::Failed);
         let not_done = self.origin.not_done(punishment, self.told.as_ref());
         let (title, tone) = match (not_done, nowhere) {
             (Some(not_done), _) => (not_done, Tone::Bad),
@@ -117,6 +151,9 @@ impl Reported for Punished {
             .field("Reason", Cell::from(punishment.reason.as_ref()));
         if let Some(until) = punishment.expires_at {
             report = report.field("Until", until.to_string());
+        }
+        if let Some(words) = self.replaces_words(punishment.action, punishment.expires_at) {
+            report = report.field("Replaces", Cell::toned(words, Tone::Warning));
         }
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
@@ -133,7 +170,13 @@ impl Reported for Punished {
         if counts.total() > 0 {
             report.progress = Some(Progress { done: counts.total() - counts.open(), total: counts.total() });
         }
-        if let Some(hold) = self.hold.filter(|_| counts.held > 0) {
+        if counts.held > 0 && refused && !punishment.action.is_undo() {
+            let guild = punishment.guild_id;
+            report = report.hint(format!(
+                "the main could not do it itself, so the children wait: wayhaven sync holds --guild {guild} shows the \
+                 hold, wayhaven sync approve HOLD --guild {guild} sends it"
+            ));
+        } else if let Some(hold) = self.hold.filter(|_| counts.held > 0) {
             report = report.hint(format!(
                 "it waits for approval: sync approve {hold} sends it, sync discard {hold} never does"
             ));
@@ -152,6 +195,16 @@ impl Reported for Punished {
 }
 
 impl Punished {
+    /// For people: `#12 (ban without end): the ban now ends at 2026-…`.
+    fn replaces_words(&self, action: Action, until: Option<Timestamp>) -> Option<String> {
+        if self.replaces.is_empty() {
+            return None;
+        }
+        let replaced: Vec<String> = self.replaces.iter().map(Replaced::words).collect();
+        let verb = if self.dry_run { "would end" } else { "now ends" };
+        Some(format!("{}: the {action} {verb} at {}", replaced.join(", "), until?))
+    }
+
     fn preview(&self) -> Report {
         let mut table = Table::new(["guild", "would be", "why", "name"], "no child is linked");
         for planned in &self.plan {
@@ -164,6 +217,12 @@ impl Punished {
         }
         let mut report = Report::new("nothing was changed: this is what would happen", Tone::Plain)
             .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        if let Some(until) = self.expires_at {
+            report = report.field("Until", until.to_string());
+        }
+        if let Some(words) = self.action.and_then(|action| self.replaces_words(action, self.expires_at)) {
+            report = report.field("Replaces", Cell::toned(words, Tone::Warning));
+        }
         if let Some(told) = &self.told {
             report = report.field("Told", would_be(told));
         }
@@ -249,6 +308,29 @@ mod tests {
         assert!(said(&kick(true, "skipped", 1, 2)).starts_with("kicked 7\n"));
         assert!(said(&kick(true, "applied", 0, 3)).starts_with("kicked 7\n"));
         assert!(said(&kick(true, "pending", 0, 3)).starts_with("kicked 7\n"), "it is on its way");
+    }
+
+    #[test]
+    fn what_the_main_could_not_do_is_not_told_as_done() {
+        let mut asked = kick(true, "blocked", 0, 0);
+        asked["origin"]["reason"] = json!("403 the user ranks above the bot");
+        asked["deliveries"]["held"] = json!(3);
+        assert!(said(&asked).starts_with("Not kicked: 7 (blocked: 403 the user ranks above the bot)\n"));
+        let punished: Punished = serde_json::from_value(asked.clone()).unwrap();
+        let hints = punished.report().hints;
+        assert!(hints.iter().any(|hint| hint.contains("wayhaven sync holds --guild 1000")), "{hints:?}");
+        asked["deliveries"]["applied"] = json!(1);
+        assert!(said(&asked).starts_with("kicked 7\n"), "somewhere it was");
+    }
+
+    #[test]
+    fn what_is_replaced_is_said_with_the_new_end() {
+        let mut asked = kick(true, "applied", 0, 0);
+        asked["punishment"]["action"] = json!("ban");
+        asked["punishment"]["expires_at"] = json!("2026-01-03T10:30:00Z");
+        asked["replaces"] = json!([{"id": "12", "action": "ban", "expires_at": null}]);
+        let words = said(&asked);
+        assert!(words.contains("Replaces: #12 (ban without end): the ban now ends at 2026-01-03"), "{words}");
     }
 
     #[test]

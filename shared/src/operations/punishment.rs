@@ -89,7 +89,8 @@ pub struct Punishment {
     pub origin: Origin,
     /// Why, in the moderator's words.
     pub reason: Option<Untrusted>,
-    /// `active`, `expired`, `reversed` or `superseded`.
+    /// `active`, `expired`, `reversed`, `superseded` (a later one has taken its place), or `failed` (Discord knows no such
+    /// user).
     pub status: String,
     /// When it was stored.
     pub created_at: Timestamp,

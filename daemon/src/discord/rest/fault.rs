@@ -1,6 +1,7 @@
 //! What comes back when Discord does not do it, and what follows from each.
 
 use super::{is_refusal, retry_after};
+use crate::store::UNKNOWN_USER;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -126,7 +127,7 @@ impl RestError {
             }
             Self::Refused { code: 50001, .. } => "403 the bot has no access to the guild".into(),
             Self::Refused { code: 10004, .. } => "404 the bot is not in the guild".into(),
-            Self::Refused { code: 10013, .. } => "404 Discord knows no such user".into(),
+            Self::Refused { code: 10013, .. } => UNKNOWN_USER.into(),
             Self::Refused { code: 30035, .. } => BUDGET_SPENT.into(),
             Self::Refused { code: 60003, .. } => NO_TWO_FACTOR.into(),
             Self::Refused { status: 403, code: 0, .. } => "403 Discord gives no reason".into(),

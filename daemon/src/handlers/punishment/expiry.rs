@@ -11,9 +11,9 @@ use wayhaven_shared::operations::punishment::{
 };
 use wayhaven_shared::value::{PunishmentId, Untrusted};
 
-/// Ends a punishment whose end has come. What it does is taken back where it is the latest that its guild has decided of
-/// that measure and that still stands; an older one only ends, and so does a timeout, which Discord ends by itself. All of
-/// it is one transaction, so that it happens once.
+/// Ends a punishment whose end has come. What it does is lifted where its guild has no other punishment of the user and the
+/// measure that still lasts. Otherwise it only ends, and so does a timeout, which Discord ends by itself. What it has
+/// replaced ends with it. All of it is one transaction, so that it happens once.
 pub(super) async fn expire(
     cx: &Context,
     ended: PunishmentId,
@@ -33,7 +33,7 @@ pub(super) async fn expire(
         let network = change.topology_here()?.is_main(recorded.punishment.guild_id);
         Ok((recorded, network))
     };
-    let (Recorded { punishment, origin, deliveries, told, hold }, network) =
+    let (Recorded { punishment, origin, deliveries, told, hold, .. }, network) =
         cx.daemon.store().write(work).await?;
     Ok(Punished {
         punishment: Some(punishment),
@@ -42,6 +42,8 @@ pub(super) async fn expire(
         origin,
         deliveries,
         told,
+        expires_at: None,
+        replaces: Vec::new(),
         action: None,
         hold,
         plan: Vec::new(),
@@ -52,14 +54,14 @@ pub(super) async fn expire(
 fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result<Recorded, Fault> {
     let (guild, user) = (of.guild_id, of.user_id);
     let undo = of.action.undo().filter(|_| of.action != Action::Timeout);
-    let newest = change.is_newest_active(&of)?;
-    let Some(undo) = undo.filter(|_| newest) else {
-        if newest {
+    let remaining = change.causes(guild, user, of.action, change.now())?;
+    let Some(undo) = undo.filter(|_| remaining.is_empty()) else {
+        if remaining.is_empty() {
             change.mark_all_expired(guild, user, of.action)?;
         }
         change.mark_expired(of.id)?;
+        change.expire_replaced(of.id)?;
         if of.action != Action::Timeout {
-            let remaining = change.causes(guild, user, of.action, change.now())?;
             let topology = change.topology_here()?;
             take_back_alone(change, &topology, &of, &remaining, (None, Origin::System))?;
         }
@@ -75,6 +77,7 @@ fn end(change: &Change<'_>, of: Punishment, reason: Option<Untrusted>) -> Result
             deliveries: DeliveryCounts::default(),
             told: None,
             hold: None,
+            replaced: Vec::new(),
         });
     };
     let mut new = NewPunishment::new(guild, user, undo, Origin::System);

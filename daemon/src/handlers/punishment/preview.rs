@@ -1,11 +1,12 @@
 //! What a punishment would come to, without doing anything.
 
-use super::warnings;
+use super::{Asked, warnings};
 use crate::direct::telling;
 use crate::discord::budget::Priority;
+use crate::discord::rest::MemberView;
 use crate::invocation::Context;
 use crate::network::Topology;
-use crate::store::{Judged, NewPunishment, Telling, View};
+use crate::store::{BOT_ABSENT, Judged, NewPunishment, ORIGIN_REFUSED, Telling, View};
 use crate::sync::attempt::obstacle::{Known, Obstacle};
 use crate::sync::attempt::whose;
 use crate::sync::containment::why_held;
@@ -13,19 +14,20 @@ use crate::sync::foresight::{self, Foresight};
 use crate::sync::plan::{Step, plan};
 use futures::future::join_all;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::punished::Punished;
+use wayhaven_shared::operations::punished::{Punished, Replaced};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, OriginOutcome, PlannedDelivery};
 use wayhaven_shared::operations::told::{Told, ToldState};
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
 /// The plan, which is also what would be sent: an unban lifts nothing where it was not ours to lift.
 pub(super) async fn preview(
     cx: &Context,
     topology: &Topology,
     guild: GuildId,
-    action: Action,
-    user: UserId,
+    asked: &Asked,
 ) -> Result<Punished, Fault> {
+    let (action, user) = (asked.action, asked.user);
+    let until = asked.span.map(|span| cx.daemon.clock().now() + span);
     let mut steps = plan(topology, guild, action, user);
     if action.is_undo() {
         let sees_log = |step: &Step| cx.daemon.directory().shows_log(step.guild) != Some(false);
@@ -51,15 +53,25 @@ pub(super) async fn preview(
     }
     foresee_hold(cx, guild, action, user, &mut steps).await?;
     foresee(cx, &mut steps, action, user).await?;
+    let member = member_of(cx, guild, action, user).await;
+    let known = member.as_ref().map_or(Known::Nothing, Known::of);
+    let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
+    let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
+    let shown = member.flatten().and_then(|member| member.communication_disabled_until);
+    let origin = here(guild, foresight.obstacle(&cx.daemon, action), shown.zip(until), action);
+    let refused = origin.state == DeliveryState::Blocked && origin.reason.as_deref() != Some(BOT_ABSENT);
+    if topology.is_main(guild) && refused && !action.is_undo() {
+        for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
+            (step.state, step.reason) = (DeliveryState::Held, Some(ORIGIN_REFUSED.to_owned()));
+        }
+    }
+    let replaces =
+        cx.daemon.store().read(move |view| Ok(view.would_replace(guild, user, action, until)?)).await?;
     let mut warnings = None;
     if action == Action::Warn {
         let now = cx.daemon.clock().now();
         warnings = cx.daemon.store().read(move |view| warnings::count(view, guild, user, now, 1)).await?;
     }
-    let known = known_in(cx, guild, action, user).await;
-    let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
-    let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
-    let here = here(guild, foresight.obstacle(&cx.daemon, action));
     let planned = |step: Step| PlannedDelivery {
         guild_id: step.guild,
         guild_name: cx.daemon.directory().name(step.guild),
@@ -70,9 +82,11 @@ pub(super) async fn preview(
         punishment: None,
         dry_run: true,
         network: topology.is_main(guild),
-        origin: here,
+        origin,
         deliveries: steps.iter().map(|step| step.state).collect(),
         told: told.map(would_be_told),
+        expires_at: until,
+        replaces: replaces.iter().map(Replaced::from).collect(),
         action: Some(action),
         hold: None,
         plan: steps.into_iter().map(planned).collect(),
@@ -80,20 +94,29 @@ pub(super) async fn preview(
     })
 }
 
-/// What would become of it in the guild itself.
-fn here(guild: GuildId, obstacle: Option<Obstacle>) -> OriginOutcome {
-    let (state, reason) = match obstacle {
-        Some(obstacle) => (obstacle.state(), Some(obstacle.words())),
-        None => (DeliveryState::Pending, None),
+/// What would become of it in the guild itself. Of a timeout that is shown there, the end comes with the end of the new one.
+fn here(
+    guild: GuildId,
+    obstacle: Option<Obstacle>,
+    shown: Option<(Timestamp, Timestamp)>,
+    action: Action,
+) -> OriginOutcome {
+    let (state, reason) = match (obstacle, shown) {
+        (Some(obstacle), _) => (obstacle.state(), Some(obstacle.words())),
+        (None, Some((shown, until))) if action == Action::Timeout && shown > until => {
+            let reason = format!("ends the present timeout early, which lasts until {shown}");
+            (DeliveryState::Pending, Some(reason))
+        }
+        (None, _) => (DeliveryState::Pending, None),
     };
     OriginOutcome { guild_id: guild, state, reason }
 }
 
-/// What is known of the user in a guild. It costs one question.
-async fn known_in(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Known {
+/// What Discord says of the user in a guild, in one question; nothing where it does not matter or is not said.
+async fn member_of(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Option<Option<MemberView>> {
     match foresight::depends_on_member(action) {
-        true => foresight::ask_soon(&cx.daemon, Priority::Upkeep, guild, user).await,
-        false => Known::Nothing,
+        true => foresight::member_soon(&cx.daemon, Priority::Upkeep, guild, user).await,
+        false => None,
     }
 }
 
@@ -104,7 +127,8 @@ async fn would_meet(
     action: Action,
     user: UserId,
 ) -> Result<Option<Obstacle>, Fault> {
-    let known = known_in(cx, guild, action, user).await;
+    let member = member_of(cx, guild, action, user).await;
+    let known = member.as_ref().map_or(Known::Nothing, Known::of);
     let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
     Ok(foresight.obstacle(&cx.daemon, action))
 }

@@ -4,7 +4,7 @@
 use super::held::NOT_APPROVED;
 use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Refusal, permit_for};
-use crate::store::rows::{Sql, column, optional};
+use crate::store::rows::{Sql, column, optional, word};
 use crate::store::{Change, Queued, StoreError, View};
 use rusqlite::params;
 use std::time::Duration;
@@ -25,16 +25,20 @@ const GATE_LOOKED_AT: i64 = 3_600_000;
 
 /// That a delivery `d` of the punishment `p` is the last word in its guild: what it does stands, and is to stand. An undo
 /// that was skipped has taken nothing back, and what was taken back by itself, or has ended, leaves what it stood beside.
+/// Of several that are active the one that lasts longest counts.
 const STANDS: &str = "d.action = d.measure AND d.let_go = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
-        AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.event_id > p.event_id
+        AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.action = later.measure
+        AND (coalesce(later.expires_at, 9223372036854775807), later.event_id)
+          > (coalesce(p.expires_at, 9223372036854775807), p.event_id)
         AND later.status = 'active' AND NOT EXISTS (SELECT 1 FROM deliveries x JOIN holds ON holds.id = x.hold_id
             WHERE x.punishment_id = later.event_id AND x.guild_id = d.guild_id AND holds.decision IS NOT 'approved'))
     AND NOT EXISTS (SELECT 1 FROM deliveries later JOIN punishments theirs ON theirs.event_id = later.punishment_id
         WHERE later.guild_id = d.guild_id
         AND later.target_user = d.target_user AND later.measure = d.measure AND later.delivery_id > d.delivery_id
         AND iif(later.action = later.measure, theirs.status = 'active', later.state <> 'skipped')
+        AND NOT (later.state = 'skipped' AND coalesce(later.reason, '') LIKE 'a longer punishment stands%')
         AND (later.scope = 'origin' OR theirs.source_guild = p.source_guild)";
 
 /// The end of [`STANDS`]: also what is applied once more after an undo.
@@ -128,7 +132,9 @@ impl Change<'_> {
         let sql = "SELECT event_id AS id FROM punishments p
              WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3
                AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = ?2
-                       AND later.source_guild = ?1 AND later.measure = ?3 AND later.event_id > p.event_id
+                       AND later.source_guild = ?1 AND later.measure = ?3 AND later.action = later.measure
+                       AND (coalesce(later.expires_at, 9223372036854775807), later.event_id)
+                         > (coalesce(p.expires_at, 9223372036854775807), p.event_id)
                        AND later.status = 'active')
                AND action = measure AND status = 'active' AND (expires_at IS NULL OR expires_at > ?4)
                AND NOT EXISTS (SELECT 1 FROM deliveries WHERE punishment_id = p.event_id AND guild_id = ?1)";
@@ -177,18 +183,17 @@ impl Change<'_> {
     /// What follows from a delivery that has just ended so: a timeout that lasts on is renewed later, and where the user
     /// has joined meanwhile it is done once more.
     pub(super) fn ended_so(&self, id: DeliveryId, state: DeliveryState) -> Result<(), StoreError> {
-        let sql = "SELECT joined, action = 'timeout' AS timeout, guild_id, target_user
-              FROM deliveries WHERE delivery_id = ?1";
-        let (joined, timeout, guild, user) =
+        let sql = "SELECT joined, action, guild_id, target_user FROM deliveries WHERE delivery_id = ?1";
+        let (joined, action, guild, user) =
             self.connection().prepare_cached(sql)?.query_row([Sql(id)], |row| {
                 let (guild, user) = (column(row, "guild_id")?, column(row, "target_user")?);
-                Ok((row.get::<_, bool>("joined")?, row.get::<_, bool>("timeout")?, guild, user))
+                Ok((row.get::<_, bool>("joined")?, word(row, "action", Action::from_word)?, guild, user))
             })?;
         if joined && matches!(state, DeliveryState::Applied | DeliveryState::Skipped) {
             let sql = "UPDATE deliveries SET joined = 0 WHERE delivery_id = ?1";
             self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
             self.joined(guild, user)?;
-        } else if timeout && state == DeliveryState::Applied {
+        } else if action == Action::Timeout && state == DeliveryState::Applied {
             let sql = "UPDATE deliveries SET renew_at = ?2 WHERE delivery_id = ?1
                  AND (SELECT expires_at FROM punishments WHERE event_id = punishment_id) > ?3";
             let now = self.now().millis();

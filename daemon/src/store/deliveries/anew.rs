@@ -1,6 +1,6 @@
 //! Deliveries that are sent once more, or taken back in one guild alone.
 
-use super::{First, OPEN, QUEUED, RELEASED, RETURNED, Scope, queued};
+use super::{First, OPEN, QUEUED, RETURNED, Scope, queued, released};
 use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};
@@ -50,8 +50,9 @@ impl Change<'_> {
         let sql = format!(
             "SELECT (SELECT max(other.delivery_id) FROM deliveries other WHERE other.guild_id = d.guild_id
                         AND other.target_user = d.target_user AND other.measure = d.measure) AS newest,
-                    {RELEASED} AS released, {QUEUED}
-             WHERE d.delivery_id = ?1"
+                    {} AS released, {QUEUED}
+             WHERE d.delivery_id = ?1",
+            released()
         );
         let read = |row: &Row<'_>| Ok((column(row, "newest")?, row.get("released")?, queued(row)?));
         let (newest, released, mut queued) =

@@ -1,6 +1,7 @@
 //! Why something stays in a guild: whose punishments want it there.
 
 use super::provenance::is_taken_back_along_its_link;
+use crate::store::overlaps::OUTLASTED_THERE;
 use crate::store::rows::Sql;
 use crate::store::{StoreError, View};
 use rusqlite::params;
@@ -68,7 +69,8 @@ impl View<'_> {
     }
 
     /// Whether another main's punishment of the user is active and has come to the guild. A timeout that is over is none,
-    /// and neither is what was taken back, or given up, with its link. What a freeze holds has come only where it left, or
+    /// and neither is what was taken back, or given up, with its link. A timeout that was not sent because a longer one stands
+    /// there is one. What a freeze holds has come only where it left, or
     /// may have, before that, and nobody has lifted it since.
     pub(super) fn has_other_cause(
         &self,
@@ -82,7 +84,8 @@ impl View<'_> {
             "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
               LEFT JOIN guild_relationships r ON r.id = d.link_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND d.state NOT IN ('skipped', 'failed', 'superseded')
+               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND (d.state NOT IN ('skipped', 'failed', 'superseded')
+                    OR (d.action = 'timeout' AND d.state = 'skipped' AND d.reason LIKE '{OUTLASTED_THERE}%'))
                AND (d.state <> 'held' OR (d.sent = 1 AND (d.lifted IS NULL OR d.echo > d.lifted)))
                AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)
                AND (r.id IS NULL OR (?7 AND r.state = 'active') OR (?6 AND r.state NOT IN ('active', 'closing') AND r.undone = 0))

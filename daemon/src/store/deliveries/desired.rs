@@ -85,7 +85,8 @@ pub struct Traffic {
 }
 
 impl View<'_> {
-    /// Whom a main has punished so that it is to stand, by their ids: the newest active decision of each.
+    /// Whom a main has punished so that it is to stand, by their ids: of each the active decision that lasts longest, and
+    /// the newest of those that end together.
     ///
     /// # Errors
     /// Where the store fails.
@@ -97,7 +98,9 @@ impl View<'_> {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(UserId, PunishmentId)>, StoreError> {
-        let sql = "SELECT target_user AS user, max(event_id) AS id FROM punishments
+        // SQLite takes the other columns from the row that has the maximum.
+        let sql = "SELECT target_user AS user, event_id AS id,
+                max(printf('%020d%020d', coalesce(expires_at, 9223372036854775807), event_id)) FROM punishments
              WHERE source_guild = ?1 AND measure = ?2 AND status = 'active' AND action = measure
                AND target_user > ?3 AND target_user <= ?4 AND (expires_at IS NULL OR expires_at > ?5)
              GROUP BY target_user ORDER BY target_user LIMIT ?6";

@@ -5,7 +5,7 @@ use super::provenance::{below, standing};
 use super::{OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Topology, authorise_for, permit_for};
 use crate::store::holds::Decided;
-use crate::store::rows::{Sql, column, optional, word};
+use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, Judged, Settlement, StoreError, View};
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use wayhaven_shared::operations::exception::Before;
@@ -207,7 +207,7 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(undo)], |row| row.get(0))?)
     }
 
-    /// The newest of a main's punishments of a measure of the user that is active and has not ended.
+    /// The main's punishment of a measure of the user that is active and lasts longest.
     ///
     /// # Errors
     /// Where the store fails.
@@ -217,15 +217,8 @@ impl View<'_> {
         user: UserId,
         measure: Action,
     ) -> Result<Option<Punishment>, StoreError> {
-        let sql =
-            "SELECT event_id FROM punishments WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3
-               AND action = measure AND status = 'active' AND (expires_at IS NULL OR expires_at > ?4)
-             ORDER BY event_id DESC LIMIT 1";
-        let values = params![Sql(main), Sql(user), measure.word(), self.now().millis()];
-        let read = |row: &Row<'_>| optional(row, "event_id");
-        let newest: Option<PunishmentId> =
-            self.connection.prepare_cached(sql)?.query_row(values, read).optional()?.flatten();
-        newest.map_or(Ok(None), |id| self.punishment(id))
+        let longest = self.overlapping(main, user, measure, self.now())?.pop();
+        longest.map_or(Ok(None), |one| self.punishment(one.id))
     }
 }
 

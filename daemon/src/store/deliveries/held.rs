@@ -1,6 +1,6 @@
 //! Deliveries that a hold keeps back: how they go on, or never do.
 
-use super::{DISCARDED, OPEN, QUEUED, RETURNED, queued};
+use super::{DISCARDED, OPEN, OriginStep, QUEUED, RETURNED, queued};
 use crate::network::Refusal;
 use crate::store::holds::{Decided, kept_by};
 use crate::store::rows::{Sql, column};
@@ -173,6 +173,13 @@ impl Change<'_> {
         };
         if delivery.until.is_some_and(|until| until <= self.now()) && !delivery.action.is_undo() {
             return end(DeliveryState::Skipped, "it has ended by now");
+        }
+        if !delivery.action.is_undo()
+            && self.origin_step(delivery.punishment)? == Some(OriginStep::Refused)
+            && let Some(punishment) = self.punishment(delivery.punishment)?
+        {
+            // This was approved before, or without knowing, that the main could not do it itself.
+            return self.hold_refused(&punishment, &[id]).map(drop);
         }
         if self.topology_here()?.holds(delivery.source, delivery.action) {
             return end(DeliveryState::Held, &Refusal::Frozen.to_string());

@@ -125,7 +125,7 @@ impl View<'_> {
                             AND (newer.scope = 'origin' OR ?1 = (SELECT source_guild FROM punishments
                                                                    WHERE event_id = newer.punishment_id))
                             AND NOT (p.status = 'active' AND (SELECT status FROM punishments
-                                       WHERE event_id = newer.punishment_id) IN ('reversed', 'expired')))))
+                                       WHERE event_id = newer.punishment_id) IN ('reversed', 'expired', 'failed')))))
              ORDER BY d.delivery_id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let values = params![

@@ -21,6 +21,18 @@ pub enum Judged {
     Ask(Asked),
 }
 
+impl Judged {
+    /// That the punishment of another network keeps it there.
+    fn left_to_others(measure: Action) -> Self {
+        Self::Leave(format!("another network's {measure} remains"))
+    }
+
+    /// Whether the punishment of another network keeps it there.
+    pub fn is_left_to_others(&self, measure: Action) -> bool {
+        *self == Self::left_to_others(measure)
+    }
+}
+
 /// What Discord is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -61,14 +73,14 @@ pub(super) fn is_taken_back_along_its_link() -> String {
 }
 
 /// What is known of those deliveries.
-struct Standing {
+pub(super) struct Standing {
     /// How many there are.
     count: i64,
     /// Of how many Discord has told that we did it.
-    ours: i64,
+    pub(super) ours: i64,
     /// Of how many nothing is known.
     unknown: i64,
-    asked: Option<Asked>,
+    pub(super) asked: Option<Asked>,
 }
 
 /// A delivery that the guild's own staff have taken back.
@@ -146,7 +158,7 @@ impl View<'_> {
             None => Causes::AndKept,
         };
         if self.has_other_cause(guild, user, source, measure, causes)? {
-            return Ok(Judged::Leave(format!("another network's {measure} remains")));
+            return Ok(Judged::left_to_others(measure));
         }
         Ok(match standing.asked.filter(|_| standing.ours == 0) {
             Some(asked) => Judged::Ask(asked),
@@ -300,7 +312,7 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    fn standing(
+    pub(super) fn standing(
         &self,
         guild: GuildId,
         user: UserId,

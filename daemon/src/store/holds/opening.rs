@@ -3,6 +3,7 @@
 
 use super::HoldOf;
 use crate::store::rows::Sql;
+use crate::store::deliveries::OriginStep;
 use crate::store::{Change, Severity, StoreError, View};
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};
@@ -18,6 +19,10 @@ impl View<'_> {
     /// Where the store fails.
     pub fn needs_approval(&self, decision: &Punishment) -> Result<bool, StoreError> {
         let ends = decision.origin == Origin::System && decision.action.is_undo();
+        // What the main could not do itself waits for a decision, or for the main's own step.
+        if self.origin_step(decision.id)? == Some(OriginStep::Refused) {
+            return Ok(true);
+        }
         Ok(decision.action != Action::Warn
             && !ends
             && self.security_level(decision.guild_id)? == SecurityLevel::Maximum
@@ -38,6 +43,9 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub(in crate::store) fn hold_late(&self, decision: &Punishment) -> Result<Option<HoldId>, StoreError> {
+        if self.origin_step(decision.id)? == Some(OriginStep::Refused) {
+            return self.refused_hold(decision).map(Some);
+        }
         if !self.needs_approval(decision)? {
             return Ok(None);
         }
@@ -57,6 +65,22 @@ impl Change<'_> {
         by: (Option<UserId>, Option<PunishmentId>),
         came_from: Origin,
     ) -> Result<HoldId, StoreError> {
+        let of = self.hold_owner(kind, main, by, came_from)?;
+        let opened = self.open_hold(of)?;
+        if opened.is_new {
+            self.tell_of_hold(of, came_from, opened.id)?;
+        }
+        Ok(opened.id)
+    }
+
+    /// Whose punishments such a hold is about.
+    pub(in crate::store) fn hold_owner(
+        &self,
+        kind: HoldKind,
+        main: GuildId,
+        by: (Option<UserId>, Option<PunishmentId>),
+        came_from: Origin,
+    ) -> Result<HoldOf, StoreError> {
         let several = matches!(kind, HoldKind::Network | HoldKind::Import);
         let moderator = match by {
             _ if several => None,
@@ -66,12 +90,7 @@ impl Change<'_> {
             (None, None) => None,
         };
         let origin = (!several && moderator.is_none()).then_some(came_from);
-        let of = HoldOf { main, kind, moderator, origin };
-        let opened = self.open_hold(of)?;
-        if opened.is_new {
-            self.tell_of_hold(of, came_from, opened.id)?;
-        }
-        Ok(opened.id)
+        Ok(HoldOf { main, kind, moderator, origin })
     }
 
     /// One alert for a hold, when it begins, with where what it keeps back came from.
@@ -98,6 +117,10 @@ impl Change<'_> {
             HoldKind::Maximum => {
                 let what = format!("what {who} decides in main {main} waits for another administrator");
                 ("approval_needed", Severity::Medium, what)
+            }
+            HoldKind::Refused => {
+                let what = format!("main {main} could not do itself what {who} decided");
+                ("origin_refused", Severity::High, what)
             }
             HoldKind::Import => {
                 let what = format!("a list of bans that {who} imported into main {main} waits for approval");

@@ -9,7 +9,7 @@ use crate::discord::budget::Slot;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{Rest, RestError};
 use crate::network::{Gathered, Refusal, bulk_permit, permit_for};
-use crate::store::{Change, Queued, Scope, Settlement};
+use crate::store::{BOT_ABSENT, Change, Queued, Scope, Settlement, TRIED_ALONE};
 use crate::sync::batch::{Batch, is_in_question, route_of};
 use std::collections::HashSet;
 use wayhaven_shared::operations::punishment::DeliveryState;
@@ -19,7 +19,7 @@ use wayhaven_shared::value::{DeliveryId, Timestamp, UserId};
 pub async fn attempt_together(tools: &Tools, batch: &Batch) -> (Vec<Tried>, Next) {
     match tools.directory.presence(batch.guild()) {
         Some(Presence::Absent) => {
-            let reason = "the bot is not in the guild";
+            let reason = BOT_ABSENT;
             let blocked =
                 |one: &Queued| Some(settled(DeliveryState::Blocked, Some(reason.into()), one.attempts));
             return (with_the_lane(batch.seal(), blocked), Next::Shut(reason.into()));
@@ -160,8 +160,8 @@ fn judge(
     match (error.code(), error.outcome()) {
         // The directory said that the bot may. A single ban tells what of it is missing.
         (Some(50013), _) => {
-            let reason = "403 no bulk ban: it is tried by itself";
-            let waits = |one: &Queued| Some(settled(waiting_as(one), Some(reason.into()), one.attempts + 1));
+            let reason = format!("403 no bulk ban: {TRIED_ALONE}");
+            let waits = |one: &Queued| Some(settled(waiting_as(one), Some(reason.clone()), one.attempts + 1));
             tried.extend(with_the_lane(sent, waits));
             Next::Singly
         }
@@ -195,7 +195,7 @@ fn applied(delivery: Queued) -> Tried {
 /// Banned already, above the bot, or no member where the budget for such is spent: the question and a ban of its own tell
 /// which. Discord has not done it, so nobody may take it for ours: it waits as it did before.
 fn alone(delivery: Queued, reason: &str) -> Tried {
-    let reason = format!("{reason}: it is looked at by itself");
+    let reason = format!("{reason}: {TRIED_ALONE}");
     let settlement = settled(waiting_as(&delivery), Some(reason), delivery.attempts + 1);
     Tried { delivery, settlement: Some(settlement), fate: Fate::Alone }
 }

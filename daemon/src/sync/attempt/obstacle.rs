@@ -4,7 +4,9 @@
 use super::{NO_MUTE_ROLE, absent};
 use crate::discord::directory::{Directory, OutOfReach, Presence, needed};
 use crate::discord::mute_role::unfit;
+use crate::discord::rest::MemberView;
 use crate::network::Refusal;
+use crate::store::BOT_ABSENT;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
@@ -17,6 +19,13 @@ pub enum Known {
     NotThere,
     /// They are a member with these roles.
     Member(Vec<RoleId>),
+}
+
+impl Known {
+    /// What Discord has said of them: a member, or none.
+    pub fn of(member: &Option<MemberView>) -> Self {
+        member.as_ref().map_or(Self::NotThere, |member| Self::Member(member.roles.clone()))
+    }
 }
 
 /// What an obstacle is looked for in.
@@ -75,7 +84,7 @@ impl Obstacle {
     /// Why, for people.
     pub fn words(&self) -> String {
         match self {
-            Self::Absent => "the bot is not in the guild".to_owned(),
+            Self::Absent => BOT_ABSENT.to_owned(),
             Self::Outage => "Discord has an outage for the guild".to_owned(),
             Self::Refused(reason) => reason.clone(),
             Self::NoMuteRole => NO_MUTE_ROLE.to_owned(),

@@ -3,7 +3,7 @@
 use super::obstacle::Obstacle;
 use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, everybody, settled};
 use crate::discord::rest::{Outcome, RestError};
-use crate::store::{Queued, Settlement};
+use crate::store::{BOT_ABSENT, Queued, Settlement};
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 
@@ -29,9 +29,9 @@ pub(super) fn conclude(
         Err(Stop::Wait(wait)) => (None, Next::Again(wait)),
         Err(Stop::Away) => (None, Next::Away),
         Err(Stop::Absent) => {
-            let reason = Obstacle::Absent.words();
-            let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);
-            (Some(settlement), Next::Shut(reason))
+            let reason = BOT_ABSENT;
+            let settlement = settled(DeliveryState::Blocked, Some(reason.into()), delivery.attempts);
+            (Some(settlement), Next::Shut(reason.into()))
         }
         Err(Stop::Unfit(reason)) => {
             let settlement = settled(DeliveryState::Blocked, Some(reason.clone()), delivery.attempts);

@@ -6,7 +6,7 @@ use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, AuditLogEntry, LogOf, Rest, RestError};
 use crate::discord::routes::Route;
-use crate::store::{Asked, Judged, LostBulkBan, Queued};
+use crate::store::{Asked, Judged, LostBulkBan, Queued, Scope};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -53,11 +53,15 @@ enum Answer {
     Silent(String),
 }
 
+/// Whether an undo may lift what stands in its guild. In the guild that has decided it this is asked only of what ends by
+/// itself: there a ban that was there before Wayhaven's stays.
 pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let Some(asked) = judge(tools, delivery, None).await? else { return Ok(()) };
     let entry = match ask(tools, delivery, asked).await? {
         Answer::Ours(entry) => Some(entry),
         Answer::NotOurs => None,
+        // Where nobody can tell, what the guild itself has decided ends as it was decided.
+        Answer::Silent(_) if delivery.scope == Scope::Origin => return Ok(()),
         Answer::Silent(reason) => return Err(Stop::Not(DeliveryState::Skipped, reason)),
     };
     match judge(tools, delivery, Some(entry)).await? {
@@ -70,7 +74,8 @@ pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<()
 /// What the store says, once it has noted Discord's answer: what Discord has to be asked, where it does not know.
 async fn judge(tools: &Tools, delivery: &Queued, answer: Option<Option<u64>>) -> Result<Option<Asked>, Stop> {
     let (guild, user, source) = (delivery.guild, delivery.user, delivery.source);
-    let (id, action) = (delivery.id, delivery.action);
+    let (id, action, punishment) = (delivery.id, delivery.action, delivery.punishment);
+    let at_origin = delivery.scope == Scope::Origin;
     // Asked of the writer, which has taken in by now what became of the deliveries before this one.
     let judged = tools.store.write(move |change| {
         // What is held takes its place too, and comes to the lane only later.
@@ -80,7 +85,19 @@ async fn judge(tools: &Tools, delivery: &Queued, answer: Option<Option<u64>>) ->
         if let Some(entry) = answer {
             change.note_provenance(guild, user, action, id, entry)?;
         }
-        Ok(Some(change.judge_undo(guild, user, source, action, Some(id))?))
+        if at_origin {
+            // Whoever has asked for an undo is not asked whose it is.
+            let asked_for = !change.ends_by_itself(punishment)?;
+            return Ok(Some(match asked_for {
+                true => Judged::TakeBack,
+                false => change.judge_end(guild, user, action, id)?,
+            }));
+        }
+        let judged = change.judge_undo(guild, user, source, action, Some(id))?;
+        if action == Action::Untimeout && judged.is_left_to_others(action.measure()) {
+            change.hand_timeout_over(guild, user, source)?;
+        }
+        Ok(Some(judged))
     });
     match judged.await {
         Ok(Some(Judged::TakeBack)) => Ok(None),

@@ -259,7 +259,16 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
     let mut new = NewPunishment::new(seen.guild, seen.user, seen.action, Origin::Guild);
     (new.reason, new.moderator) = (seen.reason.clone(), seen.by);
     (new.expires_at, new.audit_entry) = (seen.until, audit_entry);
-    record(change, &new, AtOrigin::Done).map(drop)
+    record(change, &new, AtOrigin::Done)?;
+    if !seen.action.is_undo() {
+        return Ok(());
+    }
+    // Nothing of what Wayhaven did there before stands any more.
+    let Seen { guild, user, action, .. } = *seen;
+    change.note_lifted(match audit_entry {
+        Some(entry) => Echo::of_entry(guild, user, action, entry),
+        None => Echo::of_event(guild, user, action, change.now()),
+    })
 }
 
 /// Somebody punished by hand in Discord whom the main protects: done is done, but nothing of it is delivered (the plan

@@ -65,7 +65,18 @@ async fn three(sandbox: &Sandbox, test: &TestDaemon, child: u64) -> (FaultId, [u
     let hang = held_up(sandbox, test, child).await;
     let victims = strangers(sandbox);
     let ids = ban_all(test, sandbox.main_guild(), &victims).await;
+    until_in_lanes(test, &ids).await;
     (hang, victims, ids)
+}
+
+/// Children get a ban once the main's own is answered: then it waits in their lanes.
+async fn until_in_lanes(test: &TestDaemon, ids: &[PunishmentId]) {
+    for id in ids.iter().copied() {
+        test.until("the main's own ban", move |view| {
+            view.origin_of(id).unwrap().unwrap().state == DeliveryState::Applied
+        })
+        .await;
+    }
 }
 
 async fn until_all(test: &TestDaemon, ids: &[PunishmentId], state: DeliveryState, count: usize) {
@@ -96,6 +107,7 @@ async fn bans_that_wait_in_a_guild_leave_by_one_request() {
     let hang = held_up(&sandbox, &test, child).await;
     let victims: [u64; 5] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
+    until_in_lanes(&test, &ids).await;
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
     let told = requests(&sandbox, child);

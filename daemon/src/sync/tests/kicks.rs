@@ -154,19 +154,29 @@ async fn fault_2_a_kick_that_was_marked_and_never_left_is_done_by_the_next_daemo
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, whom) = (sandbox.main_guild(), member(&sandbox));
-    // Marked, and no slot before the daemon is gone.
+    let by_hand = sandbox.stranger();
+    for of in sandbox.children().into_iter().chain([main]) {
+        sandbox.people().had_joined(of, by_hand).unwrap();
+    }
+    // Marked, and no slot before the daemon is gone. The children wait for the main, but for what was done there by hand.
     test.daemon.rest().budget().pause(Duration::from_secs(600));
     let id = kick(&test, main, whom).await;
-    let guilds: Vec<u64> = sandbox.children().into_iter().chain([main]).collect();
-    for of in &guilds {
-        until(&test, id, *of, DeliveryState::Sending).await;
+    until(&test, id, main, DeliveryState::Sending).await;
+    sandbox.people().kick(main, sandbox.owner(), by_hand, None).unwrap();
+    let done = test.punishment(by_hand, 1).await;
+    for of in sandbox.children() {
+        until(&test, done, of, DeliveryState::Sending).await;
     }
     let next = TestDaemon::start_at(&sandbox, test.home()).await;
     drop(test);
-    for of in guilds {
+    for of in sandbox.children() {
+        until(&next, done, of, DeliveryState::Applied).await;
         until(&next, id, of, DeliveryState::Applied).await;
-        assert_eq!((kicked(&sandbox, of, whom), sandbox.effects_in(of).len()), (1, 1));
+        assert_eq!((kicked(&sandbox, of, whom), kicked(&sandbox, of, by_hand)), (1, 1));
+        assert_eq!(sandbox.effects_in(of).len(), 2);
     }
+    until(&next, id, main, DeliveryState::Applied).await;
+    assert_eq!((kicked(&sandbox, main, whom), sandbox.effects_in(main).len()), (1, 1));
 }
 
 #[tokio::test]

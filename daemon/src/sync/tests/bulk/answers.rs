@@ -246,6 +246,7 @@ async fn unheard(
         let ban = Ban { reason: reason.map(Untrusted::clipped), ..Ban::new(user(victim)) };
         ids.push(asked(test, main, ban, false).await.unwrap().punishment.unwrap().id);
     }
+    until_in_lanes(test, &ids).await;
     sandbox.inject(Fault::Events { name: None, guild: Some(child), times: None, fate: EventFate::Drop });
     (hang, victims, ids)
 }

@@ -52,6 +52,8 @@ async fn one_whose_gate_is_shut_stays_behind_and_the_others_go() {
     let [first, second, third] = strangers(&sandbox);
     let stays = test.ban(other, first).await;
     let goes = ban_all(&test, main, &[second, third]).await;
+    until_in_lanes(&test, &[stays]).await;
+    until_in_lanes(&test, &goes).await;
     let frozen = test.daemon.store().write(move |change| {
         // As in the moment between a freeze and the lane's hearing of it: the rows are as they were.
         Ok(change.set_freeze(guild(other), Some(crate::network::Freeze::Everything))?)

@@ -260,6 +260,7 @@ impl Driver {
             Step::Command { guild, case, on } => return self.command(guild, case, on),
             Step::Hand { guild, case, on } => return self.hand(guild, case, on),
             Step::Brief { main, case } => return self.brief(main, case),
+            Step::Escalate { main, case } => return self.escalate(main, case),
             Step::TimePasses => return self.time_passes(),
             Step::Revert { main, case } => return self.revert(main, case),
             Step::Join { guild } => return self.join(guild),

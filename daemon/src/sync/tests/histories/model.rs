@@ -194,7 +194,7 @@ impl Model {
         let serial = self.serial;
         let active = self.active.entry((source, case)).or_default();
         match on {
-            true => active.push(Decided { serial, brief: false, kept: BTreeSet::new() }),
+            true => active.push(Decided { serial, brief: false, automatic: false, kept: BTreeSet::new() }),
             false => active.clear(),
         }
         let mut was_cause = BTreeSet::new();
@@ -265,10 +265,10 @@ impl Model {
         }
     }
 
-    /// What was decided last there is to end by itself.
-    pub(super) fn ends_by_itself(&mut self, source: Guild, case: Case) {
+    /// What was decided last there is to end by itself; `automatic` where the daemon has decided it.
+    pub(super) fn ends_by_itself(&mut self, source: Guild, case: Case, automatic: bool) {
         if let Some(last) = self.active.entry((source, case)).or_default().last_mut() {
-            last.brief = true;
+            (last.brief, last.automatic) = (true, automatic);
         }
     }
 

@@ -96,6 +96,8 @@ pub(super) enum Step {
     Command { guild: Guild, case: Case, on: bool },
     /// The same of a main, for a time.
     Brief { main: Guild, case: Case },
+    /// What follows a warning in a main, for a time: it leaves what lasts longer.
+    Escalate { main: Guild, case: Case },
     /// The time of everything brief is over.
     TimePasses,
     /// The last that a main has decided, and nobody has taken back, is reverted by its number.
@@ -178,7 +180,7 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
                 _ => Step::Decide { main, all: dice.coin(), approve: dice.below(3) > 0 },
             });
         }
-        steps.push(match dice.below(52) {
+        steps.push(match dice.below(54) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
             3..=4 => Step::Close { main, child, how: CLOSINGS[dice.below(CLOSINGS.len())] },
             5 => Step::Allow { main, child, all: dice.coin() },
@@ -201,6 +203,7 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
             43..=45 => Step::Brief { main, case: dice.below(BRIEF) },
             46..=47 => Step::TimePasses,
             48 => Step::Revert { main, case },
+            52..=53 => Step::Escalate { main, case: dice.below(BRIEF) },
             41..=42 => Step::Join { guild: dice.of(0..GUILDS) },
             _ => Step::Forge { kind: FORGERIES[dice.below(FORGERIES.len())], bare: dice.coin() },
         });

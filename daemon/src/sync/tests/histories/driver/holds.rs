@@ -7,7 +7,7 @@ use crate::pipeline;
 use crate::testing::{by_operator, confirmed, guild as guild_id};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::Reply;
-use wayhaven_shared::operations::hold::{SyncApprove, SyncDiscard};
+use wayhaven_shared::operations::hold::{HoldKind, SyncApprove, SyncDiscard};
 use wayhaven_shared::operations::job::JobState;
 use wayhaven_shared::operations::reconcile::SyncReconcile;
 use wayhaven_shared::operations::setup::SecurityLevel;
@@ -76,8 +76,17 @@ impl Driver {
     /// An operator decides about what waits; perhaps the daemon is killed in the middle of it, and goes on with it.
     pub(super) fn decide_holds(&mut self, main: Guild, all: bool, approve: bool) -> Result<(), String> {
         let (of, daemon) = (guild_id(self.id(main)), self.daemon());
-        let open = self.wait(daemon.store().read(move |view| Ok(view.open_holds(Some(of))?))).unwrap();
+        let look = |driver: &Self| {
+            let daemon = driver.daemon();
+            driver.wait(daemon.store().read(move |view| Ok(view.open_holds(Some(of))?))).unwrap()
+        };
         drop(daemon);
+        let mut open = look(self);
+        if open.iter().any(|hold| hold.kind == HoldKind::Refused) {
+            // What a main could not do itself goes on once it can: nobody decides about it before.
+            self.settle()?;
+            open = look(self);
+        }
         let mut holds: Vec<HoldId> = open.into_iter().map(|hold| hold.id).collect();
         if !all {
             holds = holds.split_off(holds.len().saturating_sub(1));

@@ -5,15 +5,17 @@ use super::acts::action;
 use super::{Decision, Driver};
 use crate::pipeline;
 use crate::schedule;
+use crate::store::NewPunishment;
+use crate::sync::record::{AtOrigin, record};
 use crate::testing::{by_operator, confirmed, guild as guild_id, user as user_id};
 use std::time::Duration;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::mute::Mute;
-use wayhaven_shared::operations::punishment::Action;
+use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::operations::reversal::PunishmentRevert;
-use wayhaven_shared::value::PunishmentId;
+use wayhaven_shared::value::{PunishmentId, Span, Timestamp};
 
 impl Driver {
     fn whom(&self, case: Case) -> u64 {
@@ -30,8 +32,29 @@ impl Driver {
         if self.ask(main, self.whom(case), action(case, true), request)? {
             let hold = self.held_since(before, main, Some((case, true)))?;
             self.model.decide(main, case, true, false, hold);
-            self.model.ends_by_itself(main, case);
+            self.model.ends_by_itself(main, case, false);
         }
+        Ok(())
+    }
+
+    /// What follows a warning, for two days: the daemon has decided it by itself.
+    pub(super) fn escalate(&mut self, main: Guild, case: Case) -> Result<(), String> {
+        let (before, at, whom) = (self.latest_delivery(), self.stage.requests(), self.whom(case));
+        let (guild, user, measure) = (guild_id(self.id(main)), user_id(whom), CASES[case].1);
+        let mut new = NewPunishment::new(guild, user, measure, Origin::System);
+        // Later than everything brief, and than any that came before it.
+        let end = self.daemon().clock().now() + "2d".parse::<Span>().unwrap();
+        new.expires_at = Some(Timestamp::from_millis(end.millis() + before * 1_000));
+        self.change(move |change| record(change, &new, AtOrigin::ToDo).map(drop));
+        if self.model.outlasts(main, case) {
+            // No request may come of it, which `check_effects` sees to.
+            self.model.kept(main, case);
+            return Ok(());
+        }
+        self.decisions.push(Decision { source: main, user: whom, action: action(case, true), at });
+        let hold = self.held_since(before, main, Some((case, true)))?;
+        self.model.decide(main, case, true, false, hold);
+        self.model.ends_by_itself(main, case, true);
         Ok(())
     }
 
@@ -68,8 +91,14 @@ impl Driver {
         let store = self.daemon().store().clone();
         let found = self.wait(store.read(move |view| {
             let all = view.punishments(Some(guild), Some(user), None, 500)?;
-            let active = all.into_iter().filter(|one| one.action == measure && one.status == "active");
-            Ok(active.map(|one| one.id).collect::<Vec<PunishmentId>>())
+            let mut found: Vec<PunishmentId> = Vec::new();
+            for one in all.into_iter().filter(|one| one.action == measure) {
+                // What a shorter one has replaced stands again once that is reverted.
+                if one.status == "active" || view.is_replaced(one.id)? {
+                    found.push(one.id);
+                }
+            }
+            Ok(found)
         }));
         drop(store);
         let found = found.unwrap();

@@ -9,6 +9,8 @@ pub(super) struct Decided {
     pub(super) serial: usize,
     /// Whether it ends by itself.
     pub(super) brief: bool,
+    /// Whether the daemon has decided it by itself: then it replaces nothing.
+    pub(super) automatic: bool,
     /// The children where it waits for approval, or was refused it.
     pub(super) kept: BTreeSet<Guild>,
 }
@@ -160,13 +162,17 @@ impl Model {
     pub(in super::super) fn time_passes(&mut self) -> Vec<(Guild, Case)> {
         let (mut ended, mut over_alone) = (Vec::new(), Vec::new());
         for (place, active) in &mut self.active {
-            match active.last() {
-                Some(last) if last.brief => ended.push(*place),
-                _ => {
-                    let lasting: Vec<_> = active.iter().filter(|one| !one.brief).cloned().collect();
-                    let over = std::mem::replace(active, lasting);
-                    over_alone.extend(over.into_iter().filter(|one| one.brief).map(|one| (*place, one)));
+            // What a shorter one has replaced ends with that one.
+            let replaced_from = active.iter().rposition(|one| one.brief && !one.automatic).unwrap_or(0);
+            let lasts = |(index, one): &(usize, &Decided)| !one.brief && *index >= replaced_from;
+            let lasting: Vec<_> = active.iter().enumerate().filter(lasts).map(|(_, one)| one.clone()).collect();
+            if lasting.is_empty() {
+                if !active.is_empty() {
+                    ended.push(*place);
                 }
+            } else {
+                let over = std::mem::replace(active, lasting);
+                over_alone.extend(over.into_iter().filter(|one| one.brief).map(|one| (*place, one)));
             }
         }
         // Where two end at once and the undo of one of them is not sent, it hangs on which is judged first whether the
@@ -208,6 +214,22 @@ impl Model {
             self.at(child, case).lost_sight();
         }
         ended
+    }
+
+    /// Whether something that the guild has decided there lasts longer than what the daemon would decide by itself for a time:
+    /// then that changes nothing anywhere.
+    pub(in super::super) fn outlasts(&self, source: Guild, case: Case) -> bool {
+        let Some(active) = self.active.get(&(source, case)) else { return false };
+        let replaced_from = active.iter().rposition(|one| one.brief && !one.automatic).unwrap_or(0);
+        active.iter().enumerate().any(|(index, one)| !one.brief && index >= replaced_from)
+    }
+
+    /// The daemon has decided it by itself for a time, and something else lasts longer: it stands beside that.
+    pub(in super::super) fn kept(&mut self, source: Guild, case: Case) {
+        self.serial += 1;
+        let (serial, kept) = (self.serial, CHILDREN.collect());
+        let one = Decided { serial, brief: true, automatic: true, kept };
+        self.active.entry((source, case)).or_default().push(one);
     }
 
     /// How much the guild has decided there that nobody has taken back.

@@ -1,0 +1,302 @@
+//! What a main could not do itself: its children do not get it as if it had been done.
+
+use crate::testing::{TestDaemon, asked, by_operator, guild, sandbox, user};
+use serde_json::{Value, json};
+use wayhaven_sandbox::{At, Fault, Sandbox, permissions};
+use wayhaven_shared::control::Role;
+use wayhaven_shared::operation::Reported;
+use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::hold::{Hold, HoldKind, SyncApprove, SyncDiscard, SyncHolds};
+use wayhaven_shared::operations::punishment::{Action, DeliveryState, OriginOutcome};
+use wayhaven_shared::operations::setup::{Mode, SetupAccept};
+use wayhaven_shared::value::PunishmentId;
+
+const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
+
+/// A user that Discord does not know.
+const NOBODY: u64 = 424_242_424_242;
+
+async fn origin(test: &TestDaemon, id: PunishmentId) -> OriginOutcome {
+    let one = test.read(move |view| view.origin_of(id).unwrap().unwrap()).await;
+    OriginOutcome { guild_id: one.guild_id, state: one.state, reason: one.reason }
+}
+
+async fn status(test: &TestDaemon, id: PunishmentId) -> String {
+    test.read(move |view| view.punishment(id).unwrap().unwrap().status).await
+}
+
+async fn holds(test: &TestDaemon, main: u64) -> Vec<Hold> {
+    asked(test, main, SyncHolds {}, false).await.unwrap().holds
+}
+
+/// How many requests for the user have come to a guild.
+fn asked_for(sandbox: &Sandbox, of: u64, whom: u64) -> usize {
+    sandbox.read(|world| {
+        let log = world.log.entries();
+        log.iter().filter(|entry| entry.effect && entry.guild == Some(of) && entry.users().contains(&whom)).count()
+    })
+}
+
+/// Somebody in the main whom the bot cannot punish there, and who ranks nowhere else. To be called before the daemon starts:
+/// an event about roles has what is blocked tried again.
+fn ranked(sandbox: &Sandbox) -> u64 {
+    let main = sandbox.main_guild();
+    sandbox.people().move_role(main, sandbox.role(main, "Moderator"), 9).unwrap();
+    sandbox.moderator()
+}
+
+fn request(operation: &str, whom: u64) -> Value {
+    json!({ "operation": operation, "arguments": { "user": whom.to_string() } })
+}
+
+#[tokio::test]
+async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let ids = [
+        test.ban(main, NOBODY).await,
+        test.punish(main, json!({"operation": "ban", "arguments": {"user": NOBODY.to_string(), "for": "1h"}}))
+            .await
+            .punishment
+            .unwrap()
+            .id,
+    ];
+    for id in ids {
+        test.until_counted(id, DeliveryState::Failed, 2).await;
+        assert_eq!(status(&test, id).await, "failed");
+        let outcome = origin(&test, id).await;
+        assert_eq!(
+            (outcome.state, outcome.reason.as_deref()),
+            (DeliveryState::Failed, Some("404 Discord knows no such user"))
+        );
+    }
+    test.settled().await;
+    for child in &children {
+        assert_eq!(asked_for(&sandbox, *child, NOBODY), 0, "no child is asked");
+    }
+    // Nothing applies it later: no comparison, no retry, no new link, no end.
+    let reconcile = json!({"operation": "sync reconcile", "arguments": {"apply": true}});
+    test.ask(by_operator(Role::Owner, Some(main), serde_json::from_value(reconcile).unwrap())).await.unwrap();
+    let child = children[0];
+    let relink = test.daemon.store().write(move |change| {
+        let link = change.link(guild(main), guild(child))?.unwrap();
+        change.close_link(link.id, guild(main), guild(child))?;
+        Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
+    });
+    relink.await.unwrap();
+    test.settled().await;
+    test.advance(&sandbox, "2h").await;
+    test.settled().await;
+    let (wanted, causes) = test
+        .read(move |view| {
+            let (main, whom) = (guild(main), user(NOBODY));
+            let wanted = view.decided_for(main, Action::Ban, whom, view.now()).unwrap();
+            (wanted, view.causes(main, whom, Action::Ban, view.now()).unwrap())
+        })
+        .await;
+    assert_eq!((wanted, causes), (None, Vec::new()));
+    assert_eq!(test.history(NOBODY).await.len(), 2, "no undo was made at the end");
+    for child in children {
+        assert_eq!(asked_for(&sandbox, child, NOBODY), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_the_main_refuses_is_held_until_somebody_approves_or_discards_it() {
+    for approve in [true, false] {
+        let sandbox = sandbox(2).await;
+        let whom = ranked(&sandbox);
+        let test = TestDaemon::start(&sandbox).await;
+        let (main, children) = (sandbox.main_guild(), sandbox.children());
+        let id = test.ban(main, whom).await;
+        test.until_counted(id, DeliveryState::Held, 2).await;
+        test.settled().await;
+        assert_eq!(origin(&test, id).await.state, DeliveryState::Blocked);
+        assert_eq!(sandbox.banned_in(&children, whom), 0);
+        let shown = holds(&test, main).await;
+        assert_eq!((shown.len(), shown[0].kind, shown[0].deliveries), (1, HoldKind::Refused, 2));
+        let alerts = test.alerts().await;
+        assert!(alerts.contains(&"origin_refused".to_owned()), "{alerts:?}");
+        let told = test.told().await;
+        let details = told.into_iter().find_map(|change| match change {
+            wayhaven_shared::event::Change::Alert { kind, details, .. } if kind == "origin_refused" => {
+                Some(details.line())
+            }
+            _ => None,
+        });
+        let (details, hold) = (details.unwrap(), shown[0].id);
+        for part in ["ranks above the bot", &format!("wayhaven sync approve {hold} --guild {main}")] {
+            assert!(details.contains(part), "{details}");
+        }
+        match approve {
+            true => drop(asked(&test, main, SyncApprove { id: Some(hold), all: false }, false).await.unwrap()),
+            false => drop(asked(&test, main, SyncDiscard { id: Some(hold), all: false }, false).await.unwrap()),
+        }
+        test.settled().await;
+        assert_eq!(sandbox.banned_in(&children, whom), if approve { 2 } else { 0 });
+        assert!(holds(&test, main).await.is_empty());
+        let open = test.read(|view| view.open_alerts(None).unwrap()).await;
+        assert_eq!(open, 1, "only that the delivery in the main is blocked");
+        // Mended, the main does it; what was discarded for the children stays so.
+        sandbox.people().move_role(main, sandbox.role(main, "Moderator"), 1).unwrap();
+        test.until("the main's own ban", move |view| {
+            view.origin_of(id).unwrap().unwrap().state == DeliveryState::Applied
+        })
+        .await;
+        test.settled().await;
+        assert!(sandbox.is_banned(main, whom));
+        assert_eq!(sandbox.banned_in(&children, whom), if approve { 2 } else { 0 });
+    }
+}
+
+#[tokio::test]
+async fn what_the_main_refused_goes_on_by_itself_once_it_is_done_there_and_others_stay_held() {
+    let sandbox = sandbox(2).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let (freed, ranked) = (sandbox.stranger(), ranked(&sandbox));
+    sandbox.people().set_bot_permissions(main, permissions::VIEW_CHANNEL).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let ids = [test.ban(main, freed).await, test.ban(main, ranked).await];
+    for id in ids {
+        test.until_counted(id, DeliveryState::Held, 2).await;
+    }
+    assert_eq!(holds(&test, main).await.len(), 1, "one hold for what one moderator decided");
+    let home = test.home();
+    drop(test);
+    let test = TestDaemon::start_at(&sandbox, home).await;
+    test.until_ready().await;
+    test.settled().await;
+    for id in ids {
+        test.until_counted(id, DeliveryState::Held, 2).await;
+    }
+    let bits = permissions::BAN_MEMBERS | permissions::VIEW_AUDIT_LOG | permissions::VIEW_CHANNEL;
+    sandbox.people().set_bot_permissions(main, bits).unwrap();
+    test.until_counted(ids[0], DeliveryState::Applied, 2).await;
+    test.settled().await;
+    assert_eq!((sandbox.banned_in(&children, freed), sandbox.banned_in(&children, ranked)), (2, 0));
+    assert_eq!(holds(&test, main).await[0].users, 1);
+}
+
+#[tokio::test]
+async fn every_measure_waits_for_the_main() {
+    let sandbox = sandbox(1).await;
+    let whom = ranked(&sandbox);
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    if !sandbox.is_member(child, whom) {
+        sandbox.people().had_joined(child, whom).unwrap();
+    }
+    let timeout = json!({"operation": "timeout", "arguments": {"user": whom.to_string(), "for": "1h"}});
+    for asked in [timeout, request("kick", whom), request("ban", whom)] {
+        let id = test.punish(main, asked.clone()).await.punishment.unwrap().id;
+        test.until_counted(id, DeliveryState::Held, 1).await;
+        test.settled().await;
+        assert_eq!(sandbox.effects_in(child).len(), 0, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn trouble_in_the_main_that_passes_delays_no_child() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let stumbles = |status| Fault::Answer {
+        at: At::route("PUT", BAN).guild(main),
+        status,
+        code: 0,
+        message: String::new(),
+    };
+    let mut victims = Vec::new();
+    for fault in [stumbles(502), Fault::CutBefore { at: At::route("PUT", BAN).guild(main) }] {
+        let (fault, victim) = (sandbox.inject(fault), sandbox.stranger());
+        let id = test.ban(main, victim).await;
+        test.until_counted(id, DeliveryState::Applied, 2).await;
+        assert!(!origin(&test, id).await.state.is_final());
+        sandbox.clear(fault);
+        victims.push(victim);
+    }
+    sandbox.people().outage(main).unwrap();
+    let daemon = std::sync::Arc::clone(&test.daemon);
+    test.until("the outage is known", move |_| {
+        daemon.directory().presence(guild(main)) == Some(crate::discord::directory::Presence::Outage)
+    })
+    .await;
+    let victim = sandbox.stranger();
+    let id = test.ban(main, victim).await;
+    test.until_counted(id, DeliveryState::Applied, 2).await;
+    sandbox.people().restore(main).unwrap();
+    test.until("the main's own ban", move |view| {
+        view.origin_of(id).unwrap().unwrap().state == DeliveryState::Applied
+    })
+    .await;
+    victims.push(victim);
+    for victim in victims {
+        assert_eq!(sandbox.banned_in(&children, victim), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_before_the_main_has_answered_asks_the_main_first() {
+    let sandbox = sandbox(2).await;
+    let whom = ranked(&sandbox);
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let at = At::route("PUT", BAN).guild(main);
+    let hangs = sandbox.inject(Fault::Hang { at });
+    let other = sandbox.stranger();
+    let ids = [test.ban(main, whom).await, test.ban(main, NOBODY).await, test.ban(main, other).await];
+    for id in ids {
+        test.until_counted(id, DeliveryState::Pending, 2).await;
+    }
+    let home = test.home();
+    drop(test);
+    sandbox.clear(hangs);
+    let test = TestDaemon::start_at(&sandbox, home).await;
+    test.until_counted(ids[0], DeliveryState::Held, 2).await;
+    test.until_counted(ids[1], DeliveryState::Failed, 2).await;
+    test.until_counted(ids[2], DeliveryState::Applied, 2).await;
+    assert_eq!((sandbox.banned_in(&children, whom), sandbox.banned_in(&children, other)), (0, 2));
+    for child in children {
+        assert_eq!(asked_for(&sandbox, child, NOBODY) + asked_for(&sandbox, child, whom), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_the_main_refused_waits_also_in_a_child_that_is_linked_later() {
+    let sandbox = sandbox(1).await;
+    let whom = ranked(&sandbox);
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    test.propose(main, child).await;
+    let id = test.ban(main, whom).await;
+    test.until("the refusal", move |view| {
+        view.origin_of(id).unwrap().unwrap().state == DeliveryState::Blocked
+    })
+    .await;
+    let accept = SetupAccept { main: guild(main), no_backfill: false };
+    asked(&test, child, accept, false).await.unwrap();
+    test.until_counted(id, DeliveryState::Held, 1).await;
+    test.settled().await;
+    assert!(!sandbox.is_banned(child, whom));
+    sandbox.people().move_role(main, sandbox.role(main, "Moderator"), 1).unwrap();
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    assert!(sandbox.is_banned(child, whom));
+}
+
+#[tokio::test]
+async fn a_plan_says_that_the_children_would_wait() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    sandbox.people().set_bot_permissions(main, permissions::VIEW_CHANNEL).unwrap();
+    let request: Request = serde_json::from_value(request("ban", sandbox.stranger())).unwrap();
+    let asked = by_operator(Role::Owner, Some(main), request);
+    let daemon = std::sync::Arc::clone(&test.daemon);
+    test.until("the loss", move |_| daemon.directory().may(guild(main), Action::Ban) == Some(false)).await;
+    let plan = test.ask(crate::invocation::Invocation { dry_run: true, ..asked }).await.unwrap();
+    let plan = plan.punished().cloned().unwrap();
+    assert_eq!((plan.origin.state, plan.plan[0].state), (DeliveryState::Blocked, DeliveryState::Held));
+    assert_eq!(plan.plan[0].reason.as_deref(), Some("the main could not do it itself"));
+    assert!(plan.report().fields.iter().any(|(name, _)| name == "Here"));
+}
