@@ -6,6 +6,7 @@
 mod days;
 mod evidence;
 mod file;
+mod guild_text;
 mod identifier;
 mod mark;
 mod span;
@@ -17,6 +18,7 @@ mod warnings;
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use file::{Chunk, FileName, NewFile, UploadId};
+pub use guild_text::{GuildText, fold};
 pub use identifier::{
     AlertId, AuditId, ChannelId, DeliveryId, DrillId, ExceptionId, GuildId, HoldId, IncidentId, JobId,
     LinkId, ProtectionId, PunishmentId, RoleId, UserId,

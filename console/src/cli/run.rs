@@ -75,6 +75,7 @@ async fn answer(
 ) -> Result<u8, Fault> {
     request.check()?;
     let place = surroundings.place(globals)?;
+    let guild = surroundings.guild(globals)?;
     let confirm = confirmation(&request, globals, surroundings, output)?;
     let client = match (place.connect(ClientSurface::Cli).await, &place) {
         (Ok(client), _) => client,
@@ -86,7 +87,7 @@ async fn answer(
         (Err(fault), _) => return Err(fault),
     };
     let mut envelope = Envelope {
-        guild: globals.guild,
+        guild,
         dry_run: globals.dry_run && request.definition().effect.changes(),
         confirm,
         ..Envelope::new(&request)
@@ -128,6 +129,7 @@ async fn answer(
         wait::jobs::replace(&mut outcome.data, &jobs);
         reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
         unfinished = wait::jobs::unfinished(&ended, &jobs);
+        outcome.names.add(client.take_names());
     }
     if let Some(target) = target {
         target.receive(&client, files::list_of(&reply), output.list()).await?;
@@ -146,6 +148,7 @@ async fn answer(
     };
     let mut ticker = ticker(globals, surroundings);
     let waited = wait::follow(&client, cursor, id, span, &mut ticker, output).await;
+    outcome.names.add(client.take_names());
     Ok(settled(&mut outcome, reply, &waited, id, output))
 }
 
@@ -204,6 +207,7 @@ fn local_paths(layout: &Layout, fault: &Fault, output: &mut Output<'_>) -> u8 {
             "{}: these paths are what a daemon started like this would use",
             fault.message
         )],
+        names: shared::Names::default(),
     };
     output.reply(&outcome, Some(&list.report()));
     0

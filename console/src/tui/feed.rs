@@ -113,7 +113,7 @@ async fn attached(
         true => News::Changed(begun.events),
         false => News::Snapshot(Box::new(snapshot(client).await?)),
     };
-    if !send(first).await {
+    if !(send(News::Names(client.take_names())).await && send(first).await) {
         return Ok(());
     }
     loop {
@@ -121,7 +121,8 @@ async fn attached(
             wish = wishes.recv() => match wish {
                 None => return Ok(()),
                 Some(Wish::Resync) => {
-                    if !send(News::Snapshot(Box::new(snapshot(client).await?))).await {
+                    let fresh = News::Snapshot(Box::new(snapshot(client).await?));
+                    if !(send(News::Names(client.take_names())).await && send(fresh).await) {
                         return Ok(());
                     }
                 }
@@ -131,9 +132,16 @@ async fn attached(
                 let watched = watched?;
                 at = watched.cursor;
                 *cursor = Some(at.clone());
+                if !watched.names.is_empty() && !send(News::Names(watched.names)).await {
+                    return Ok(());
+                }
                 if watched.gap {
                     let fresh = snapshot(client).await?;
-                    if !(send(News::Gap).await && send(News::Snapshot(Box::new(fresh))).await) {
+                    let names = News::Names(client.take_names());
+                    if !(send(News::Gap).await
+                        && send(names).await
+                        && send(News::Snapshot(Box::new(fresh))).await)
+                    {
                         return Ok(());
                     }
                 } else if !watched.events.is_empty() && !send(News::Changed(watched.events)).await {

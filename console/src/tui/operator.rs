@@ -105,7 +105,9 @@ impl Operator {
             _ => None,
         });
         let (ticket, operation) = latest.expect("something was asked");
-        let outcome = data.map(|data| Outcome { operation, data, next_cursor: None, warnings: Vec::new() });
+        let names = shared::Names::default();
+        let outcome =
+            data.map(|data| Outcome { operation, data, next_cursor: None, warnings: Vec::new(), names });
         self.hears(News::Answered(ticket, outcome));
     }
 

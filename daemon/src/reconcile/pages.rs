@@ -71,6 +71,10 @@ pub(crate) async fn bans(
         if running.daemon.directory().may(guild, Action::Ban) != Some(false) || !waits {
             match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
                 Ok(mut page) => {
+                    let names = running.daemon.directory().accounts().names();
+                    for ban in &mut page {
+                        ban.name.take().iter().for_each(|name| names.learn_of_list(ban.user, name));
+                    }
                     page.retain(|ban| Some(ban.user) > after);
                     page.sort_by_key(|ban| ban.user);
                     page.dedup_by_key(|ban| ban.user);

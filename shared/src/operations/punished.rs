@@ -4,7 +4,7 @@ use super::Reply;
 use super::punishment::{Action, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment};
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
-use crate::report::{Cell, Progress, Report, Table, Tone};
+use crate::report::{Cell, Progress, Report, Table, Text, Tone};
 use crate::value::{HoldId, PunishmentId, WarningStep};
 use serde::{Deserialize, Serialize};
 
@@ -106,20 +106,21 @@ impl Reported for Punished {
             tone == Tone::Good && self.origin.state != DeliveryState::Applied && counts.applied == 0;
         let (title, tone) = match nowhere {
             true => {
-                (format!("the {} of {} was done nowhere", punishment.action, punishment.user_id), Tone::Plain)
+                let what = Text::from(format!("the {} of ", punishment.action));
+                (what + punishment.user_id + " was done nowhere", Tone::Plain)
             }
-            false => (format!("{verb} {}", punishment.user_id), tone),
+            false => (Text::from(format!("{verb} ")) + punishment.user_id, tone),
         };
         let mut report = Report::new(title, tone)
             .field("Punishment", punishment.id.to_string())
             .field("Reason", Cell::from(punishment.reason.as_ref()));
         if let Some(until) = punishment.expires_at {
-            report = report.field("Until", until.to_string());
+            report = report.field("Until", until);
         }
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
         }
-        report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        report = report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", told.cell());
         }
@@ -151,17 +152,16 @@ impl Reported for Punished {
 
 impl Punished {
     fn preview(&self) -> Report {
-        let mut table = Table::new(["guild", "would be", "why", "name"], "no child is linked");
+        let mut table = Table::new(["guild", "would be", "why"], "no child is linked");
         for planned in &self.plan {
             table.push([
-                planned.guild_id.to_string().into(),
+                Text::guild(planned.guild_id, planned.guild_name.as_ref()).into(),
                 Cell::toned(planned.state.word(), planned.state.tone()),
-                planned.reason.clone().unwrap_or_else(|| "—".into()).into(),
-                Cell::from(planned.guild_name.as_ref()),
+                Text::prose(planned.reason.as_deref().unwrap_or("—")).into(),
             ]);
         }
         let mut report = Report::new("nothing was changed: this is what would happen", Tone::Plain)
-            .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+            .field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", would_be(told));
         }
@@ -206,7 +206,7 @@ mod tests {
         let punished: Punished = serde_json::from_value(of.clone()).unwrap();
         let report = punished.report();
         let fields = report.fields.iter().map(|(name, cell)| format!("{name}: {}", cell.text.line()));
-        std::iter::once(report.title.clone()).chain(fields).collect::<Vec<_>>().join("\n")
+        std::iter::once(report.title.line()).chain(fields).collect::<Vec<_>>().join("\n")
     }
 
     fn kick(network: bool, here: &str, applied: u64, skipped: u64) -> Value {

@@ -6,7 +6,7 @@ pub use super::delivery::{Delivery, DeliveryCounts, DeliveryState, OriginOutcome
 use super::reversal::{punishments, times};
 use super::told::Told;
 use crate::operation::Reported;
-use crate::report::{Cell, Progress, Report, Table, Tone};
+use crate::report::{Cell, Progress, Report, Table, Text, Tone};
 use crate::value::{Evidence, GuildId, PageSize, PunishmentId, Timestamp, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -106,9 +106,9 @@ pub struct Punishment {
 
 impl Punishment {
     /// Who decided, for people.
-    pub fn by(&self) -> String {
+    pub fn by(&self) -> Text {
         match (self.moderator_id, self.origin) {
-            (Some(user), _) => user.to_string(),
+            (Some(user), _) => user.into(),
             (None, Origin::Operator) => "operator".into(),
             (None, Origin::System) => "wayhaven".into(),
             (None, _) => "unknown".into(),
@@ -145,10 +145,10 @@ impl Reported for Punishments {
         for one in &self.punishments {
             table.push([
                 one.id.to_string().into(),
-                one.created_at.short().into(),
+                Text::short(one.created_at).into(),
                 one.action.word().into(),
                 one.status.clone().into(),
-                one.user_id.to_string().into(),
+                one.user_id.into(),
                 one.by().into(),
                 Cell::from(one.reason.as_ref()),
             ]);
@@ -190,8 +190,8 @@ impl PunishmentDetail {
         let mut table = Table::new(["corrected (UTC)", "by", "before"], "never corrected");
         for one in &self.amendments {
             table.push([
-                one.at.short().into(),
-                one.by.map_or_else(|| "operator".to_owned(), |by| by.to_string()).into(),
+                Text::short(one.at).into(),
+                one.by.map_or_else(|| Text::from("operator"), Text::from).into(),
                 Cell::from(one.before.as_ref()),
             ]);
         }
@@ -211,26 +211,25 @@ impl Reported for PunishmentDetail {
         let one = &self.punishment;
         let counts = self.counts();
         let mut table =
-            Table::new(["state", "guild", "tries", "why", "name"], "delivered nowhere: no child is linked");
+            Table::new(["state", "guild", "tries", "why"], "delivered nowhere: no child is linked");
         for delivery in &self.deliveries {
             let taken_back =
                 (delivery.action != one.action).then(|| format!("{}, with the link", delivery.action));
             let why: Vec<String> = taken_back.into_iter().chain(delivery.reason.clone()).collect();
             table.push([
                 delivery.state_cell(),
-                delivery.guild_id.to_string().into(),
+                Text::guild(delivery.guild_id, delivery.guild_name.as_ref()).into(),
                 delivery.attempts.to_string().into(),
-                if why.is_empty() { "—".into() } else { why.join(": ").into() },
-                Cell::from(delivery.guild_name.as_ref()),
+                if why.is_empty() { "—".into() } else { Text::prose(&why.join(": ")).into() },
             ]);
         }
         let mut report = Report::new(format!("{} {} {}", one.action, one.id, one.status), Tone::Plain)
-            .field("User", one.user_id.to_string())
+            .field("User", one.user_id)
             .field("By", one.by())
             .field("Reason", Cell::from(one.reason.as_ref()))
-            .field("When", one.created_at.to_string());
+            .field("When", one.created_at);
         if let Some(until) = one.expires_at {
-            report = report.field("Until", until.to_string());
+            report = report.field("Until", until);
         }
         if let Some(evidence) = &one.evidence {
             report = report.field("Evidence", evidence.to_string());
@@ -238,7 +237,7 @@ impl Reported for PunishmentDetail {
         if let Some(because) = one.because {
             report = report.field("Because of", format!("punishment {because}"));
         }
-        report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        report = report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", told.cell());
         }

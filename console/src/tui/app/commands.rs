@@ -183,7 +183,7 @@ impl App {
             Some(one) => {
                 let guild = one.guild_id;
                 let revert = PunishmentRevert { punishments: vec![id], ..PunishmentRevert::default() };
-                self.submit(&revert.into(), Some(guild), false);
+                self.submit(&revert.into(), Some(guild.into()), false);
             }
         }
     }

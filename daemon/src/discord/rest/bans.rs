@@ -14,6 +14,8 @@ pub struct ListedBan {
     pub user: UserId,
     /// Why.
     pub reason: Option<Untrusted>,
+    /// What the user is called.
+    pub name: Option<String>,
 }
 
 impl Rest {
@@ -35,6 +37,8 @@ impl Rest {
         #[derive(Deserialize)]
         struct ListedUser {
             id: UserId,
+            #[serde(default)]
+            username: Option<String>,
         }
         let route = Route { template: "GET /guilds/{guild}/bans", major: guild.get() };
         let after = after.map_or(0, UserId::get);
@@ -43,6 +47,7 @@ impl Rest {
         let ban = |one: Listed| ListedBan {
             user: one.user.id,
             reason: one.reason.as_deref().map(Untrusted::clipped),
+            name: one.user.username,
         };
         Ok(page.into_iter().map(ban).collect())
     }

@@ -1,6 +1,6 @@
 //! What is set about networks, judged.
 
-use super::{BANS, EVERY, Reader, USERS, keys};
+use super::{BANS, EVERY, KEPT, Reader, USERS, keys};
 use crate::network::Budgets;
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -23,6 +23,14 @@ impl Reader {
             span.filter(|span| EVERY.contains(span)).ok_or_else(|| "it must be from 1h to 30d".to_owned())
         })?;
         Ok(every.map_or(Duration::from_secs(86_400), |(span, _)| span))
+    }
+
+    pub(super) fn keep_names(&mut self) -> Result<Duration, Fault> {
+        let kept = self.one(&keys::KEEP_NAMES, |text| {
+            let span = text.parse::<Span>().ok().map(Duration::from);
+            span.filter(|span| KEPT.contains(span)).ok_or_else(|| "it must be from 1d to 365d".to_owned())
+        })?;
+        Ok(kept.map_or(Duration::from_secs(30 * 86_400), |(span, _)| span))
     }
 
     pub(super) fn import_cap(&mut self) -> Result<u32, Fault> {

@@ -90,7 +90,7 @@ impl Reported for Exported {
             ListSource::Discord => "Discord's own list",
         };
         Report::new(title, Tone::Good)
-            .field("Guild", self.guild_id.to_string())
+            .field("Guild", self.guild_id)
             .field("Bans", source)
             .field("Format", self.format.word())
             .field("Bytes", self.bytes.to_string())
