@@ -161,17 +161,14 @@ fn without_operation(surroundings: &Surroundings, globals: &Globals, output: &mu
         let meant = surroundings.place(globals).and_then(|place| Ok((place, surroundings.guild(globals)?)));
         return match meant {
             Err(fault) => output.fault(&fault),
-            Ok((place, guild)) => match crate::tui::main(
-                &place,
-                guild,
-                colour,
-                globals.ascii || surroundings.dumb,
-            ) {
-                Ok(code) => code,
-                Err(error) => {
-                    output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))
+            Ok((place, guild)) => {
+                match crate::tui::main(&place, guild, colour, globals.ascii || surroundings.dumb) {
+                    Ok(code) => code,
+                    Err(error) => {
+                        output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))
+                    }
                 }
-            },
+            }
         };
     }
     let fault = Fault::usage("no operation is named, and the console needs a terminal")

@@ -2,11 +2,11 @@
 
 use futures::StreamExt;
 use serde_json::{Value, json};
-use shared::{Fault, Names};
 use shared::control::{Control, Envelope, Hello, Outcome, PROTOCOL, Role, Welcome, codec};
 use shared::event::{Change, Cursor, Event, Watched};
 use shared::paths::{Environment, Layout};
 use shared::value::{Chunk, Timestamp, UploadId};
+use shared::{Fault, Names};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tarpc::context::Context;
@@ -130,7 +130,13 @@ impl Control for Server {
         self.0.requests.lock().unwrap().push(envelope.clone());
         let data = (self.0.answer.lock().unwrap())(&envelope)?;
         let operation = envelope.request["operation"].as_str().unwrap_or_default().to_owned();
-        Ok(Outcome { operation, data, next_cursor: None, warnings: Vec::new(), names: self.0.names.lock().unwrap().clone() })
+        Ok(Outcome {
+            operation,
+            data,
+            next_cursor: None,
+            warnings: Vec::new(),
+            names: self.0.names.lock().unwrap().clone(),
+        })
     }
 
     async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
@@ -148,7 +154,12 @@ impl Control for Server {
             events = after(cursor.sequence);
         }
         let sequence = events.last().map_or(cursor.sequence, |event| event.sequence);
-        Ok(Watched { events, cursor: Cursor { sequence, ..cursor }, gap: false, names: self.0.names.lock().unwrap().clone() })
+        Ok(Watched {
+            events,
+            cursor: Cursor { sequence, ..cursor },
+            gap: false,
+            names: self.0.names.lock().unwrap().clone(),
+        })
     }
 
     async fn upload(

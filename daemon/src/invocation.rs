@@ -197,9 +197,8 @@ impl Context {
     pub fn guild(&self) -> Result<GuildId, Fault> {
         let topology = self.daemon.store().topology();
         let Some(guild) = self.invocation.guild else {
-            let named = |main: GuildId| {
-                beside(self.daemon.directory().name(main).as_ref(), &main.to_string())
-            };
+            let named =
+                |main: GuildId| beside(self.daemon.directory().name(main).as_ref(), &main.to_string());
             let mains: Vec<_> = topology.mains().map(named).collect();
             let fault = Fault::usage("this needs a guild: say which with --guild");
             return Err(if mains.is_empty() {

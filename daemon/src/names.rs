@@ -17,7 +17,7 @@ use crate::network::LinkState;
 use crate::store::MOST_NAMES;
 use std::sync::Arc;
 use std::time::Duration;
-use wayhaven_shared::names::{Mentions, with_names};
+use wayhaven_shared::names::Mentions;
 use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 use wayhaven_shared::{Fault, Names, Report};
 
@@ -121,12 +121,7 @@ pub async fn fault(daemon: &Daemon, fault: Fault, reader: Reader) -> Fault {
     let mut mentions = Mentions::default();
     mentions.quote(&fault.message);
     fault.hints.iter().for_each(|hint| mentions.quote(hint));
-    let names = of(daemon, &mentions, reader).await;
-    if names.is_empty() {
-        return fault;
-    }
-    let hints = fault.hints.iter().map(|hint| with_names(hint, &names, true)).collect();
-    Fault { kind: fault.kind, message: with_names(&fault.message, &names, false), hints }
+    of(daemon, &mentions, reader).await.in_fault(fault)
 }
 
 /// Stores what was learned, asks Discord for names that are missing, and lets go of what is too old, until the daemon

@@ -7,8 +7,8 @@
 #![allow(missing_docs)]
 
 use crate::Fault;
-use crate::names::Names;
 use crate::event::{Cursor, Watched};
+use crate::names::Names;
 use crate::operations::Request;
 use crate::value::{Chunk, GuildText, UploadId};
 use serde::{Deserialize, Serialize};

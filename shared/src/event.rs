@@ -165,7 +165,9 @@ impl Change {
                 mentions.guilds.extend(*guild_id);
                 mentions.quote(details.raw());
             }
-            Self::Job { job } => mentions.guilds.extend([job.guild_id, job.main_guild_id].into_iter().flatten()),
+            Self::Job { job } => {
+                mentions.guilds.extend([job.guild_id, job.main_guild_id].into_iter().flatten())
+            }
             Self::Examined { guild_id, .. } => drop(mentions.guilds.insert(*guild_id)),
             Self::Incident { incident } => drop(mentions.guilds.insert(incident.guild_id)),
             Self::Told { .. }

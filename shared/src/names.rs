@@ -7,6 +7,7 @@ mod prose;
 
 pub use prose::{quoted, with_names};
 
+use crate::Fault;
 use crate::value::{GuildId, Untrusted, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,18 @@ impl Names {
     pub fn add(&mut self, others: Self) {
         self.users.extend(others.users);
         self.guilds.extend(others.guilds);
+    }
+
+    /// The fault with names beside the ids in its text.
+    pub fn in_fault(&self, fault: Fault) -> Fault {
+        if self.is_empty() {
+            return fault;
+        }
+        Fault {
+            kind: fault.kind,
+            message: with_names(&fault.message, self, false),
+            hints: fault.hints.iter().map(|hint| with_names(hint, self, true)).collect(),
+        }
     }
 
     /// A user as `name (id)`, or the id alone.
@@ -77,5 +90,74 @@ impl Mentions {
     /// Whether nothing is mentioned.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty() && self.guilds.is_empty() && self.quoted.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Outcome;
+    use crate::event::Watched;
+    use crate::report::{Report, Table, Text, Tone};
+    use crate::value::Timestamp;
+    use serde_json::json;
+
+    fn user(id: u64) -> UserId {
+        UserId::new(id).unwrap()
+    }
+
+    fn names() -> Names {
+        serde_json::from_value(json!({ "users": { "55": "al\u{202e}ice" }, "guilds": { "100": "Main" } }))
+            .unwrap()
+    }
+
+    #[test]
+    fn every_place_of_a_report_says_what_it_mentions_and_gets_names() {
+        let guild = GuildId::new(100).unwrap();
+        let mut table = Table::new(["who", "why"], "none").titled(Text::from("main ") + guild);
+        table.push([user(55).into(), Text::prose("user 7 in guild 100").into()]);
+        let whom = Text::list([user(55), user(56)].map(Text::from));
+        let mut report = Report::new(Text::from("banned ") + user(55) + ", done", Tone::Good)
+            .field("Guild", guild)
+            .field("Whom", whom)
+            .table(table)
+            .hint("guild 100 wants: wayhaven sync approve 1 --guild 100");
+        let mentions = report.mentions();
+        assert_eq!(mentions.users, [user(55), user(56)].into());
+        assert_eq!((mentions.guilds, mentions.quoted), ([guild].into(), [7, 100].into()));
+        report.name(&names());
+        assert_eq!(report.title, "banned alice (55), done");
+        let fields: Vec<String> = report.fields.iter().map(|(_, cell)| cell.text.line()).collect();
+        assert_eq!(fields, ["Main (100)", "alice (55), 56"]);
+        let table = &report.tables[0];
+        assert_eq!(table.title.as_ref().unwrap().line(), "main Main (100)");
+        let row: Vec<String> = table.rows[0].iter().map(|cell| cell.text.line()).collect();
+        assert_eq!(row, ["alice (55)", "user 7 in guild Main (100)"]);
+        assert_eq!(report.hints, ["guild Main (100) wants: wayhaven sync approve 1 --guild 100"]);
+        // Naming it again changes nothing.
+        assert_eq!(report.clone().named(&names()), report);
+    }
+
+    #[test]
+    fn a_daemon_that_sends_no_names_is_understood_and_none_are_sent_where_there_are_none() {
+        let old = json!({ "operation": "status", "data": {} });
+        let outcome: Outcome = serde_json::from_value(old).unwrap();
+        assert!(outcome.names.is_empty());
+        assert!(serde_json::to_value(&outcome).unwrap().get("names").is_none());
+        let old = json!({ "events": [], "cursor": { "epoch": "e", "sequence": 1 }, "gap": false });
+        assert!(serde_json::from_value::<Watched>(old).unwrap().names.is_empty());
+        let sent = serde_json::to_value(Outcome { names: names(), ..outcome }).unwrap();
+        assert_eq!(sent["names"]["guilds"], json!({ "100": "Main" }));
+    }
+
+    #[test]
+    fn an_actor_is_a_user_where_the_audit_has_an_id_and_times_have_their_zone() {
+        let of = |actor: &str| Text::actor(&Untrusted::clipped(actor));
+        assert_eq!(of("55"), Text::from(user(55)));
+        assert_eq!(of("unix user 1000").line(), "unix user 1000");
+        assert_eq!(of("<@55>").line(), "<@55>");
+        let at = Timestamp::from_millis(1_767_323_045_678);
+        assert_eq!(Text::short(at).line(), "2026-01-02 03:04:05");
+        assert_eq!(Text::from(at).line(), "2026-01-02T03:04:05.678Z");
     }
 }

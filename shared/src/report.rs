@@ -31,6 +31,8 @@ pub enum Clock {
     Exact,
     /// To the second, for tables: the heading says that it is UTC.
     Short,
+    /// To the second, with the zone.
+    Zoned,
 }
 
 impl Text {
@@ -79,6 +81,7 @@ impl Text {
             Self::Guild(guild, name) => names::beside(name.as_ref(), &guild.to_string()),
             Self::Time(at, Clock::Exact) => at.to_string(),
             Self::Time(at, Clock::Short) => at.short(),
+            Self::Time(at, Clock::Zoned) => format!("{} UTC", at.short()),
             Self::Joined(parts) => parts.iter().map(Self::line).collect(),
         }
     }
@@ -105,13 +108,14 @@ impl Text {
         self.line().starts_with(what)
     }
 
-    fn mentions(&self, mentions: &mut Mentions) {
+    /// Adds the users and guilds that it mentions.
+    pub fn mentions(&self, mentions: &mut Mentions) {
         match self {
-            Self::User(user, None) => drop(mentions.users.insert(*user)),
-            Self::Guild(guild, None) => drop(mentions.guilds.insert(*guild)),
+            Self::User(user, _) => drop(mentions.users.insert(*user)),
+            Self::Guild(guild, _) => drop(mentions.guilds.insert(*guild)),
             Self::Prose(text) => mentions.quote(text.raw()),
             Self::Joined(parts) => parts.iter().for_each(|part| part.mentions(mentions)),
-            Self::Ours(_) | Self::Theirs(_) | Self::Time(..) | Self::User(..) | Self::Guild(..) => {}
+            Self::Ours(_) | Self::Theirs(_) | Self::Time(..) => {}
         }
     }
 
@@ -301,7 +305,7 @@ impl Report {
         self
     }
 
-    /// The users and guilds that it mentions by their ids alone.
+    /// The users and guilds that it mentions.
     pub fn mentions(&self) -> Mentions {
         let mut mentions = Mentions::default();
         self.title.mentions(&mut mentions);

@@ -140,11 +140,11 @@ async fn answer(
             output.reply(&outcome, Some(&reply.report()));
         }
         let fault = unfinished.or_else(|| reply.verdict());
-        return Ok(fault.map_or(0, |fault| output.fault(&fault)));
+        return Ok(fault.map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     }
     let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
         output.reply(&outcome, Some(&reply.report()));
-        return Ok(reply.verdict().map_or(0, |fault| output.fault(&fault)));
+        return Ok(reply.verdict().map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     };
     let mut ticker = ticker(globals, surroundings);
     let waited = wait::follow(&client, cursor, id, span, &mut ticker, output).await;
@@ -183,7 +183,7 @@ fn settled(
     // What was replaced has the shape of what stood there, so it is read as the first reply was.
     let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
     output.reply(outcome, Some(&reply.report()));
-    wait::verdict(waited, id).map_or(0, |fault| output.fault(&fault))
+    wait::verdict(waited, id).map_or(0, |fault| output.fault(&outcome.names.in_fault(fault)))
 }
 
 /// A reply of another version's shape is shown as it is: it was done, and that is what counts.

@@ -2,12 +2,12 @@
 
 use super::input::Snapshot;
 use shared::event::Change;
+use shared::names::{self, Names};
 use shared::operations::alert::Severity;
 use shared::operations::job::Job;
 use shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState, Punishment};
 use shared::operations::setup::{Child, Network};
 use shared::operations::status::DaemonStatus;
-use shared::names::{self, Names};
 use shared::report::Tone;
 use shared::value::{DeliveryId, GuildId, PunishmentId, Untrusted};
 use std::collections::BTreeMap;

@@ -40,12 +40,7 @@ enum Left {
 ///
 /// # Errors
 /// Where the terminal cannot be used or is gone.
-pub(crate) fn main(
-    place: &Place,
-    guild: Option<GuildText>,
-    colour: bool,
-    ascii: bool,
-) -> io::Result<u8> {
+pub(crate) fn main(place: &Place, guild: Option<GuildText>, colour: bool, ascii: bool) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Ours alone decides on colour; crossterm would also take reverse video away.
     crossterm::style::force_color_output(true);

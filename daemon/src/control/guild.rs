@@ -176,10 +176,13 @@ mod tests {
         for child in ["Pixel Forge (", "pixel FORGE two ("] {
             assert!(several.message.contains(child), "{several}");
         }
-        assert!(several.hints[0].starts_with("wayhaven --guild=") && several.hints[0].ends_with("config show"));
+        assert!(
+            several.hints[0].starts_with("wayhaven --guild=") && several.hints[0].ends_with("config show")
+        );
         assert_eq!(shown(&client, Some("nowhere")).await.unwrap_err().kind, FaultKind::NotFound);
         let audited = test.audit().await;
-        let refused = audited.iter().filter(|entry| entry.operation == "config show" && entry.message.is_some());
+        let refused =
+            audited.iter().filter(|entry| entry.operation == "config show" && entry.message.is_some());
         assert_eq!(refused.count(), 2, "refusals are in the audit");
     }
 

@@ -21,10 +21,10 @@ use wayhaven_shared::control::{
     Control, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Role, WATCH_PAGE, Welcome,
 };
 use wayhaven_shared::event::{Cursor, Watched};
+use wayhaven_shared::names::{Mentions, with_names};
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::{OPERATIONS, Request};
 use wayhaven_shared::value::{Chunk, GuildId, GuildText, Untrusted, UploadId};
-use wayhaven_shared::names::{Mentions, with_names};
 use wayhaven_shared::{Fault, Names, grammar};
 
 /// What an observer who wants a file can do.
@@ -262,10 +262,22 @@ impl Control for Peer {
         let here = |sequence| Cursor { epoch: store.epoch().to_owned(), sequence };
         let now = *sequence.borrow_and_update();
         let after = match cursor {
-            None => return Ok(Watched { events: Vec::new(), cursor: here(now), gap: false, names: Names::default() }),
+            None => {
+                return Ok(Watched {
+                    events: Vec::new(),
+                    cursor: here(now),
+                    gap: false,
+                    names: Names::default(),
+                });
+            }
             // Another store, or a place that this one has not reached: what was seen means nothing here.
             Some(cursor) if cursor.epoch != store.epoch() || cursor.sequence > now => {
-                return Ok(Watched { events: Vec::new(), cursor: here(now), gap: true, names: Names::default() });
+                return Ok(Watched {
+                    events: Vec::new(),
+                    cursor: here(now),
+                    gap: true,
+                    names: Names::default(),
+                });
             }
             Some(cursor) => cursor.sequence,
         };

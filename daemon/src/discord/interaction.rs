@@ -215,9 +215,8 @@ fn fields(data: &Value) -> Vec<(String, String)> {
         let in_row = row["components"].as_array().into_iter().flatten();
         in_row.chain(std::iter::once(&row["component"]))
     });
-    let field = |input: &Value| {
-        Some((input["custom_id"].as_str()?.to_owned(), input["value"].as_str()?.to_owned()))
-    };
+    let field =
+        |input: &Value| Some((input["custom_id"].as_str()?.to_owned(), input["value"].as_str()?.to_owned()));
     inputs.filter_map(field).collect()
 }
 

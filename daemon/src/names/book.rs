@@ -161,10 +161,8 @@ impl NameBook {
             let next = {
                 let mut state = self.state();
                 let next = state.wanted.pop_front();
-                next.filter(|user| !state.known.contains_key(user)).map_or(
-                    if state.wanted.is_empty() { Err(false) } else { Err(true) },
-                    Ok,
-                )
+                next.filter(|user| !state.known.contains_key(user))
+                    .map_or(if state.wanted.is_empty() { Err(false) } else { Err(true) }, Ok)
             };
             match next {
                 Ok(user) => return user,

@@ -129,8 +129,7 @@ pub(super) fn audit(entry: &AuditEntry) -> Line {
         (_, Some(actor)) => Text::actor(actor),
         (_, None) => "unknown".into(),
     };
-    let mut pieces: Vec<Text> =
-        vec![Text::short(entry.at), entry.operation.clone().into()];
+    let mut pieces: Vec<Text> = vec![Text::short(entry.at), entry.operation.clone().into()];
     pieces.extend(entry.target.map(|user| Text::from("of ") + user));
     pieces.push(format!("· {} · by", entry.result.word()).into());
     pieces.push(by);

@@ -128,7 +128,8 @@ impl Drill {
     }
 
     fn title(&self) -> Text {
-        let whom = self.user_id.map_or_else(|| Text::from("a ban"), |user| Text::from("a ban of user ") + user);
+        let whom =
+            self.user_id.map_or_else(|| Text::from("a ban"), |user| Text::from("a ban of user ") + user);
         let there = self.bans(Prospect::Arrives) + self.bans(Prospect::Already);
         whom + format!(" would arrive in {there} of {} guilds", self.guilds.len())
     }

@@ -2,7 +2,7 @@
 
 use super::punishment::{Action, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Text, Tone};
+use crate::report::{Cell, Clock, Report, Table, Text, Tone};
 use crate::value::{ExceptionId, GuildId, PageSize, Timestamp, Until, Untrusted, UserId};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,7 @@ impl Exception {
 
 /// When an exception ends.
 fn end(until: Option<Timestamp>) -> Text {
-    until.map_or_else(|| "does not by itself".into(), |until| Text::short(until) + " UTC")
+    until.map_or_else(|| "does not by itself".into(), |until| Text::Time(until, Clock::Zoned))
 }
 
 /// A page of exceptions.
@@ -302,7 +302,10 @@ impl Reported for ExceptionChanged {
                 .field("Done there before", Cell::toned("it stays", Tone::Warning))
                 .hint("--lift, asked for again, takes back what Wayhaven did there"),
             Some(Before::Kept { reason }) => report
-                .field("Done there before", Cell::toned(Text::prose(&format!("it stays: {reason}")), Tone::Warning))
+                .field(
+                    "Done there before",
+                    Cell::toned(Text::prose(&format!("it stays: {reason}")), Tone::Warning),
+                )
                 .hint(format!("the child's own {} takes it back", self.undo())),
             Some(Before::Lifted { state, reason }) => {
                 let why = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));

@@ -120,7 +120,8 @@ impl Reported for Punished {
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
         }
-        report = report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
+        report =
+            report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", told.cell());
         }

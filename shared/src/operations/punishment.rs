@@ -237,7 +237,8 @@ impl Reported for PunishmentDetail {
         if let Some(because) = one.because {
             report = report.field("Because of", format!("punishment {because}"));
         }
-        report = report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
+        report =
+            report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", told.cell());
         }

@@ -210,10 +210,8 @@ fn people_and_guilds_are_shown_by_their_names_once_those_have_come() {
     operator.hears(News::Names(serde_json::from_value(names).unwrap()));
     let row = operator.selected_text();
     assert!(row.contains("raider (912345678901234567)") && row.contains("by mod"), "{row}");
-    let detail = crate::tui::screens::deliveries::detail(
-        operator.app.shown(),
-        operator.app.list().current().unwrap(),
-    );
+    let detail =
+        crate::tui::screens::deliveries::detail(operator.app.shown(), operator.app.list().current().unwrap());
     let fields: Vec<_> = detail.unwrap().fields.iter().map(|(_, cell)| cell.text.line()).collect();
     for named in ["raider (912345678901234567)", "mod (812345678901234567)", "Wayhaven (1000)"] {
         assert!(fields.iter().any(|field| field == named), "{named} in {fields:?}");

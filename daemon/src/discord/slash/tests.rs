@@ -209,7 +209,7 @@ fn the_fingerprint_is_stable_and_sees_every_change() {
     other[0].description.push('!');
     assert_ne!(fingerprint(&list), fingerprint(&other));
     assert_eq!(
-        fingerprint(&[]),
+        fingerprint::<Command>(&[]),
         "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
         "SHA-256 of an empty list"
     );
@@ -236,7 +236,10 @@ fn options_complete_themselves_by_their_type_and_only_then() {
         ("sync approve", "id"),
         ("job cancel", "id"),
     ] {
-        assert!(leaf(&commands, path).iter().any(|one| one.name == name && one.autocomplete), "{path} {name}");
+        assert!(
+            leaf(&commands, path).iter().any(|one| one.name == name && one.autocomplete),
+            "{path} {name}"
+        );
     }
 }
 

@@ -124,7 +124,11 @@ fn guilds(
             }
             if link.child == guild {
                 // Before a link is accepted neither side learns what the other is called.
-                if agreed { named.insert(main) } else { nameless.insert(main) };
+                if agreed {
+                    named.insert(main)
+                } else {
+                    nameless.insert(main)
+                };
             }
         }
     }
@@ -133,8 +137,10 @@ fn guilds(
     let name = |of: &GuildId| known.iter().find(|(one, _)| one == of).map(|(_, name)| name);
     let named = named.iter().map(|of| (of, beside(name(of), &of.to_string())));
     let nameless = nameless.iter().map(|of| (of, of.to_string()));
-    let mut choices: Vec<Choice> =
-        named.chain(nameless).map(|(of, text)| Choice { value: of.to_string(), label: label(&text) }).collect();
+    let mut choices: Vec<Choice> = named
+        .chain(nameless)
+        .map(|(of, text)| Choice { value: of.to_string(), label: label(&text) })
+        .collect();
     choices.sort_by_key(|one| one.label.to_lowercase());
     choices.dedup_by(|one, other| one.value == other.value);
     choices
@@ -146,7 +152,10 @@ async fn punishments(daemon: &Daemon, guild: GuildId) -> Result<Vec<Choice>, Fau
     let mut mentions = Mentions::default();
     mentions.users.extend(found.iter().map(|one| one.user_id));
     let names = names::of(daemon, &mentions, Reader::Member(Some(guild))).await;
-    Ok(found.iter().map(|one| Choice { value: one.id.to_string(), label: of_punishment(one, &names) }).collect())
+    Ok(found
+        .iter()
+        .map(|one| Choice { value: one.id.to_string(), label: of_punishment(one, &names) })
+        .collect())
 }
 
 fn of_punishment(one: &Punishment, names: &Names) -> String {

@@ -182,7 +182,10 @@ mod tests {
             "each once, and no invite that mends nothing"
         );
         let well = Diagnosis { patients: Vec::new(), examined: 3, thorough: false };
-        assert_eq!((well.report().title.line().as_str(), well.report().tone), ("all 3 guilds are well", Tone::Good));
+        assert_eq!(
+            (well.report().title.line().as_str(), well.report().tone),
+            ("all 3 guilds are well", Tone::Good)
+        );
     }
 
     #[test]

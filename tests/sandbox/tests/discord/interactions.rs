@@ -264,8 +264,10 @@ async fn a_form_answers_a_menu_and_comes_back_filled_in() {
     let id = people.user_command(main, by, "Ban in the network\u{2026}", target).unwrap();
     let (callback, _) = scene.asked().await;
     let form = |title: &str, inputs: usize| {
-        let input = |name: String| json!({"type": 1, "components": [
-            {"type": 4, "custom_id": name, "style": 1, "label": "Why", "max_length": 5}]});
+        let input = |name: String| {
+            json!({"type": 1, "components": [
+            {"type": 4, "custom_id": name, "style": 1, "label": "Why", "max_length": 5}]})
+        };
         let inputs: Vec<Value> = (0..inputs).map(|at| input(format!("f{at}"))).collect();
         json!({"type": 9, "data": {"custom_id": "form", "title": title, "components": inputs}})
     };
@@ -280,7 +282,15 @@ async fn a_form_answers_a_menu_and_comes_back_filled_in() {
     let sent = scene.socket.event("INTERACTION_CREATE").await;
     assert_eq!((&sent["type"], &sent["data"]["custom_id"]), (&json!(5), &json!("form")));
     assert_eq!(sent["data"]["components"][0]["components"][0]["value"], "spam");
-    let again = format!("/interactions/{}/{}/callback", sent["id"].as_str().unwrap(), sent["token"].as_str().unwrap());
-    assert_eq!(scene.bot.with("POST", &again, form("Ban", 1)).await.status, 400, "a form is no answer to a form");
+    let again = format!(
+        "/interactions/{}/{}/callback",
+        sent["id"].as_str().unwrap(),
+        sent["token"].as_str().unwrap()
+    );
+    assert_eq!(
+        scene.bot.with("POST", &again, form("Ban", 1)).await.status,
+        400,
+        "a form is no answer to a form"
+    );
     assert_eq!(scene.bot.with("POST", &again, json!({"type": 5, "data": {"flags": 64}})).await.status, 204);
 }

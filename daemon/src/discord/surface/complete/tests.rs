@@ -59,7 +59,11 @@ async fn punishments_are_completed_by_number_name_and_reason_in_their_own_guild(
     let show = ("punishment show", "id");
     let all = offered(&sandbox, (main, moderator), show, "").await;
     let ids: Vec<&str> = all.iter().map(|(_, id)| id.as_str()).collect();
-    assert_eq!(ids, [second.to_string(), first.to_string()], "the newest first, {elsewhere} is another guild's");
+    assert_eq!(
+        ids,
+        [second.to_string(), first.to_string()],
+        "the newest first, {elsewhere} is another guild's"
+    );
     let named = offered(&sandbox, (main, moderator), show, "Raider").await;
     assert_eq!(named, [(format!("{first} ban raider ({victim}), active"), first.to_string())]);
     // Of a list the last word is completed, and what stands before it stays.

@@ -7,11 +7,16 @@ use super::list;
 /// The form's components with what was filled in, as a submission has them.
 pub(super) fn filled(form: &Value, values: &Value) -> Result<Vec<Value>, String> {
     let given = values.as_object().ok_or("values go by the names of fields")?;
-    let inputs: Vec<&Value> = list(form, "components").iter().flat_map(|row| list(row, "components")).collect();
-    if let Some(unknown) = given.keys().find(|name| !inputs.iter().any(|input| input["custom_id"] == **name)) {
+    let inputs: Vec<&Value> =
+        list(form, "components").iter().flat_map(|row| list(row, "components")).collect();
+    if let Some(unknown) = given.keys().find(|name| !inputs.iter().any(|input| input["custom_id"] == **name))
+    {
         return Err(format!("the form has no field {unknown}"));
     }
-    inputs.into_iter().map(|input| row(input, given.get(input["custom_id"].as_str().unwrap_or_default()))).collect()
+    inputs
+        .into_iter()
+        .map(|input| row(input, given.get(input["custom_id"].as_str().unwrap_or_default())))
+        .collect()
 }
 
 fn row(input: &Value, given: Option<&Value>) -> Result<Value, String> {
@@ -22,7 +27,8 @@ fn row(input: &Value, given: Option<&Value>) -> Result<Value, String> {
     if length == 0 && input["required"].as_bool() != Some(false) {
         return Err(format!("the field {name} is required"));
     }
-    let (least, most) = (input["min_length"].as_u64().unwrap_or(0), input["max_length"].as_u64().unwrap_or(4_000));
+    let (least, most) =
+        (input["min_length"].as_u64().unwrap_or(0), input["max_length"].as_u64().unwrap_or(4_000));
     if length > 0 && !(least..=most).contains(&length) {
         return Err(format!("the field {name} has {least} to {most} characters, not {length}"));
     }
