@@ -252,7 +252,7 @@ mod tests {
             assert!(text.lines().all(|line| line.width() <= width), "{width}\n{text}");
             let row = text.lines().nth(1).unwrap();
             assert!(row.contains(id), "{width}\n{text}");
-            assert_eq!(row.contains("a-rath"), width >= 50, "{width}\n{text}");
+            assert_eq!(row.contains("a-rath"), width >= 40, "{width}\n{text}");
         }
         assert!(text(140).contains(&format!("a-rather-long-name-of-somebody ({id})")));
     }

@@ -113,7 +113,7 @@ async fn attached(
         true => News::Changed(begun.events),
         false => News::Snapshot(Box::new(snapshot(client).await?)),
     };
-    if !(send(News::Names(client.take_names())).await && send(first).await) {
+    if !(send_names(client, news).await && send(first).await) {
         return Ok(());
     }
     loop {
@@ -122,7 +122,7 @@ async fn attached(
                 None => return Ok(()),
                 Some(Wish::Resync) => {
                     let fresh = News::Snapshot(Box::new(snapshot(client).await?));
-                    if !(send(News::Names(client.take_names())).await && send(fresh).await) {
+                    if !(send_names(client, news).await && send(fresh).await) {
                         return Ok(());
                     }
                 }
@@ -132,14 +132,13 @@ async fn attached(
                 let watched = watched?;
                 at = watched.cursor;
                 *cursor = Some(at.clone());
-                if !watched.names.is_empty() && !send(News::Names(watched.names)).await {
+                if !send_names(client, news).await {
                     return Ok(());
                 }
                 if watched.gap {
                     let fresh = snapshot(client).await?;
-                    let names = News::Names(client.take_names());
                     if !(send(News::Gap).await
-                        && send(names).await
+                        && send_names(client, news).await
                         && send(News::Snapshot(Box::new(fresh))).await)
                     {
                         return Ok(());
@@ -150,6 +149,12 @@ async fn attached(
             }
         }
     }
+}
+
+/// Sends the names that have come since the last time; false when the console is gone.
+async fn send_names(client: &Client, news: &mpsc::Sender<News>) -> bool {
+    let names = client.take_names();
+    names.is_empty() || news.send(News::Names(names)).await.is_ok()
 }
 
 async fn watch(
