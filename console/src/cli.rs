@@ -16,7 +16,7 @@ use clap::{Args, Command, FromArgMatches};
 use clap_complete::Shell;
 use output::{Output, Surroundings};
 use shared::grammar;
-use shared::value::{GuildId, Malformed, Span};
+use shared::value::{GuildText, Malformed, Span};
 use shared::{Fault, Request};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -26,9 +26,12 @@ use wayhaven_shared as shared;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Around the operation")]
 pub(crate) struct Globals {
-    /// The guild it is asked for in, where Discord would know it
-    #[arg(long, global = true, value_name = "GUILD-ID")]
-    pub(crate) guild: Option<GuildId>,
+    /// Guild to run the command in: its id, its name, or the beginning of its name
+    ///
+    /// Upper and lower case are the same. Without it the variable WAYHAVEN_GUILD counts, and otherwise the main, where
+    /// there is exactly one and the command needs a guild.
+    #[arg(long, global = true, value_name = "GUILD")]
+    pub(crate) guild: Option<GuildText>,
     /// Show what would happen, and change nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
@@ -168,10 +171,12 @@ fn dial_stdio(globals: &Globals, surroundings: &Surroundings, output: &mut Outpu
 fn without_operation(surroundings: &Surroundings, globals: &Globals, output: &mut Output<'_>) -> u8 {
     if surroundings.input_terminal && surroundings.output_terminal && !output.is_json() {
         let colour = !surroundings.no_colour && !surroundings.dumb;
-        return match surroundings.place(globals) {
+        let meant = surroundings.place(globals).and_then(|place| Ok((place, surroundings.guild(globals)?)));
+        return match meant {
             Err(fault) => output.fault(&fault),
-            Ok(place) => {
-                match crate::tui::main(&place, colour, globals.ascii || surroundings.wants_ascii()) {
+            Ok((place, guild)) => {
+                let ascii = globals.ascii || surroundings.wants_ascii();
+                match crate::tui::main(&place, guild, colour, ascii) {
                     Ok(code) => code,
                     Err(error) => {
                         output.fault(&Fault::unavailable(format!("the terminal cannot be used: {error}")))

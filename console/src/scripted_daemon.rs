@@ -2,11 +2,11 @@
 
 use futures::StreamExt;
 use serde_json::{Value, json};
-use shared::Fault;
 use shared::control::{Control, Envelope, Hello, Outcome, PROTOCOL, Role, Welcome, codec};
 use shared::event::{Change, Cursor, Event, Watched};
 use shared::paths::{Environment, Layout};
 use shared::value::{Chunk, Timestamp, UploadId};
+use shared::{Fault, Names};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tarpc::context::Context;
@@ -35,6 +35,7 @@ pub(crate) struct ScriptedDaemon {
 
 struct State {
     answer: Mutex<Answer>,
+    names: Mutex<Names>,
     requests: Mutex<Vec<Envelope>>,
     events: Mutex<Vec<Event>>,
     uploaded: Mutex<Vec<u8>>,
@@ -50,6 +51,7 @@ impl ScriptedDaemon {
         std::fs::create_dir_all(layout.socket.parent().unwrap()).unwrap();
         let state = Arc::new(State {
             answer: Mutex::new(Box::new(answer)),
+            names: Mutex::default(),
             requests: Mutex::default(),
             events: Mutex::default(),
             uploaded: Mutex::default(),
@@ -90,6 +92,11 @@ impl ScriptedDaemon {
         self.state.publish(change);
     }
 
+    /// Sends these names along from now on.
+    pub(crate) fn knows(&self, names: Names) {
+        *self.state.names.lock().unwrap() = names;
+    }
+
     /// What was asked so far.
     pub(crate) fn requests(&self) -> Vec<Envelope> {
         self.state.requests.lock().unwrap().clone()
@@ -123,7 +130,14 @@ impl Control for Server {
         self.0.requests.lock().unwrap().push(envelope.clone());
         let data = (self.0.answer.lock().unwrap())(&envelope)?;
         let operation = envelope.request["operation"].as_str().unwrap_or_default().to_owned();
-        Ok(Outcome { operation, data, next_cursor: None, warnings: Vec::new(), at: None })
+        Ok(Outcome {
+            operation,
+            data,
+            next_cursor: None,
+            warnings: Vec::new(),
+            at: None,
+            names: self.0.names.lock().unwrap().clone(),
+        })
     }
 
     async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
@@ -141,7 +155,12 @@ impl Control for Server {
             events = after(cursor.sequence);
         }
         let sequence = events.last().map_or(cursor.sequence, |event| event.sequence);
-        Ok(Watched { events, cursor: Cursor { sequence, ..cursor }, gap: false })
+        Ok(Watched {
+            events,
+            cursor: Cursor { sequence, ..cursor },
+            gap: false,
+            names: self.0.names.lock().unwrap().clone(),
+        })
     }
 
     async fn upload(

@@ -1,6 +1,7 @@
 //! The control socket: a Unix socket that only this machine's users reach, and of them only those with a role.
 
 mod accounts;
+mod guild;
 mod limits;
 mod peer;
 mod refusals;

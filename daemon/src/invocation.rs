@@ -6,6 +6,7 @@ use crate::discord::attachment::Attachment;
 use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::control::{ClientSurface, Role};
+use wayhaven_shared::names::beside;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::punishment::Origin;
 use wayhaven_shared::value::{ChannelId, GuildId, PunishmentId, RoleId, UploadId, UserId};
@@ -204,7 +205,9 @@ impl Context {
     pub fn guild(&self) -> Result<GuildId, Fault> {
         let topology = self.daemon.store().topology();
         let Some(guild) = self.invocation.guild else {
-            let mains: Vec<_> = topology.mains().map(|main| main.to_string()).collect();
+            let named =
+                |main: GuildId| beside(self.daemon.directory().name(main).as_ref(), &main.to_string());
+            let mains: Vec<_> = topology.mains().map(named).collect();
             let fault = Fault::usage("this needs a guild: say which with --guild");
             return Err(if mains.is_empty() {
                 fault

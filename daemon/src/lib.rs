@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod lists;
 mod lock;
 pub mod log;
+pub mod names;
 pub mod network;
 pub mod notices;
 pub mod operators;

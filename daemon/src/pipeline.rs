@@ -7,7 +7,7 @@
 mod authority;
 mod folding;
 
-pub(crate) use authority::{check_action, check_role};
+pub(crate) use authority::{check_action, check_role, may};
 pub use folding::{Folding, Kind, WINDOW};
 
 use crate::daemon::Daemon;

@@ -104,6 +104,8 @@ pub struct NetworkSettings {
 pub struct ModerationSettings {
     /// Whether users are told of a ban, kick or warning by direct message before it.
     pub direct_messages: bool,
+    /// How long a user's name is kept after it was seen last.
+    pub keep_names: Duration,
 }
 
 /// What is logged.

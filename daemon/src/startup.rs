@@ -14,6 +14,7 @@ use crate::health;
 use crate::lists::{running, staging};
 use crate::lock;
 use crate::log::{self, Log};
+use crate::names;
 use crate::notices;
 use crate::reconcile;
 use crate::reload::Reload;
@@ -119,6 +120,7 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
     tokio::spawn(doctor::keep(Arc::clone(&daemon)));
     tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
     tokio::spawn(health::keep(Arc::clone(&daemon), health::PAUSE));
+    tokio::spawn(names::keep(Arc::clone(&daemon), names::PAUSE));
     tokio::spawn(audit::mark::keep(Arc::clone(&daemon), audit::mark::PAUSE));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
@@ -165,6 +167,7 @@ pub(crate) async fn start(
     let timeout = settings.discord.request_timeout;
     let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?);
     let directory = Arc::new(Directory::default());
+    directory.accounts().names().tell_time_by(clock.clone());
     let tools = Tools {
         clock: clock.clone(),
         store: store.clone(),

@@ -4,12 +4,14 @@ use crate::control::{
     ClientSurface, ControlClient, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Welcome, codec,
 };
 use crate::event::{Cursor, Watched};
+use crate::names::Names;
 use crate::operations::Request;
 use crate::paths::Layout;
 use crate::value::{Chunk, UploadId};
 use crate::{Fault, FaultKind, Operation};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tarpc::client::RpcError;
 use tarpc::context::Context;
@@ -26,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Client {
     rpc: ControlClient,
     welcome: Welcome,
+    names: Arc<Mutex<Names>>,
 }
 
 impl Client {
@@ -62,12 +65,23 @@ impl Client {
         let rpc = ControlClient::new(tarpc::client::Config::default(), transport).spawn();
         let hello = Hello { protocol: PROTOCOL, surface, version: env!("CARGO_PKG_VERSION").into() };
         let welcome = rpc.hello(patient(within), hello).await.map_err(rpc_fault)??;
-        Ok(Self { rpc, welcome })
+        Ok(Self { rpc, welcome, names: Arc::default() })
     }
 
     /// What the daemon said of itself and of us.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// The names that came with replies and events since this was asked last.
+    pub fn take_names(&self) -> Names {
+        std::mem::take(&mut *self.names.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn learn(&self, names: &Names) {
+        if !names.is_empty() {
+            self.names.lock().unwrap_or_else(PoisonError::into_inner).add(names.clone());
+        }
     }
 
     /// Runs one operation and reads its reply.
@@ -86,7 +100,9 @@ impl Client {
     /// # Errors
     /// The daemon's fault, or what became of the connection.
     pub async fn run(&self, envelope: Envelope) -> Result<Outcome, Fault> {
-        self.rpc.run(patient(PATIENCE), envelope).await.map_err(rpc_fault)?
+        let outcome = self.rpc.run(patient(PATIENCE), envelope).await.map_err(rpc_fault)??;
+        self.learn(&outcome.names);
+        Ok(outcome)
     }
 
     /// Waits up to `wait` for events after `cursor`.
@@ -96,7 +112,9 @@ impl Client {
     pub async fn watch(&self, cursor: Option<Cursor>, wait: Duration) -> Result<Watched, Fault> {
         let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).min(LONGEST_WATCH);
         let patience = PATIENCE + Duration::from_millis(wait);
-        self.rpc.watch(patient(patience), cursor, wait).await.map_err(rpc_fault)?
+        let watched = self.rpc.watch(patient(patience), cursor, wait).await.map_err(rpc_fault)??;
+        self.learn(&watched.names);
+        Ok(watched)
     }
 
     /// Sends a file for a request to come, a part at a time; nothing where it is empty.

@@ -8,8 +8,9 @@
 
 use crate::Fault;
 use crate::event::{Cursor, Watched};
+use crate::names::Names;
 use crate::operations::Request;
-use crate::value::{Chunk, GuildId, Timestamp, UploadId};
+use crate::value::{Chunk, GuildText, Timestamp, UploadId};
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
@@ -99,9 +100,9 @@ pub struct Welcome {
 pub struct Envelope {
     /// `{"operation":…,"arguments":…}`, see [`Request`].
     pub request: serde_json::Value,
-    /// The guild it is asked for in, where the caller names one.
+    /// The guild it is asked for in, where the caller names one: by its id, or as the daemon finds it by its name.
     #[serde(default)]
-    pub guild: Option<GuildId>,
+    pub guild: Option<GuildText>,
     /// Only the plan.
     #[serde(default)]
     pub dry_run: bool,
@@ -138,6 +139,10 @@ pub struct Outcome {
     /// When the daemon received the request, by its own clock.
     #[serde(default)]
     pub at: Option<Timestamp>,
+    /// Names of the users and guilds that the reply mentions, as far as they are known; none from a version that does
+    /// not send them.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
 }
 
 /// The service that the daemon offers on its socket.

@@ -1,5 +1,6 @@
 //! What `watch` streams: everything that changes, in the order in which it was committed.
 
+use crate::names::{Mentions, Names};
 use crate::operations::alert::{Alert, Severity};
 use crate::operations::exception::Exception;
 use crate::operations::incident::Incident;
@@ -138,6 +139,47 @@ pub enum Change {
     Other,
 }
 
+impl Change {
+    /// Adds the users and guilds that it mentions.
+    pub fn mentions(&self, mentions: &mut Mentions) {
+        match self {
+            Self::Punishment { punishment } => {
+                mentions.guilds.insert(punishment.guild_id);
+                mentions.users.insert(punishment.user_id);
+                mentions.users.extend(punishment.moderator_id);
+            }
+            Self::Delivery { delivery } | Self::Origin { delivery } => {
+                mentions.guilds.insert(delivery.guild_id);
+                mentions.users.insert(delivery.user_id);
+                delivery.reason.iter().for_each(|reason| mentions.quote(reason));
+            }
+            Self::Contained { guild_id, user_id, by, .. } => {
+                mentions.guilds.insert(*guild_id);
+                mentions.users.extend([Some(*user_id), *by].into_iter().flatten());
+            }
+            Self::Exception { exception, .. } => {
+                mentions.guilds.insert(exception.guild_id);
+                mentions.users.insert(exception.user_id);
+            }
+            Self::Alert { guild_id, details, .. } => {
+                mentions.guilds.extend(*guild_id);
+                mentions.quote(details.raw());
+            }
+            Self::Job { job } => {
+                mentions.guilds.extend([job.guild_id, job.main_guild_id].into_iter().flatten())
+            }
+            Self::Examined { guild_id, .. } => drop(mentions.guilds.insert(*guild_id)),
+            Self::Incident { incident } => drop(mentions.guilds.insert(incident.guild_id)),
+            Self::Told { .. }
+            | Self::Network { .. }
+            | Self::Guild { .. }
+            | Self::AlertResolved { .. }
+            | Self::Discord { .. }
+            | Self::Other => {}
+        }
+    }
+}
+
 /// What a long poll brought.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Watched {
@@ -147,4 +189,7 @@ pub struct Watched {
     pub cursor: Cursor,
     /// Whether events between the cursor and the first one here are gone: read everything anew.
     pub gap: bool,
+    /// Names of the users and guilds that the events mention, as far as they are known.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
 }

@@ -8,6 +8,7 @@ pub mod control;
 pub mod event;
 pub mod fault;
 pub mod grammar;
+pub mod names;
 pub mod operation;
 pub mod operations;
 pub mod paths;
@@ -17,6 +18,7 @@ pub mod streams;
 pub mod value;
 
 pub use fault::{Fault, FaultKind};
+pub use names::Names;
 pub use operation::{Authority, Definition, Effect, Operation, Surfaces};
 pub use operations::{Reply, Request};
 pub use report::Report;

@@ -7,6 +7,7 @@ mod account;
 mod days;
 mod evidence;
 mod file;
+mod guild_text;
 mod identifier;
 mod mark;
 mod span;
@@ -19,6 +20,7 @@ pub use account::Account;
 pub use days::{DeleteDays, PageSize, WindowDays};
 pub use evidence::Evidence;
 pub use file::{Chunk, FileName, NewFile, UploadId};
+pub use guild_text::{GuildText, fold};
 pub use identifier::{
     AlertId, AuditId, ChannelId, DeliveryId, DrillId, ExceptionId, GuildId, HoldId, IncidentId, JobId,
     LinkId, ProtectionId, PunishmentId, RoleId, UserId,

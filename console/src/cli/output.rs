@@ -7,7 +7,7 @@ use crate::render::{json, layout};
 use crate::terminal_size;
 use shared::control::Outcome;
 use shared::paths::{Environment, Layout};
-use shared::value::Untrusted;
+use shared::value::{GuildText, Untrusted};
 use shared::{Fault, Report};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use wayhaven_shared as shared;
@@ -18,6 +18,8 @@ pub(crate) struct Surroundings {
     pub(crate) layout: Result<Layout, Fault>,
     /// `WAYHAVEN_HOST`.
     pub(crate) host: Option<String>,
+    /// `WAYHAVEN_GUILD`.
+    pub(crate) guild: Option<String>,
     /// Whether somebody can be asked.
     pub(crate) input_terminal: bool,
     /// Whether standard output is a terminal.
@@ -38,11 +40,14 @@ impl Surroundings {
     /// Those of this process.
     pub(crate) fn of_process() -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let text = |name| {
+            let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+            Some(value).filter(|value| !value.is_empty())
+        };
         Self {
             layout: Layout::new(&Environment::of_process()),
-            host: std::env::var_os("WAYHAVEN_HOST")
-                .map(|host| host.to_string_lossy().into_owned())
-                .filter(|host| !host.is_empty()),
+            host: text("WAYHAVEN_HOST"),
+            guild: text("WAYHAVEN_GUILD"),
             input_terminal: io::stdin().is_terminal(),
             output_terminal: io::stdout().is_terminal(),
             error_terminal: io::stderr().is_terminal(),
@@ -72,6 +77,21 @@ impl Surroundings {
             Some(host) => host.parse().map(Place::There).map_err(|why| {
                 let shown = Untrusted::clipped(host).line_within(80);
                 Fault::usage(format!("WAYHAVEN_HOST in the environment is \"{shown}\": {why}"))
+            }),
+        }
+    }
+}
+
+impl Surroundings {
+    /// The guild that is meant: the flag is stronger than the variable.
+    pub(super) fn guild(&self, globals: &Globals) -> Result<Option<GuildText>, Fault> {
+        match (&globals.guild, &self.guild) {
+            (Some(guild), _) => Ok(Some(guild.clone())),
+            (None, None) => Ok(None),
+            (None, Some(text)) => text.parse().map(Some).map_err(|why| {
+                let shown = Untrusted::clipped(text).line_within(80);
+                Fault::usage(format!("WAYHAVEN_GUILD in the environment is \"{shown}\": {why}"))
+                    .hint("unset WAYHAVEN_GUILD")
             }),
         }
     }
@@ -153,7 +173,7 @@ impl<'a> Output<'a> {
             self.aside(&text);
         }
         let text = match report {
-            Some(report) => terminal::report(report, &self.out_paper),
+            Some(report) => terminal::report(&report.clone().named(&outcome.names), &self.out_paper),
             None => format!("{:#}\n", outcome.data),
         };
         self.plain(&text);

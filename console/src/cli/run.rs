@@ -13,7 +13,7 @@ use shared::operation::Reported;
 use shared::operations::paths::PathList;
 use shared::operations::started::started;
 use shared::paths::Layout;
-use shared::value::PunishmentId;
+use shared::value::{GuildText, PunishmentId};
 use shared::{Effect, Fault, FaultKind, Reply, Request};
 use std::io::BufRead;
 use std::time::Duration;
@@ -77,6 +77,7 @@ async fn answer(
 ) -> Result<u8, Fault> {
     request.check()?;
     let place = surroundings.place(globals)?;
+    let guild = surroundings.guild(globals)?;
     let confirm = confirmation(&request, globals, surroundings)?;
     let client = match (place.connect(ClientSurface::Cli).await, &place) {
         (Ok(client), _) => client,
@@ -89,10 +90,10 @@ async fn answer(
     };
     let confirm = match confirm {
         Confirmation::Given(confirm) => confirm,
-        Confirmation::Asked(name) => Some(ask(&client, &request, globals, name, output).await?),
+        Confirmation::Asked(name) => Some(ask(&client, &request, guild.clone(), name, output).await?),
     };
     let mut envelope = Envelope {
-        guild: globals.guild,
+        guild,
         dry_run: globals.dry_run && request.definition().effect.changes(),
         confirm,
         ..Envelope::new(&request)
@@ -135,6 +136,7 @@ async fn answer(
         wait::jobs::replace(&mut outcome.data, &jobs);
         reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
         unfinished = wait::jobs::unfinished(&ended, &jobs);
+        outcome.names.add(client.take_names());
     }
     if let Some(target) = target {
         target.receive(&client, files::list_of(&reply), &mut output.list()).await?;
@@ -159,14 +161,15 @@ async fn answer(
             output.reply(&outcome, Some(&reply.report()));
         }
         let fault = unfinished.or_else(|| reply.verdict());
-        return Ok(fault.map_or(0, |fault| output.fault(&fault)));
+        return Ok(fault.map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     }
     let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
         output.reply(&outcome, Some(&reply.report()));
-        return Ok(reply.verdict().map_or(0, |fault| output.fault(&fault)));
+        return Ok(reply.verdict().map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     };
     let mut ticker = ticker(globals, surroundings);
     let waited = wait::follow(&client, cursor, id, span, &mut ticker, output).await;
+    outcome.names.add(client.take_names());
     Ok(settled(&mut outcome, reply, &waited, id, output))
 }
 
@@ -201,7 +204,7 @@ fn settled(
     // What was replaced has the shape of what stood there, so it is read as the first reply was.
     let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
     output.reply(outcome, Some(&reply.report()));
-    wait::verdict(waited, id).map_or(0, |fault| output.fault(&fault))
+    wait::verdict(waited, id).map_or(0, |fault| output.fault(&outcome.names.in_fault(fault)))
 }
 
 /// A reply of another version's shape is shown as it is: it was done, and that is what counts.
@@ -226,6 +229,7 @@ fn local_paths(layout: &Layout, fault: &Fault, output: &mut Output<'_>) -> u8 {
             fault.message
         )],
         at: None,
+        names: shared::Names::default(),
     };
     output.reply(&outcome, Some(&list.report()));
     0
@@ -267,16 +271,16 @@ fn declined(request: &Request, name: &str) -> Fault {
 async fn ask(
     client: &Client,
     request: &Request,
-    globals: &Globals,
+    guild: Option<GuildText>,
     name: String,
     output: &mut Output<'_>,
 ) -> Result<String, Fault> {
     // A list has not been sent yet, and is judged row by row when it is applied.
     if !matches!(request, Request::SyncImport(_)) {
-        let dry = Envelope { guild: globals.guild, dry_run: true, ..Envelope::new(request) };
+        let dry = Envelope { guild, dry_run: true, ..Envelope::new(request) };
         let planned = client.run(dry).await?;
         if let Ok(reply) = Request::read_reply(&planned.operation, planned.data) {
-            output.preview(&reply.report());
+            output.preview(&reply.report().named(&planned.names));
         }
     }
     output.aside(&format!("This cannot simply be put back. Type {name} to go on: "));

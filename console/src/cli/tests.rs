@@ -16,6 +16,7 @@ fn surroundings(layout: Result<shared::paths::Layout, Fault>) -> Surroundings {
     Surroundings {
         layout,
         host: None,
+        guild: None,
         input_terminal: false,
         output_terminal: false,
         error_terminal: false,
@@ -31,10 +32,13 @@ async fn run(daemon: &ScriptedDaemon, line: &str) -> Ran {
 }
 
 async fn run_at(layout: Result<shared::paths::Layout, Fault>, line: &str) -> Ran {
+    run_in(surroundings(layout), line).await
+}
+
+async fn run_in(surroundings: Surroundings, line: &str) -> Ran {
     let words = shared::grammar::split_line(line).unwrap();
     let words: Vec<OsString> =
         std::iter::once("wayhaven".into()).chain(words.into_iter().map(Into::into)).collect();
-    let surroundings = surroundings(layout);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = {
         let json = words.iter().any(|word| word == "--json");
@@ -85,10 +89,11 @@ async fn json_is_the_daemons_own_data_on_one_line() {
     let said: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(
         said,
-        json!({"schema": 1, "kind": "ban", "data": punished(), "next_cursor": null, "warnings": []})
+        json!({"schema": 1, "kind": "ban", "data": punished(), "next_cursor": null, "warnings": [],
+               "names": {"users": {}, "guilds": {}}})
     );
     let asked = &daemon.requests()[0];
-    assert_eq!(asked.guild.unwrap().get(), 1000);
+    assert_eq!(asked.guild.as_ref().unwrap().id().unwrap().get(), 1000);
     assert_eq!(asked.request["arguments"], json!({"user": "77", "reason": "raid"}));
     assert!(!asked.dry_run);
 }
@@ -106,6 +111,45 @@ async fn text_is_clean_of_what_somebody_else_wrote() {
     ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ 0/2
     ");
     assert_eq!(ran.code, 0);
+}
+
+/// A name for the user and the guild of the samples.
+fn names() -> shared::Names {
+    let value = json!({ "users": { "77": "ra\u{202e}ider\u{1b}[2J" }, "guilds": { "1000": "Wayhaven" } });
+    serde_json::from_value(value).unwrap()
+}
+
+#[tokio::test]
+async fn names_stand_beside_ids_and_json_has_them_apart() {
+    let daemon = ban_then(Vec::new());
+    daemon.knows(names());
+    let ran = run(&daemon, "ban 77").await;
+    assert!(ran.out.starts_with("~ banned raider [2J (77)\n"), "{}", ran.out);
+    let ran = run(&daemon, "ban 77 --json").await;
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said["data"], punished(), "ids are what they were");
+    assert_eq!(said["names"]["guilds"], json!({ "1000": "Wayhaven" }));
+    assert!(said["names"]["users"]["77"].is_string());
+}
+
+#[tokio::test]
+async fn a_guild_is_sent_as_it_was_typed_and_the_flag_is_stronger_than_the_variable() {
+    let daemon = ban_then(Vec::new());
+    let sent = async |line: &str, variable: Option<&str>| {
+        let mut surroundings = surroundings(Ok(daemon.layout.clone()));
+        surroundings.guild = variable.map(str::to_owned);
+        let ran = run_in(surroundings, line).await;
+        (ran.code, daemon.requests().last().and_then(|asked| asked.guild.clone()).map(String::from))
+    };
+    let guild = |text: &str| (0, Some(text.to_owned()));
+    assert_eq!(sent("ban 77 --guild=Pixel", None).await, guild("Pixel"));
+    assert_eq!(sent("ban 77", Some("Main guild")).await, guild("Main guild"));
+    assert_eq!(sent("ban 77 --guild '1000'", Some("Main")).await, guild("1000"));
+    assert_eq!(sent("ban 77", None).await, (0, None));
+    let mut wrong = surroundings(Ok(daemon.layout.clone()));
+    wrong.guild = Some("x".repeat(200));
+    let ran = run_in(wrong, "ban 77").await;
+    assert!(ran.code == 2 && ran.err.contains("WAYHAVEN_GUILD"), "{}", ran.err);
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use wayhaven_shared::Fault;
 use wayhaven_shared::control::Outcome;
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 
 /// The version of the envelopes.
 const SCHEMA: u32 = 1;
@@ -15,6 +17,14 @@ struct ReplyEnvelope<'a> {
     data: &'a Value,
     next_cursor: Option<&'a str>,
     warnings: &'a [String],
+    names: NamesFields<'a>,
+}
+
+/// Names by id; both maps are always there, unlike on the wire.
+#[derive(Serialize)]
+struct NamesFields<'a> {
+    users: &'a BTreeMap<UserId, Untrusted>,
+    guilds: &'a BTreeMap<GuildId, Untrusted>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +50,7 @@ pub(crate) fn reply(outcome: &Outcome) -> String {
         data: &outcome.data,
         next_cursor: outcome.next_cursor.as_deref(),
         warnings: &outcome.warnings,
+        names: NamesFields { users: &outcome.names.users, guilds: &outcome.names.guilds },
     })
 }
 

@@ -80,7 +80,10 @@ impl Page {
     fn title(&self, report: &Report) -> Line {
         let sign = self.signs.tone(report.tone);
         let parted = if sign.is_empty() { "" } else { " " };
-        vec![span(format!("{sign}{parted}{}", self.signs.text(&report.title)), Ink::Title(report.tone))]
+        vec![span(
+            format!("{sign}{parted}{}", self.signs.text(&report.title.line())),
+            Ink::Title(report.tone),
+        )]
     }
 
     fn fields(&self, report: &Report, lines: &mut Vec<Line>) {

@@ -12,8 +12,10 @@ const NARROWEST: usize = 12;
 
 struct Column<'a> {
     heading: &'a str,
-    cells: Vec<(String, Tone)>,
+    cells: Vec<Piece>,
     width: usize,
+    /// It is not made narrower than that.
+    narrowest: usize,
     /// Long text, which may be cut.
     free: bool,
     /// Words and no ids, which may stand below the row.
@@ -22,11 +24,41 @@ struct Column<'a> {
     below: bool,
 }
 
+/// What stands in a cell.
+struct Piece {
+    text: String,
+    tone: Tone,
+    /// The id at the end of `text`, which is not cut where the name before it is.
+    id: Option<String>,
+}
+
+impl Column<'_> {
+    /// Whether it holds users or guilds with their names.
+    fn is_named(&self) -> bool {
+        self.cells.iter().any(|cell| cell.id.is_some())
+    }
+}
+
+impl Piece {
+    /// The text in so many columns.
+    fn fit(&self, page: &Page, width: usize) -> String {
+        let Some(id) = self.id.as_ref().filter(|_| self.text.width() > width) else {
+            return page.signs.fit(&self.text, width);
+        };
+        let tail = format!(" ({id})");
+        let name = self.text.strip_suffix(&tail).unwrap_or_default();
+        match width.checked_sub(tail.width()).filter(|left| *left >= 3) {
+            Some(left) => page.signs.fit(&format!("{}{tail}", page.signs.cut(name, left)), width),
+            None => page.signs.fit(id, width),
+        }
+    }
+}
+
 /// The table, line by line.
 pub(crate) fn lay_out(page: &Page, table: &Table) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(title) = &table.title {
-        lines.push(vec![span(page.signs.text(title), Ink::Title(Tone::Plain))]);
+        lines.push(vec![span(page.signs.text(&title.line()), Ink::Title(Tone::Plain))]);
     }
     if table.rows.is_empty() {
         lines.push(vec![span(page.signs.text(&table.empty), Ink::Toned(Tone::Quiet))]);
@@ -50,13 +82,20 @@ fn columns<'a>(page: &Page, table: &'a Table) -> Vec<Column<'a>> {
     let column = |(index, heading): (usize, &'a String)| {
         let inner: Vec<&Cell> = table.rows.iter().filter_map(|row| row.get(index)).collect();
         let free = inner.iter().any(|cell| is_free(cell));
-        let text = |cell: &&Cell| (page.signs.beside(cell.tone, &cell.text.line()), cell.tone);
-        let cells: Vec<(String, Tone)> = inner.iter().map(text).collect();
-        let width = cells.iter().map(|(text, _)| text.width()).chain([heading.width()]).max().unwrap_or(0);
+        let piece = |cell: &&Cell| Piece {
+            text: page.signs.beside(cell.tone, &cell.text.line()),
+            tone: cell.tone,
+            id: cell.text.named().map(|(_, id)| id),
+        };
+        let cells: Vec<Piece> = inner.iter().map(piece).collect();
+        let width = cells.iter().map(|cell| cell.text.width()).chain([heading.width()]).max().unwrap_or(0);
+        let ids = cells.iter().filter_map(|cell| cell.id.as_ref()).map(|id| id.width());
+        let narrowest = ids.chain([NARROWEST, heading.width()]).max().unwrap_or(NARROWEST);
         // What is as short as that already is never in the way.
         let free = free && width > NARROWEST;
-        let wordy = cells.iter().all(|(text, _)| text.chars().any(char::is_alphabetic) || !said(text));
-        Column { heading, cells, width, free, wordy, below: false }
+        let wordy = |cell: &Piece| cell.text.chars().any(char::is_alphabetic) || !said(&cell.text);
+        let wordy = cells.iter().all(|cell| cell.id.is_none() && wordy(cell));
+        Column { heading, cells, width, narrowest, free, wordy, below: false }
     };
     table.columns.iter().enumerate().map(column).collect()
 }
@@ -74,16 +113,36 @@ fn squeeze(columns: &mut [Column<'_>], width: usize) -> bool {
     loop {
         let total: usize = columns.iter().map(|column| column.width).sum::<usize>() + gaps;
         let Some(excess) = total.checked_sub(width).filter(|excess| *excess > 0) else { return true };
-        let floor = |column: &Column<'_>| NARROWEST.max(column.heading.width());
-        let widest = columns.iter_mut().filter(|column| column.free && column.width > floor(column));
+        let widest = columns.iter_mut().filter(|column| column.free && column.width > column.narrowest);
         let Some(widest) = widest.max_by_key(|column| column.width) else { return false };
-        widest.width = widest.width.saturating_sub(excess.min(4)).max(floor(widest));
+        widest.width = widest.width.saturating_sub(excess.min(4)).max(widest.narrowest);
     }
 }
 
-/// Puts free text below its row, and from the last column on what else is words, until the rest fits.
+/// Puts free text below its row, and what else is words as far as necessary. A user or a guild stays in its row, at the
+/// worst by the id alone.
 fn stack(columns: &mut [Column<'_>], width: usize) {
-    columns.iter_mut().for_each(|column| column.below = column.free);
+    columns.iter_mut().for_each(|column| {
+        column.below = column.free && !column.is_named();
+        if column.is_named() {
+            column.width = column.width.min(column.narrowest);
+        }
+    });
+    put_words_below(columns, width);
+    // Names get what room there is then.
+    let used: usize =
+        columns.iter().filter(|column| !column.below).map(|column| column.width + GAP.len()).sum();
+    let mut left = (width + GAP.len()).saturating_sub(used);
+    for column in columns.iter_mut().filter(|column| column.is_named()) {
+        let whole = column.cells.iter().map(|cell| cell.text.width()).max().unwrap_or(0);
+        let more = whole.saturating_sub(column.width).min(left);
+        column.width += more;
+        left -= more;
+    }
+}
+
+/// Puts what is words below its row, from the last column on, until the rest fits.
+fn put_words_below(columns: &mut [Column<'_>], width: usize) {
     loop {
         let beside = columns.iter().filter(|column| !column.below);
         let total: usize = beside.map(|column| column.width + GAP.len()).sum();
@@ -106,21 +165,21 @@ fn heading(page: &Page, columns: &[&Column<'_>]) -> Line {
 
 fn cells(page: &Page, columns: &[&Column<'_>], row: usize) -> Line {
     line(columns.iter().filter_map(|column| {
-        let (text, tone) = column.cells.get(row)?;
-        Some(span(page.signs.fit(text, column.width), Ink::Toned(*tone)))
+        let cell = column.cells.get(row)?;
+        Some(span(cell.fit(page, column.width), Ink::Toned(cell.tone)))
     }))
 }
 
 /// What did not fit beside the others, below them and indented.
 fn continuation(page: &Page, columns: &[&Column<'_>], row: usize) -> Option<Line> {
-    let texts: Vec<&(String, Tone)> =
-        columns.iter().filter_map(|column| column.cells.get(row)).filter(|(text, _)| said(text)).collect();
+    let texts: Vec<&Piece> =
+        columns.iter().filter_map(|column| column.cells.get(row)).filter(|cell| said(&cell.text)).collect();
     let room = page.width?.saturating_sub(4);
     let share = (room / texts.len().max(1)).saturating_sub(GAP.len()).max(NARROWEST);
     (!texts.is_empty()).then(|| {
         let mut spans = vec![span("    ", Ink::Toned(Tone::Plain))];
         spans.extend(line(
-            texts.into_iter().map(|(text, tone)| span(page.signs.cut(text, share), Ink::Toned(*tone))),
+            texts.into_iter().map(|cell| span(page.signs.cut(&cell.text, share), Ink::Toned(cell.tone))),
         ));
         spans
     })
@@ -173,6 +232,29 @@ mod tests {
         let page = Page { width, signs: Signs::default() };
         let line = |line: Line| line.into_iter().map(|span| span.text).collect::<String>() + "\n";
         lay_out(&page, &table()).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_name_is_cut_and_its_id_never_is() {
+        let id = "123456789012345678";
+        let user = id.parse().unwrap();
+        let mut table = Table::new(["state", "user", "why"], "none");
+        let name = Untrusted::clipped("a-rather-long-name-of-somebody");
+        let why = "the bot lacks a permission that it needs there";
+        table.push(["applied".into(), Text::User(user, Some(name)).into(), why.into()]);
+        let text = |width: usize| -> String {
+            let page = Page { width: Some(width), signs: Signs::default() };
+            let line = |line: Line| line.into_iter().map(|span| span.text).collect::<String>() + "\n";
+            lay_out(&page, &table).into_iter().map(line).collect()
+        };
+        for width in [30, 40, 50, 60, 80, 140] {
+            let text = text(width);
+            assert!(text.lines().all(|line| line.width() <= width), "{width}\n{text}");
+            let row = text.lines().nth(1).unwrap();
+            assert!(row.contains(id), "{width}\n{text}");
+            assert_eq!(row.contains("a-rath"), width >= 40, "{width}\n{text}");
+        }
+        assert!(text(140).contains(&format!("a-rather-long-name-of-somebody ({id})")));
     }
 
     #[test]

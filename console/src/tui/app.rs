@@ -27,7 +27,7 @@ use requests::Purpose;
 use shared::Fault;
 use shared::control::Welcome;
 use shared::report::Tone;
-use shared::value::Timestamp;
+use shared::value::{GuildText, Timestamp};
 use std::collections::HashMap;
 use wayhaven_shared as shared;
 
@@ -89,6 +89,8 @@ pub(crate) struct App {
     pub(crate) theme: Theme,
     pub(crate) link: Link,
     pub(crate) welcome: Option<Welcome>,
+    /// The guild of palette lines that name none: WAYHAVEN_GUILD.
+    pub(crate) guild: Option<GuildText>,
     /// When changes were missed, until somebody resynchronises.
     pub(crate) gap: Option<Timestamp>,
     pub(crate) mode: Mode,
@@ -121,6 +123,7 @@ impl App {
             theme,
             link: Link::Starting,
             welcome: None,
+            guild: None,
             gap: None,
             mode: Mode::Observe,
             model: Model::default(),
@@ -197,6 +200,7 @@ impl App {
                     "a gap: changes were missed while nobody listened; everything is read anew",
                 );
             }
+            News::Names(names) => self.model.learn(names),
             News::Lost(fault) => self.lost(fault),
             News::Answered(ticket, result) => self.answered(ticket, result),
         }

@@ -113,7 +113,7 @@ async fn attached(
         true => News::Changed(begun.events),
         false => News::Snapshot(Box::new(snapshot(client).await?)),
     };
-    if !send(first).await {
+    if !(send_names(client, news).await && send(first).await) {
         return Ok(());
     }
     loop {
@@ -121,7 +121,8 @@ async fn attached(
             wish = wishes.recv() => match wish {
                 None => return Ok(()),
                 Some(Wish::Resync) => {
-                    if !send(News::Snapshot(Box::new(snapshot(client).await?))).await {
+                    let fresh = News::Snapshot(Box::new(snapshot(client).await?));
+                    if !(send_names(client, news).await && send(fresh).await) {
                         return Ok(());
                     }
                 }
@@ -131,9 +132,15 @@ async fn attached(
                 let watched = watched?;
                 at = watched.cursor;
                 *cursor = Some(at.clone());
+                if !send_names(client, news).await {
+                    return Ok(());
+                }
                 if watched.gap {
                     let fresh = snapshot(client).await?;
-                    if !(send(News::Gap).await && send(News::Snapshot(Box::new(fresh))).await) {
+                    if !(send(News::Gap).await
+                        && send_names(client, news).await
+                        && send(News::Snapshot(Box::new(fresh))).await)
+                    {
                         return Ok(());
                     }
                 } else if !watched.events.is_empty() && !send(News::Changed(watched.events)).await {
@@ -142,6 +149,12 @@ async fn attached(
             }
         }
     }
+}
+
+/// Sends the names that have come since the last time; false when the console is gone.
+async fn send_names(client: &Client, news: &mpsc::Sender<News>) -> bool {
+    let names = client.take_names();
+    names.is_empty() || news.send(News::Names(names)).await.is_ok()
 }
 
 async fn watch(

@@ -8,7 +8,7 @@ use shared::operations::punishment::{Delivery, Punishment};
 use shared::operations::setup::Dashboard;
 use shared::operations::status::DaemonStatus;
 use shared::value::Timestamp;
-use shared::{Fault, Reply};
+use shared::{Fault, Names, Reply};
 use wayhaven_shared as shared;
 
 /// When something happens: spans are counted monotonic, times are shown by the wall clock.
@@ -48,6 +48,8 @@ pub(crate) enum News {
     Gap,
     /// It does not answer any more, or not yet.
     Lost(Fault),
+    /// Names of users and guilds that what comes next mentions.
+    Names(Names),
     /// What came of a request.
     Answered(Ticket, Result<Outcome, Fault>),
 }

@@ -2,6 +2,7 @@
 
 use super::input::Snapshot;
 use shared::event::Change;
+use shared::names::{self, Names};
 use shared::operations::alert::Severity;
 use shared::operations::job::Job;
 use shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState, Punishment};
@@ -14,6 +15,9 @@ use wayhaven_shared as shared;
 
 /// How many deliveries are kept one by one; older ones that are done are only counted.
 const MOST_DELIVERIES: usize = 5_000;
+
+/// How many names are kept.
+const MOST_NAMES: usize = 20_000;
 
 /// How many punishments without deliveries are kept.
 const MOST_GROUPS: usize = 1_000;
@@ -77,6 +81,8 @@ pub(crate) struct Model {
     pub(crate) networks: Option<Vec<Network>>,
     /// Punishments, by number.
     pub(crate) groups: BTreeMap<PunishmentId, Group>,
+    /// Names of users and guilds, as they came with replies and events.
+    pub(crate) names: Names,
     kept: usize,
 }
 
@@ -93,6 +99,14 @@ impl Model {
         snapshot.deliveries.into_iter().for_each(|delivery| self.keep(delivery));
         self.sort_children();
         self.bound();
+    }
+
+    /// Takes up names. Beyond a bound the earlier ones are forgotten: what is read anew brings them along again.
+    pub(crate) fn learn(&mut self, names: Names) {
+        if self.names.users.len() + self.names.guilds.len() > MOST_NAMES {
+            self.names = Names::default();
+        }
+        self.names.add(names);
     }
 
     /// One change.
@@ -117,14 +131,15 @@ impl Model {
             Change::Guild { guild_id, name, presence } => self.guild(guild_id, name, presence),
             Change::Contained { guild_id, action, user_id, .. } => {
                 let name = self.guild_name(guild_id);
-                return Consequence::Tell(Tone::Quiet, format!("contained: {action} of {user_id} in {name}"));
+                let whom = self.names.user(user_id);
+                return Consequence::Tell(Tone::Quiet, format!("contained: {action} of {whom} in {name}"));
             }
             Change::Alert { kind, details, count, severity, .. } => {
                 if let Some(status) = self.status.as_mut().filter(|_| count == 1) {
                     status.alerts += 1;
                 }
-                let text =
-                    format!("alert {}: {} (×{count})", Untrusted::clipped(&kind).line(), details.line());
+                let details = names::with_names(&details.line(), &self.names, false);
+                let text = format!("alert {}: {details} (×{count})", Untrusted::clipped(&kind).line());
                 return Consequence::Tell(severity.map_or(Tone::Warning, Severity::tone), text);
             }
             Change::AlertResolved { alert } => {
@@ -170,7 +185,8 @@ impl Model {
             Change::Exception { exception, ended } => {
                 let (name, measure) = (self.guild_name(exception.guild_id), exception.measure);
                 let what = if ended { "ended: exception" } else { "exception" };
-                let text = format!("{what} from a {measure} of {} in {name}", exception.user_id);
+                let whom = self.names.user(exception.user_id);
+                let text = format!("{what} from a {measure} of {whom} in {name}");
                 return Consequence::Tell(Tone::Quiet, text);
             }
             Change::Examined { .. } | Change::Other => {}
@@ -185,7 +201,7 @@ impl Model {
         let children = networks.flat_map(|network| &network.children);
         let children = children.map(|child| (child.link.child_guild_id, &child.link.child_name));
         let named = mains.chain(children).find(|(id, _)| *id == guild).and_then(|(_, name)| name.as_ref());
-        named.map_or_else(|| guild.to_string(), Untrusted::line)
+        named.or(self.names.guilds.get(&guild)).map_or_else(|| guild.to_string(), Untrusted::line)
     }
 
     fn decided(&mut self, punishment: Punishment) {

@@ -105,8 +105,10 @@ impl Operator {
             _ => None,
         });
         let (ticket, operation) = latest.expect("something was asked");
+        let names = shared::Names::default();
+        let warnings = Vec::new();
         let outcome =
-            data.map(|data| Outcome { operation, data, next_cursor: None, warnings: Vec::new(), at: None });
+            data.map(|data| Outcome { operation, data, next_cursor: None, warnings, names, at: None });
         self.hears(News::Answered(ticket, outcome));
     }
 

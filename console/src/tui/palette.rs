@@ -226,7 +226,7 @@ mod tests {
             panic!("an operation")
         };
         assert_eq!(grammar::argv(&asked.0), ["ban", "--reason=two words", "77"]);
-        assert_eq!((asked.1.guild.unwrap().get(), asked.1.dry_run), (5, true));
+        assert_eq!((asked.1.guild.as_ref().unwrap().id().unwrap().get(), asked.1.dry_run), (5, true));
         assert!(read("ban nobody").is_err());
         assert!(read("write now").is_err());
         assert!(matches!(read("ban --help").unwrap(), Meant::Text(_)));

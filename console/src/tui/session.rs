@@ -14,7 +14,7 @@ use futures::StreamExt;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
-use shared::value::Timestamp;
+use shared::value::{GuildText, Timestamp};
 use std::io;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
@@ -41,7 +41,7 @@ enum Left {
 ///
 /// # Errors
 /// Where the terminal cannot be used or is gone.
-pub(crate) fn main(place: &Place, colour: bool, ascii: bool) -> io::Result<u8> {
+pub(crate) fn main(place: &Place, guild: Option<GuildText>, colour: bool, ascii: bool) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Ours alone decides on colour; crossterm would also take reverse video away.
     crossterm::style::force_color_output(true);
@@ -50,7 +50,7 @@ pub(crate) fn main(place: &Place, colour: bool, ascii: bool) -> io::Result<u8> {
     let left = {
         let _taken = terminal::Taken;
         terminal::enter()?;
-        runtime.block_on(run(place, Theme { colour, signs: Signs { ascii }, faded: false }))
+        runtime.block_on(run(place, guild, Theme { colour, signs: Signs { ascii }, faded: false }))
     };
     // A read on the terminal may still be pending in another thread; nobody waits for it.
     runtime.shutdown_background();
@@ -115,9 +115,10 @@ enum Woken {
     Frame,
 }
 
-async fn run(place: &Place, theme: Theme) -> io::Result<Left> {
+async fn run(place: &Place, guild: Option<GuildText>, theme: Theme) -> io::Result<Left> {
     let started = Instant::now();
     let mut app = App::new(moment(started), terminal_size::current(), theme);
+    app.guild = guild;
     let (wishes, asked) = mpsc::unbounded_channel();
     let (told, mut news) = mpsc::channel(NEWS);
     let feed = tokio::spawn(feed::run(place.clone(), asked, told));

@@ -2,12 +2,14 @@
 
 use super::Door;
 use super::accounts::{Account, Pace};
+use super::guild;
 use super::limits::WATCHES;
 use super::roles::Standing;
 use super::wire::Flow;
 use crate::daemon::Daemon;
 use crate::invocation::{Actor, Invocation, Surface, Upload, operator_name};
 use crate::lists::staging::Holder;
+use crate::names::{self, Reader};
 use crate::pipeline::{self, Unread};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,10 +21,11 @@ use wayhaven_shared::control::{
     Control, Envelope, Hello, LONGEST_WATCH, Outcome, PROTOCOL, Role, WATCH_PAGE, Welcome,
 };
 use wayhaven_shared::event::{Cursor, Watched};
+use wayhaven_shared::names::{Mentions, with_names};
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::{OPERATIONS, Request};
-use wayhaven_shared::value::{Chunk, GuildId, Untrusted, UploadId};
-use wayhaven_shared::{Fault, grammar};
+use wayhaven_shared::value::{Chunk, GuildId, GuildText, Untrusted, UploadId};
+use wayhaven_shared::{Fault, Names, grammar};
 
 /// What an observer who wants a file can do.
 const LIST_HINT: &str = "an operator asks for lists: control.operators in the daemon's settings names them";
@@ -190,7 +193,8 @@ impl Control for Peer {
         let request = match read_request(envelope.request) {
             Ok(request) => request,
             Err((operation, fault)) => {
-                self.audit_unread(operation, surface, envelope.guild, Some(&fault)).await;
+                let guild = envelope.guild.as_ref().and_then(GuildText::id);
+                self.audit_unread(operation, surface, guild, Some(&fault)).await;
                 return Err(fault);
             }
         };
@@ -200,11 +204,18 @@ impl Control for Peer {
         {
             return Err(fault);
         }
+        let guild = match guild::meant(&self.daemon, envelope.guild.as_ref(), &request).await {
+            Ok(guild) => guild,
+            Err(fault) => {
+                self.audit_unread(definition.name, surface, None, Some(&fault)).await;
+                return Err(fault);
+            }
+        };
         let operation = request.name().to_owned();
         let invocation = Invocation {
             actor: Actor::Operator { uid: self.account.uid, role },
             surface,
-            guild: envelope.guild,
+            guild,
             channel: None,
             dry_run: envelope.dry_run,
             confirm: envelope.confirm,
@@ -213,18 +224,26 @@ impl Control for Peer {
             request,
         };
         let turn = self.account.turn().await?;
-        let operators = Arc::clone(&self.daemon);
         // With its turn on a task of its own: a caller that goes away takes no other's place meanwhile.
+        let daemon = Arc::clone(&self.daemon);
         let working = tokio::spawn(async move {
-            let reply = pipeline::run(self.daemon, invocation).await;
+            let reply = pipeline::run(daemon, invocation).await;
             drop(turn);
             reply
         });
-        let reply = working.await.map_err(|_| Fault::internal("the request ended without an answer"))??;
-        let (next_cursor, warnings) = (reply.next_cursor(), reply.warnings());
+        let reply = working.await.map_err(|_| Fault::internal("the request ended without an answer"))?;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(fault) => return Err(names::fault(&self.daemon, fault, Reader::Operator).await),
+        };
+        let (next_cursor, mut warnings) = (reply.next_cursor(), reply.warnings());
+        let mut mentions = reply.report().mentions();
+        warnings.iter().for_each(|warning| mentions.quote(warning));
+        let names = names::of(&self.daemon, &mentions, Reader::Operator).await;
+        warnings.iter_mut().for_each(|warning| *warning = with_names(warning, &names, false));
         let mut data = serde_json::to_value(reply).map_err(|error| Fault::internal(error.to_string()))?;
-        operators.operators().name(&mut data).await;
-        Ok(Outcome { operation, data, next_cursor, warnings, at })
+        self.daemon.operators().name(&mut data).await;
+        Ok(Outcome { operation, data, next_cursor, warnings, at, names })
     }
 
     async fn watch(self, _: Context, cursor: Option<Cursor>, wait_ms: u64) -> Result<Watched, Fault> {
@@ -245,10 +264,22 @@ impl Control for Peer {
         let here = |sequence| Cursor { epoch: store.epoch().to_owned(), sequence };
         let now = *sequence.borrow_and_update();
         let after = match cursor {
-            None => return Ok(Watched { events: Vec::new(), cursor: here(now), gap: false }),
+            None => {
+                return Ok(Watched {
+                    events: Vec::new(),
+                    cursor: here(now),
+                    gap: false,
+                    names: Names::default(),
+                });
+            }
             // Another store, or a place that this one has not reached: what was seen means nothing here.
             Some(cursor) if cursor.epoch != store.epoch() || cursor.sequence > now => {
-                return Ok(Watched { events: Vec::new(), cursor: here(now), gap: true });
+                return Ok(Watched {
+                    events: Vec::new(),
+                    cursor: here(now),
+                    gap: true,
+                    names: Names::default(),
+                });
             }
             Some(cursor) => cursor.sequence,
         };
@@ -263,7 +294,10 @@ impl Control for Peer {
         let (mut events, gap) = store.read(move |view| Ok(view.events_after(after, WATCH_PAGE)?)).await?;
         self.daemon.operators().name_in(&mut events).await;
         let last = events.last().map_or(after, |event| event.sequence);
-        Ok(Watched { events, cursor: here(last), gap })
+        let mut mentions = Mentions::default();
+        events.iter().for_each(|event| event.change.mentions(&mut mentions));
+        let names = names::of(&self.daemon, &mentions, Reader::Operator).await;
+        Ok(Watched { events, cursor: here(last), gap, names })
     }
 
     async fn upload(

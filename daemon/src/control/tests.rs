@@ -287,7 +287,7 @@ async fn whoever_stops_the_daemon_gets_an_answer() {
 async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;
-    let guild = Some(crate::testing::guild(sandbox.main_guild()));
+    let guild = Some(crate::testing::guild(sandbox.main_guild()).into());
     let mine = client(&test).await;
     // A mebibyte and a rest: one row and much air.
     let mut list = b"700000000000000001,why\n".to_vec();
@@ -295,7 +295,7 @@ async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
     let upload = mine.upload(std::io::Cursor::new(list)).await.unwrap();
     let import: wayhaven_shared::Request =
         SyncImport { file: "bans.csv".parse().unwrap(), apply: false }.into();
-    let dry = Envelope { guild, dry_run: true, upload, ..Envelope::new(&import) };
+    let dry = Envelope { guild: guild.clone(), dry_run: true, upload, ..Envelope::new(&import) };
     let outcome = mine.run(dry).await.unwrap();
     let job = outcome.data["id"].as_str().unwrap().parse().unwrap();
     test.until("the plan is there", move |view| !view.job(job).unwrap().unwrap().is_running()).await;

@@ -1,5 +1,6 @@
 //! Whose account it is: a person's or a bot's, as far as Discord has told, and which other bots are listened to.
 
+use crate::names::NameBook;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -15,13 +16,32 @@ const MOST: usize = 20_000;
 const PRESUMED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// A user object, as far as it is used here.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "UserObject")]
 pub struct Account {
     /// Whose.
     pub id: UserId,
     /// Whether it is a bot's.
-    #[serde(default)]
     pub bot: bool,
+    /// Its unique name, where Discord sent it.
+    pub name: Option<String>,
+}
+
+/// The same as Discord sends it. A name of another shape than text costs nothing but the name.
+#[derive(Deserialize)]
+struct UserObject {
+    id: UserId,
+    #[serde(default)]
+    bot: bool,
+    #[serde(default)]
+    username: Value,
+}
+
+impl From<UserObject> for Account {
+    fn from(user: UserObject) -> Self {
+        let name = user.username.as_str().map(str::to_owned);
+        Self { id: user.id, bot: user.bot, name }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +56,7 @@ enum Known {
 pub struct Accounts {
     known: Mutex<HashMap<UserId, Known>>,
     listed: RwLock<Vec<UserId>>,
+    names: NameBook,
 }
 
 impl Accounts {
@@ -46,11 +67,21 @@ impl Accounts {
     /// Remembers what Discord tells of an account.
     pub fn learn(&self, account: Account) {
         self.put(account.id, Known::Told(account.bot));
+        if let Some(name) = &account.name {
+            self.names.learn(account.id, name);
+        }
     }
 
-    /// Remembers what an event tells of the one whom it is about, or who caused it.
+    /// What the accounts are called.
+    pub fn names(&self) -> &NameBook {
+        &self.names
+    }
+
+    /// Remembers what an event tells of the one whom it is about, who caused it, or whom a command names.
     pub fn learn_of_event(&self, data: &Value) {
-        for user in [&data["user"], &data["member"]["user"]] {
+        let named = data["data"]["resolved"]["users"].as_object();
+        let named = named.into_iter().flat_map(|users| users.values());
+        for user in [&data["user"], &data["member"]["user"]].into_iter().chain(named) {
             if user["id"].is_string()
                 && let Ok(account) = Account::deserialize(user)
             {
@@ -125,7 +156,7 @@ mod tests {
     fn memory_is_bounded() {
         let accounts = Accounts::default();
         for id in 1..=3 * MOST as u64 {
-            accounts.learn(Account { id: user(id), bot: false });
+            accounts.learn(Account { id: user(id), bot: false, name: None });
         }
         assert!(accounts.known().len() <= MOST);
     }

@@ -199,6 +199,12 @@ impl Directory {
         self.read().get(&guild)?.name.clone()
     }
 
+    /// The guilds whose names are known.
+    pub fn names(&self) -> Vec<(GuildId, Untrusted)> {
+        let guilds = self.read();
+        guilds.iter().filter_map(|(guild, view)| Some((*guild, view.name.clone()?))).collect()
+    }
+
     /// The guild's owner.
     pub fn owner(&self, guild: GuildId) -> Option<UserId> {
         self.read().get(&guild)?.owner

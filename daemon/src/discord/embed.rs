@@ -7,7 +7,7 @@ pub mod lines;
 mod table;
 mod text;
 
-use self::text::{fit, length, plain, rendered};
+use self::text::{fit, length, plain, rendered, spoken};
 use serde_json::{Value, json};
 use wayhaven_shared::report::{Cell, Progress, Report, Text, Tone};
 use wayhaven_shared::value::Untrusted;
@@ -34,7 +34,7 @@ const NOTHING: &str = "—";
 
 /// The message for a report.
 pub fn message(report: &Report) -> Value {
-    let title = titled(report.tone, &rendered(&Text::Ours(report.title.clone()), TITLE));
+    let title = titled(report.tone, &rendered(&report.title, TITLE));
     let footer = footer(&report.hints);
     let mut left = MESSAGE - length(&title) - length(&footer);
     let share = if report.tables.is_empty() && report.progress.is_none() { 0 } else { DESCRIPTION_SHARE };
@@ -132,7 +132,7 @@ fn fields(fields: &[(String, Cell)], budget: usize) -> Vec<(String, String)> {
     let mut used = 0;
     for (index, (name, cell)) in fields.iter().enumerate() {
         let name = or_nothing(rendered(&Text::Ours(name.clone()), FIELD_NAME));
-        let value = or_nothing(rendered(&cell.text, FIELD_VALUE));
+        let value = or_nothing(spoken(&cell.text, FIELD_VALUE));
         let size = length(&name) + length(&value);
         let is_last = index + 1 == fields.len();
         let room_after = if is_last { 0 } else { reserve };

@@ -100,8 +100,14 @@ pub struct Interaction {
     pub command_kind: u64,
     /// The arguments.
     pub options: Vec<Leaf>,
+    /// On whom an entry of the users' context menu was used.
+    pub target: Option<UserId>,
+    /// What they are called.
+    pub target_name: Option<Untrusted>,
     /// What a button, a menu or a form of ours is called.
     pub custom_id: Option<String>,
+    /// What was filled into a form, by the names of its fields.
+    pub fields: Vec<(String, String)>,
     resolved: BTreeMap<UserId, Membership>,
     attachments: BTreeMap<u64, Attachment>,
     /// The most bytes that a file in its answer may have.
@@ -142,6 +148,10 @@ impl Interaction {
             ),
             false => (Path::default(), 0),
         };
+        let target = match command_kind {
+            OF_USER => snowflake(&data["target_id"]).and_then(UserId::new),
+            _ => None,
+        };
         Ok(Self {
             id: snowflake(&payload["id"]).ok_or_else(|| unreadable("id"))?,
             application_id: snowflake(&payload["application_id"])
@@ -155,7 +165,13 @@ impl Interaction {
             operation: words.join(" "),
             command_kind,
             options: leaves,
+            target,
+            target_name: target.and_then(|user| {
+                let users = &data["resolved"]["users"];
+                users[user.to_string()]["username"].as_str().map(Untrusted::clipped)
+            }),
             custom_id: data["custom_id"].as_str().map(str::to_owned),
+            fields: fields(data),
             resolved: resolved(&data["resolved"]["members"])?,
             attachment_limit: payload["attachment_size_limit"].as_u64().unwrap_or(attachment::LIMIT),
             attachments: attachment::read_all(&data["resolved"]["attachments"])?,
@@ -178,10 +194,30 @@ impl Interaction {
         self.attachments.values().next()
     }
 
+    /// Whether it is answered by a form: then it must not be deferred.
+    pub fn opens_form(&self) -> bool {
+        self.kind == InteractionKind::Command && self.command_kind == OF_USER
+    }
+
     /// The argument being typed: its name and the text so far.
     pub fn focused(&self) -> Option<(&str, String)> {
         self.options.iter().find(|leaf| leaf.focused).map(|leaf| (leaf.name.as_str(), leaf.value.text()))
     }
+}
+
+/// The type of a command in the context menu on users (FACTS A9).
+const OF_USER: u64 = 2;
+
+/// The text inputs of a form: rows with one each, or labels around one.
+fn fields(data: &Value) -> Vec<(String, String)> {
+    let rows = data["components"].as_array().into_iter().flatten();
+    let inputs = rows.flat_map(|row| {
+        let in_row = row["components"].as_array().into_iter().flatten();
+        in_row.chain(std::iter::once(&row["component"]))
+    });
+    let field =
+        |input: &Value| Some((input["custom_id"].as_str()?.to_owned(), input["value"].as_str()?.to_owned()));
+    inputs.filter_map(field).collect()
 }
 
 /// A payload that cannot be read. Discord's doing or an attacker's, so no word of it is repeated.

@@ -3,6 +3,7 @@
 use crate::discord::rest::{Rest, RestError};
 use crate::discord::slash::{Command, fingerprint, registration};
 use crate::store::Store;
+use serde_json::Value;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::GuildId;
 
@@ -17,9 +18,13 @@ pub async fn register(
     operations_guild: Option<GuildId>,
 ) -> Result<(), RestError> {
     let lists = registration();
-    send(rest, store, application, None, &lists.everywhere).await?;
+    let encoded = |command: &Command| serde_json::to_value(command).unwrap_or_default();
+    let mut everywhere: Vec<Value> = lists.everywhere.iter().map(encoded).collect();
+    everywhere.extend(lists.menus.iter().map(|menu| serde_json::to_value(menu).unwrap_or_default()));
+    send(rest, store, application, None, &everywhere).await?;
     if let Some(guild) = operations_guild.filter(|_| !lists.operations_guild.is_empty()) {
-        send(rest, store, application, Some(guild), &lists.operations_guild).await?;
+        let of_guild: Vec<Value> = lists.operations_guild.iter().map(encoded).collect();
+        send(rest, store, application, Some(guild), &of_guild).await?;
     }
     Ok(())
 }
@@ -29,7 +34,7 @@ async fn send(
     store: &Store,
     application: &str,
     guild: Option<GuildId>,
-    commands: &[Command],
+    commands: &[Value],
 ) -> Result<(), RestError> {
     let scope = guild.map_or_else(|| "everywhere".to_owned(), |guild| guild.to_string());
     let name = format!("commands.{application}.{scope}");
@@ -41,8 +46,7 @@ async fn send(
     if known.await.is_ok_and(|known| known.as_ref() == Some(&hash)) {
         return Ok(());
     }
-    let body = serde_json::to_value(commands).unwrap_or_default();
-    rest.register(application, guild, body).await?;
+    rest.register(application, guild, Value::Array(commands.to_vec())).await?;
     tracing::info!(scope, commands = commands.len(), "slash commands registered");
     let remembered: Result<(), Fault> = store.write(move |change| Ok(change.set_meta(&name, &hash)?)).await;
     if let Err(fault) = remembered {

@@ -29,6 +29,38 @@ pub struct Registration {
     pub everywhere: Vec<Command>,
     /// Registered in `discord.operations_guild` only: roots whose every member is for owners.
     pub operations_guild: Vec<Command>,
+    /// Entries of context menus, registered globally.
+    pub menus: Vec<Menu>,
+}
+
+/// The entry of the context menu on a user that bans them.
+pub const BAN_MENU: &str = "Ban in the network…";
+
+/// An entry of a context menu as Discord takes it: it has neither description nor options (FACTS A9).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Menu {
+    /// 2: on users.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// What stands in the menu, 1 to 32 characters.
+    pub name: &'static str,
+    /// As with [`Command::default_member_permissions`].
+    pub default_member_permissions: Option<String>,
+    /// Guilds only.
+    pub contexts: [u8; 1],
+    /// Installed in guilds only.
+    pub integration_types: [u8; 1],
+}
+
+fn menus() -> Vec<Menu> {
+    let bits = Authority::Ban.permission().map(|bits| bits.to_string());
+    vec![Menu {
+        kind: 2,
+        name: BAN_MENU,
+        default_member_permissions: bits,
+        contexts: [0],
+        integration_types: [0],
+    }]
 }
 
 /// An application command as Discord takes it (FACTS A9).
@@ -65,6 +97,9 @@ pub struct CommandOption {
     /// Whether the argument must be given.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// Whether Discord asks for choices while it is typed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub autocomplete: bool,
     /// The only values there are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
@@ -145,11 +180,15 @@ fn registration_of(definitions: &[Definition]) -> Registration {
     let commands = |roots: Vec<(&str, Vec<&Definition>)>| {
         roots.into_iter().map(|(root, members)| command(root, &members)).collect()
     };
-    Registration { everywhere: commands(everywhere), operations_guild: commands(operations_guild) }
+    Registration {
+        everywhere: commands(everywhere),
+        operations_guild: commands(operations_guild),
+        menus: menus(),
+    }
 }
 
 /// A fingerprint of a list of commands: registration is sent only when it is another one than last time.
-pub fn fingerprint(commands: &[Command]) -> String {
+pub fn fingerprint<T: Serialize>(commands: &[T]) -> String {
     // Commands are plain data, so encoding them cannot fail.
     let encoded = serde_json::to_vec(commands).unwrap_or_default();
     Sha256::digest(&encoded).iter().fold(String::new(), |mut hex, byte| {
@@ -268,6 +307,7 @@ fn option(argument: &Arg) -> CommandOption {
         name: option_name(argument),
         description: argument.get_help().map(ToString::to_string).unwrap_or_default(),
         required: argument.is_required_set(),
+        autocomplete: completes(argument).is_some(),
         ..CommandOption::default()
     };
     match shape {
@@ -293,6 +333,31 @@ pub(super) fn option_name(argument: &Arg) -> String {
 pub(super) fn takes_several(argument: &Arg) -> bool {
     matches!(argument.get_action(), ArgAction::Append)
         || argument.get_num_args().is_some_and(|range| range.max_values() > 1)
+}
+
+/// What an argument is completed with: values that only the daemon knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    /// Guilds.
+    Guild,
+    /// Punishments.
+    Punishment,
+    /// Holds.
+    Hold,
+    /// Jobs.
+    Job,
+}
+
+/// What an argument is completed with, by the type that its value parser makes.
+pub(super) fn completes(argument: &Arg) -> Option<Open> {
+    let of = argument.get_value_parser().type_id();
+    let known = [
+        (TypeId::of::<GuildId>(), Open::Guild),
+        (TypeId::of::<PunishmentId>(), Open::Punishment),
+        (TypeId::of::<HoldId>(), Open::Hold),
+        (TypeId::of::<JobId>(), Open::Job),
+    ];
+    known.into_iter().find(|(id, _)| of == *id).map(|(_, open)| open)
 }
 
 /// Whether an argument names a file that comes with the request.

@@ -1,9 +1,11 @@
 //! Slash commands and buttons: acknowledged at once, run through the pipeline, answered when there is something to
 //! say.
 
+mod complete;
 mod confirm;
 mod files;
 mod jobs;
+mod menu;
 mod questions;
 
 pub use questions::Questions;
@@ -14,10 +16,11 @@ use crate::discord::embed;
 use crate::discord::interaction::{Interaction, InteractionKind};
 use crate::handlers;
 use crate::invocation::{Actor, Invocation, Surface, Upload};
+use crate::names::{self, Reader};
 use crate::network::GuildChannel;
 use crate::pipeline::{self, Unread};
 use crate::store::Severity;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,7 +30,7 @@ use wayhaven_shared::operations::job::{Job, JobResult};
 use wayhaven_shared::operations::punished::Punished;
 use wayhaven_shared::operations::told::Told;
 use wayhaven_shared::value::{GuildId, PunishmentId};
-use wayhaven_shared::{Fault, grammar};
+use wayhaven_shared::{Fault, Report, grammar};
 
 /// How long an interaction's token is good for, with a margin (FACTS A10: 15 minutes).
 const TOKEN_LIVES: Duration = Duration::from_secs(14 * 60 + 30);
@@ -54,16 +57,13 @@ pub async fn handle(daemon: Arc<Daemon>, data: Value) {
         }
     };
     match interaction.kind {
+        // A form is the first answer, and so is a list of choices: neither is deferred.
+        InteractionKind::Command if interaction.opens_form() => menu::open(daemon, interaction).await,
+        InteractionKind::Autocomplete => complete::answer(daemon, interaction).await,
         InteractionKind::Command => command(daemon, interaction).await,
-        InteractionKind::Autocomplete => {
-            // Nothing is registered with completion; an empty list is the answer that ends it.
-            let answered = daemon.rest().complete(interaction.id, &interaction.token, json!([])).await;
-            if let Err(error) = answered {
-                tracing::warn!("a completion was not answered: {error}");
-            }
-        }
         InteractionKind::Component => confirm::press(daemon, interaction).await,
-        InteractionKind::Modal | InteractionKind::Other(_) => {
+        InteractionKind::Modal => menu::submitted(daemon, interaction).await,
+        InteractionKind::Other(_) => {
             tracing::warn!("an interaction of a kind that Wayhaven offers nowhere was left alone");
         }
     }
@@ -158,29 +158,41 @@ impl Answer {
     /// What came of the request, and how its deliveries go on.
     async fn tell(&self, outcome: Result<Reply, Fault>) {
         match outcome {
-            Err(fault) => self.give(embed::fault_message(&fault)).await,
+            Err(fault) => self.give(self.refusal(fault).await).await,
             Ok(Reply::SyncExport(job) | Reply::AuditExport(job)) if !job.is_running() => {
                 self.give_job(job).await
             }
             Ok(reply) if !reply.jobs().is_empty() => {
-                self.show(embed::message(&reply.report())).await;
+                self.show(self.message(reply.report()).await).await;
                 jobs::follow(self, reply.jobs()).await;
             }
             Ok(reply) => match reply.pending() {
-                None => self.give(embed::message(&reply.report())).await,
+                None => self.give(self.message(reply.report()).await).await,
                 Some(punishment) => {
-                    self.show(embed::message(&reply.report())).await;
+                    self.show(self.message(reply.report()).await).await;
                     self.follow(reply, punishment).await;
                 }
             },
         }
     }
 
+    /// A report as a message, with the names that people in this guild may know.
+    async fn message(&self, report: Report) -> Value {
+        let reader = Reader::Member(self.interaction.guild_id);
+        embed::message(&names::report(&self.daemon, report, reader).await)
+    }
+
+    /// A fault as a message, in the same way.
+    async fn refusal(&self, fault: Fault) -> Value {
+        let reader = Reader::Member(self.interaction.guild_id);
+        embed::fault_message(&names::fault(&self.daemon, fault, reader).await)
+    }
+
     /// What came of a job, with the file that it has written.
     async fn give_job(&self, job: Job) {
         match job.result.as_ref().and_then(JobResult::written) {
             Some(written) => files::give(self, &job, written).await,
-            None => self.give(embed::message(&job.report())).await,
+            None => self.give(self.message(job.report()).await).await,
         }
     }
 
@@ -253,11 +265,11 @@ impl Answer {
             }
             let now = counts(&reply);
             // While it goes on the answer shows how far it is; once the token is gone only the end is told.
-            let message = || embed::message(&reply.report());
+            let message = || self.message(reply.report());
             match (moving, now != shown) {
-                (false, true) => return self.give(message()).await,
+                (false, true) => return self.give(message().await).await,
                 (false, false) => return,
-                (true, true) => drop(self.show(message()).await),
+                (true, true) => drop(self.show(message().await).await),
                 (true, false) => {}
             }
             shown = now;

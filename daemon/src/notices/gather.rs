@@ -5,13 +5,14 @@ use crate::discord::embed::lines::Line;
 use crate::store::{NewNotice, NoticeCursor, Owed, Place, StoreError, View};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
+use wayhaven_shared::names::Mentions;
 use wayhaven_shared::operations::config::GuildConfig;
 use wayhaven_shared::operations::job::{Job, JobResult};
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Origin};
 use wayhaven_shared::operations::sync::Fate;
-use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp};
+use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, UserId};
+use wayhaven_shared::{Fault, Names};
 
 /// How many events, and how many rows of the audit, are read at once.
 const AT_ONCE: u64 = 5_000;
@@ -116,7 +117,7 @@ pub(super) fn gather(view: &View<'_>, epoch: &str, now: Timestamp) -> Result<Gat
             desk.add(guild, Place::Audit, wording::audit(&entry))?;
         }
     }
-    gathered.notices = desk.messages();
+    gathered.notices = desk.messages()?;
     gathered.cursor = reached;
     Ok(gathered)
 }
@@ -209,7 +210,7 @@ impl Desk<'_> {
         Ok(None)
     }
 
-    fn messages(self) -> Vec<NewNotice> {
+    fn messages(self) -> Result<Vec<NewNotice>, StoreError> {
         let mut notices = Vec::new();
         for ((guild, place), mut lines) in self.lines {
             let beyond = lines.len().saturating_sub(LINES);
@@ -217,9 +218,24 @@ impl Desk<'_> {
             if beyond > 0 {
                 lines.push(wording::beyond(beyond, place));
             }
+            name(self.view, guild, &mut lines)?;
             let messages = wording::messages(place, &lines).into_iter();
             notices.extend(messages.map(|body| NewNotice { guild, place, body }));
         }
-        notices
+        Ok(notices)
     }
+}
+
+/// Puts names beside the ids in lines for a guild: those of users, and its own. What other guilds are called is said by
+/// who words the line, where the guild may know it.
+fn name(view: &View<'_>, guild: GuildId, lines: &mut [Line]) -> Result<(), StoreError> {
+    let mut mentions = Mentions::default();
+    lines.iter().flat_map(|line| &line.pieces).for_each(|piece| piece.mentions(&mut mentions));
+    let quoted = mentions.quoted.iter().copied().filter_map(UserId::new);
+    let users: Vec<UserId> = mentions.users.iter().copied().chain(quoted).collect();
+    let users = view.user_names(&users)?.into_iter().map(|seen| (seen.user, seen.name)).collect();
+    let own = view.guild(guild)?.and_then(|known| known.name);
+    let names = Names { users, guilds: own.map(|name| (guild, name)).into_iter().collect() };
+    lines.iter_mut().flat_map(|line| &mut line.pieces).for_each(|piece| piece.name(&names));
+    Ok(())
 }

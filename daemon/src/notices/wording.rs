@@ -23,22 +23,21 @@ pub(super) fn messages(place: Place, lines: &[Line]) -> Vec<Value> {
 
 /// What reached a child.
 pub(super) fn delivered(delivery: &Delivery, punishment: &Punishment, main: Option<&Untrusted>) -> Line {
-    let mut pieces: Vec<Text> =
-        vec![format!("{} of {}: {}", delivery.action, delivery.user_id, delivery.state).into()];
+    let what = Text::from(format!("{} of ", delivery.action)) + delivery.user_id;
+    let mut pieces: Vec<Text> = vec![what + format!(": {}", delivery.state)];
     if let Some(why) = &delivery.reason {
         pieces.extend(["—".into(), Text::Theirs(Untrusted::clipped(why))]);
     }
     pieces.push("· decided in".into());
-    pieces.extend(main.map(Text::from));
-    pieces.push(format!("({})", punishment.guild_id).into());
+    pieces.push(Text::guild(punishment.guild_id, main));
     pieces.extend(reason(punishment));
     Line { tone: delivery.state.tone(), pieces }
 }
 
 /// How a punishment went, for the guild where it was decided.
 pub(super) fn decided(punishment: &Punishment, counts: DeliveryCounts, origin: Option<&Delivery>) -> Line {
-    let mut pieces: Vec<Text> =
-        vec![format!("{} of {} · by {}", punishment.action, punishment.user_id, punishment.by()).into()];
+    let what = Text::from(format!("{} of ", punishment.action)) + punishment.user_id;
+    let mut pieces: Vec<Text> = vec![what + " · by " + punishment.by()];
     let mut tone = Tone::Good;
     if let Some(here) = origin.filter(|here| here.state.tone() != Tone::Good) {
         tone = here.state.tone();
@@ -91,8 +90,7 @@ pub(super) fn import_comes(imported: &Imported, new: u64, main: Option<&Untruste
     let bans = if new == 1 { "1 ban".to_owned() } else { format!("{new} bans") };
     let how = if imported.waits { "wait for approval there" } else { "are on their way" };
     let mut pieces: Vec<Text> = vec![format!("import of {bans}, which {how} · decided in").into()];
-    pieces.extend(main.map(Text::from));
-    pieces.push(format!("({})", imported.main_guild_id).into());
+    pieces.push(Text::guild(imported.main_guild_id, main));
     Line { tone: Tone::Waiting, pieces }
 }
 
@@ -103,7 +101,7 @@ fn reason(punishment: &Punishment) -> Vec<Text> {
 /// An alert.
 pub(super) fn alert(kind: &str, severity: Option<Severity>, details: &Untrusted, count: u64) -> Line {
     let urgency = severity.map_or_else(String::new, |severity| format!("{} · ", severity.word()));
-    let mut pieces: Vec<Text> = vec![format!("{urgency}{kind}:").into(), details.into()];
+    let mut pieces: Vec<Text> = vec![format!("{urgency}{kind}:").into(), Text::Prose(details.clone())];
     if count > 1 {
         pieces.push(format!("({count} times today)").into());
     }
@@ -114,7 +112,7 @@ pub(super) fn alert(kind: &str, severity: Option<Severity>, details: &Untrusted,
 pub(super) fn resolved(alert: &Alert) -> Line {
     let mut pieces: Vec<Text> = vec![format!("resolved: {} · by", alert.kind).into()];
     if let Some(resolution) = &alert.resolved {
-        pieces.extend([Text::Theirs(concealed(&resolution.by)), "·".into(), (&resolution.reason).into()]);
+        pieces.extend([Text::actor(&concealed(&resolution.by)), "·".into(), (&resolution.reason).into()]);
     }
     Line { tone: Tone::Good, pieces }
 }
@@ -128,11 +126,11 @@ pub(super) fn audit(entry: &AuditEntry) -> Line {
     };
     let by = match (entry.surface.as_str(), &entry.actor) {
         ("cli" | "console", _) => "an operator".into(),
-        (_, Some(actor)) => actor.into(),
+        (_, Some(actor)) => Text::actor(actor),
         (_, None) => "unknown".into(),
     };
-    let mut pieces: Vec<Text> = vec![format!("{} UTC", entry.at.short()).into(), entry.title().into()];
-    pieces.extend(entry.target.map(|user| format!("of {user}").into()));
+    let mut pieces: Vec<Text> = vec![Text::short(entry.at), entry.title().into()];
+    pieces.extend(entry.target.map(|user| Text::from("of ") + user));
     pieces.push(format!("· {} · by", entry.result.word()).into());
     pieces.push(by);
     Line { tone, pieces }

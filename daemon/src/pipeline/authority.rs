@@ -1,5 +1,6 @@
 //! Who may: the surface, the authority, the rank, the confirmation.
 
+use crate::daemon::Daemon;
 use crate::discord::directory::ADMINISTRATOR;
 use crate::invocation::{Actor, Context, Surface};
 use crate::network::Shield;
@@ -26,7 +27,8 @@ pub(super) async fn check_authority(cx: &Context) -> Result<(), Fault> {
         // Nobody makes this actor but the daemon, and it asks for what somebody with authority set.
         Actor::System => Ok(()),
         Actor::Member { user, roles, permissions, .. } => {
-            if has(cx, definition.authority, *user, roles, *permissions).await? {
+            let guild = cx.invocation.guild;
+            if may(&cx.daemon, guild, definition.authority, *user, roles, *permissions).await? {
                 return Ok(());
             }
             Err(Fault::denied(format!("{} needs {}", definition.name, definition.authority.needs())))
@@ -82,8 +84,13 @@ fn role_for(authority: Authority, effect: Effect) -> Role {
     }
 }
 
-async fn has(
-    cx: &Context,
+/// Whether a member of a guild has that authority there.
+///
+/// # Errors
+/// Where the store fails.
+pub(crate) async fn may(
+    daemon: &Daemon,
+    guild: Option<GuildId>,
     authority: Authority,
     user: UserId,
     roles: &[RoleId],
@@ -93,7 +100,7 @@ async fn has(
         .into_iter()
         .filter_map(Authority::permission)
         .fold(0, |all, bit| all | bit);
-    if cx.daemon.settings().owner_ids.contains(&user) {
+    if daemon.settings().owner_ids.contains(&user) {
         return Ok(true);
     }
     let everything = bits & ADMINISTRATOR != 0;
@@ -101,13 +108,13 @@ async fn has(
         (Authority::Owner, _) => false,
         (Authority::Anyone, _) => true,
         (_, Some(bit)) => everything || bits & bit != 0,
-        (_, None) => everything || bits & all != 0 || is_staff(cx, roles).await?,
+        (_, None) => everything || bits & all != 0 || is_staff(daemon, guild, roles).await?,
     })
 }
 
-async fn is_staff(cx: &Context, roles: &[RoleId]) -> Result<bool, Fault> {
-    let Some(guild) = cx.invocation.guild else { return Ok(false) };
-    let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+async fn is_staff(daemon: &Daemon, guild: Option<GuildId>, roles: &[RoleId]) -> Result<bool, Fault> {
+    let Some(guild) = guild else { return Ok(false) };
+    let config = daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
     Ok(config.staff_role_id.is_some_and(|role| roles.contains(&role)))
 }
 

@@ -121,6 +121,10 @@ pub(crate) async fn bans(
                 Ok(page) => {
                     unreadable.see(&page);
                     let mut page = page.bans;
+                    let names = running.daemon.directory().accounts().names();
+                    for ban in &mut page {
+                        ban.name.take().iter().for_each(|name| names.learn_of_list(ban.user, name));
+                    }
                     page.retain(|ban| Some(ban.user) > after);
                     page.sort_by_key(|ban| ban.user);
                     page.dedup_by_key(|ban| ban.user);

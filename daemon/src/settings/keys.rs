@@ -34,7 +34,7 @@ impl Key {
 pub(super) const PREFIX: &str = "WAYHAVEN_";
 
 /// Variables with our prefix that are no settings: where things lie, and what the command line reads.
-pub(super) const OTHER_VARIABLES: &[&str] = &["WAYHAVEN_HOME", "WAYHAVEN_HOST"];
+pub(super) const OTHER_VARIABLES: &[&str] = &["WAYHAVEN_HOME", "WAYHAVEN_HOST", "WAYHAVEN_GUILD"];
 
 /// A name of the seed that has no meaning here, and what replaces it.
 pub(super) const REPLACED: &[(&str, &str)] = &[
@@ -102,6 +102,8 @@ keys! {
         "What all moderators of a main propagate together before the rest is held, as 100/5m";
     DIRECT_MESSAGES = "moderation.direct_messages", [], "true",
         "Whether users are told of a ban, kick or warning by direct message before it, true or false";
+    KEEP_NAMES = "moderation.keep_names", [], "30d",
+        "How long the name of a user is kept after Discord sent it last, 1d to 365d";
     OPERATORS = "control.operators", [], "none",
         "Who of this machine may do on the socket what an administrator may: user:NAME, group:NAME, by name or number";
     OBSERVERS = "control.observers", [], "none",

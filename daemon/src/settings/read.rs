@@ -34,6 +34,9 @@ const EVERY: std::ops::RangeInclusive<Duration> =
 /// How long a closing link retries undos.
 const UNDOS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(3_600)..=Duration::from_secs(90 * 86_400);
+/// How long names of users may be kept.
+const KEPT: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(86_400)..=Duration::from_secs(365 * 86_400);
 /// How long a request may take, in seconds.
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=120;
 
@@ -59,6 +62,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, Fault> {
         },
         moderation: ModerationSettings {
             direct_messages: reader.flag(&keys::DIRECT_MESSAGES)?.unwrap_or(true),
+            keep_names: reader.keep_names()?,
         },
         control: reader.control()?,
         owner_ids: reader.owners()?,

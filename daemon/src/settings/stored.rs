@@ -154,7 +154,7 @@ mod tests {
             let value = match key.name {
                 "log.level" => "trace",
                 "moderation.direct_messages" => "false",
-                "network.reconcile_every" | "network.undo_limit" => "2d",
+                "network.reconcile_every" | "network.undo_limit" | "moderation.keep_names" => "2d",
                 "network.budget" => "strict",
                 "control.operators" | "control.observers" => "user:77, group:77",
                 "network.moderator_budget" | "network.network_budget" => "7/2m",

@@ -83,7 +83,7 @@ fn every_key_can_be_set_by_its_variable() {
             "discord.api_base" => "https://example.org",
             "log.level" => "trace",
             "moderation.direct_messages" => "false",
-            "network.reconcile_every" | "network.undo_limit" => "2d",
+            "network.reconcile_every" | "network.undo_limit" | "moderation.keep_names" => "2d",
             "network.budget" => "strict",
             "control.operators" | "control.observers" => "user:77",
             "network.moderator_budget" | "network.network_budget" => "7/2m",

@@ -35,6 +35,20 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// Every guild that was heard of, with its name where that is known.
+    pub fn named_guilds(&self) -> Result<Vec<(GuildId, Untrusted)>, StoreError> {
+        let sql = "SELECT guild_id, name FROM guild_settings WHERE name IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut guilds = Vec::new();
+        while let Some(row) = rows.next()? {
+            guilds.push((column(row, "guild_id")?, column(row, "name")?));
+        }
+        Ok(guilds)
+    }
+}
+
 impl Change<'_> {
     /// Makes sure that the guild has a row.
     ///

@@ -1,7 +1,7 @@
 //! `alert list`, `show`, `resolve`: what a person should look at.
 
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{AlertId, GuildId, IncidentId, PageSize, Timestamp, Untrusted, UserId};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -136,8 +136,8 @@ pub struct Alert {
 }
 
 impl Alert {
-    fn place(&self) -> String {
-        self.guild_id.map_or_else(|| "—".to_owned(), |guild| guild.to_string())
+    fn place(&self) -> Text {
+        self.guild_id.as_ref().into()
     }
 }
 
@@ -148,21 +148,21 @@ impl Reported for Alert {
         let mut report = Report::new(title, tone)
             .field("Severity", Cell::toned(self.severity.word(), self.severity.tone()))
             .field("Guild", self.place())
-            .field("User", self.user_id.map_or_else(|| "—".to_owned(), |user| user.to_string()))
-            .field("What", Cell::from(&self.details))
+            .field("User", Text::from(self.user_id.as_ref()))
+            .field("What", Text::Prose(self.details.clone()))
             .field(
                 "Raised",
                 if self.occurrences == 1 { "once".to_owned() } else { format!("{} times", self.occurrences) },
             )
-            .field("First", self.first_at.to_string())
-            .field("Last", self.last_at.to_string());
+            .field("First", self.first_at)
+            .field("Last", self.last_at);
         if let Some(incident) = self.incident_id {
             report = report.field("Incident", incident.to_string());
         }
         match &self.resolved {
             Some(resolved) => report
-                .field("Resolved", resolved.at.to_string())
-                .field("By", Cell::from(&resolved.by))
+                .field("Resolved", resolved.at)
+                .field("By", Text::actor(&resolved.by))
                 .field("Reason", Cell::from(&resolved.reason)),
             None => {
                 let hint = format!("alert resolve {} REASON takes it off the list", self.id);
@@ -192,11 +192,11 @@ impl Reported for Alerts {
             table.push([
                 alert.id.to_string().into(),
                 Cell::toned(alert.severity.word(), alert.severity.tone()),
-                alert.last_at.short().into(),
+                Text::short(alert.last_at).into(),
                 alert.occurrences.to_string().into(),
                 alert.place().into(),
                 alert.kind.clone().into(),
-                Cell::from(&alert.details),
+                Text::Prose(alert.details.clone()).into(),
                 Cell::from(alert.resolved.as_ref().map(|resolved| &resolved.reason)),
             ]);
         }

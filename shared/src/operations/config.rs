@@ -1,7 +1,7 @@
 //! `config`: what a guild has set.
 
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Report, Table, Text, Tone};
 use crate::value::{ChannelId, GuildId, RoleId, Span, Untrusted, WarningSteps};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -199,8 +199,7 @@ impl Reported for GuildConfigShown {
             table.push([setting.name.into(), setting.value.into(), setting.purpose.into()]);
         }
         Report::new("what this guild has set", Tone::Plain)
-            .field("Guild", self.guild_id.to_string())
-            .field("Name", Cell::from(self.guild_name.as_ref()))
+            .field("Guild", Text::guild(self.guild_id, self.guild_name.as_ref()))
             .table(table)
     }
 }
@@ -225,7 +224,7 @@ impl Reported for GuildConfigured {
             (false, true) => "nothing was changed: it would be set",
             (false, false) => "set",
         };
-        let report = Report::new(title, Tone::Good).field("Guild", self.guild_id.to_string());
+        let report = Report::new(title, Tone::Good).field("Guild", self.guild_id);
         let changes = self.before.settings().into_iter().zip(self.after.settings());
         changes
             .filter(|(before, after)| before.value != after.value)
@@ -254,10 +253,10 @@ mod tests {
         let (title, fields) = report(&before, &after);
         let fields: Vec<_> = fields.skip(1).collect();
         assert_eq!(
-            (title.as_str(), fields),
+            (title.line().as_str(), fields),
             ("set", vec![("notifications".into(), "not set → 7, on".into())])
         );
         let (title, fields) = report(&after, &after);
-        assert_eq!((title.as_str(), fields.count()), ("it was set so already: nothing changed", 1));
+        assert_eq!((title.line().as_str(), fields.count()), ("it was set so already: nothing changed", 1));
     }
 }

@@ -3,7 +3,7 @@
 use super::setup::{Check, CheckResult};
 use crate::operation::Reported;
 use crate::operations::punishment::Action;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{DrillId, GuildId, PageSize, Timestamp, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -127,10 +127,11 @@ impl Drill {
         of_ban.filter(|outlook| outlook.action == Action::Ban && outlook.prospect == prospect).count()
     }
 
-    fn title(&self) -> String {
-        let whom = self.user_id.map_or_else(|| "a ban".to_owned(), |user| format!("a ban of user {user}"));
+    fn title(&self) -> Text {
+        let whom =
+            self.user_id.map_or_else(|| Text::from("a ban"), |user| Text::from("a ban of user ") + user);
         let there = self.bans(Prospect::Arrives) + self.bans(Prospect::Already);
-        format!("{whom} would arrive in {there} of {} guilds", self.guilds.len())
+        whom + format!(" would arrive in {there} of {} guilds", self.guilds.len())
     }
 
     fn tone(&self) -> Tone {
@@ -144,7 +145,7 @@ impl Drill {
 
 impl Reported for Drill {
     fn report(&self) -> Report {
-        let mut table = Table::new(["guild", "ban", "kick", "mute", "timeout", "why", "name"], "no guild");
+        let mut table = Table::new(["guild", "ban", "kick", "mute", "timeout", "why"], "no guild");
         let mut findings = Table::new(["guild", "what", "", "seen", "mended by"], "nothing");
         for guild in &self.guilds {
             let of = |action| guild.outlooks.iter().find(|outlook| outlook.action == action);
@@ -156,20 +157,20 @@ impl Reported for Drill {
             };
             // What keeps a ban from arriving comes before what keeps a mute.
             let why = guild.outlooks.iter().find_map(|outlook| outlook.why.as_ref());
+            let place = || Text::guild(guild.guild_id, guild.guild_name.as_ref());
             table.push([
-                guild.guild_id.to_string().into(),
+                place().into(),
                 cell(Action::Ban),
                 cell(Action::Kick),
                 cell(Action::Mute),
                 cell(Action::Timeout),
-                Cell::from(why),
-                Cell::from(guild.guild_name.as_ref()),
+                why.map_or_else(|| Text::from("—"), |why| Text::Prose(why.clone())).into(),
             ]);
             for check in &guild.findings {
                 let tone = if check.result == CheckResult::Fail { Tone::Bad } else { Tone::Warning };
                 let word = if check.result == CheckResult::Fail { "fails" } else { "may fail" };
                 findings.push([
-                    guild.guild_id.to_string().into(),
+                    place().into(),
                     check.name.clone().into(),
                     Cell::toned(word, tone),
                     Cell::from(&check.detail),
@@ -180,9 +181,9 @@ impl Reported for Drill {
         let kept = self.id.map_or_else(|| "not kept".to_owned(), |id| id.to_string());
         Report::new(self.title(), self.tone())
             .field("Drill", kept)
-            .field("Main", self.main_guild_id.to_string())
-            .field("When", self.at.to_string())
-            .field("By", Cell::from(&self.asked_by))
+            .field("Main", self.main_guild_id)
+            .field("When", self.at)
+            .field("By", Text::actor(&self.asked_by))
             .table(table)
             .table(findings.titled("What the doctor finds"))
     }
@@ -204,14 +205,14 @@ impl Reported for Drills {
             let fails = drill.bans(Prospect::Fails);
             table.push([
                 drill.id.map_or_else(|| "—".to_owned(), |id| id.to_string()).into(),
-                drill.at.short().into(),
-                drill.main_guild_id.to_string().into(),
-                drill.user_id.map_or_else(|| "—".to_owned(), |user| user.to_string()).into(),
+                Text::short(drill.at).into(),
+                drill.main_guild_id.into(),
+                Text::from(drill.user_id.as_ref()).into(),
                 arrives.to_string().into(),
                 drill.bans(Prospect::Waits).to_string().into(),
                 drill.bans(Prospect::Spared).to_string().into(),
                 Cell::toned(fails.to_string(), if fails == 0 { Tone::Plain } else { Tone::Bad }),
-                Cell::from(&drill.asked_by),
+                Text::actor(&drill.asked_by).into(),
             ]);
         }
         let title = match self.drills.len() {

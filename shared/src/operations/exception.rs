@@ -2,7 +2,7 @@
 
 use super::punishment::{Action, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Clock, Report, Table, Text, Tone};
 use crate::value::{ExceptionId, GuildId, PageSize, Timestamp, Until, Untrusted, UserId};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -144,17 +144,18 @@ pub struct Exception {
 }
 
 impl Exception {
-    fn end(&self) -> String {
-        self.until.map_or_else(|| "does not by itself".into(), |until| format!("{} UTC", until.short()))
-    }
-
-    fn maker(&self) -> String {
+    fn maker(&self) -> Text {
         match (self.by, self.origin) {
-            (Some(user), _) => user.to_string(),
-            (None, ExceptionOrigin::Command) => "operator".to_owned(),
-            (None, ExceptionOrigin::Override) => "not known".to_owned(),
+            (Some(user), _) => user.into(),
+            (None, ExceptionOrigin::Command) => "operator".into(),
+            (None, ExceptionOrigin::Override) => "not known".into(),
         }
     }
+}
+
+/// When an exception ends.
+fn end(until: Option<Timestamp>) -> Text {
+    until.map_or_else(|| "does not by itself".into(), |until| Text::Time(until, Clock::Zoned))
 }
 
 /// A page of exceptions.
@@ -173,11 +174,11 @@ impl Reported for Exceptions {
         for one in &self.exceptions {
             table.push([
                 one.id.to_string().into(),
-                one.guild_id.to_string().into(),
-                one.user_id.to_string().into(),
+                one.guild_id.into(),
+                one.user_id.into(),
                 one.measure.to_string().into(),
-                one.since.short().into(),
-                one.end().into(),
+                Text::short(one.since).into(),
+                end(one.until).into(),
                 one.maker().into(),
                 one.origin.word().into(),
                 Cell::from(one.reason.as_ref()),
@@ -273,17 +274,12 @@ impl ExceptionChanged {
 impl Reported for ExceptionChanged {
     fn report(&self) -> Report {
         let mut report = Report::new(self.title(), Tone::Good)
-            .field("Guild", self.guild_id.to_string())
-            .field("User", self.user_id.to_string())
+            .field("Guild", self.guild_id)
+            .field("User", self.user_id)
             .field("Measure", self.measure.to_string());
         if let Some(before) = self.before.as_ref().filter(|_| self.is_excepted && self.changed) {
-            let was = format!(
-                "{} #{} by {}, ends: {}",
-                before.origin.word(),
-                before.id,
-                before.maker(),
-                before.end()
-            );
+            let was = Text::from(format!("{} #{} by ", before.origin.word(), before.id)) + before.maker();
+            let was = was + ", ends: " + end(before.until);
             report = report.field("Before", was);
         }
         if !self.is_excepted {
@@ -296,9 +292,7 @@ impl Reported for ExceptionChanged {
             }
             return report;
         }
-        let end =
-            self.until.map_or_else(|| "does not by itself".into(), |until| format!("{} UTC", until.short()));
-        report = report.field("Ends", end);
+        report = report.field("Ends", end(self.until));
         if self.open > 0 {
             report = report.field("Open deliveries not sent", self.open.to_string());
         }
@@ -308,7 +302,10 @@ impl Reported for ExceptionChanged {
                 .field("Done there before", Cell::toned("it stays", Tone::Warning))
                 .hint("--lift, asked for again, takes back what Wayhaven did there"),
             Some(Before::Kept { reason }) => report
-                .field("Done there before", Cell::toned(format!("it stays: {reason}"), Tone::Warning))
+                .field(
+                    "Done there before",
+                    Cell::toned(Text::prose(&format!("it stays: {reason}")), Tone::Warning),
+                )
                 .hint(format!("the child's own {} takes it back", self.undo())),
             Some(Before::Lifted { state, reason }) => {
                 let why = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));

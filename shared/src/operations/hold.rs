@@ -3,7 +3,7 @@
 use super::punishment::{Action, Origin};
 use crate::fault::Fault;
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, HoldId, Timestamp, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -170,11 +170,11 @@ impl Hold {
     }
 
     /// Whom it is about, for people: some of them, and how many more.
-    fn whom_words(&self) -> String {
-        let some: Vec<String> = self.whom.iter().map(ToString::to_string).collect();
-        match self.users.saturating_sub(some.len() as u64) {
-            0 => some.join(", "),
-            more => format!("{} and {more} more", some.join(", ")),
+    fn whom_words(&self) -> Text {
+        let some = Text::list(self.whom.iter().map(|user| Text::from(*user)));
+        match self.users.saturating_sub(self.whom.len() as u64) {
+            0 => some,
+            more => some + format!(" and {more} more"),
         }
     }
 
@@ -182,11 +182,11 @@ impl Hold {
         [
             self.id.to_string().into(),
             self.kind.why().into(),
-            self.by_whom().into(),
+            self.moderator_id.map_or_else(|| Text::from(self.by_whom()), Text::from).into(),
             self.what().into(),
             format!("{} × {}", self.users, self.guilds).into(),
-            self.opened_at.to_string().into(),
-            self.main_guild_id.to_string().into(),
+            self.opened_at.into(),
+            self.main_guild_id.into(),
             self.whom_words().into(),
         ]
     }
@@ -280,9 +280,9 @@ impl Reported for HoldsDecided {
             (true, false) => (format!("{deliveries} approved, and on their way"), Tone::Good),
             (false, false) => (format!("{deliveries} discarded"), Tone::Good),
         };
-        let mut report = Report::new(title, tone).field("Main", self.main_guild_id.to_string());
+        let mut report = Report::new(title, tone).field("Main", self.main_guild_id);
         for left in &self.left {
-            report = report.field("Not decided", format!("hold {}: {}", left.id, left.why));
+            report = report.field("Not decided", Text::prose(&format!("hold {}: {}", left.id, left.why)));
         }
         if self.approved && self.frozen {
             report = report.hint("this main is frozen: sync resume sends what is approved");

@@ -3,7 +3,7 @@
 use super::alert::Severity;
 use crate::operation::Reported;
 use crate::operations::punishment::{Action, DeliveryState};
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, IncidentId, PageSize, Timestamp, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -151,12 +151,12 @@ impl Reported for IncidentDetail {
         let tone = if one.is_open() { Tone::Bad } else { Tone::Plain };
         let mut report = Report::new(format!("incident {}", one.id), tone)
             .field("State", one.state())
-            .field("Guild", one.guild_id.to_string())
+            .field("Guild", one.guild_id)
             .field("Reason", Cell::from(&one.reason))
-            .field("Opened", format!("{}{}", one.opened_at, if one.froze { ", and froze" } else { "" }))
-            .field("By", Cell::from(&one.opened_by));
+            .field("Opened", Text::from(one.opened_at) + if one.froze { ", and froze" } else { "" })
+            .field("By", Text::actor(&one.opened_by));
         if let (Some(at), Some(by)) = (one.closed_at, &one.closed_by) {
-            report = report.field("Closed", at.to_string()).field("By whom", Cell::from(by));
+            report = report.field("Closed", at).field("By whom", Text::actor(by));
         }
         if let Some(conclusion) = &one.conclusion {
             report = report.field("Conclusion", Cell::from(conclusion));
@@ -183,7 +183,7 @@ impl Reported for IncidentDetail {
                 Cell::toned(alert.severity.word(), alert.severity.tone()),
                 alert.occurrences.to_string().into(),
                 alert.kind.clone().into(),
-                Cell::from(&alert.details),
+                Text::Prose(alert.details.clone()).into(),
             ]);
         }
         let mut requests = Table::new(["operation", "requests", "refused"], "nothing");
@@ -220,9 +220,9 @@ impl Reported for Incidents {
             table.push([
                 one.id.to_string().into(),
                 one.state(),
-                one.opened_at.short().into(),
-                one.closed_at.map_or_else(|| "—".to_owned(), Timestamp::short).into(),
-                one.guild_id.to_string().into(),
+                Text::short(one.opened_at).into(),
+                one.closed_at.map_or_else(|| Text::from("—"), Text::short).into(),
+                one.guild_id.into(),
                 Cell::from(&one.reason),
                 Cell::from(one.conclusion.as_ref()),
             ]);
@@ -265,7 +265,7 @@ impl Reported for IncidentChanged {
             (true, true) => (format!("nothing was changed: incident{which} would be closed"), Tone::Plain),
         };
         let shown = self.detail.as_ref().map(Reported::report).unwrap_or_default();
-        let mut report = Report { title, tone, ..shown };
+        let mut report = Report { title: title.into(), tone, ..shown };
         if let Some(count) = self.deliveries {
             let what = if self.closed { "Go on" } else { "Frozen" };
             let deliveries = if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") };

@@ -6,7 +6,7 @@ use super::reconcile::Reconciled;
 use super::sync::{Exported, Imported};
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
-use crate::report::{Cell, Progress, Report, Table, Tone};
+use crate::report::{Cell, Progress, Report, Table, Text, Tone};
 use crate::value::{GuildId, JobId, PageSize, Timestamp, Untrusted, UploadId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -248,8 +248,14 @@ impl Job {
     }
 
     /// The guild that it is about, as a cell.
-    pub fn place(&self) -> String {
-        self.guild_id.map_or_else(|| "—".to_owned(), |guild| guild.to_string())
+    pub fn place(&self) -> Text {
+        self.guild_id.as_ref().into()
+    }
+
+    /// What it does, and where.
+    fn heading(&self) -> Text {
+        let words = Text::from(self.kind.word().replace('_', " "));
+        self.guild_id.map_or_else(|| words.clone(), |guild| words.clone() + " of guild " + guild)
     }
 
     /// Whether it goes on.
@@ -268,19 +274,19 @@ impl Job {
 
 impl Reported for Job {
     fn report(&self) -> Report {
-        let (id, kind, state, about) = (self.id, self.kind.word(), self.state.word(), self.about());
+        let (id, kind, state) = (self.id, self.kind.word(), self.state.word());
+        let title = self.heading() + format!(": {state}");
         let mut report = match &self.result {
             Some(result) if self.state == JobState::Done => result.report(),
             Some(result) => {
                 let Report { fields, tables, .. } = result.report();
-                let title = format!("{about}: {state}");
                 Report { fields, tables, ..Report::new(title, self.state.tone()) }
             }
-            None => Report::new(format!("{about}: {state}"), self.state.tone()),
+            None => Report::new(title, self.state.tone()),
         };
         report = report.field("Job", format!("{id}, {kind}, {state}"));
         if let Some(note) = &self.note {
-            report = report.field("Note", Cell::from(note));
+            report = report.field("Note", Text::Prose(note.clone()));
         }
         if self.is_running() {
             report = report.field("So far", self.come());
@@ -332,9 +338,9 @@ impl Reported for Jobs {
                 Cell::toned(job.state.word(), job.state.tone()),
                 job.place().into(),
                 job.come().into(),
-                job.created_at.to_string().into(),
-                job.asked_by.clone().into(),
-                Cell::from(job.note.as_ref()),
+                job.created_at.into(),
+                Text::actor(&Untrusted::clipped(&job.asked_by)).into(),
+                job.note.clone().map_or_else(|| Text::from("—"), Text::Prose).into(),
             ]);
         }
         let title = match self.jobs.len() {

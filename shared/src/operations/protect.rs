@@ -1,7 +1,7 @@
 //! `protect`: users and roles that nobody may punish.
 
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, PageSize, ProtectionId, RoleId, Timestamp, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,13 @@ impl Protected {
             Self::Role(role) => role.to_string(),
         }
     }
+
+    fn text(self) -> Text {
+        match self {
+            Self::User(user) => user.into(),
+            Self::Role(role) => role.to_string().into(),
+        }
+    }
 }
 
 /// A line of a guild's list.
@@ -116,11 +123,11 @@ impl Reported for Protections {
         for line in &self.protected {
             table.push([
                 line.id.to_string().into(),
-                line.guild_id.to_string().into(),
+                line.guild_id.into(),
                 line.protected.kind().into(),
-                line.protected.id().into(),
-                line.since.short().into(),
-                line.by.map_or_else(|| "operator".to_owned(), |user| user.to_string()).into(),
+                line.protected.text().into(),
+                Text::short(line.since).into(),
+                line.by.map_or_else(|| Text::from("operator"), Text::from).into(),
                 Cell::from(line.note.as_ref()),
             ]);
         }
@@ -168,13 +175,13 @@ impl Reported for ProtectionChanged {
             (false, _) => "they may be punished like everybody",
         };
         Report::new(title, Tone::Good)
-            .field("Guild", self.guild_id.to_string())
+            .field("Guild", self.guild_id)
             .field(
                 match self.protected {
                     Protected::User(_) => "User",
                     Protected::Role(_) => "Role",
                 },
-                self.protected.id(),
+                self.protected.text(),
             )
             .field("From now on", reach)
     }

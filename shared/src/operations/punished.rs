@@ -4,7 +4,7 @@ use super::Reply;
 use super::punishment::{Action, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment};
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
-use crate::report::{Cell, Progress, Report, Table, Tone};
+use crate::report::{Cell, Progress, Report, Table, Text, Tone};
 use crate::value::{HoldId, PunishmentId, Timestamp, WarningStep};
 use serde::{Deserialize, Serialize};
 
@@ -140,17 +140,18 @@ impl Reported for Punished {
         let refused = matches!(self.origin.state, DeliveryState::Blocked | DeliveryState::Failed);
         let not_done = self.origin.not_done(punishment, self.told.as_ref());
         let (title, tone) = match (not_done, nowhere) {
-            (Some(not_done), _) => (not_done, Tone::Bad),
+            (Some(not_done), _) => (Text::prose(&not_done), Tone::Bad),
             (None, true) => {
-                (format!("the {} of {} was done nowhere", punishment.action, punishment.user_id), Tone::Plain)
+                let what = Text::from(format!("the {} of ", punishment.action));
+                (what + punishment.user_id + " was done nowhere", Tone::Plain)
             }
-            (None, false) => (format!("{verb} {}", punishment.user_id), tone),
+            (None, false) => (Text::from(format!("{verb} ")) + punishment.user_id, tone),
         };
         let mut report = Report::new(title, tone)
             .field("Punishment", punishment.id.to_string())
             .field("Reason", Cell::from(punishment.reason.as_ref()));
         if let Some(until) = punishment.expires_at {
-            report = report.field("Until", until.to_string());
+            report = report.field("Until", until);
         }
         if let Some(words) = self.replaces_words(punishment.action, punishment.expires_at) {
             report = report.field("Replaces", Cell::toned(words, Tone::Warning));
@@ -158,7 +159,8 @@ impl Reported for Punished {
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
         }
-        report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        report =
+            report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", told.cell());
         }
@@ -206,19 +208,18 @@ impl Punished {
     }
 
     fn preview(&self) -> Report {
-        let mut table = Table::new(["guild", "would be", "why", "name"], "no child is linked");
+        let mut table = Table::new(["guild", "would be", "why"], "no child is linked");
         for planned in &self.plan {
             table.push([
-                planned.guild_id.to_string().into(),
+                Text::guild(planned.guild_id, planned.guild_name.as_ref()).into(),
                 Cell::toned(planned.state.word(), planned.state.tone()),
-                planned.reason.clone().unwrap_or_else(|| "—".into()).into(),
-                Cell::from(planned.guild_name.as_ref()),
+                Text::prose(planned.reason.as_deref().unwrap_or("—")).into(),
             ]);
         }
         let mut report = Report::new("nothing was changed: this is what would happen", Tone::Plain)
-            .field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+            .field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(until) = self.expires_at {
-            report = report.field("Until", until.to_string());
+            report = report.field("Until", until);
         }
         if let Some(words) = self.action.and_then(|action| self.replaces_words(action, self.expires_at)) {
             report = report.field("Replaces", Cell::toned(words, Tone::Warning));
@@ -267,7 +268,7 @@ mod tests {
         let punished: Punished = serde_json::from_value(of.clone()).unwrap();
         let report = punished.report();
         let fields = report.fields.iter().map(|(name, cell)| format!("{name}: {}", cell.text.line()));
-        std::iter::once(report.title.clone()).chain(fields).collect::<Vec<_>>().join("\n")
+        std::iter::once(report.title.line()).chain(fields).collect::<Vec<_>>().join("\n")
     }
 
     fn kick(network: bool, here: &str, applied: u64, skipped: u64) -> Value {

@@ -6,7 +6,7 @@ pub use super::delivery::{Delivery, DeliveryCounts, DeliveryState, OriginOutcome
 use super::reversal::{punishments, times};
 use super::told::Told;
 use crate::operation::Reported;
-use crate::report::{Cell, Progress, Report, Table, Tone};
+use crate::report::{Cell, Progress, Report, Table, Text, Tone};
 use crate::value::{Evidence, GuildId, PageSize, PunishmentId, Timestamp, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -110,14 +110,14 @@ pub struct Punishment {
 
 impl Punishment {
     /// Who decided, for people.
-    pub fn by(&self) -> String {
+    pub fn by(&self) -> Text {
         match (self.moderator_id, self.origin) {
-            (Some(user), _) => user.to_string(),
+            (Some(user), _) => user.into(),
             (None, Origin::Operator) => {
-                self.operator.as_ref().map_or_else(|| "operator".into(), Untrusted::line)
+                self.operator.as_ref().map_or_else(|| "operator".into(), |name| name.line().into())
             }
             (None, Origin::Import) => {
-                self.operator.as_ref().map_or_else(|| "unknown".into(), Untrusted::line)
+                self.operator.as_ref().map_or_else(|| "unknown".into(), |name| name.line().into())
             }
             (None, Origin::System) => "wayhaven".into(),
             (None, _) => "unknown".into(),
@@ -154,10 +154,10 @@ impl Reported for Punishments {
         for one in &self.punishments {
             table.push([
                 one.id.to_string().into(),
-                one.created_at.short().into(),
+                Text::short(one.created_at).into(),
                 one.action.word().into(),
                 one.status.clone().into(),
-                one.user_id.to_string().into(),
+                one.user_id.into(),
                 one.by().into(),
                 Cell::from(one.reason.as_ref()),
             ]);
@@ -199,8 +199,8 @@ impl PunishmentDetail {
         let mut table = Table::new(["corrected (UTC)", "by", "before"], "never corrected");
         for one in &self.amendments {
             table.push([
-                one.at.short().into(),
-                one.by.map_or_else(|| "operator".to_owned(), |by| by.to_string()).into(),
+                Text::short(one.at).into(),
+                one.by.map_or_else(|| Text::from("operator"), Text::from).into(),
                 Cell::from(one.before.as_ref()),
             ]);
         }
@@ -220,31 +220,30 @@ impl Reported for PunishmentDetail {
         let one = &self.punishment;
         let counts = self.counts();
         let mut table =
-            Table::new(["state", "guild", "tries", "why", "name"], "delivered nowhere: no child is linked");
+            Table::new(["state", "guild", "tries", "why"], "delivered nowhere: no child is linked");
         for delivery in &self.deliveries {
             let taken_back =
                 (delivery.action != one.action).then(|| format!("{}, with the link", delivery.action));
             let why: Vec<String> = taken_back.into_iter().chain(delivery.reason.clone()).collect();
             table.push([
                 delivery.state_cell(),
-                delivery.guild_id.to_string().into(),
+                Text::guild(delivery.guild_id, delivery.guild_name.as_ref()).into(),
                 delivery.attempts.to_string().into(),
-                if why.is_empty() { "—".into() } else { why.join(": ").into() },
-                Cell::from(delivery.guild_name.as_ref()),
+                if why.is_empty() { "—".into() } else { Text::prose(&why.join(": ")).into() },
             ]);
         }
-        let title = format!("{} {} {}", one.action, one.id, one.status);
+        let title = Text::from(format!("{} {} {}", one.action, one.id, one.status));
         let (title, tone) = match self.origin.not_done(one, self.told.as_ref()) {
-            Some(not_done) => (format!("{title}: {not_done}"), Tone::Bad),
+            Some(not_done) => (title + ": " + Text::prose(&not_done), Tone::Bad),
             None => (title, Tone::Plain),
         };
         let mut report = Report::new(title, tone)
-            .field("User", one.user_id.to_string())
+            .field("User", one.user_id)
             .field("By", one.by())
             .field("Reason", Cell::from(one.reason.as_ref()))
-            .field("When", one.created_at.to_string());
+            .field("When", one.created_at);
         if let Some(until) = one.expires_at {
-            report = report.field("Until", until.to_string());
+            report = report.field("Until", until);
         }
         if let Some(evidence) = &one.evidence {
             report = report.field("Evidence", evidence.to_string());
@@ -252,7 +251,8 @@ impl Reported for PunishmentDetail {
         if let Some(because) = one.because {
             report = report.field("Because of", format!("punishment {because}"));
         }
-        report = report.field("Here", Cell::toned(self.origin.words(), self.origin.state.tone()));
+        report =
+            report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));
         if let Some(told) = &self.told {
             report = report.field("Told", told.cell());
         }

@@ -5,7 +5,7 @@ use super::job::Job;
 use super::sync::unreadable_entries;
 use crate::fault::Fault;
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, JobId, PunishmentId, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -192,18 +192,19 @@ impl Reconciled {
 
 impl Reported for Reconciled {
     fn report(&self) -> Report {
-        let (mended, guild) = (self.mended(), self.guild_id);
+        let (mended, id, guild) = (self.mended(), self.guild_id, Text::from(self.guild_id));
         let blocked = self.count(Difference::Blocked);
         let (title, tone) = match (mended, self.applied) {
-            (0, false) if blocked > 0 => (format!("{blocked} blocked in guild {guild}"), Tone::Bad),
+            (0, false) if blocked > 0 => (Text::from(format!("{blocked} blocked in guild ")) + guild, Tone::Bad),
             (0, true) if blocked > 0 => {
-                (format!("{blocked} blocked in guild {guild} were retried"), Tone::Waiting)
+                (Text::from(format!("{blocked} blocked in guild ")) + guild + " were retried", Tone::Waiting)
             }
-            (0, _) => (format!("guild {guild} is as decided"), Tone::Good),
+            (0, _) => (Text::from("guild ") + guild + " is as decided", Tone::Good),
             (_, false) => {
-                (format!("nothing was changed: in guild {guild} {mended} would be mended"), Tone::Plain)
+                let here = Text::from("nothing was changed: in guild ") + guild;
+                (here + format!(" {mended} would be mended"), Tone::Plain)
             }
-            (_, true) => (format!("in guild {guild} {mended} are mended"), Tone::Good),
+            (_, true) => (Text::from("in guild ") + guild + format!(" {mended} are mended"), Tone::Good),
         };
         let mut report = Report::new(title, tone);
         for difference in Difference::ALL {
@@ -216,15 +217,15 @@ impl Reported for Reconciled {
         if !self.differing.is_empty() {
             let mut table = Table::new(["user", "measure", "how it stands", "main", "punishment"], "");
             table.title = Some(match self.differing.len() {
-                NAMED => format!("The first {NAMED} that differ"),
-                _ => "What differs".to_owned(),
+                NAMED => format!("The first {NAMED} that differ").into(),
+                _ => "What differs".into(),
             });
             for one in &self.differing {
                 table.push([
-                    one.user_id.to_string().into(),
+                    one.user_id.into(),
                     one.measure.word().into(),
                     Cell::toned(one.difference.words(), one.difference.tone()),
-                    one.main_guild_id.to_string().into(),
+                    one.main_guild_id.into(),
                     one.punishment_id.to_string().into(),
                 ]);
             }
@@ -234,7 +235,7 @@ impl Reported for Reconciled {
             report = report.hint("--apply mends it");
         }
         if blocked > 0 {
-            report = report.hint(format!("wayhaven setup doctor {guild} shows what blocks them"));
+            report = report.hint(format!("wayhaven setup doctor {id} shows what blocks them"));
         }
         unreadable_entries(report, self.unreadable)
     }
@@ -270,7 +271,7 @@ impl Reported for Reconciling {
                 job.id.to_string().into(),
                 Cell::toned(job.state.word(), job.state.tone()),
                 found.unwrap_or_else(|| "—".to_owned()).into(),
-                Cell::from(job.note.as_ref()),
+                job.note.clone().map_or_else(|| Text::from("—"), Text::Prose).into(),
             ]);
         }
         Report::new(title, tone).table(table).hint("job show tells what one of them has found")

@@ -121,7 +121,7 @@ impl Reported for PunishmentAmended {
         };
         let mut report = Report::new(title, Tone::Good)
             .field("Punishment", format!("{} {}", self.punishment.action, self.punishment.id))
-            .field("User", self.punishment.user_id.to_string())
+            .field("User", self.punishment.user_id)
             .field("Reason", Cell::from(self.punishment.reason.as_ref()));
         if !self.already {
             report = report.field("Before", Cell::from(self.before.as_ref()));
@@ -274,7 +274,7 @@ impl Reported for Reverted {
             table.push([count.to_string().into(), what.into()]);
         }
         let mut report = Report::new(title, tone)
-            .field("Guild", self.guild_id.to_string())
+            .field("Guild", self.guild_id)
             .field("Found", words(&self.found))
             .field("Taken back in children", self.deliveries.open().to_string())
             .field("Stays in children", self.deliveries.skipped.to_string());

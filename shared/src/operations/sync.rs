@@ -10,7 +10,7 @@ pub(super) use export::unreadable_entries;
 
 use super::punishment::{Delivery, DeliveryCounts, DeliveryState};
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{DeliveryId, GuildId, HoldId, PageSize, PunishmentId, Timestamp, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -138,10 +138,10 @@ impl Reported for SyncState {
         let mut table = Table::new(["guild", "open", "deliveries", "why"], "nothing is on its way");
         for lane in &self.lanes {
             table.push([
-                lane.guild_id.to_string().into(),
+                lane.guild_id.into(),
                 lane.deliveries.open().to_string().into(),
                 lane.deliveries.words().into(),
-                lane.reason.clone().unwrap_or_else(|| "—".into()).into(),
+                Text::prose(lane.reason.as_deref().unwrap_or("—")).into(),
             ]);
         }
         let title = match self.deliveries.open() {
@@ -156,8 +156,8 @@ impl Reported for SyncState {
             report = report.field("Paused", Cell::toned(told, Tone::Warning));
         }
         if !self.frozen.is_empty() {
-            let mains: Vec<String> = self.frozen.iter().map(ToString::to_string).collect();
-            report = report.field("Frozen", Cell::toned(mains.join(", "), Tone::Warning));
+            let mains = Text::list(self.frozen.iter().map(|main| Text::from(*main)));
+            report = report.field("Frozen", Cell::toned(mains, Tone::Warning));
             report = report.hint("sync resume, asked for in the frozen main, sends what is held");
         }
         if self.deliveries.blocked > 0 {
@@ -195,7 +195,7 @@ impl Reported for DeliveriesRetried {
             (1, false) => ("1 delivery is tried again now".to_owned(), Tone::Good),
             (_, false) => (format!("{count} deliveries are tried again now"), Tone::Good),
         };
-        let mut report = Report::new(title, tone).field("Main", self.main_guild_id.to_string());
+        let mut report = Report::new(title, tone).field("Main", self.main_guild_id);
         if count > 0 {
             report = report.field("They were", self.deliveries.words());
             if self.frozen {
@@ -234,7 +234,7 @@ impl Reported for FreezeChanged {
             (_, false, true) => ("propagation is stopped", Tone::Warning),
             (_, false, false) => ("propagation goes on", Tone::Good),
         };
-        let mut report = Report::new(title, tone).field("Main", self.main_guild_id.to_string());
+        let mut report = Report::new(title, tone).field("Main", self.main_guild_id);
         if self.frozen {
             report = report
                 .field("Unbans", if self.except_reversals { "let through" } else { "held too" })
@@ -281,19 +281,18 @@ impl Matching {
 impl Reported for Deliveries {
     fn report(&self) -> Report {
         let mut table = Table::new(
-            ["state", "action", "user", "guild", "tries", "punishment", "why", "name"],
+            ["state", "action", "user", "guild", "tries", "punishment", "why"],
             "no deliveries match",
         );
         for one in &self.deliveries {
             table.push([
                 one.state_cell(),
                 one.action.word().into(),
-                one.user_id.to_string().into(),
-                one.guild_id.to_string().into(),
+                one.user_id.into(),
+                Text::guild(one.guild_id, one.guild_name.as_ref()).into(),
                 one.attempts.to_string().into(),
                 one.punishment_id.to_string().into(),
-                one.reason.clone().unwrap_or_else(|| "—".into()).into(),
-                Cell::from(one.guild_name.as_ref()),
+                Text::prose(one.reason.as_deref().unwrap_or("—")).into(),
             ]);
         }
         let title = match self.deliveries.len() {

@@ -219,7 +219,8 @@ pub async fn next_punishment(
 /// # Errors
 /// The daemon's fault.
 pub async fn ask<O: Operation>(client: &Client, guild: GuildId, operation: O) -> Result<O::Reply, Fault> {
-    let outcome = client.run(Envelope { guild: Some(guild), ..Envelope::new(&operation.into()) }).await?;
+    let outcome =
+        client.run(Envelope { guild: Some(guild.into()), ..Envelope::new(&operation.into()) }).await?;
     let reply =
         Request::read_reply(O::NAME, outcome.data).map_err(|error| Fault::internal(error.to_string()))?;
     O::reply(reply).ok_or_else(|| Fault::internal("a reply of another operation"))

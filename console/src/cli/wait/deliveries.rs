@@ -64,7 +64,7 @@ async fn count(client: &Client, started: &Started) -> Result<Matching, Fault> {
     let mut sum = Matching::default();
     for query in &started.queries {
         let request = Request::from(query.clone());
-        let envelope = Envelope { guild: Some(started.guild), ..Envelope::new(&request) };
+        let envelope = Envelope { guild: Some(started.guild.into()), ..Envelope::new(&request) };
         let outcome = client.run(envelope).await?;
         let reply = Request::read_reply(&outcome.operation, outcome.data);
         let Ok(Reply::SyncDeliveries(Deliveries { counted: Some(counted), .. })) = reply else {
@@ -88,7 +88,8 @@ impl Followed {
             (Ended::Settled, _) => (format!("Finished with problems: {words}"), Tone::Bad),
             _ => (format!("Not finished: {words}"), Tone::Waiting),
         };
-        let mut report = Report { title, tone, ..report }.field("Requested", report.title);
+        let requested = report.title.clone();
+        let mut report = Report { title: title.into(), tone, ..report }.field("Requested", requested);
         if counted.own.total() > 0 {
             report = report.field("In the guild itself", Cell::from(counted.own.words()));
         }

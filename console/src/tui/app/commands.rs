@@ -207,7 +207,7 @@ impl App {
             (0, [], None, [guild]) => {
                 let guild = *guild;
                 let revert = PunishmentRevert { punishments: ids, ..PunishmentRevert::default() };
-                return self.submit(&revert.into(), Some(guild), false);
+                return self.submit(&revert.into(), Some(guild.into()), false);
             }
             (1.., ..) if rows.len() == 1 => {
                 "a punishment is reverted everywhere or nowhere: select it, not a delivery".to_owned()

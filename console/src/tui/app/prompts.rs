@@ -133,7 +133,10 @@ impl App {
             }
             Ok(Meant::Keys) => self.overlay = Overlay::Help(0),
             Ok(Meant::Quit) => self.orders.push(Order::Quit),
-            Ok(Meant::Operation(asked)) => self.submit(&asked.0, asked.1.guild, asked.1.dry_run),
+            Ok(Meant::Operation(asked)) => {
+                let guild = asked.1.guild.or_else(|| self.guild.clone());
+                self.submit(&asked.0, guild, asked.1.dry_run);
+            }
             Ok(Meant::Text(text)) => self.panes.push(Pane::text("help", text)),
         }
     }

@@ -10,7 +10,7 @@ use crate::tui::screens::Screen;
 use shared::control::{Envelope, Outcome, Role};
 use shared::operation::Reported;
 use shared::report::Tone;
-use shared::value::GuildId;
+use shared::value::GuildText;
 use shared::{Effect, Fault, Request, grammar};
 use wayhaven_shared as shared;
 
@@ -46,12 +46,12 @@ impl App {
     }
 
     /// Asks for an operation, as its effect wants it asked for.
-    pub(super) fn submit(&mut self, request: &Request, guild: Option<GuildId>, dry_run: bool) {
+    pub(super) fn submit(&mut self, request: &Request, guild: Option<GuildText>, dry_run: bool) {
         if !matches!(self.link, Link::Live) {
             return self.tell(Tone::Warning, "no daemon answers: nothing was sent");
         }
         let effect = request.effect();
-        let line = command_line(request, guild, dry_run && effect.changes());
+        let line = command_line(request, guild.as_ref(), dry_run && effect.changes());
         let envelope = Envelope { guild, ..Envelope::new(request) };
         if !effect.changes() {
             return self.ask(envelope.clone(), Purpose::Read(envelope, line));
@@ -106,13 +106,14 @@ impl App {
             Ok(outcome) => outcome,
             Err(fault) => return self.fault(&fault),
         };
+        self.model.learn(outcome.names.clone());
         match purpose {
             Purpose::Read(envelope, line) => self.open(outcome, line, Some(envelope)),
             Purpose::Done(line) => {
                 let reply = input::read(&outcome);
-                let report = reply.as_ref().map(Reported::report);
+                let report = reply.as_ref().map(|reply| reply.report().named(&outcome.names));
                 let (tone, title) =
-                    report.map_or((Tone::Plain, "done".into()), |report| (report.tone, report.title));
+                    report.map_or((Tone::Plain, "done".into()), |report| (report.tone, report.title.line()));
                 self.tell(tone, title);
                 // What was marked was acted on.
                 self.list_mut().marks.clear();
@@ -129,7 +130,7 @@ impl App {
             Purpose::Preview(mut proposal) => match input::read(&outcome) {
                 Some(reply) => {
                     proposal.summary = summary::of(&proposal.envelope, &reply, self.shown());
-                    proposal.preview = reply.report();
+                    proposal.preview = reply.report().named(&outcome.names);
                     let dialog = Dialog::new(Question::Apply(proposal));
                     self.overlay = super::Overlay::Dialog(Box::new(dialog));
                     // A palette that was opened meanwhile would hide under the question.
@@ -145,7 +146,7 @@ impl App {
 
     fn open(&mut self, outcome: Outcome, line: String, again: Option<Envelope>) {
         let body = match input::read(&outcome) {
-            Some(reply) => Body::Report(reply.report()),
+            Some(reply) => Body::Report(reply.report().named(&outcome.names)),
             None => Body::Text(format!("{:#}", outcome.data)),
         };
         self.panes.push(Pane {
@@ -161,7 +162,7 @@ impl App {
 }
 
 /// The words that would ask for it on the command line.
-pub(super) fn command_line(request: &Request, guild: Option<GuildId>, dry_run: bool) -> String {
+pub(super) fn command_line(request: &Request, guild: Option<&GuildText>, dry_run: bool) -> String {
     let mut words = vec!["wayhaven".to_owned()];
     words.extend(guild.map(|guild| format!("--guild={guild}")));
     words.extend(dry_run.then(|| "--dry-run".to_owned()));

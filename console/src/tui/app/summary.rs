@@ -34,7 +34,10 @@ pub(super) fn of(envelope: &Envelope, reply: &Reply, model: &Model) -> String {
             what
         }
     };
-    let guild = envelope.guild.map_or_else(String::new, |guild| format!(" in {}", named(guild, model)));
+    let guild = envelope.guild.as_ref().map_or_else(String::new, |guild| match guild.id() {
+        Some(id) => format!(" in {}", named(id, model)),
+        None => format!(" in {guild}"),
+    });
     let counts = match reply {
         Reply::PunishmentRevert(reverted) => {
             let (undone, stay) = (reverted.deliveries.open(), reverted.deliveries.skipped);

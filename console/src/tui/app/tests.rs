@@ -56,7 +56,7 @@ fn write_mode_previews_and_sends_only_after_y() {
     operator.is_answered(Ok(preview()));
     operator.types("y");
     let asked = operator.asked();
-    assert!(changes(asked[2]) && asked[2].guild.unwrap().get() == 1000);
+    assert!(changes(asked[2]) && asked[2].guild.as_ref().unwrap().id().unwrap().get() == 1000);
 }
 
 #[test]
@@ -194,11 +194,41 @@ fn keys_that_change_something_go_through_preview_and_question() {
     operator.presses(KeyCode::Enter);
     let asked = operator.asked();
     assert_eq!(asked[0].request["arguments"], json!({"child": "2001", "undo": true}));
-    assert!(asked[0].dry_run && asked[0].guild.unwrap().get() == 1000);
+    assert!(asked[0].dry_run && asked[0].guild.as_ref().unwrap().id().unwrap().get() == 1000);
     operator.types("2a");
     assert!(
         matches!(&operator.app.prompt, Some(Prompt::Palette { editor, .. }) if editor.text() == "setup add-child --guild=1000 ")
     );
+}
+
+#[test]
+fn people_and_guilds_are_shown_by_their_names_once_those_have_come() {
+    let mut operator = seated();
+    operator.types("3g");
+    assert!(operator.selected_text().contains("912345678901234567"), "{}", operator.selected_text());
+    let names = json!({
+        "users": { "912345678901234567": "rai\u{202e}der", "812345678901234567": "mod" },
+        "guilds": { "1000": "Wayhaven" },
+    });
+    operator.hears(News::Names(serde_json::from_value(names).unwrap()));
+    let row = operator.selected_text();
+    assert!(row.contains("raider (912345678901234567)") && row.contains("by mod"), "{row}");
+    let detail =
+        crate::tui::screens::deliveries::detail(operator.app.shown(), operator.app.list().current().unwrap());
+    let fields: Vec<_> = detail.unwrap().fields.iter().map(|(_, cell)| cell.text.line()).collect();
+    for named in ["raider (912345678901234567)", "mod (812345678901234567)", "Wayhaven (1000)"] {
+        assert!(fields.iter().any(|field| field == named), "{named} in {fields:?}");
+    }
+}
+
+#[test]
+fn a_palette_line_takes_a_guild_by_name_and_the_variable_where_it_has_none() {
+    let mut operator = seated();
+    operator.enters("config show --guild='Pixel Forge'");
+    operator.app.guild = Some("Wayhaven".parse().unwrap());
+    operator.enters("config show");
+    let asked: Vec<_> = operator.asked().iter().map(|one| one.guild.clone().map(String::from)).collect();
+    assert_eq!(asked, [Some("Pixel Forge".to_owned()), Some("Wayhaven".to_owned())]);
 }
 
 #[test]
@@ -217,7 +247,7 @@ fn u_reverts_a_punishment_of_any_action_after_its_number_is_typed() {
     let asked = operator.asked();
     assert_eq!(asked[0].request["operation"], "punishment revert");
     assert_eq!(asked[0].request["arguments"], json!({"punishments": ["43"]}));
-    assert!(asked[0].dry_run && asked[0].guild.unwrap().get() == 1000);
+    assert!(asked[0].dry_run && asked[0].guild.as_ref().unwrap().id().unwrap().get() == 1000);
     operator.is_answered(Ok(serde_json::to_value(Reverted::none("1000".parse().unwrap(), true)).unwrap()));
     operator.types("y");
     operator.presses(KeyCode::Enter);

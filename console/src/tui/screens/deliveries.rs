@@ -4,10 +4,10 @@ use super::Canvas;
 use crate::render::layout::{Ink, Line, span};
 use crate::tui::list::{Row, RowId};
 use crate::tui::model::{Group, Model};
-use shared::Report;
-use shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState};
-use shared::report::{Cell, Progress, Tone};
+use shared::operations::punishment::{Delivery, DeliveryCounts, DeliveryState, Punishment};
+use shared::report::{Cell, Progress, Text, Tone};
 use shared::value::{PunishmentId, Untrusted};
+use shared::{Names, Report};
 use std::collections::HashMap;
 use wayhaven_shared as shared;
 
@@ -37,7 +37,7 @@ pub(crate) fn rows(model: &Model, folds: &HashMap<RowId, bool>, canvas: Canvas) 
     for (&number, group) in model.groups.iter().rev() {
         let id = RowId::Punishment(number);
         let open = folds.get(&id).copied().unwrap_or_else(|| group.is_lively());
-        rows.push(Row { id, depth: 0, line: heading(number, group, open, column, canvas) });
+        rows.push(Row { id, depth: 0, line: heading(number, group, open, column, canvas, &model.names) });
         if !open {
             continue;
         }
@@ -80,7 +80,14 @@ fn tone(counts: &DeliveryCounts) -> Tone {
     }
 }
 
-fn heading(number: PunishmentId, group: &Group, open: bool, column: usize, canvas: Canvas) -> Line {
+fn heading(
+    number: PunishmentId,
+    group: &Group,
+    open: bool,
+    column: usize,
+    canvas: Canvas,
+    names: &Names,
+) -> Line {
     let signs = canvas.signs;
     let counts = group.counts();
     let progress = Progress { done: counts.total() - counts.open(), total: counts.total() };
@@ -102,12 +109,13 @@ fn heading(number: PunishmentId, group: &Group, open: bool, column: usize, canva
     } else {
         line.push(span(signs.fit("here", 8), Ink::Label));
     }
-    line.push(span(user.map_or_else(|| "?".into(), |user| user.to_string()), Ink::Toned(Tone::Plain)));
+    let user = user.map_or_else(|| "?".into(), |user| signs.text(&names.user(user)));
+    line.push(span(user, Ink::Toned(Tone::Plain)));
     if let Some(over) = known.filter(|one| one.status != "active") {
         line.push(span(format!("  {}", over.status), Ink::Label));
     }
     if let Some(one) = known.filter(|_| canvas.width >= 60) {
-        line.push(span(format!("  by {}", one.by()), Ink::Label));
+        line.push(span(format!("  by {}", signs.text(&moderator(one, names))), Ink::Label));
     }
     if let Some(reason) = known.and_then(|one| one.reason.as_ref()) {
         line.push(span(
@@ -116,6 +124,13 @@ fn heading(number: PunishmentId, group: &Group, open: bool, column: usize, canva
         ));
     }
     line
+}
+
+/// Who decided: the name alone where it is known, since the id stands beside the list.
+fn moderator(one: &Punishment, names: &Names) -> String {
+    let mut by = one.by();
+    by.name(names);
+    by.named().map_or_else(|| by.line(), |(name, _)| name)
 }
 
 /// Where a delivery goes: the guild's name, or its id.
@@ -195,13 +210,13 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
             if let Some(one) = &group.punishment {
                 report = report
                     .field("Action", one.action.word())
-                    .field("User", one.user_id.to_string())
+                    .field("User", one.user_id)
                     .field("By", one.by())
                     .field("From", one.origin.word())
-                    .field("Guild", one.guild_id.to_string())
-                    .field("When", one.created_at.short());
+                    .field("Guild", one.guild_id)
+                    .field("When", Text::short(one.created_at));
                 if let Some(until) = one.expires_at {
-                    report = report.field("Until", until.short());
+                    report = report.field("Until", Text::short(until));
                 }
                 if one.status != "active" {
                     report = report.field("Status", one.status.clone());
@@ -220,21 +235,21 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
         RowId::Delivery(number, id) => model.groups.get(&number)?.deliveries.get(&id).map(delivery_detail),
         _ => None,
     }
+    .map(|report| report.named(&model.names))
 }
 
 fn delivery_detail(one: &Delivery) -> Report {
     let report = Report::new(format!("delivery {}", one.id), one.state.tone())
         .field("Punishment", one.punishment_id.to_string())
         .field("Action", one.action.word())
-        .field("User", one.user_id.to_string())
-        .field("Guild", one.guild_id.to_string())
-        .field("Name", Cell::from(one.guild_name.as_ref()))
+        .field("User", one.user_id)
+        .field("Guild", Text::guild(one.guild_id, one.guild_name.as_ref()))
         .field("State", Cell::toned(one.state.word(), one.state.tone()))
         .field("Tries", one.attempts.to_string())
-        .field("Stored", one.created_at.short())
-        .field("Changed", one.updated_at.short());
+        .field("Stored", Text::short(one.created_at))
+        .field("Changed", Text::short(one.updated_at));
     match &one.reason {
-        Some(reason) => report.field("Why", reason.clone()),
+        Some(reason) => report.field("Why", Text::prose(reason)),
         None => report,
     }
 }

@@ -6,7 +6,7 @@ use crate::tui::list::{Row, RowId};
 use crate::tui::model::Model;
 use shared::Report;
 use shared::operations::setup::{Child, Mode, Network};
-use shared::report::{Cell, Tone};
+use shared::report::{Cell, Text, Tone};
 use shared::value::GuildId;
 use std::collections::HashMap;
 use wayhaven_shared as shared;
@@ -134,8 +134,7 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
             let network = network(model, main)?;
             let (word, tone) = presence(&network.presence);
             let report = Report::new("main", Tone::Plain)
-                .field("Guild", main.to_string())
-                .field("Name", Cell::from(network.main_name.as_ref()))
+                .field("Guild", Text::guild(main, network.main_name.as_ref()))
                 .field("Presence", Cell::toned(word, tone))
                 .field("Propagation", propagation(network))
                 .field("Links", lock(network.locked))
@@ -152,9 +151,8 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
             let child = child(model, main, guild)?;
             let (word, tone) = child.health();
             let report = Report::new("child", Tone::Plain)
-                .field("Guild", guild.to_string())
-                .field("Name", Cell::from(child.link.child_name.as_ref()))
-                .field("Main", main.to_string())
+                .field("Guild", Text::guild(guild, child.link.child_name.as_ref()))
+                .field("Main", Text::guild(main, network(model, main)?.main_name.as_ref()))
                 .field("Health", Cell::toned(word, tone))
                 .field("Presence", child.presence.clone())
                 .field("State", child.link.state.clone())
@@ -167,12 +165,13 @@ pub(crate) fn detail(model: &Model, id: RowId) -> Option<Report> {
                 None => report,
             };
             Some(match &child.reason {
-                Some(reason) => report.field("Why", reason.clone()),
+                Some(reason) => report.field("Why", Text::prose(reason)),
                 None => report,
             })
         }
         _ => None,
     }
+    .map(|report| report.named(&model.names))
 }
 
 #[cfg(test)]

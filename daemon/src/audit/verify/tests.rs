@@ -94,7 +94,7 @@ async fn a_changed_row_is_named_and_the_exit_code_says_so() {
     let verdict = job.verdict().unwrap();
     assert_eq!(verdict.kind, FaultKind::Verification);
     assert!(verdict.message.contains("row 3000"), "{verdict:?}");
-    assert!(job.report().title.contains("does not hold after 2999 rows"), "{}", job.report().title);
+    assert!(job.report().title.contains("does not hold after 2999 rows"), "{:?}", job.report().title);
 }
 
 #[tokio::test]

@@ -54,11 +54,12 @@ async fn what_is_asked_at_once_on_one_connection_waits_at_the_client_and_nobody_
             .await
     });
     busy.await.unwrap();
-    let guild = Some(crate::testing::guild(sandbox.main_guild()));
+    let guild = Some(crate::testing::guild(sandbox.main_guild()).into());
     let change = |index: u64| {
         let user = wayhaven_shared::value::UserId::new(sandbox.stranger() + index).unwrap();
         let request = wayhaven_shared::operations::ban::Ban::new(user).into();
-        let (greedy, envelope) = (greedy.clone(), Envelope { guild, ..Envelope::new(&request) });
+        let (greedy, envelope) =
+            (greedy.clone(), Envelope { guild: guild.clone(), ..Envelope::new(&request) });
         async move { greedy.run(envelope).await }
     };
     let mut changes = Box::pin(join_all((0..IN_FLIGHT as u64).map(change)));

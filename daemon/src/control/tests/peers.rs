@@ -189,7 +189,7 @@ async fn an_operator_changes_what_an_administrator_may_and_not_what_an_owner_may
     let operator = Client::connect(&door(&test, STRANGE), ClientSurface::Cli).await.unwrap();
     let refused = operator.call(DaemonStop {}).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Denied, "{refused}");
-    let guild = Some(crate::testing::guild(sandbox.main_guild()));
+    let guild = Some(crate::testing::guild(sandbox.main_guild()).into());
     let request = Ban::new(UserId::new(sandbox.stranger()).unwrap()).into();
     operator.run(Envelope { guild, ..Envelope::new(&request) }).await.unwrap();
     let changed = test

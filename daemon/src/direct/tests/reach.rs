@@ -133,11 +133,11 @@ async fn a_refusal_after_the_message_is_the_headline_and_the_retry_tells_nobody_
     let expected =
         format!("{victim} was notified by direct message, but was not banned: 403 Discord refuses");
     let shown = asked_for(&test, main, PunishmentShow { id }, false).await.unwrap();
-    let title = shown.report().title;
+    let title = shown.report().title.line();
     assert!(title.contains(&expected), "{title}");
     // The answer that is followed says the same.
     (done.origin, done.told) = (shown.origin.clone(), shown.told.clone());
-    let title = done.report().title;
+    let title = done.report().title.line();
     assert!(title.starts_with(&expected), "{title}");
 
     sandbox.clear(fault);

@@ -1,6 +1,6 @@
 //! Many short lines as few messages: what is posted by itself, and not in answer to somebody.
 
-use super::text::{length, rendered};
+use super::text::{length, rendered, spoken};
 use super::{DESCRIPTION, TITLE, embed, titled};
 use serde_json::Value;
 use wayhaven_shared::report::{Text, Tone};
@@ -21,7 +21,7 @@ pub struct Line {
 
 impl Line {
     fn rendered(&self) -> String {
-        let pieces = self.pieces.iter().take(PIECES).map(|piece| rendered(piece, PIECE));
+        let pieces = self.pieces.iter().take(PIECES).map(|piece| spoken(piece, PIECE));
         let words: Vec<_> = pieces.filter(|piece| !piece.is_empty()).collect();
         format!("{}{}", super::sign(self.tone), words.join(" "))
     }

@@ -42,7 +42,7 @@ pub(super) fn render(tables: &[Table], budget: usize) -> String {
 
 /// One table; nothing where not even its headings fit.
 fn one(table: &Table, budget: usize) -> Option<String> {
-    let title = table.title.as_ref().map(|title| rendered(&Text::Ours(title.clone()), TITLE));
+    let title = table.title.as_ref().map(|title| rendered(title, TITLE));
     let heading = title.filter(|title| !title.is_empty()).map_or_else(String::new, |t| format!("**{t}**\n"));
     if table.rows.is_empty() {
         let text = heading + &rendered(&Text::Ours(table.empty.clone()), TITLE);

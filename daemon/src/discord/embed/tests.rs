@@ -179,7 +179,7 @@ prop_compose! {
         rows in prop::collection::vec(prop::collection::vec(text().prop_map(Cell::from), 0..4), 0..16),
         empty in hostile(),
     ) -> Table {
-        Table { title, columns, rows, empty }
+        Table { title: title.map(Text::from), columns, rows, empty }
     }
 }
 
@@ -193,7 +193,7 @@ prop_compose! {
         hints in prop::collection::vec(hostile(), 0..5),
     ) -> Report {
         let progress = progress.map(|(done, total)| Progress { done, total });
-        Report { title, tone, fields, tables, progress, hints }
+        Report { title: title.into(), tone, fields, tables, progress, hints }
     }
 }
 

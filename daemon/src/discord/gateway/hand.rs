@@ -74,6 +74,7 @@ impl RawEventHandler for Hand {
             && let Some(user) = UserId::new(joined.member.user.id.get())
         {
             // A raid's worth of them comes at once, and little of each is used.
+            self.accounts.names().learn(user, &joined.member.user.name);
             let roles = joined.member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
             return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
         }

@@ -15,6 +15,8 @@ pub struct ListedBan {
     pub user: UserId,
     /// Why.
     pub reason: Option<Untrusted>,
+    /// What the user is called.
+    pub name: Option<String>,
 }
 
 /// A page of a ban list. An entry that cannot be read (Discord may give one without its user) is skipped and counted.
@@ -39,7 +41,9 @@ impl BanPage {
                 continue;
             };
             page.skipped += std::mem::take(&mut page.skipped_behind);
-            page.bans.push(ListedBan { user, reason: entry["reason"].as_str().map(Untrusted::clipped) });
+            let reason = entry["reason"].as_str().map(Untrusted::clipped);
+            let name = entry["user"]["username"].as_str().map(ToOwned::to_owned);
+            page.bans.push(ListedBan { user, reason, name });
         }
         page
     }

@@ -1,4 +1,4 @@
-//! The requests that answer a pressed button.
+//! The requests that answer a pressed button, or an entry of a menu.
 
 use super::{Rest, RestError};
 use crate::discord::interaction::InteractionToken;
@@ -16,6 +16,19 @@ impl Rest {
         message: Value,
     ) -> Result<(), RestError> {
         self.callback(interaction, token, json!({ "type": 7, "data": message })).await
+    }
+
+    /// Answers a command, or a press, with a form.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn show_form(
+        &self,
+        interaction: u64,
+        token: &InteractionToken,
+        form: Value,
+    ) -> Result<(), RestError> {
+        self.callback(interaction, token, json!({ "type": 9, "data": form })).await
     }
 
     /// Answers a press beside the message that was pressed; only who pressed sees it.

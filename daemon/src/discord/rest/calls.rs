@@ -248,8 +248,16 @@ impl Rest {
     /// # Errors
     /// [`RestError`].
     pub async fn account(&self, user: UserId) -> Result<Account, RestError> {
+        self.account_at(Priority::Interactive, user).await
+    }
+
+    /// The same at another priority.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn account_at(&self, priority: Priority, user: UserId) -> Result<Account, RestError> {
         let route = Route { template: "GET /users/{user}", major: 0 };
-        read(self.read(Priority::Interactive, route, &format!("/users/{user}")).await?)
+        read(self.read(priority, route, &format!("/users/{user}")).await?)
     }
 
     /// Replaces the application's commands, everywhere or in one guild.

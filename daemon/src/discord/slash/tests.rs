@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use wayhaven_shared::{FaultKind, Request};
 
 fn all() -> Vec<Command> {
-    let Registration { everywhere, operations_guild } = registration();
+    let Registration { everywhere, operations_guild, .. } = registration();
     everywhere.into_iter().chain(operations_guild).collect()
 }
 
@@ -209,8 +209,51 @@ fn the_fingerprint_is_stable_and_sees_every_change() {
     other[0].description.push('!');
     assert_ne!(fingerprint(&list), fingerprint(&other));
     assert_eq!(
-        fingerprint(&[]),
+        fingerprint::<Command>(&[]),
         "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
         "SHA-256 of an empty list"
     );
+}
+
+#[test]
+fn options_complete_themselves_by_their_type_and_only_then() {
+    let commands = all();
+    for definition in OPERATIONS.iter().filter(|one| one.surfaces == Surfaces::Everywhere) {
+        let options = leaf(&commands, definition.name);
+        let command = grammar::command(definition);
+        for argument in command.get_arguments().filter(|argument| !is_elsewhere(argument)) {
+            let option = options.iter().find(|option| option.name == option_name(argument)).unwrap();
+            let path = format!("{} {}", definition.name, option.name);
+            assert_eq!(option.autocomplete, completes(argument).is_some(), "{path}");
+            assert!(!option.autocomplete || option.kind == OptionKind::String, "{path}");
+            assert!(!option.autocomplete || option.choices.is_empty(), "{path}: one excludes the other");
+        }
+    }
+    for (path, name) in [
+        ("setup doctor", "child"),
+        ("punishment show", "id"),
+        ("punishment revert", "punishments"),
+        ("sync approve", "id"),
+        ("job cancel", "id"),
+    ] {
+        assert!(
+            leaf(&commands, path).iter().any(|one| one.name == name && one.autocomplete),
+            "{path} {name}"
+        );
+    }
+}
+
+#[test]
+fn a_menu_has_what_discord_takes_and_changes_the_fingerprint() {
+    let Registration { menus, everywhere, .. } = registration();
+    let json = serde_json::to_value(&menus).unwrap();
+    let expected = serde_json::json!([{
+        "type": 2, "name": BAN_MENU, "default_member_permissions": "4", "contexts": [0],
+        "integration_types": [0],
+    }]);
+    assert_eq!(json, expected);
+    assert!((1..=32).contains(&BAN_MENU.chars().count()));
+    let both: Vec<_> = everywhere.iter().map(|one| serde_json::to_value(one).unwrap()).collect();
+    let more: Vec<_> = both.iter().cloned().chain(json.as_array().unwrap().iter().cloned()).collect();
+    assert_ne!(fingerprint(&both), fingerprint(&more));
 }

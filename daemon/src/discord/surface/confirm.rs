@@ -17,6 +17,7 @@ use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::job::JobState;
 use wayhaven_shared::report::{Report, Tone};
+use wayhaven_shared::value::Untrusted;
 use wayhaven_shared::{Effect, Fault, FaultKind, grammar};
 
 /// Discord's numbers for components and their styles.
@@ -37,43 +38,57 @@ pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
     let Some((user, guild)) = invocation.actor.user().zip(invocation.guild) else {
         let fault = Fault::usage("this works in a guild, not in direct messages");
         answer.audit_unread(&fault).await;
-        return answer.give(embed::fault_message(&fault)).await;
+        return answer.give(answer.refusal(fault).await).await;
     };
+    // The plan of a punishment is about guilds: the question also says about whom it is.
+    let whom = invocation.target().filter(|_| invocation.punishes());
     let preview = pipeline::run(Arc::clone(daemon), Invocation { dry_run: true, ..invocation }).await;
     let reply = match preview {
         Ok(reply) => reply,
         // What cannot be done is no question.
-        Err(fault) => return answer.give(embed::fault_message(&fault)).await,
+        Err(fault) => return answer.give(answer.refusal(fault).await).await,
     };
     let mut report = reply.report();
     // A plan that takes its time is asked about when there is something to see.
     if let [id] = reply.jobs()[..] {
-        let _ = answer.show(embed::message(&report)).await;
+        let _ = answer.show(answer.message(report).await).await;
         let Some(job) = jobs::planned(answer, id).await else { return };
         report = job.report();
         if job.state != JobState::Done {
-            return answer.give(embed::message(&report)).await;
+            return answer.give(answer.message(report).await).await;
         }
     }
-    let buttons = match daemon.questions().put(Instant::now(), user, guild, request, upload) {
+    let buttons = match daemon.questions().put(Instant::now(), user, guild, request.clone(), upload) {
         Ok(buttons) => buttons,
         Err(error) => {
             tracing::error!("a severe operation cannot be asked about: {error}");
             let fault = Fault::internal("this machine gives no random numbers, and so no safe buttons")
                 .hint("an operator can do it on the command line");
             answer.audit_unread(&fault).await;
-            return answer.give(embed::fault_message(&fault)).await;
+            return answer.give(answer.refusal(fault).await).await;
         }
     };
+    if let Some(user) = whom {
+        report.fields.insert(0, ("User".to_owned(), user.into()));
+    }
+    report.fields.extend(asked_for(&request).map(|reason| ("Reason".to_owned(), (&reason).into())));
     report.tone = Tone::Warning;
     let minutes = LIVES.as_secs() / 60;
     let hint = format!("Do it does what is shown here, and can be pressed for {minutes} minutes");
     report.hints.insert(0, hint);
-    let mut message = embed::message(&report);
+    let mut message = answer.message(report).await;
     message["components"] = row(&buttons);
     // A question that nobody sees any more is not put into a channel, where others would see it.
     if answer.show(message).await != Shown::Now {
         tracing::warn!(operation = answer.operation, "a preview was not shown, and so nobody is asked");
+    }
+}
+
+/// The reason of a ban that is asked about.
+fn asked_for(request: &Request) -> Option<Untrusted> {
+    match request {
+        Request::Ban(ban) => ban.reason.clone(),
+        _ => None,
     }
 }
 

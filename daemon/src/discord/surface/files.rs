@@ -1,7 +1,6 @@
 //! Answers with a file.
 
 use super::{Answer, TOKEN_LIVES};
-use crate::discord::embed;
 use crate::discord::rest::OutgoingFile;
 use std::io::Read;
 use wayhaven_shared::Fault;
@@ -21,7 +20,7 @@ pub(super) async fn give(answer: &Answer, job: &Job, written: Written) {
         let operation = if job.kind == JobKind::AuditExport { "audit export" } else { "sync export" };
         let otherwise =
             format!("an operator writes it with wayhaven {operation} --output FILE on the command line");
-        answer.give(embed::fault_message(&fault.hint(otherwise))).await;
+        answer.give(answer.refusal(fault.hint(otherwise)).await).await;
     }
 }
 
@@ -47,7 +46,7 @@ async fn read(answer: &Answer, written: &Written) -> Result<Vec<u8>, Fault> {
 
 async fn attach(answer: &Answer, job: &Job, name: String, bytes: Vec<u8>) -> Result<(), Fault> {
     let Some(application) = answer.daemon.application() else { return Ok(()) };
-    let message = embed::message(&job.report());
+    let message = answer.message(job.report()).await;
     let file = OutgoingFile { name, bytes };
     let sent = answer.daemon.rest().answer_with(&application, &answer.interaction.token, message, file).await;
     sent.map_err(|error| Fault::unavailable(format!("Discord did not take the file: {error}")))

@@ -1,7 +1,6 @@
 //! Answers that change while jobs go on, until they are over.
 
 use super::{Answer, BETWEEN_EDITS};
-use crate::discord::embed;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::job::{Job, Jobs};
 use wayhaven_shared::value::JobId;
@@ -43,8 +42,8 @@ pub(super) async fn follow(answer: &Answer, ids: Vec<JobId>) {
         let changed = shown.as_ref().is_none_or(|shown| *shown != jobs);
         // One tells what it has found, several how they stand.
         let message = match jobs.as_slice() {
-            [job] => embed::message(&job.report()),
-            _ => embed::message(&Jobs { jobs: jobs.clone() }.report()),
+            [job] => answer.message(job.report()).await,
+            _ => answer.message(Jobs { jobs: jobs.clone() }.report()).await,
         };
         match (over, changed) {
             (true, _) => {

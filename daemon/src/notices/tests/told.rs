@@ -18,7 +18,7 @@ async fn a_child_is_told_of_its_own_delivery_and_of_no_other_guild() {
         let told = until_told(&sandbox, *channel, 1).await;
         assert_eq!(told.len(), 1, "{told:?}");
         let line = &told[0];
-        assert!(line.starts_with(&format!("✓ ban of {victim}: applied")), "{line}");
+        assert!(line.starts_with(&format!("✓ ban of <@{victim}>: applied")), "{line}");
         assert!(line.contains(&main.to_string()) && line.contains("spam"), "{line}");
         assert!(!line.contains("@everyone") && !line.contains("**x**"), "{line}");
         let message = sandbox.messages(*channel).remove(0).to_string();
@@ -27,7 +27,7 @@ async fn a_child_is_told_of_its_own_delivery_and_of_no_other_guild() {
         }
     }
     let told = until_told(&sandbox, channels[0], 1).await;
-    assert!(told[0].starts_with(&format!("✓ ban of {victim} · by operator")), "{told:?}");
+    assert!(told[0].starts_with(&format!("✓ ban of <@{victim}> · by operator")), "{told:?}");
     assert!(told[0].contains("2 of 2 children"), "{told:?}");
     until_caught_up(&test, &sandbox).await;
     assert!(channels.iter().all(|channel| lines(&sandbox, *channel).len() == 1), "each once");

@@ -1,6 +1,6 @@
 //! What is set about networks, judged.
 
-use super::{BANS, EVERY, Reader, UNDOS, USERS, keys};
+use super::{BANS, EVERY, KEPT, Reader, UNDOS, USERS, keys};
 use crate::network::Budgets;
 use crate::store::UNDO_LIMIT;
 use std::time::Duration;
@@ -32,6 +32,14 @@ impl Reader {
             span.filter(|span| UNDOS.contains(span)).ok_or_else(|| "it must be from 1h to 90d".to_owned())
         })?;
         Ok(limit.map_or(UNDO_LIMIT, |(span, _)| span))
+    }
+
+    pub(super) fn keep_names(&mut self) -> Result<Duration, Fault> {
+        let kept = self.one(&keys::KEEP_NAMES, |text| {
+            let span = text.parse::<Span>().ok().map(Duration::from);
+            span.filter(|span| KEPT.contains(span)).ok_or_else(|| "it must be from 1d to 365d".to_owned())
+        })?;
+        Ok(kept.map_or(Duration::from_secs(30 * 86_400), |(span, _)| span))
     }
 
     pub(super) fn import_cap(&mut self) -> Result<u32, Fault> {

@@ -32,8 +32,9 @@ pub async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
         Some(is_bot) => is_bot,
         None => match tokio::time::timeout(TOLD_WITHIN, tools.rest.account(actor)).await {
             Ok(Ok(account)) => {
+                let bot = account.bot;
                 accounts.learn(account);
-                account.bot
+                bot
             }
             failed => {
                 let why =

@@ -253,7 +253,7 @@ async fn a_dry_run_of_approve_and_discard_shows_what_they_would_do_and_does_noth
     let discarded = asked(&test, main, SyncDiscard { id: None, all: true }, true).await.unwrap();
     assert!(approved.approved && !discarded.approved && approved.dry_run && discarded.dry_run);
     assert_eq!((&approved.holds, &discarded.holds), (&held, &held));
-    assert!(approved.report().title.contains("2 deliveries would be sent"), "{}", approved.report().title);
+    assert!(approved.report().title.contains("2 deliveries would be sent"), "{:?}", approved.report().title);
     test.settled().await;
     assert_eq!((holds(&test, &sandbox).await, banned(&sandbox, &sandbox.children(), &victims).0), (held, 1));
 }

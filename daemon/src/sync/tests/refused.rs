@@ -200,7 +200,7 @@ async fn one_route_that_is_refused_blocks_that_action_alone_and_reconcile_apply_
 
         let shown = compare(&test, main, bad, false).await;
         assert_eq!(shown.count(Difference::Blocked), 10, "{shown:?}");
-        let title = shown.report().title;
+        let title = shown.report().title.line();
         assert!(title.contains("10 blocked") && !title.contains("as decided"), "{title}");
         sandbox.clear(fault);
         compare(&test, main, bad, true).await;

@@ -2,7 +2,7 @@
 
 use crate::operation::Reported;
 use crate::operations::sync::ListFormat;
-use crate::report::{Report, Tone};
+use crate::report::{Report, Text, Tone};
 use crate::value::{GuildId, NewFile, UploadId, UserId, WindowDays};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ impl Reported for AuditExported {
             false => format!("the audit, {entries}"),
         };
         Report::new(title, Tone::Good)
-            .field("Guild", self.guild_id.map_or_else(|| "all".to_owned(), |guild| guild.to_string()))
+            .field("Guild", self.guild_id.map_or_else(|| Text::from("all"), Text::from))
             .field("Format", self.format.word())
             .field("Bytes", self.bytes.to_string())
     }

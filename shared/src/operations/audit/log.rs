@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{
     Account, AuditId, ChannelId, GuildId, PageSize, Timestamp, Untrusted, UserId, WindowDays,
 };
@@ -176,13 +176,13 @@ impl Reported for AuditEntries {
         );
         for entry in &self.entries {
             table.push([
-                entry.at.short().into(),
+                Text::short(entry.at).into(),
                 entry.title().into(),
                 entry.surface.clone().into(),
-                Cell::from(entry.actor.as_ref()),
-                entry.target.map_or_else(|| "—".to_owned(), |user| user.to_string()).into(),
+                entry.actor.as_ref().map_or_else(|| Text::from("—"), Text::actor).into(),
+                Text::from(entry.target.as_ref()).into(),
                 entry.result_cell(),
-                Cell::from(entry.message.as_ref()),
+                entry.message.clone().map_or_else(|| Text::from("—"), Text::Prose).into(),
             ]);
         }
         let title = match self.entries.len() {

@@ -2,7 +2,7 @@
 
 use super::log::AuditResult;
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, Timestamp, Untrusted, WindowDays};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,7 @@ impl Reported for AuditFigures {
         let mut actors = Table::new(["by", "requests", "denied"], "nobody");
         for one in &self.actors {
             actors.push([
-                Cell::from(&one.actor),
+                Text::actor(&one.actor).into(),
                 one.requests.to_string().into(),
                 one.denied.to_string().into(),
             ]);

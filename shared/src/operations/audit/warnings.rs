@@ -2,7 +2,7 @@
 
 use crate::operation::Reported;
 use crate::operations::punishment::Punishment;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, PageSize, PunishmentId, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ impl Reported for Warnings {
         for one in &self.warnings {
             table.push([
                 one.id.to_string().into(),
-                one.created_at.short().into(),
+                Text::short(one.created_at).into(),
                 one.status.clone().into(),
                 one.by().into(),
                 Cell::from(one.reason.as_ref()),
@@ -59,8 +59,8 @@ impl Reported for Warnings {
             several => format!("{several} warnings count"),
         };
         let tone = if self.counting == 0 { Tone::Plain } else { Tone::Warning };
-        let mut report = Report::new(format!("{counting} against user {}", self.user_id), tone)
-            .field("Guild", self.guild_id.to_string());
+        let title = Text::from(format!("{counting} against user ")) + self.user_id;
+        let mut report = Report::new(title, tone).field("Guild", self.guild_id);
         if let Some(next) = &self.next_leads_to {
             report = report.field("Next one", next.clone());
         }

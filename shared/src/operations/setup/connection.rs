@@ -122,12 +122,11 @@ impl Reported for ConnectionTested {
             table.push([
                 check.name.clone().into(),
                 Cell::toned(check.result.word(), check.result.tone()),
-                Cell::from(Text::from(&check.line())),
+                Text::Prose(check.line()).into(),
             ]);
         }
         Report::new(title, worst.tone())
-            .field("Guild", self.guild_id.to_string())
-            .field("Name", Cell::from(self.guild_name.as_ref()))
+            .field("Guild", Text::guild(self.guild_id, self.guild_name.as_ref()))
             .table(table)
     }
 

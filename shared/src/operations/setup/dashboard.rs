@@ -4,7 +4,7 @@ use super::{Link, SecurityLevel};
 use crate::operation::Reported;
 use crate::operations::job::Job;
 use crate::operations::punishment::DeliveryCounts;
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,8 @@ impl Child {
     /// Why deliveries are blocked there, or else what goes on there in the background.
     pub fn why(&self) -> Cell {
         match &self.reason {
-            Some(reason) => Cell::from(reason.clone()),
-            None => Cell::from(self.job_words().as_ref()),
+            Some(reason) => Text::prose(reason).into(),
+            None => self.job_words().map_or_else(|| Text::from("—"), Text::Prose).into(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Reported for Dashboard {
             Report::new(format!("networks: {}, children: {children}", self.networks.len()), Tone::Plain);
         for network in &self.networks {
             let mut table = Table::new(
-                ["child", "state", "mode", "health", "open", "why", "name"],
+                ["child", "state", "mode", "health", "open", "why"],
                 "no child is linked to this main",
             );
             let locked = if network.locked { ", locked" } else { "" };
@@ -154,18 +154,18 @@ impl Reported for Dashboard {
             let held = network.holds_words().map_or_else(String::new, |words| format!(", {words}"));
             let (main, presence) = (network.main_guild_id, &network.presence);
             let level = network.security_level.word();
-            table.title =
-                Some(format!("main {main} ({presence}{frozen}{held}{locked}, security level {level})"));
+            let main = Text::guild(main, network.main_name.as_ref());
+            let state = format!(" ({presence}{frozen}{held}{locked}, security level {level})");
+            table.title = Some(Text::from("main ") + main + state);
             for child in &network.children {
                 let (health, tone) = child.health();
                 table.push([
-                    child.link.child_guild_id.to_string().into(),
+                    Text::guild(child.link.child_guild_id, child.link.child_name.as_ref()).into(),
                     child.state_word().into(),
                     child.link.mode.word().into(),
                     Cell::toned(health, tone),
                     child.deliveries.open().to_string().into(),
                     child.why(),
-                    Cell::from(child.link.child_name.as_ref()),
                 ]);
             }
             report = report.table(table);

@@ -61,8 +61,7 @@ impl Reported for Diagnosis {
         if self.thorough {
             for patient in &self.patients {
                 report = report
-                    .field("Guild", patient.guild_id.to_string())
-                    .field("Name", Cell::from(patient.guild_name.as_ref()))
+                    .field("Guild", Text::guild(patient.guild_id, patient.guild_name.as_ref()))
                     .table(patient.table());
             }
         } else {
@@ -104,7 +103,7 @@ impl Patient {
             table.push([
                 finding.name.clone().into(),
                 Cell::toned(finding.result.word(), finding.result.tone()),
-                Cell::from(Text::from(&finding.detail)),
+                Text::Prose(finding.detail.clone()).into(),
             ]);
         }
         table
@@ -147,15 +146,14 @@ impl Diagnosis {
     }
 
     fn overview(&self) -> Table {
-        let mut table = Table::new(["guild", "check", "result", "what was seen", "name"], "all are well");
+        let mut table = Table::new(["guild", "check", "result", "what was seen"], "all are well");
         for patient in &self.patients {
             for finding in &patient.findings {
                 table.push([
-                    patient.guild_id.to_string().into(),
+                    Text::guild(patient.guild_id, patient.guild_name.as_ref()).into(),
                     finding.name.clone().into(),
                     Cell::toned(finding.result.word(), finding.result.tone()),
-                    Cell::from(Text::from(&finding.detail)),
-                    Cell::from(patient.guild_name.as_ref()),
+                    Text::Prose(finding.detail.clone()).into(),
                 ]);
             }
         }
@@ -201,7 +199,10 @@ mod tests {
             "each once, and no invite that mends nothing"
         );
         let well = Diagnosis { patients: Vec::new(), examined: 3, thorough: false };
-        assert_eq!((well.report().title.as_str(), well.report().tone), ("all 3 guilds are well", Tone::Good));
+        assert_eq!(
+            (well.report().title.line().as_str(), well.report().tone),
+            ("all 3 guilds are well", Tone::Good)
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `setup main-guild`, `unset-main`, `security-level`, `lock`, `unlock`: what a guild is in its network.
 
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Tone};
+use crate::report::{Report, Text, Tone};
 use crate::value::{GuildId, Untrusted};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -104,8 +104,7 @@ impl Reported for GuildDesignated {
             (false, false, false) => "it is a main no more",
         };
         let report = Report::new(title, Tone::Good)
-            .field("Guild", self.guild_id.to_string())
-            .field("Name", Cell::from(self.guild_name.as_ref()));
+            .field("Guild", Text::guild(self.guild_id, self.guild_name.as_ref()));
         match self.is_main {
             true => report.hint("setup add-child GUILD-ID links a child"),
             false => report.hint("setup main-guild makes it one again"),
@@ -141,8 +140,7 @@ impl Reported for LockChanged {
             (false, false, false) => "its links are unlocked",
         };
         Report::new(title, Tone::Good)
-            .field("Guild", self.guild_id.to_string())
-            .field("Name", Cell::from(self.guild_name.as_ref()))
+            .field("Guild", Text::guild(self.guild_id, self.guild_name.as_ref()))
             .field("Links", self.links.to_string())
     }
 }
@@ -171,7 +169,7 @@ impl Reported for SecurityChanged {
             (false, false) => "the level is set",
         };
         let report = Report::new(title, Tone::Good)
-            .field("Main", self.main_guild_id.to_string())
+            .field("Main", self.main_guild_id)
             .field("Level", self.level.word())
             .field("Before", self.before.word());
         let main = self.main_guild_id;

@@ -301,7 +301,7 @@ fn findings_table(findings: &[Check]) -> Table {
     let mut table = Table::new(["not yet well", "result", "what was seen"], "all is well");
     for finding in findings {
         let tone = Cell::toned(finding.result.word(), finding.result.tone());
-        table.push([finding.name.clone().into(), tone, Cell::from(Text::from(&finding.line()))]);
+        table.push([finding.name.clone().into(), tone, Text::Prose(finding.line()).into()]);
     }
     table
 }
@@ -346,12 +346,12 @@ impl Reported for LinkChanged {
         };
         let waits = matches!(self.state.as_str(), "proposed" | "closing") || self.proposed.is_some();
         let tone = if waits { Tone::Waiting } else { Tone::Good };
+        let child_name = self.link.as_ref().and_then(|link| link.child_name.as_ref());
         let mut report = Report::new(title, tone)
-            .field("Main", self.main_guild_id.to_string())
-            .field("Child", self.child_guild_id.to_string());
+            .field("Main", self.main_guild_id)
+            .field("Child", Text::guild(self.child_guild_id, child_name));
         if let Some(link) = &self.link {
             report = report
-                .field("Name", Cell::from(link.child_name.as_ref()))
                 .field("State", link.state.clone())
                 .field("Mode", link.mode.word())
                 .field("Actions", link.actions());

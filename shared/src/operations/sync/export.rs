@@ -94,7 +94,7 @@ impl Reported for Exported {
         };
         let tone = if self.unreadable > 0 { Tone::Warning } else { Tone::Good };
         let report = Report::new(title, tone)
-            .field("Guild", self.guild_id.to_string())
+            .field("Guild", self.guild_id)
             .field("Bans", source)
             .field("Format", self.format.word())
             .field("Bytes", self.bytes.to_string());

@@ -226,7 +226,7 @@ impl Reported for Imported {
             (_, false) => (format!("{} imported", users(new)), Tone::Good),
         };
         let mut report = Report::new(title, tone)
-            .field("Main", self.main_guild_id.to_string())
+            .field("Main", self.main_guild_id)
             .field("File", format!("{} ({})", self.file.line_within(60), self.format));
         report = self.columns.report(report).field("Rows", self.total.to_string());
         let mut table = Table::new(["what", "line", "row", "why"], "");

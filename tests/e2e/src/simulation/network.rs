@@ -157,7 +157,7 @@ impl Network {
 
     pub(super) fn envelope(&self, guild: Guild, request: &Request) -> Result<Envelope, Failure> {
         let confirm = Some(confirmation(request));
-        Ok(Envelope { guild: Some(self.guild(guild)?), confirm, ..Envelope::new(request) })
+        Ok(Envelope { guild: Some(self.guild(guild)?.into()), confirm, ..Envelope::new(request) })
     }
 
     /// Asks, and kills the daemon so much later, answered or not.

@@ -1,5 +1,6 @@
 //! Using commands: what Discord's client lets through, and the interaction it makes of it.
 
+mod form;
 mod values;
 
 use serde_json::{Map, Value, json};
@@ -73,6 +74,24 @@ impl People {
             let mut data = data_of(&chosen, Filled { options: vec![], resolved });
             data["target_id"] = json!(target.to_string());
             interact(world, guild, by, 2, data, None)
+        })
+    }
+
+    /// Sends the form that an interaction was answered with, filled in by the names of its fields.
+    ///
+    /// # Errors
+    /// It was answered with none, it is another person's, or a field is missing, unknown, too short or too long.
+    pub fn submit(&self, on: InteractionId, by: u64, values: Value) -> Result<InteractionId, String> {
+        self.discord.change(|world| {
+            let source = world.interactions.get(&on).ok_or("there is no such interaction")?;
+            if source.user != by {
+                return Err("the form is visible to another person only".to_owned());
+            }
+            let guild = source.guild.ok_or("not in a guild")?;
+            let form = source.modal.clone().ok_or("the interaction was not answered with a form")?;
+            let components = form::filled(&form, &values)?;
+            let data = json!({"custom_id": form["custom_id"], "components": components});
+            interact(world, guild, by, 5, data, None)
         })
     }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+mod form;
+
 use super::call::{Answer, Call, snowflake};
 use crate::interaction::{Answered, Interaction};
 use crate::message::{self, EPHEMERAL, LOADING};
@@ -30,8 +32,10 @@ pub(crate) fn callback(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     };
     let data = &call.body["data"];
     let message = first_message(call, answer, data, channel)?;
-    if answer == CHOICES {
-        check_choices(data)?;
+    match answer {
+        CHOICES => check_choices(data)?,
+        MODAL => form::check(data)?,
+        _ => {}
     }
     let found = call.world.open_interaction(id, &token)?;
     found.answered = if answer == DEFERRED { Answered::Deferred } else { Answered::Done };

@@ -244,3 +244,53 @@ async fn files_come_with_commands_and_go_with_answers() {
     let link = answer.body["attachments"][0]["url"].as_str().unwrap().to_owned();
     assert_eq!(reqwest::get(link).await.unwrap().text().await.unwrap(), "1\r\n2");
 }
+
+#[tokio::test]
+async fn a_form_answers_a_menu_and_comes_back_filled_in() {
+    let mut scene = Scene::set().await;
+    let path = format!("/applications/{}/commands", scene.sandbox.application_id());
+    let menu = |extra: Value| {
+        let mut menu = json!({"type": 2, "name": "Ban in the network\u{2026}", "contexts": [0]});
+        menu.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!([menu])
+    };
+    for refused in [json!({"description": "x"}), json!({"name": "x".repeat(33)})] {
+        assert_eq!(scene.bot.with("PUT", &path, menu(refused)).await.status, 400);
+    }
+    assert_eq!(scene.bot.with("PUT", &path, menu(json!({}))).await.status, 200);
+    let (main, by) = (scene.sandbox.main_guild(), scene.sandbox.moderator());
+    let target = scene.sandbox.members(main)[0];
+    let people = scene.sandbox.people();
+    let id = people.user_command(main, by, "Ban in the network\u{2026}", target).unwrap();
+    let (callback, _) = scene.asked().await;
+    let form = |title: &str, inputs: usize| {
+        let input = |name: String| {
+            json!({"type": 1, "components": [
+            {"type": 4, "custom_id": name, "style": 1, "label": "Why", "max_length": 5}]})
+        };
+        let inputs: Vec<Value> = (0..inputs).map(|at| input(format!("f{at}"))).collect();
+        json!({"type": 9, "data": {"custom_id": "form", "title": title, "components": inputs}})
+    };
+    for wrong in [form("", 1), form("Ban", 6), form("Ban", 0), form(&"x".repeat(46), 1)] {
+        assert_eq!(scene.bot.with("POST", &callback, wrong).await.code(), 50035);
+    }
+    assert_eq!(scene.bot.with("POST", &callback, form("Ban", 1)).await.status, 204);
+    assert!(people.submit(id, by, json!({})).unwrap_err().contains("required"));
+    assert!(people.submit(id, by, json!({"f0": "too long"})).unwrap_err().contains("characters"));
+    assert!(people.submit(id, target, json!({"f0": "spam"})).unwrap_err().contains("another person"));
+    people.submit(id, by, json!({"f0": "spam"})).unwrap();
+    let sent = scene.socket.event("INTERACTION_CREATE").await;
+    assert_eq!((&sent["type"], &sent["data"]["custom_id"]), (&json!(5), &json!("form")));
+    assert_eq!(sent["data"]["components"][0]["components"][0]["value"], "spam");
+    let again = format!(
+        "/interactions/{}/{}/callback",
+        sent["id"].as_str().unwrap(),
+        sent["token"].as_str().unwrap()
+    );
+    assert_eq!(
+        scene.bot.with("POST", &again, form("Ban", 1)).await.status,
+        400,
+        "a form is no answer to a form"
+    );
+    assert_eq!(scene.bot.with("POST", &again, json!({"type": 5, "data": {"flags": 64}})).await.status, 204);
+}

@@ -56,7 +56,7 @@ fn u_acts_on_the_marked_rows_and_not_on_the_selected_one_with_one_confirmation_t
     let asked = operator.asked();
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].request["arguments"], json!({"punishments": ["43", "42", "41"]}));
-    assert!(asked[0].dry_run && asked[0].guild.unwrap().get() == 1000);
+    assert!(asked[0].dry_run && asked[0].guild.as_ref().unwrap().id().unwrap().get() == 1000);
     let mut plan = Reverted::none("1000".parse().unwrap(), true);
     plan.undone = 3;
     plan.deliveries.pending = 7;
