@@ -164,11 +164,18 @@ pub struct SecurityChanged {
 impl Reported for SecurityChanged {
     fn report(&self) -> Report {
         let title = match (self.level == self.before, self.dry_run) {
+            (_, true) if !self.waiting.is_empty() => {
+                "nothing was changed: the level would be set, and children would be asked to accept it"
+            }
+            (_, false) if !self.waiting.is_empty() => {
+                "the level is set, and does not hold yet in children that have not accepted it"
+            }
             (true, _) => "it has that level already: nothing changed",
             (false, true) => "nothing was changed: the level would be set",
             (false, false) => "the level is set",
         };
-        let report = Report::new(title, Tone::Good)
+        let tone = if self.waiting.is_empty() { Tone::Good } else { Tone::Waiting };
+        let report = Report::new(title, tone)
             .field("Main", self.main_guild_id)
             .field("Level", self.level.word())
             .field("Before", self.before.word());

@@ -1,7 +1,7 @@
 //! What is done by hand to who is protected, and who is known to hold a protected role.
 
 use super::{BOTH, By, Scene};
-use crate::testing::{PATIENCE, TestDaemon, user};
+use crate::testing::{PATIENCE, TestDaemon, sandbox, user};
 use serde_json::json;
 use std::time::Duration;
 use wayhaven_sandbox::{Options, Sandbox};
@@ -11,11 +11,14 @@ use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 async fn by_hand_in_the_main_it_stays_there_is_audited_and_raises_an_alert() {
     for by in BOTH {
         for action in [Action::Ban, Action::Kick, Action::Timeout, Action::Mute] {
-            let scene = Scene::new(2).await;
+            let sandbox = sandbox(2).await;
+            // A role with powers is no mute role.
+            let mutes = sandbox.role(sandbox.main_guild(), "Moderator");
+            sandbox.people().set_role_permissions(sandbox.main_guild(), mutes, 0).unwrap();
+            let scene = Scene::of(sandbox).await;
             let (main, whom) = (scene.main, scene.member(scene.main));
             scene.protect(main, whom, by).await;
             let (people, admin) = (scene.sandbox.people(), scene.sandbox.owner());
-            let mutes = scene.sandbox.role(main, "Moderator");
             scene.ask(main, "config muterole", json!({ "role": mutes.to_string() })).await;
             match action {
                 Action::Mute => people.add_role(main, admin, whom, mutes),
