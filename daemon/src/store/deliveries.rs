@@ -109,6 +109,8 @@ pub struct Queued {
 pub struct Doubt {
     /// Discord refused it before: it is asked for the cause before anything is sent again, since refusals are counted.
     pub asks_first: bool,
+    /// Whether an alert has told of it.
+    pub told: bool,
     /// The roles that the user had where Discord refused because of their rank.
     pub outranked_by: Option<Vec<RoleId>>,
 }

@@ -4,6 +4,7 @@ use super::deliveries::OPEN;
 use super::rows::{Sql, column};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
+use std::collections::HashSet;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::value::{DeliveryId, GuildId};
 
@@ -72,6 +73,20 @@ impl View<'_> {
     pub fn is_blocked(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE delivery_id = ?1 AND state = 'blocked')";
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    }
+
+    /// What is blocked because its user cannot be punished there.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn blocked_by_rank(&self) -> Result<HashSet<DeliveryId>, StoreError> {
+        let sql = format!(
+            "SELECT delivery_id FROM deliveries
+              WHERE state IN {OPEN} AND state = 'blocked' AND reason LIKE '403 the user %'"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([], |row| column(row, "delivery_id"))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// What is blocked in these guilds of what another has decided, or one of them for itself.

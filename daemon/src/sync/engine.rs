@@ -128,8 +128,7 @@ impl Engine {
             tools.store.outbox().ok_or_else(|| Fault::internal("the store has an engine already"))?;
         let open = tools.store.write(|change| {
             change.suspect_open_deliveries()?;
-            // What was blocked is tried once more: it may have been mended while we were away.
-            let unblocked = change.unblock_all()?.into_iter().collect();
+            let ranked = change.blocked_by_rank()?;
             let left = |delivery: Queued| {
                 let left = delivery.not_before.map_or(0, |at| at.millis() - change.now().millis());
                 // However the clock was set meanwhile, nothing waits longer than it would have.
@@ -138,7 +137,7 @@ impl Engine {
             };
             let open = change.open_deliveries()?.into_iter().filter(|one| one.state != DeliveryState::Held);
             let open = open.map(left).collect();
-            Ok(Left { open, unblocked, refusals: change.refusals(None)?, now: change.now() })
+            Ok(Left { open, ranked, refusals: change.refusals(None)?, now: change.now() })
         });
         let left = open.await?;
         let holding = tools.store.directs().borrow().holding;

@@ -239,7 +239,10 @@ impl Lane {
         let parked = std::mem::take(&mut self.parked);
         let goes_on = |one: &Queued| {
             let reached = one.doubt.outranked_by.is_none() || reach(one);
-            reached && self.why_barred(one.action).is_none() && !self.waits_for_refusal(one)
+            reached
+                && may(one.action.measure())
+                && self.why_barred(one.action).is_none()
+                && !self.waits_for_refusal(one)
         };
         let (waiting, stays): (Vec<_>, Vec<_>) = parked.into_iter().partition(goes_on);
         self.parked = stays;

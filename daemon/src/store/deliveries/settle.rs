@@ -72,22 +72,6 @@ impl Change<'_> {
         self.update_and_tell(&sql, params![Sql(id), state.word(), self.now().millis()]).map(drop)
     }
 
-    /// Everything that was blocked waits for its turn again, except what Discord refuses in that guild although the bot has
-    /// the permission. Of what was marked before it left it is not known what became of it. Returns what was unblocked.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn unblock_all(&self) -> Result<Vec<DeliveryId>, StoreError> {
-        let sql = format!(
-            "UPDATE deliveries SET state = iif(sent_at IS NULL, 'pending', 'unknown'), reason = NULL, updated_at = ?1
-             WHERE state = 'blocked' AND NOT EXISTS (SELECT 1 FROM guild_refusals refused
-                 WHERE refused.guild_id = deliveries.guild_id AND refused.action = deliveries.action
-                   AND refused.reason = deliveries.reason)
-             RETURNING {RETURNED}"
-        );
-        self.update_and_tell(&sql, params![self.now().millis()])
-    }
-
     /// Marks a delivery whose request must not be repeated as about to leave; whether it was still open. Once this is
     /// committed, a restart asks what became of it before anything is sent.
     ///

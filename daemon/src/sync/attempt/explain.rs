@@ -56,7 +56,10 @@ pub(super) async fn before(tools: &Tools, delivery: &Queued, roles: &[RoleId]) -
         Ok(Cause::NotThere) => Err(not_there(delivery)),
         Ok(Cause::User(stop)) => Err(stop),
         // What is sent next tells it.
-        Ok(Cause::Everybody) | Err(Stop::Roles(RestError::Refused { .. })) => Ok(false),
+        Ok(Cause::Everybody) => Ok(false),
+        // Where the question is refused, so would be what follows, and both would count.
+        Err(Stop::Roles(error @ RestError::Refused { status: 403, .. })) => Err(Stop::Asking(error)),
+        Err(Stop::Roles(RestError::Refused { .. })) => Ok(false),
         Err(stop) => Err(stop),
     }
 }

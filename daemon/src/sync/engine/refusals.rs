@@ -15,8 +15,8 @@ use wayhaven_shared::value::{DeliveryId, GuildId, Timestamp};
 pub(super) struct Left {
     /// What is open, and how long each is left alone.
     pub(super) open: Vec<(Queued, Duration)>,
-    /// What was blocked, and is tried again since it may be different by now.
-    pub(super) unblocked: HashSet<DeliveryId>,
+    /// What was blocked because its user ranks above the bot.
+    pub(super) ranked: HashSet<DeliveryId>,
     pub(super) refusals: Vec<GuildRefusal>,
     pub(super) now: Timestamp,
 }
@@ -46,12 +46,14 @@ impl Lanes {
                     Action::Kick => DeliveryState::Unknown,
                     _ => DeliveryState::Pending,
                 };
+                let ranked = left.ranked.contains(&delivery.id);
+                (delivery.doubt.asks_first, delivery.doubt.told) = (ranked, ranked);
                 let guild = delivery.guild;
+                // It is tried again when Discord tells of the guild: before that nobody knows whether it would be refused.
                 self.lanes.entry(guild).or_default().adopt(delivery);
                 self.advance(guild).await;
                 continue;
             }
-            delivery.doubt.asks_first = left.unblocked.contains(&delivery.id) && asks(&delivery);
             let deferred = (!left_alone.is_zero()).then(|| Instant::now() + left_alone);
             settled.extend(self.take_in(delivery, deferred).await);
         }
@@ -89,11 +91,6 @@ impl Lanes {
         let work = move |change: &Change<'_>| Ok(change.replace_refusals(guild, &rows)?);
         self.tools.store.write_later("what Discord refuses", work).await;
     }
-}
-
-/// Whether it is worth a question before it is sent again: of bans, kicks and timeouts the user's rank may be the cause.
-fn asks(delivery: &Queued) -> bool {
-    matches!(delivery.action, Action::Ban | Action::Kick | Action::Timeout | Action::Untimeout)
 }
 
 /// Whether the bot may do to the user by now what Discord refused because of their rank.

@@ -54,10 +54,11 @@ impl Lane {
         self.refusals.push(refusal);
     }
 
-    /// Takes over a delivery that was blocked by such a refusal, and stays so.
+    /// Takes over a delivery that an earlier daemon has left blocked.
     pub(in crate::sync) fn adopt(&mut self, mut delivery: Queued) {
-        // Where others still go, it is itself the one that was refused.
-        delivery.doubt.asks_first |= self.why_refused(delivery.action).is_none();
+        // Where others still go, it may be itself the one that was refused.
+        delivery.doubt.asks_first |=
+            self.refusals.iter().any(|one| !one.bars && one.actions.contains(&delivery.action));
         self.parked.push(delivery);
     }
 

@@ -45,7 +45,7 @@ impl Lane {
         let probed = tried.iter().any(|one| Some(one.delivery.id) == probe);
         let refused_before = self.probing.filter(|id| tried.iter().any(|one| one.delivery.id == *id));
         // What was refused before, for this user or for others, was told of then.
-        let is_news = tried.iter().any(|one| !one.delivery.doubt.asks_first);
+        let is_news = tried.iter().any(|one| !one.delivery.doubt.told);
         let carried_out = |one: &Tried| {
             one.settlement.as_ref().is_some_and(|settled| {
                 settled.state == DeliveryState::Applied && settled.attempts > one.delivery.attempts
@@ -105,20 +105,25 @@ impl Lane {
         match (fate, next) {
             (Fate::Done, _) | (Fate::WithTheLane, Next::Forward) => return None,
             (Fate::WithTheLane, Next::Park(_) | Next::Refuse(_)) => {
-                delivery.doubt.asks_first = true;
+                (delivery.doubt.asks_first, delivery.doubt.told) = (true, true);
                 self.parked.push(delivery);
                 return None;
             }
             (Fate::WithTheLane, Next::Bar(_) | Next::Shut(_) | Next::Away) => {
                 // Whether the mute role still ranks above the bot costs no refusal to find out.
-                delivery.doubt.asks_first |=
+                let of_mute_role =
                     matches!(next, Next::Bar(_)) && delivery.action.measure() == Action::Mute;
+                delivery.doubt.asks_first |= of_mute_role;
+                delivery.doubt.told |= of_mute_role;
                 self.parked.push(delivery);
                 return None;
             }
             // Before the others that wait: it was tried first.
             (Fate::WithTheLane, Next::Defer(_)) => self.deferred.push_front(delivery),
-            _ => self.queue.push_front(delivery),
+            _ => {
+                delivery.doubt.asks_first |= refused;
+                self.queue.push_front(delivery);
+            }
         }
         refused.then_some(resumed)
     }

@@ -47,8 +47,8 @@ async fn a_ban_that_does_not_exist_is_asked_for_and_its_lifting_is_done() {
     let ban = test.ban(main, victim).await;
     test.until_counted(ban, DeliveryState::Applied, 1).await;
     test.until("our own entry", move |view| {
-        let sql =
-            format!("SELECT count(*) FROM audit_entries WHERE guild_id = {child} AND user_id = {victim}");
+        let of = format!("guild_id = {child} AND target_user = {victim}");
+        let sql = format!("SELECT count(*) FROM deliveries WHERE {of} AND echo IS NOT NULL");
         view.number(&sql).unwrap() == 1
     })
     .await;

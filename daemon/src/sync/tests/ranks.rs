@@ -55,9 +55,9 @@ async fn who_loses_the_role_leaves_or_joins_again_is_banned_at_once() {
     };
     for act in [lose as fn(&Sandbox, u64, u64, u64), leave, rejoin, lower, delete] {
         let sandbox = sandbox(1).await;
-        let test = TestDaemon::start(&sandbox).await;
         let child = sandbox.children()[0];
         let (victim, role) = above(&sandbox, child);
+        let test = TestDaemon::start(&sandbox).await;
         let id = blocked(&test, &sandbox, child, victim).await;
         act(&sandbox, child, victim, role);
         test.until_counted(id, DeliveryState::Applied, 1).await;
@@ -69,9 +69,9 @@ async fn who_loses_the_role_leaves_or_joins_again_is_banned_at_once() {
 #[tokio::test]
 async fn a_change_that_does_not_help_costs_no_request() {
     let sandbox = sandbox(1).await;
-    let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let (victim, _) = above(&sandbox, child);
+    let test = TestDaemon::start(&sandbox).await;
     let id = blocked(&test, &sandbox, child, victim).await;
     let (people, regular) = (sandbox.people(), sandbox.role(child, "Regular"));
     for position in 1..6 {
@@ -97,9 +97,9 @@ async fn a_change_that_does_not_help_costs_no_request() {
 #[tokio::test]
 async fn the_mains_own_step_goes_on_too() {
     let sandbox = sandbox(0).await;
-    let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
     let (victim, role) = above(&sandbox, main);
+    let test = TestDaemon::start(&sandbox).await;
     let id = test.ban(main, victim).await;
     test.until("it is blocked", move |view| {
         let origin = view.origin_of(id).unwrap().unwrap();
@@ -117,7 +117,6 @@ async fn the_mains_own_step_goes_on_too() {
 #[tokio::test]
 async fn an_administrator_is_timed_out_once_they_are_none_any_more() {
     let sandbox = sandbox(1).await;
-    let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     let role = sandbox.role(child, "Regular");
     for place in [main, child] {
@@ -126,6 +125,7 @@ async fn an_administrator_is_timed_out_once_they_are_none_any_more() {
     sandbox.people().had_given_role(child, victim, role).unwrap();
     let administrator = wayhaven_sandbox::permissions::ADMINISTRATOR;
     sandbox.people().set_role_permissions(child, role, administrator).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
     let arguments = serde_json::json!({ "user": victim.to_string(), "for": "1h" });
     let request = serde_json::json!({ "operation": "timeout", "arguments": arguments });
     let id = test.punish(main, request).await.punishment.unwrap().id;
@@ -141,9 +141,9 @@ async fn without_the_members_intent_the_next_comparison_tells() {
     for by_itself in [true, false] {
         let options = Options { children: 1, global_limit: 0, members_intent: false, ..Options::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
-        let test = TestDaemon::start(&sandbox).await;
         let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
         let (victim, role) = above(&sandbox, child);
+        let test = TestDaemon::start(&sandbox).await;
         let id = blocked(&test, &sandbox, child, victim).await;
         let compare = async || match by_itself {
             true => {
@@ -175,9 +175,9 @@ async fn without_the_members_intent_the_next_comparison_tells() {
 #[tokio::test]
 async fn a_restart_asks_before_it_is_refused_again() {
     let sandbox = sandbox(1).await;
-    let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     let (victim, role) = above(&sandbox, child);
+    let test = TestDaemon::start(&sandbox).await;
     let id = blocked(&test, &sandbox, child, victim).await;
     let home = test.home();
     drop(test);

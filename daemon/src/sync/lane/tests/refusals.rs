@@ -39,6 +39,7 @@ fn after_two_refusals_one_is_tried_at_a_falling_rate_and_its_success_opens_all()
     let mut lane = barred(now);
     let (id, settled) = lane.enqueue(ban(5, 14), None).unwrap();
     assert_eq!((id.get(), settled.state), (5, DeliveryState::Blocked));
+    assert!(lane.changed_refusals().is_some());
     let mut waits = Vec::new();
     for _ in 0..9 {
         let Pick::Wait(at) = lane.pick_one(now, open) else { panic!("not tried again") };
