@@ -5,10 +5,9 @@
 
 mod names;
 
-pub(super) use names::Field;
+pub(super) use names::{Field, clean};
 
 use super::values::{self, Shape};
-use names::LONGEST_NAME;
 use std::collections::BTreeMap;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::sync::{ColumnRead, ListColumns};
@@ -41,14 +40,13 @@ impl Columns {
     /// # Errors
     /// Where a file has more columns than any table.
     pub(super) fn note(&mut self, name: &str, field: Field) -> Result<(), Fault> {
-        let name: String = name.trim().chars().take(LONGEST_NAME).collect();
-        if self.seen.len() >= MOST_COLUMNS && !self.seen.contains_key(&name) {
+        if self.seen.len() >= MOST_COLUMNS && !self.seen.contains_key(name) {
             return Err(Fault::usage(format!("the file has more than {MOST_COLUMNS} different columns"))
                 .hint("export the list with a column user_id, a column reason and a column expires_at"));
         }
         let place = self.seen.len();
         let new = Seen { field, place, filled: 0, limiting: 0, names: 0 };
-        self.seen.entry(name).or_insert(new);
+        self.seen.entry(name.to_owned()).or_insert(new);
         Ok(())
     }
 
@@ -58,14 +56,7 @@ impl Columns {
         if value.is_empty() || !matches!(field, Field::Unknown | Field::Person) {
             return;
         }
-        let seen = match self.seen.get_mut(name) {
-            Some(seen) => seen,
-            None => {
-                let name: String = name.trim().chars().take(LONGEST_NAME).collect();
-                let Some(seen) = self.seen.get_mut(&name) else { return };
-                seen
-            }
-        };
+        let Some(seen) = self.seen.get_mut(name) else { return };
         seen.filled += 1;
         if field == Field::Unknown {
             seen.limiting += u64::from(values::shape(value) == Shape::Limiting);
@@ -77,8 +68,7 @@ impl Columns {
 
     /// Whether this column of persons also holds names, so that digits in it may be a name.
     pub(super) fn holds_names(&self, name: &str) -> bool {
-        let name: String = name.trim().chars().take(LONGEST_NAME).collect();
-        self.seen.get(&name).is_some_and(|seen| seen.names > 0)
+        self.seen.get(name).is_some_and(|seen| seen.names > 0)
     }
 
     /// Whether there is a column of this meaning.

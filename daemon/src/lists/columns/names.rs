@@ -1,7 +1,15 @@
 //! Names of columns and their meaning.
 
+use std::sync::Arc;
+use wayhaven_shared::value::Untrusted;
+
 /// The longest part of a name that is looked at, in characters.
-pub(super) const LONGEST_NAME: usize = 64;
+const LONGEST_NAME: usize = 64;
+
+/// A name from a file as it is shown: one clean line.
+pub(in super::super) fn clean(name: &str) -> Arc<str> {
+    Arc::from(Untrusted::clipped(name.trim()).line_within(LONGEST_NAME))
+}
 
 /// The meaning of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
