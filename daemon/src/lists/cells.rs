@@ -128,7 +128,7 @@ impl<R: Read> Cells<R> {
                     quoted = false;
                     if let Some(line) = inside.take() {
                         if self.looks_like_row(&line.text) {
-                            return self.go_astray(record, with_ids, line, true);
+                            return self.go_astray(record, with_ids, Some(line), true);
                         }
                         with_ids.extend(Some(line).filter(has_ids));
                     }
@@ -141,9 +141,12 @@ impl<R: Read> Cells<R> {
                 b'\r' | b'\n' if quoted => {
                     // A line ends with LF, CR, or both: both are one end.
                     let ended = inside.take();
+                    if ended.is_none() && self.has_swallowed_user(&record) {
+                        return self.go_astray(record, with_ids, None, false);
+                    }
                     if let Some(line) = ended.filter(|line| !line.text.is_empty()) {
                         if self.looks_like_row(&line.text) || with_ids.len() >= MOST_INSIDE {
-                            return self.go_astray(record, with_ids, line, false);
+                            return self.go_astray(record, with_ids, Some(line), false);
                         }
                         with_ids.extend(Some(line).filter(has_ids));
                     }
@@ -197,17 +200,21 @@ impl<R: Read> Cells<R> {
         &mut self,
         record: Record,
         with_ids: Vec<Inside>,
-        mut line: Inside,
+        mut line: Option<Inside>,
         closed: bool,
     ) -> Result<Record, Fault> {
         let opened = record.line;
-        let why = format!("its quote stays open over line {}, which looks like a row of its own", line.line);
-        if closed {
-            self.rest_of_line(&mut line.text)?;
-        } else {
-            self.astray = Some(opened);
+        let why = match &line {
+            Some(line) => {
+                format!("its quote stays open over line {}, which looks like a row of its own", line.line)
+            }
+            None => "its quote stays open over the cell of the user".to_owned(),
+        };
+        match line.as_mut().filter(|_| closed) {
+            Some(line) => self.rest_of_line(&mut line.text)?,
+            None => self.astray = Some(opened),
         }
-        self.ahead.extend(with_ids.into_iter().chain([line]).map(|line| line_of(opened, line)));
+        self.ahead.extend(with_ids.into_iter().chain(line).map(|line| line_of(opened, line)));
         // Only its first line is its own.
         let cells = record.cells.into_iter().map(|cell| {
             let end = cell.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(cell.len());
@@ -245,15 +252,25 @@ impl<R: Read> Cells<R> {
         Ok(())
     }
 
-    /// Whether a line within a quoted cell has a user's id where rows have it.
+    /// Whether a line within a quoted cell has a cell that is an id, as a row has.
     fn looks_like_row(&self, text: &[u8]) -> bool {
-        let cells: Vec<&[u8]> = text.split(|byte| *byte == self.source.delimiter()).collect();
-        let is_id = |cell: &&[u8]| {
-            let text = String::from_utf8_lossy(cell);
-            values::id_alone(text.trim_matches('"')).is_some()
-        };
-        cells.len() >= self.needed && self.users.iter().filter_map(|at| cells.get(*at)).any(is_id)
+        let cells = || text.split(|byte| *byte == self.source.delimiter());
+        cells().count() >= self.needed && cells().any(is_id)
     }
+
+    /// Whether the quoted cell, which goes on behind the first line, seems to hold the cell of the user.
+    fn has_swallowed_user(&self, record: &Record) -> bool {
+        let current = record.cells.len().saturating_sub(1);
+        let Some(text) = record.cells.last().filter(|_| self.users.iter().all(|at| *at > current)) else {
+            return false;
+        };
+        text.split(|byte| *byte == self.source.delimiter()).skip(1).any(is_id)
+    }
+}
+
+fn is_id(cell: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(cell);
+    values::id_alone(text.trim_matches('"')).is_some()
 }
 
 fn has_ids(line: &Inside) -> bool {

@@ -5,6 +5,7 @@ use super::{Rest, RestError};
 use crate::discord::budget::Priority;
 use crate::discord::routes::Route;
 use serde::Deserialize;
+use serde_json::Value;
 use wayhaven_shared::value::{GuildId, RoleId, Timestamp, UserId};
 
 /// The most members, or bans, that Discord gives at once (FACTS A3, A4).
@@ -50,12 +51,19 @@ impl Rest {
         let route = Route { template: "GET /guilds/{guild}/members", major: guild.get() };
         let after = after.map_or(0, UserId::get);
         let path = format!("/guilds/{guild}/members?limit={LIST_PAGE}&after={after}");
-        let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
+        let page: Vec<Value> = read(self.read(Priority::Backfill, route, &path).await?)?;
         let listed = |one: Listed| ListedMember {
             user: one.user.id,
             roles: one.roles,
             timed_out_until: one.communication_disabled_until,
         };
-        Ok(page.into_iter().map(listed).collect())
+        // An entry that cannot be read costs no other: a walk through the members would begin again without an end.
+        let entries = page.len();
+        let page: Vec<ListedMember> =
+            page.into_iter().filter_map(|one| Listed::deserialize(one).ok()).map(listed).collect();
+        if page.len() < entries {
+            tracing::warn!(%guild, "{} members on a page cannot be read: skipped", entries - page.len());
+        }
+        Ok(page)
     }
 }

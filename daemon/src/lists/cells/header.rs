@@ -1,6 +1,6 @@
 //! The header of a table: which cell means what. A file may also have none.
 
-use super::super::columns::Field;
+use super::super::columns::{Field, clean};
 use super::super::understand::{self, Told};
 use super::super::values::{self, Act, Shape};
 use super::super::{Line, Noted, Rejected};
@@ -48,7 +48,7 @@ impl Header {
         let fields: Vec<Field> = first.cells.iter().map(|cell| named(cell)).collect();
         // A row of data is no header, whatever words stand in it.
         if first.broken.is_none() && !has_id(&first) && fields.iter().any(|field| field.is_user()) {
-            let names = first.cells.iter().map(|cell| Arc::from(String::from_utf8_lossy(cell).trim()));
+            let names = first.cells.iter().map(|cell| clean(&String::from_utf8_lossy(cell)));
             let named: Vec<(Arc<str>, Field)> = names.zip(fields).collect();
             if let Noted::New(columns) = columns {
                 named.iter().try_for_each(|(name, field)| columns.note(name, *field))?;

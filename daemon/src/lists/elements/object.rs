@@ -1,7 +1,7 @@
 //! One element of a JSON list: an id, or an object with fields.
 
 use super::super::Noted;
-use super::super::columns::Field;
+use super::super::columns::{Field, clean};
 use super::super::understand::Told;
 use super::super::values::{self, Shape};
 use super::{LISTS, letters};
@@ -24,13 +24,13 @@ impl Names {
             return Ok((Arc::clone(name), *field));
         }
         let field = Field::named(name);
+        let shared = clean(name);
         if let Noted::New(columns) = columns {
-            columns.note(name, field)?;
+            columns.note(&shared, field)?;
         }
         if self.0.len() >= MOST_NAMES {
             self.0.clear();
         }
-        let shared: Arc<str> = Arc::from(name.chars().take(64).collect::<String>());
         self.0.insert(name.to_owned(), (Arc::clone(&shared), field));
         Ok((shared, field))
     }

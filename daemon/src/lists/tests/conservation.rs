@@ -21,7 +21,8 @@ fn accounted(file: &[u8]) -> Result<Read, Fault> {
         match line? {
             Line::Row(row) => drop(read.users.insert(row.user.get())),
             Line::Unban(one) => drop(read.users.insert(one.user.get())),
-            Line::Skipped(one) => drop(read.users.insert(one.value.raw().parse().unwrap())),
+            // Of another type, whomever it names.
+            Line::Skipped(one) => read.users.extend(one.value.raw().parse::<u64>().ok()),
             Line::Rejected(one) => {
                 read.rejected.insert(one.line);
                 read.ids += one.ids;

@@ -1,0 +1,407 @@
+//! Names of columns and their meaning.
+
+use std::sync::Arc;
+use wayhaven_shared::value::Untrusted;
+
+/// The longest part of a name that is looked at, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// A name from a file as it is shown: one clean line.
+pub(in super::super) fn clean(name: &str) -> Arc<str> {
+    Arc::from(Untrusted::clipped(name.trim()).line_within(LONGEST_NAME))
+}
+
+/// The meaning of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Field {
+    /// The id of the banned user.
+    User,
+    /// The banned user, as an id or as a name.
+    Person,
+    /// A mention of the banned user.
+    Mention,
+    /// An id: the id of the user if no other column names the user.
+    Id,
+    Reason,
+    /// When the ban ends.
+    Until,
+    /// How long the ban lasts, in units of so many seconds if the name says so.
+    Length(Option<u64>),
+    /// How long the ban still lasted when the file was written.
+    Left,
+    /// When the row was made. The lowest rank counts.
+    Created(u8),
+    /// The number of the case.
+    Case,
+    /// What was done: a ban, a warning, an unban.
+    Type,
+    /// Whether the ban is in force.
+    InForce,
+    /// Whether, when or by whom the ban was lifted.
+    Lifted,
+    /// The status in words.
+    Status,
+    /// Whether the ban has no end.
+    Permanent,
+    /// Whether the ban has an end.
+    Temporary,
+    /// Known, and of no importance for a ban.
+    Irrelevant,
+    Unknown,
+}
+
+impl Field {
+    /// The meaning of a column with this name, in whatever way it is written: `userId`, `User ID`, `user_id`.
+    pub(in super::super) fn named(name: &str) -> Self {
+        let tokens = tokens(name);
+        let joined = tokens.concat();
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        exact(&joined).unwrap_or_else(|| by_tokens(&tokens, &joined))
+    }
+
+    pub(in super::super) fn is_user(self) -> bool {
+        matches!(self, Self::User | Self::Person | Self::Mention | Self::Id)
+    }
+
+    /// Whether a missing cell of this column may hide that the ban is limited.
+    pub(in super::super) fn limits(self) -> bool {
+        matches!(
+            self,
+            Self::Until
+                | Self::Length(_)
+                | Self::Left
+                | Self::Type
+                | Self::InForce
+                | Self::Lifted
+                | Self::Status
+                | Self::Permanent
+                | Self::Temporary
+        )
+    }
+
+    /// The word for it in a report; nothing where it is ignored.
+    pub(super) fn words(self) -> Option<&'static str> {
+        Some(match self {
+            Self::User | Self::Person | Self::Mention | Self::Id => "user",
+            Self::Reason => "reason",
+            Self::Until => "end",
+            Self::Length(_) | Self::Left => "length",
+            Self::Created(_) => "date",
+            Self::Case => "case number",
+            Self::Type => "type",
+            Self::InForce | Self::Lifted | Self::Status => "status",
+            Self::Permanent | Self::Temporary => "whether it ends",
+            Self::Irrelevant | Self::Unknown => return None,
+        })
+    }
+}
+
+/// The words of a name in small letters: `userId`, `User ID` and `user_id` have the same two.
+fn tokens(name: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let (mut inside, mut lower) = (false, false);
+    for letter in name.chars().take(LONGEST_NAME) {
+        if !letter.is_alphanumeric() {
+            inside = false;
+            continue;
+        }
+        if !inside || (letter.is_uppercase() && lower) {
+            tokens.push(String::new());
+        }
+        (inside, lower) = (true, letter.is_lowercase());
+        if let Some(last) = tokens.last_mut() {
+            last.extend(letter.to_lowercase());
+        }
+    }
+    tokens
+}
+
+fn exact(joined: &str) -> Option<Field> {
+    Some(match joined {
+        "userid" | "targetid" | "targetuserid" | "memberid" | "banneduserid" | "bannedid"
+        | "bannedmemberid" | "discordid" | "discorduserid" | "userdiscordid" | "snowflake" | "offenderid"
+        | "offenderuserid" | "victimid" | "punishedid" | "punisheduserid" | "subjectid" | "accountid"
+        | "uid" | "recipientid" | "usersnowflake" => Field::User,
+        "user" | "target" | "member" | "banneduser" | "bannedmember" | "offender" | "victim" | "punished"
+        | "punisheduser" | "subject" | "account" | "targetuser" | "who" | "whom" | "recipient" => {
+            Field::Person
+        }
+        "mention" | "usermention" | "membermention" => Field::Mention,
+        "id" => Field::Id,
+        "reason" | "banreason" | "auditreason" | "auditlogreason" => Field::Reason,
+        "case" | "caseid" | "caseno" | "casenum" | "casenumber" | "caseindex" | "no" | "nr" | "num"
+        | "number" | "index" => Field::Case,
+        "type" | "action" | "kind" | "event" | "punishment" | "sanction" | "penalty" | "infraction"
+        | "command" | "operation" | "actiontaken" | "modaction" | "moderationaction" | "auditlogevent"
+        | "logevent" | "eventname" | "actionname" | "typ" | "aktion" | "strafe" | "tipo" | "accion"
+        | "sancion" | "measure" => Field::Type,
+        "active" | "isactive" | "enabled" | "isenabled" | "valid" | "isvalid" | "current" | "iscurrent"
+        | "banned" | "isbanned" | "ban" | "inforce" | "ineffect" | "aktiv" => Field::InForce,
+        "status" | "state" | "banstatus" | "banstate" | "casestatus" => Field::Status,
+        "permanent" | "ispermanent" | "perm" | "isperm" | "perma" | "permaban" | "permban" => {
+            Field::Permanent
+        }
+        "temporary" | "istemporary" | "temp" | "istemp" | "tempban" | "istempban" | "timed" => {
+            Field::Temporary
+        }
+        "bannedat" | "bandate" | "bantime" | "bannedon" | "dateofban" | "bantimestamp" | "issuedat"
+        | "issued" | "issuedon" | "punishedat" => Field::Created(0),
+        "createdat" | "created" | "createdon" | "datecreated" | "createddate" | "createdtimestamp"
+        | "creationdate" | "creation" | "date" | "time" | "datetime" | "timestamp" | "ts" | "when" | "at"
+        | "added" | "addedat" | "dateadded" | "start" | "starts" | "startsat" | "startedat" | "startdate"
+        | "starttime" | "begin" | "begins" | "since" | "loggedat" | "datum" | "fecha" => Field::Created(1),
+        "expires" | "expiresat" | "expiry" | "until" => Field::Until,
+        "communicationdisableduntil" => Field::Irrelevant,
+        _ => return None,
+    })
+}
+
+const TYPE_OWNERS: [&str; 13] = [
+    "punishment",
+    "action",
+    "case",
+    "infraction",
+    "sanction",
+    "event",
+    "log",
+    "entry",
+    "moderation",
+    "mod",
+    "ban",
+    "offence",
+    "penalty",
+];
+const LIFTED: [&str; 26] = [
+    "unban",
+    "unbanned",
+    "revoked",
+    "deleted",
+    "removed",
+    "pardoned",
+    "pardon",
+    "expired",
+    "lifted",
+    "inactive",
+    "cancelled",
+    "canceled",
+    "reverted",
+    "overturned",
+    "resolved",
+    "closed",
+    "ended",
+    "finished",
+    "released",
+    "undone",
+    "void",
+    "voided",
+    "appealed",
+    "disabled",
+    "unbanner",
+    "entbannt",
+];
+const DETAILS: [&str; 12] =
+    ["by", "reason", "user", "mod", "moderator", "id", "name", "note", "message", "staff", "admin", "author"];
+const ENDS: [&str; 40] = [
+    "until",
+    "till",
+    "end",
+    "ends",
+    "ending",
+    "expire",
+    "expires",
+    "expiry",
+    "expiration",
+    "expiring",
+    "unban",
+    "unbans",
+    "lift",
+    "lifts",
+    "release",
+    "releases",
+    "finish",
+    "finishes",
+    "termination",
+    "deadline",
+    "bis",
+    "ablauf",
+    "ablaufdatum",
+    "ende",
+    "enddatum",
+    "entbannung",
+    "entsperrung",
+    "hasta",
+    "fin",
+    "vence",
+    "vencimiento",
+    "caduca",
+    "expira",
+    "jusqu",
+    "echeance",
+    "échéance",
+    "scadenza",
+    "fino",
+    "einde",
+    "bitiş",
+];
+const LENGTHS: [&str; 18] = [
+    "duration",
+    "length",
+    "span",
+    "ttl",
+    "period",
+    "timeframe",
+    "sentence",
+    "dauer",
+    "laufzeit",
+    "frist",
+    "duracion",
+    "duración",
+    "duree",
+    "durée",
+    "durata",
+    "duur",
+    "duração",
+    "süre",
+];
+/// Only with a unit or a length, so that a column called `minutes` is a length.
+const UNITS: [(&[&str], u64); 6] = [
+    (&["s", "sec", "secs", "second", "seconds", "sekunden"], 1),
+    (&["min", "mins", "minute", "minutes", "minuten"], 60),
+    (&["h", "hr", "hrs", "hour", "hours", "stunden"], 3_600),
+    (&["d", "day", "days", "tage"], 86_400),
+    (&["w", "week", "weeks", "wochen"], 604_800),
+    (&["month", "months", "monate"], 28 * 86_400),
+];
+const ISSUERS: [&str; 17] = [
+    "moderator",
+    "mod",
+    "mods",
+    "executor",
+    "author",
+    "issuer",
+    "staff",
+    "admin",
+    "administrator",
+    "actor",
+    "responsible",
+    "punisher",
+    "enforcer",
+    "invoker",
+    "by",
+    "operator",
+    "banner",
+];
+const PLACES: [&str; 9] =
+    ["guild", "server", "channel", "message", "msg", "role", "roles", "thread", "webhook"];
+const CREATED: [&str; 25] = [
+    "created",
+    "creation",
+    "joined",
+    "join",
+    "date",
+    "time",
+    "timestamp",
+    "issued",
+    "since",
+    "start",
+    "started",
+    "began",
+    "banned",
+    "added",
+    "updated",
+    "modified",
+    "edited",
+    "logged",
+    "last",
+    "first",
+    "seen",
+    "registered",
+    "birthday",
+    "erstellt",
+    "beginn",
+];
+const NAMES: [&str; 30] = [
+    "name",
+    "username",
+    "nick",
+    "nickname",
+    "tag",
+    "usertag",
+    "avatar",
+    "url",
+    "link",
+    "proof",
+    "evidence",
+    "note",
+    "notes",
+    "comment",
+    "comments",
+    "discriminator",
+    "display",
+    "global",
+    "bot",
+    "flags",
+    "email",
+    "locale",
+    "reasons",
+    "dm",
+    "notified",
+    "color",
+    "colour",
+    "source",
+    "image",
+    "attachments",
+];
+
+fn by_tokens(tokens: &[&str], joined: &str) -> Field {
+    let any = |words: &[&str]| tokens.iter().any(|token| words.contains(token));
+    let unit = || {
+        let is_in = |words: &[&str]| tokens.iter().any(|token| words.contains(token));
+        UNITS.into_iter().find(|(words, _)| is_in(words)).map(|(_, seconds)| seconds)
+    };
+    let is_type = |token: &&str| *token == "type" || *token == "typ";
+    if tokens.last().is_some_and(is_type) && any(&TYPE_OWNERS) {
+        return Field::Type;
+    }
+    // How much of the messages a ban deleted, or what else the user was given.
+    let deletes = any(&["delete", "deleted", "purge", "purged"])
+        && (any(&PLACES) || unit().is_some() || any(&["messages", "history"]));
+    if deletes || any(&["mute", "muted", "timeout", "communication"]) {
+        return Field::Irrelevant;
+    }
+    // In a name of one word, as `isexpired`: `expire_date` holds these letters too.
+    let in_one_word = tokens.len() == 1 && (joined.contains("unbanned") || joined.ends_with("expired"));
+    let lifted = any(&LIFTED) || in_one_word;
+    let plans = any(&ENDS) && !any(&DETAILS);
+    if lifted && !(plans && any(&["unban"]) && tokens.len() > 1) {
+        return Field::Lifted;
+    }
+    let is_time = any(&["time", "duration"]) || unit().is_some();
+    if any(&["remaining"])
+        || (any(&["left"]) && is_time)
+        || (any(&ENDS) && tokens.last() == Some(&"in"))
+        || joined == "expiresin"
+    {
+        return Field::Left;
+    }
+    if any(&ENDS) && any(&DETAILS) {
+        return Field::Lifted;
+    }
+    let says = |words: &[&str]| words.iter().any(|word| joined.contains(word));
+    if any(&ENDS) || says(&["until", "expir", "unban", "enddate", "endtime", "endsat", "banend"]) {
+        return Field::Until;
+    }
+    if any(&LENGTHS) || says(&["duration", "banlength"]) {
+        return Field::Length(if any(&["ms", "millis", "milliseconds"]) { Some(0) } else { unit() });
+    }
+    if tokens.len() == 1 && joined.len() > 1 && unit().is_some() || (any(&["ban"]) && unit().is_some()) {
+        return Field::Length(unit());
+    }
+    if any(&ISSUERS) || any(&PLACES) || any(&NAMES) || says(&["username", "moderator", "nickname"]) {
+        return Field::Irrelevant;
+    }
+    if any(&CREATED) {
+        return Field::Created(9);
+    }
+    Field::Unknown
+}
