@@ -5,6 +5,7 @@
 
 mod backfill;
 mod canary;
+mod ci;
 mod contract;
 mod crash;
 mod demo;
@@ -16,6 +17,7 @@ mod lists;
 mod once;
 mod origins;
 mod restarts;
+mod room;
 mod sealed;
 mod setting;
 mod signals;
