@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::Level;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
@@ -124,8 +125,9 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
 
     signals.until_asked(&daemon).await;
     tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
+    let until = Instant::now() + DRAIN;
     let _ = discord.await;
-    drain(&daemon).await;
+    drain(&daemon, until).await;
     daemon.close();
     let _ = socket.await;
     let _ = std::fs::remove_file(&daemon.layout().socket);
@@ -159,7 +161,8 @@ pub(crate) async fn start(
     let token = settings.discord.token.clone().unwrap_or_default();
     let budget = Budget::new(settings.discord.requests_per_second);
     let timeout = settings.discord.request_timeout;
-    let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?);
+    let rest =
+        Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?.with_clock(clock.clone()));
     let directory = Arc::new(Directory::default());
     let tools = Tools {
         clock: clock.clone(),
@@ -211,8 +214,8 @@ pub(crate) async fn designate(store: &Store, main: GuildId) -> Result<(), Fault>
 }
 
 /// Delivers what can be delivered in the time there is, and leaves the rest for the next start.
-async fn drain(daemon: &Daemon) {
-    if tokio::time::timeout(DRAIN - LAST_ANSWERS, daemon.engine().drain()).await.is_ok() {
+async fn drain(daemon: &Daemon, until: Instant) {
+    if tokio::time::timeout_at(until - LAST_ANSWERS, daemon.engine().drain()).await.is_ok() {
         return;
     }
     daemon.rest().budget().stop();

@@ -66,7 +66,7 @@ pub use schedule::Ending;
 pub use warnings::Escalation;
 pub use writer::{Change, Released};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Skew};
 use crate::network::{Budgets, Topology};
 use futures::future::BoxFuture;
 use readers::Readers;
@@ -166,12 +166,18 @@ pub const STOPPING: &str = "the daemon is stopping";
 pub struct View<'c> {
     connection: &'c Connection,
     now: Timestamp,
+    skew: Skew,
 }
 
 impl View<'_> {
     /// When this is read or changed: one time for everything in it.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// How far Discord's clock is from this machine's, which stored times are of. Ids are of Discord's.
+    pub fn skew(&self) -> Skew {
+        self.skew
     }
 }
 
@@ -218,7 +224,7 @@ impl Store {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         migrations::run(&mut connection)?;
 
-        let view = View { connection: &connection, now: clock.now() };
+        let view = View { connection: &connection, now: clock.now(), skew: clock.skew() };
         let (outbox, committed) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,

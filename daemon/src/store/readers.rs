@@ -46,7 +46,7 @@ impl Readers {
         let task = async {
             let permit = Arc::clone(&readers.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
             let lender = Arc::clone(&readers);
-            let now = readers.clock.now();
+            let (now, skew) = (readers.clock.now(), readers.clock.skew());
             let joined = tokio::task::spawn_blocking(move || {
                 let connection = lender.take().map_or_else(|| lender.connect(), Ok)?;
                 // One transaction for all of `work`, so that what it reads belongs together; it only reads, so
@@ -56,7 +56,7 @@ impl Readers {
                     .map_err(|error| Fault::from(StoreError::from(error)))
                     .and_then(|()| {
                         // Caught so that the connection goes back to the pool.
-                        catch_unwind(AssertUnwindSafe(|| work(&View { connection: &connection, now })))
+                        catch_unwind(AssertUnwindSafe(|| work(&View { connection: &connection, now, skew })))
                             .unwrap_or_else(|_| Err(Fault::internal("a reading of the store panicked")))
                     });
                 let _ = connection.execute_batch("ROLLBACK");

@@ -317,7 +317,7 @@ impl People {
     }
 }
 
-/// What the person sees, if there is anything yet.
+/// What the person sees, if there is anything yet: of a press that changed no message, what was sent beside it.
 fn shown(found: &Interaction) -> Option<Value> {
     if found.answered != Answered::Done {
         return None;
@@ -325,5 +325,10 @@ fn shown(found: &Interaction) -> Option<Value> {
     if let Some(choices) = &found.choices {
         return Some(json!({"choices": choices}));
     }
-    found.modal.clone().or_else(|| found.history.last().cloned())
+    let beside = || found.messages.iter().rfind(|message| found.original.is_none_or(|id| !is(message, id)));
+    found.modal.clone().or_else(|| found.history.last().or_else(beside).cloned())
+}
+
+fn is(message: &Value, id: u64) -> bool {
+    message["id"].as_str().and_then(|text| text.parse().ok()) == Some(id)
 }

@@ -20,7 +20,7 @@ pub struct ListedMember {
     pub user: UserId,
     /// Their roles.
     pub roles: Vec<RoleId>,
-    /// Until when they are timed out, or were.
+    /// Until when they are timed out, or were, by this machine's clock.
     pub timed_out_until: Option<Timestamp>,
 }
 
@@ -51,10 +51,11 @@ impl Rest {
         let after = after.map_or(0, UserId::get);
         let path = format!("/guilds/{guild}/members?limit={LIST_PAGE}&after={after}");
         let page: Vec<Listed> = read(self.read(Priority::Backfill, route, &path).await?)?;
+        let skew = self.clock.skew();
         let listed = |one: Listed| ListedMember {
             user: one.user.id,
             roles: one.roles,
-            timed_out_until: one.communication_disabled_until,
+            timed_out_until: one.communication_disabled_until.map(|until| skew.to_local(until)),
         };
         Ok(page.into_iter().map(listed).collect())
     }
