@@ -30,6 +30,9 @@ pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration) {
         if let Err(fault) = clock::look(&daemon).await {
             tracing::debug!("how far the clocks are apart is not noted: {fault}");
         }
+        if let Err(fault) = daemon.store().shrink_log().await {
+            tracing::debug!("the store's log does not shrink: {fault}");
+        }
         let changed = async {
             while told.changed().await.is_ok() {
                 if connection.as_ref() != Some(&daemon.connection()) {

@@ -135,6 +135,9 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
     // One last write, so that every outcome before it is committed.
     daemon.store().write(|_| Ok(())).await?;
     audit::mark::note_last(&daemon).await;
+    if let Err(fault) = daemon.store().empty_log().await {
+        tracing::warn!("the store's log was not carried over: {fault}");
+    }
     // Whoever wants it gone by now does not want it back.
     Ok(if signals.has_come() { End::Stop } else { daemon.end() })
 }
