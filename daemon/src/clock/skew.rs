@@ -22,7 +22,7 @@ const MIN_SKEW_MS: i64 = 2_000;
 
 /// What is corrected stays as it is while the measurement differs by less, in milliseconds: an end that Discord repeats
 /// is recognised by its time.
-const MIN_CHANGE_MS: i64 = 1_000;
+const MIN_CHANGE_MS: i64 = 250;
 
 /// An answer that took longer says too little, in milliseconds.
 const MAX_ROUND_TRIP_MS: i64 = 5_000;

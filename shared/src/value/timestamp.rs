@@ -109,6 +109,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_date_of_http_is_read_and_nothing_else() {
+        let read = |text: &str| Timestamp::from_http_date(text).map(Timestamp::millis);
+        assert_eq!(read("Tue, 15 Nov 1994 08:12:31 GMT"), Some(784_887_151_000));
+        for other in [
+            "",
+            "now",
+            "1994-11-15T08:12:31Z",
+            "Tue, 15 Nov 1994 25:12:31 GMT",
+            "Tuesday, 15-Nov-94 08:12:31 GMT",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn times_keep_their_milliseconds_through_text() {
         for millis in [0, 1, 1_767_323_045_678, -1] {
             let at = Timestamp::from_millis(millis);

@@ -304,7 +304,7 @@ impl People {
         })
     }
 
-    /// The original reply as it was after each write, oldest first.
+    /// The original reply as it was after each write, oldest first; after a press also what was sent beside its message.
     #[must_use]
     pub fn replies(&self, interaction: InteractionId) -> Vec<Value> {
         self.interaction(interaction).map(|found| found.history).unwrap_or_default()
@@ -317,7 +317,7 @@ impl People {
     }
 }
 
-/// What the person sees, if there is anything yet: of a press that changed no message, what was sent beside it.
+/// What the person sees, if there is anything yet.
 fn shown(found: &Interaction) -> Option<Value> {
     if found.answered != Answered::Done {
         return None;
@@ -325,10 +325,5 @@ fn shown(found: &Interaction) -> Option<Value> {
     if let Some(choices) = &found.choices {
         return Some(json!({"choices": choices}));
     }
-    let beside = || found.messages.iter().rfind(|message| found.original.is_none_or(|id| !is(message, id)));
-    found.modal.clone().or_else(|| found.history.last().or_else(beside).cloned())
-}
-
-fn is(message: &Value, id: u64) -> bool {
-    message["id"].as_str().and_then(|text| text.parse().ok()) == Some(id)
+    found.modal.clone().or_else(|| found.history.last().cloned())
 }

@@ -6,6 +6,7 @@ use crate::discord::gateway::Arrived;
 use crate::discord::surface;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// How many interactions are counted at once. It is no limit: an answer that follows its deliveries takes hours, and
@@ -73,7 +74,9 @@ impl Drop for Interactions {
 }
 
 fn work(permit: Option<OwnedSemaphorePermit>, task: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(async move {
+    // Where the runtime itself is gone, so is every way to answer.
+    let Ok(runtime) = Handle::try_current() else { return };
+    runtime.spawn(async move {
         task.await;
         drop(permit);
     });

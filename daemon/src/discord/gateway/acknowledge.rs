@@ -25,8 +25,7 @@ const WARM_WITHIN: Duration = Duration::from_secs(2);
 /// How long the last acknowledgements may take when the connection to the gateway ends.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
-/// An interaction after its first answer.
-#[derive(Debug)]
+/// An interaction after its first answer. It does not print itself, since its data have the token.
 pub struct Arrived {
     /// `d` of the INTERACTION_CREATE.
     pub data: Value,

@@ -21,7 +21,7 @@ async fn fill(store: &Store) {
 async fn the_log_shrinks_by_itself_after_a_long_reader() {
     let (store, _home) = network().await;
     let reader = shell(&store);
-    reader.execute_batch("BEGIN; SELECT count(*) FROM guilds").unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM deliveries").unwrap();
     fill(&store).await;
     store.shrink_log().await.unwrap();
     assert!(log_bytes(&store) > LOG_BYTES.unsigned_abs(), "somebody reads what is in it");
@@ -37,7 +37,7 @@ async fn the_log_shrinks_by_itself_after_a_long_reader() {
 async fn the_log_shrinks_after_a_long_reader_while_nothing_is_written() {
     let (store, _home) = network().await;
     let reader = shell(&store);
-    reader.execute_batch("BEGIN; SELECT count(*) FROM guilds").unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM deliveries").unwrap();
     fill(&store).await;
     reader.execute_batch("COMMIT").unwrap();
     store.shrink_log().await.unwrap();

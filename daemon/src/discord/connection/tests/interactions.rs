@@ -17,17 +17,22 @@ fn lose_interactions(sandbox: &Sandbox) {
     sandbox.inject(Fault::Events { name, guild: None, times: None, fate: EventFate::Drop });
 }
 
-/// Somebody asks for the status: the interaction, and its payload with as little as a status needs.
+/// Somebody asks for the punishments: the interaction, and its payload with as little as that needs.
 fn ask(sandbox: &Sandbox) -> (InteractionId, Value) {
     let (people, main, by) = (sandbox.people(), sandbox.main_guild(), sandbox.admin());
-    let asked = people.slash(main, by, "status", json!({})).unwrap();
+    let asked = people.slash(main, by, "punishment list", json!({})).unwrap();
     let payload = json!({
         "id": asked.to_string(), "token": people.interaction(asked).unwrap().token, "type": 2,
         "application_id": sandbox.application_id().to_string(), "guild_id": main.to_string(),
         "member": { "user": { "id": by.to_string(), "username": "admin" }, "roles": [], "permissions": "40" },
-        "data": { "id": "1", "name": "status", "type": 1 },
+        "data": { "id": "1", "name": "punishment", "type": 1, "options": [{ "name": "list", "type": 1, "options": [] }] },
     });
     (asked, payload)
+}
+
+/// What the person sees, without what keeps it from being markdown.
+async fn reply(sandbox: &Sandbox, asked: InteractionId) -> String {
+    sandbox.people().reply(asked).await.unwrap().to_string().replace('\\', "")
 }
 
 /// An interaction that waits for its turn, and where it waits.
@@ -51,7 +56,7 @@ async fn what_waits_when_the_connection_ends_is_still_run() {
     let (asked, interactions, running) = waiting(&test, &sandbox).await;
     drop(interactions);
     running.finish(PATIENCE).await;
-    let reply = sandbox.people().reply(asked).await.unwrap().to_string();
+    let reply = reply(&sandbox, asked).await;
     assert!(!reply.contains("Not done"), "{reply}");
 }
 
@@ -64,9 +69,9 @@ async fn what_waits_when_the_daemon_stops_is_answered_and_not_run() {
     test.daemon.stop();
     drop(interactions);
     running.finish(PATIENCE).await;
-    let reply = sandbox.people().reply(asked).await.unwrap().to_string();
+    let reply = reply(&sandbox, asked).await;
     assert!(reply.contains("Not done: Wayhaven is stopping"), "{reply}");
-    let audited = test.until_audited("a refused status", |entry| entry.operation == "status").await;
+    let audited = test.until_audited("a refused listing", |entry| entry.operation == "punishment list").await;
     assert_eq!(audited.result, AuditResult::Error);
 }
 
@@ -86,12 +91,13 @@ async fn an_interaction_that_cannot_be_read_is_answered_and_alerts() {
         change(&mut payload);
         let event = json!({ "op": 0, "s": 900 + number, "t": "INTERACTION_CREATE", "d": payload });
         sandbox.inject(Fault::Gateway { trouble: Trouble::Raw(event.to_string()) });
-        let reply = sandbox.people().reply(asked).await.unwrap().to_string();
+        let reply = reply(&sandbox, asked).await;
         assert!(reply.contains(words) && !reply.contains("a secret"), "{reply}");
     }
     test.until("the alert", |view| view.open_alerts(None).unwrap() == 1).await;
     assert_eq!(test.alerts().await[0], "interaction_not_understood");
-    let refused = |entry: &AuditEntry| entry.operation == "status" && entry.result == AuditResult::Error;
+    let refused =
+        |entry: &AuditEntry| entry.operation == "punishment list" && entry.result == AuditResult::Error;
     let audited = test.until_audited("a refusal", refused).await;
     assert_eq!(audited.actor.unwrap().raw(), sandbox.admin().to_string());
 }

@@ -73,14 +73,14 @@ async fn what_cannot_be_handed_on_is_answered_too() {
         let interaction = people.interaction(asked).unwrap();
         assert!(interaction.was_deferred && interaction.ephemeral);
         if handed_on.data["id"] != asked.to_string() {
-            let reply = people.reply(asked).await.unwrap().to_string();
+            let reply = people.reply(asked).await.unwrap().to_string().replace('\\', "");
             assert!(reply.contains("Not done: too many commands are waiting"), "{reply}");
         }
     }
     drop(interactions);
     let late = warn(&sandbox);
     acknowledger.take(payload(&sandbox, late));
-    let reply = people.reply(late).await.unwrap().to_string();
+    let reply = people.reply(late).await.unwrap().to_string().replace('\\', "");
     assert!(reply.contains("Not done: Wayhaven is disconnecting from Discord"), "{reply}");
 }
 
