@@ -1,7 +1,13 @@
-//! Time, injected: stored times are wall-clock and come from here; waits are monotonic and come from tokio.
+//! Time, injected: stored times are this machine's wall clock and come from here; waits are monotonic and come from
+//! tokio. Times of Discord's clock are converted with [`Clock::skew`], where they come from Discord or go there.
 
-use std::sync::Arc;
+mod skew;
+
+pub use skew::{RoundTrip, Skew};
+
+use skew::Samples;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wayhaven_shared::value::Timestamp;
 
@@ -9,6 +15,9 @@ use wayhaven_shared::value::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
+    samples: Arc<Mutex<Samples>>,
+    /// What is corrected, in milliseconds.
+    skew_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -22,5 +31,22 @@ impl Clock {
     /// Sets the clock ahead by that many milliseconds, or back.
     pub fn shift(&self, millis: i64) {
         self.offset_ms.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Learns from an answer of Discord's, which says when it was made.
+    pub fn learn(&self, trip: RoundTrip, date: Timestamp) {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.learn(trip, date);
+        self.skew_ms.store(samples.corrected().millis(), Ordering::Relaxed);
+    }
+
+    /// How far Discord's clock is from this one, as far as it is corrected: small differences are not.
+    pub fn skew(&self) -> Skew {
+        Skew::from_millis(self.skew_ms.load(Ordering::Relaxed))
+    }
+
+    /// The same as it was measured; nothing before Discord's first answer.
+    pub fn measured_skew(&self) -> Option<Skew> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner).measured()
     }
 }

@@ -282,6 +282,11 @@ impl Daemon {
         end.clone().unwrap_or(End::Stop)
     }
 
+    /// Whether it was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     /// Follows whether it was asked to stop.
     pub fn stopping(&self) -> Flag {
         Flag(self.stopping.subscribe())

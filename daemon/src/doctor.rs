@@ -6,7 +6,7 @@
 mod points;
 mod rounds;
 
-pub use points::{Chart, examine, members_intent, mute_role, presence, standing, waits};
+pub use points::{Chart, clock, examine, members_intent, mute_role, presence, standing, waits};
 pub use rounds::{Rounds, keep};
 
 use wayhaven_shared::operations::punishment::Action;

@@ -1,5 +1,7 @@
 //! How each part of the daemon stands: looked at again and again, and noted where it has changed.
 
+mod clock;
+
 use crate::daemon::Daemon;
 use crate::store::AlertFilter;
 use std::path::Path;
@@ -24,6 +26,12 @@ pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration) {
         connection = Some(daemon.connection()).filter(|now| connection.as_ref() != Some(now)).or(connection);
         if let Err(fault) = look(&daemon).await {
             tracing::debug!("how the daemon stands is not noted: {fault}");
+        }
+        if let Err(fault) = clock::look(&daemon).await {
+            tracing::debug!("how far the clocks are apart is not noted: {fault}");
+        }
+        if let Err(fault) = daemon.store().shrink_log().await {
+            tracing::debug!("the store's log does not shrink: {fault}");
         }
         let changed = async {
             while told.changed().await.is_ok() {

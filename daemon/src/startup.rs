@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::Level;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
@@ -126,14 +127,18 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
 
     signals.until_asked(&daemon).await;
     tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
+    let until = Instant::now() + DRAIN;
     let _ = discord.await;
-    drain(&daemon).await;
+    drain(&daemon, until).await;
     daemon.close();
     let _ = socket.await;
     daemon.folding().close(&daemon).await;
     // One last write, so that every outcome before it is committed.
     daemon.store().write(|_| Ok(())).await?;
     audit::mark::note_last(&daemon).await;
+    if let Err(fault) = daemon.store().empty_log().await {
+        tracing::warn!("the store's log was not carried over: {fault}");
+    }
     // Whoever wants it gone by now does not want it back.
     Ok(if signals.has_come() { End::Stop } else { daemon.end() })
 }
@@ -165,7 +170,8 @@ pub(crate) async fn start(
     let token = settings.discord.token.clone().unwrap_or_default();
     let budget = Budget::new(settings.discord.requests_per_second);
     let timeout = settings.discord.request_timeout;
-    let rest = Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?);
+    let rest =
+        Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?.with_clock(clock.clone()));
     let directory = Arc::new(Directory::default());
     directory.accounts().names().tell_time_by(clock.clone());
     let tools = Tools {
@@ -218,8 +224,8 @@ pub(crate) async fn designate(store: &Store, main: GuildId) -> Result<(), Fault>
 }
 
 /// Delivers what can be delivered in the time there is, and leaves the rest for the next start.
-async fn drain(daemon: &Daemon) {
-    if tokio::time::timeout(DRAIN - LAST_ANSWERS, daemon.engine().drain()).await.is_ok() {
+async fn drain(daemon: &Daemon, until: Instant) {
+    if tokio::time::timeout_at(until - LAST_ANSWERS, daemon.engine().drain()).await.is_ok() {
         return;
     }
     daemon.rest().budget().stop();

@@ -28,6 +28,7 @@ mod journal;
 mod links;
 mod lists;
 mod locks;
+mod log_file;
 mod meta;
 mod migrations;
 mod names;
@@ -73,7 +74,7 @@ pub use schedule::Ending;
 pub use warnings::Escalation;
 pub use writer::{Change, Released};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Skew};
 use crate::network::{Budgets, Topology};
 use futures::future::BoxFuture;
 use readers::Readers;
@@ -96,6 +97,13 @@ const STATEMENTS: usize = 512;
 /// How many KiB of pages the writer keeps. A raid's deliveries lie all over the indexes, and what does not fit is
 /// written and read again before the commit.
 const CACHE: i64 = 16_384;
+
+/// How long a reading may hold its transaction: while it does, the log only grows. Verifying a large store's audit takes
+/// minutes.
+const READ_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// The size in bytes to which the log's file shrinks again, once it has been carried over: what [`LOG_PAGES`] fill.
+const LOG_BYTES: i64 = LOG_PAGES * 4_096;
 
 /// After how many pages the log is carried over into the file, at the writer's cost: the same pages are written many
 /// times in a raid, and carried over once.
@@ -160,6 +168,10 @@ impl From<StoreError> for Fault {
             {
                 Self::conflict(message.clone()).hint(UNLOCKED_BY)
             }
+            (_, Some(ErrorCode::OperationInterrupted)) => Self::unavailable(
+                "reading the store took too long and was ended, since the store's log grows meanwhile",
+            )
+            .hint("ask for less at once, and try again"),
             (StoreError::Closed, _) => Self::unavailable(STOPPING),
             _ => Self::new(FaultKind::Unavailable, format!("the store failed: {error}")),
         }
@@ -173,12 +185,18 @@ pub const STOPPING: &str = "the daemon is stopping";
 pub struct View<'c> {
     connection: &'c Connection,
     now: Timestamp,
+    skew: Skew,
 }
 
 impl View<'_> {
     /// When this is read or changed: one time for everything in it.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// How far Discord's clock is from this machine's, which stored times are of. Ids are of Discord's.
+    pub fn skew(&self) -> Skew {
+        self.skew
     }
 }
 
@@ -214,6 +232,11 @@ impl Store {
     /// # Errors
     /// Where the file cannot be opened, is locked, is not ours, or is a newer version's.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(path, clock, READ_LIMIT)
+    }
+
+    /// The same with another limit for readings.
+    fn open_with(path: &Path, clock: Clock, read_limit: Duration) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -221,12 +244,13 @@ impl Store {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -CACHE)?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         // What a failed change would put back is kept in memory, not in a file of its own.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         migrations::run(&mut connection)?;
 
-        let view = View { connection: &connection, now: clock.now() };
+        let view = View { connection: &connection, now: clock.now(), skew: clock.skew() };
         let (outbox, committed) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
@@ -240,7 +264,7 @@ impl Store {
             audited: watch::Sender::new(view.chain_head()?.rows),
             directs: watch::Sender::new(view.directs()?),
         });
-        let readers = Arc::new(Readers::open(path, BUSY, clock.clone())?);
+        let readers = Arc::new(Readers::open(path, (BUSY, read_limit), clock.clone())?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
         let outbox = Arc::new(Mutex::new(Some(committed)));
         Ok(Self { writer, readers, shared, path: Arc::new(path.to_owned()), outbox })

@@ -177,7 +177,7 @@ fn refused(error: &RestError, place: &str, api_base: &str) -> Fault {
             ))
             .hint(format!("try again in {seconds} s"))
         }
-        RestError::Unreachable(_) | RestError::Lost(_) | RestError::Stumbled(_) => {
+        RestError::Unreachable(_) | RestError::Lost(_) | RestError::Stumbled(_) | RestError::NotApplied => {
             Fault::unavailable(format!("{error}: the token was not checked"))
                 .hint(format!("look whether this machine reaches {api_base}, which discord.api_base names"))
                 .hint("try again later: https://discordstatus.com tells how Discord is")

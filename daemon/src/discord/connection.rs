@@ -2,6 +2,7 @@
 //! `session` works what it brings, `arrivals` says when all of it is there.
 
 mod arrivals;
+mod interactions;
 mod session;
 
 use crate::daemon::{Daemon, Flag};
@@ -12,7 +13,7 @@ use crate::discord::rest::RestError;
 use crate::sync::backoff;
 use arrivals::Arrivals;
 use futures::FutureExt;
-use serde_json::Value;
+use interactions::{Interactions, Running};
 use session::Session;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,12 @@ use wayhaven_shared::operations::status::{Connection, ConnectionState};
 
 /// How long after its last event the gateway's thread may take to say why it ended.
 const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the gateway's thread may take to answer what arrives while the daemon stops.
+const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(2);
+
+/// How long the commands that are being worked on may take while the daemon stops.
+const LAST_INTERACTIONS: Duration = Duration::from_secs(2);
 
 /// Why a try to connect ended.
 enum Failure {
@@ -55,9 +62,10 @@ impl From<RestError> for Failure {
 pub async fn keep(daemon: Arc<Daemon>) {
     let mut stopping = daemon.stopping();
     let mut attempts = 0;
+    let running = Running::default();
     loop {
         let connecting =
-            AssertUnwindSafe(connect(&daemon, &mut stopping, &mut attempts)).catch_unwind().await;
+            AssertUnwindSafe(connect(&daemon, &mut stopping, &mut attempts, &running)).catch_unwind().await;
         // The panic hook has logged where and why.
         let ended = connecting
             .unwrap_or_else(|_| Failure::Passing("a defect of Wayhaven, which the log tells of".into()));
@@ -80,11 +88,17 @@ pub async fn keep(daemon: Arc<Daemon>) {
             () = stopping.raised() => break,
         }
     }
+    running.finish(LAST_INTERACTIONS).await;
     tell(&daemon, ConnectionState::Stopped, Some("the daemon is stopping".into())).await;
 }
 
 /// Connects once and stays until it ends.
-async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) -> Failure {
+async fn connect(
+    daemon: &Arc<Daemon>,
+    stopping: &mut Flag,
+    attempts: &mut u32,
+    running: &Running,
+) -> Failure {
     let prepared = tokio::select! {
         prepared = prepare(daemon) => prepared,
         () = stopping.raised() => return Failure::Asked,
@@ -94,13 +108,18 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
         Err(failure) => return failure,
     };
     let (events, inbox) = mpsc::channel(gateway::QUEUE);
-    let (urgent, interactions) = mpsc::channel(gateway::QUEUE);
+    let (acknowledged, inbox_of_interactions) = mpsc::channel(gateway::QUEUE);
+    let answers = match daemon.rest().first_answers() {
+        Ok(answers) => answers,
+        Err(fault) => return Failure::Passing(fault.message),
+    };
+    let mut interactions = Interactions::new(daemon, inbox_of_interactions, running);
     let (tell_news, news) = mpsc::unbounded_channel();
     let lost = Arc::new(gateway::Lost::default());
     let (shards, own_news) = (plan.shards, tell_news.clone());
     let mut line = gateway::connect(plan, tell_news, |pulses| gateway::Hand {
         events,
-        interactions: urgent,
+        interactions: gateway::Acknowledger::new(answers, acknowledged),
         lost: Arc::clone(&lost),
         accounts: Arc::clone(daemon.directory().accounts()),
         pulses,
@@ -115,16 +134,24 @@ async fn connect(daemon: &Arc<Daemon>, stopping: &mut Flag, attempts: &mut u32) 
         news: own_news,
     };
     let session = Arc::new(session);
-    tokio::select! {
+    let early = tokio::select! {
         // Events before the end: what came before the connection broke is still worked.
         biased;
         // The thread is about to say why.
-        _ = async { tokio::join!(session.follow(inbox, attempts), answer(daemon, interactions)) } => {}
-        outcome = &mut line.ended => return failure(outcome.ok()),
+        _ = async { tokio::join!(session.follow(inbox, attempts), interactions.hand_on()) } => None,
+        outcome = &mut line.ended => Some(failure(outcome.ok())),
         // Any request may be the one that learns that the token is refused; the gateway need not.
-        () = daemon.rest().budget().stopped() => return RestError::Unauthorised.into(),
-        () = stopping.raised() => return Failure::Asked,
-        () = async { tokio::join!(Arc::clone(&session).hear(news), gateway::watch(Arc::clone(&session.pulses))); } => {}
+        () = daemon.rest().budget().stopped() => Some(RestError::Unauthorised.into()),
+        () = stopping.raised() => Some(Failure::Asked),
+        () = async { tokio::join!(Arc::clone(&session).hear(news), gateway::watch(Arc::clone(&session.pulses))); } => None,
+    };
+    // What was acknowledged is answered, however the connection ends.
+    drop(interactions);
+    if let Some(failure) = early {
+        if matches!(failure, Failure::Asked) {
+            line.end(LAST_ACKNOWLEDGEMENTS).await;
+        }
+        return failure;
     }
     failure(tokio::time::timeout(GATEWAY_ENDS_WITHIN, &mut line.ended).await.ok().and_then(Result::ok))
 }
@@ -165,13 +192,6 @@ async fn prepare(daemon: &Arc<Daemon>) -> Result<(Plan, Identifies), Failure> {
     let token = settings.token.clone().ok_or_else(|| Failure::Final("there is no bot token".into()))?;
     let identifies = Identifies::new(shards, &told);
     Ok((Plan { token, address: told.url, intents: gateway::intents(flags), shards }, identifies))
-}
-
-/// Hands interactions on as they come, however long the events take.
-async fn answer(daemon: &Arc<Daemon>, mut inbox: mpsc::Receiver<Value>) {
-    while let Some(data) = inbox.recv().await {
-        drop(tokio::spawn(super::surface::handle(Arc::clone(daemon), data)));
-    }
 }
 
 /// Publishes where the connection stands.

@@ -8,10 +8,12 @@
 //! counts no identifies (FACTS D2). Each shard has a keeper of ours (`shard`), which asks for leave before each
 //! identify, and a pulse that shows when serenity turns in circles (`pulse`).
 
+mod acknowledge;
 mod hand;
 mod pulse;
 mod shard;
 
+pub use acknowledge::{Acknowledger, Arrived};
 pub use hand::{Hand, Lost, Seen, What};
 pub use pulse::{Pulse, watch};
 
@@ -28,6 +30,10 @@ pub const QUEUE: usize = 4_096;
 
 /// How long a polite end may take: serenity looks for what it is told twice a second.
 const GOODBYE: Duration = Duration::from_millis(700);
+
+/// The niceness of the gateway's thread; others have 0, and lower ones run first.
+#[cfg(target_os = "linux")]
+const GATEWAY_NICE: i32 = -5;
 
 /// How to connect.
 #[derive(Debug)]
@@ -77,7 +83,15 @@ pub struct Line {
     pub ended: oneshot::Receiver<Ended>,
     /// A pulse for each shard.
     pub pulses: Arc<[Pulse]>,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Line {
+    /// Ends it and waits until the last acknowledgements have left, so long at most.
+    pub async fn end(self, within: Duration) {
+        drop(self.stop);
+        let _ = tokio::time::timeout(within, self.ended).await;
+    }
 }
 
 /// The intent that tells who joins and leaves and who has which role (FACTS B4).
@@ -103,6 +117,7 @@ pub fn connect(
     let (stop, stopped) = oneshot::channel();
     let own = Arc::clone(&pulses);
     let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
+        prefer_this_thread();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let outcome = match runtime {
             Ok(runtime) => {
@@ -118,7 +133,7 @@ pub fn connect(
     if let Err(error) = thread {
         tracing::error!("no thread for the gateway: {error}");
     }
-    Line { ended, pulses, _stop: stop }
+    Line { ended, pulses, stop }
 }
 
 async fn run(
@@ -128,21 +143,37 @@ async fn run(
     hand: Hand,
     stop: oneshot::Receiver<()>,
 ) -> Ended {
+    let acknowledger = hand.interactions.clone();
+    // Before interactions come. A Discord that does not answer keeps nothing from connecting.
+    acknowledger.warm().await;
+    tokio::spawn(acknowledger.clone().keep_warm());
     let shared = Arc::new(shard::Shared::new(plan, Arc::clone(pulses), news, hand));
     let mut shards = JoinSet::new();
     for number in 0..plan.shards.max(1) {
         shards.spawn(shard::keep(number, Arc::clone(&shared)));
     }
-    tokio::select! {
+    let ended = tokio::select! {
         ended = shards.join_next() => match ended {
             Some(Ok(ended)) => ended,
             _ => Ended::Broken("the gateway's client failed".into()),
         },
         _ = stop => {
             pulses.iter().for_each(Pulse::say_goodbye);
-            tokio::time::sleep(GOODBYE).await;
+            let all = async { while shards.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(GOODBYE, all).await;
             Ended::Asked
         }
+    };
+    acknowledger.finish().await;
+    ended
+}
+
+/// Has the machine prefer this thread to the daemon's others, where it may: it works little, and people wait for it.
+fn prefer_this_thread() {
+    // On Linux a priority is a thread's. Raising it takes CAP_SYS_NICE or a limit (LimitNICE=), and is not needed.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, GATEWAY_NICE) {
+        tracing::debug!("the gateway's thread keeps its priority: {error}");
     }
 }
 

@@ -4,9 +4,12 @@
 //! cost a whole interaction, and a fault names the field without repeating what stood in it, which may be the
 //! token.
 
+mod first;
+pub mod form;
 mod options;
 mod request;
 
+pub use first::{FirstAnswer, Ticket};
 pub use options::{Leaf, OptionValue};
 
 use self::options::{Path, read_options};

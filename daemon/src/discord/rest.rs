@@ -11,6 +11,7 @@ mod calls;
 mod direct;
 mod fault;
 mod files;
+mod first_answers;
 mod lists;
 mod roles;
 
@@ -23,14 +24,16 @@ pub use calls::{
 pub use direct::DirectChannel;
 pub use fault::{BUDGET_SPENT, NO_TWO_FACTOR, Outcome, RestError};
 pub use files::{Incoming, OutgoingFile};
+pub use first_answers::FirstAnswers;
 pub use lists::{LIST_PAGE, ListedMember, TOO_MANY_BAN_LISTS};
 
+use crate::clock::{Clock, RoundTrip};
 use crate::discord::budget::{Budget, Priority, Slot};
 use crate::discord::refusals::Refusals;
 use crate::discord::routes::{Route, Routes, Told, seconds};
 use fault::{Answer, parse_error, transport_error};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -38,6 +41,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 use wayhaven_shared::Fault;
+use wayhaven_shared::value::Timestamp;
 
 /// Discord asks for this form; without it the edge may answer 40333 (FACTS 0).
 const USER_AGENT: &str = concat!("DiscordBot (https://wayhaven.example, ", env!("CARGO_PKG_VERSION"), ")");
@@ -110,6 +114,8 @@ pub struct Rest {
     /// Until when the edge lets nothing through, answers to interactions included.
     edge: watch::Sender<Option<Instant>>,
     troubles: broadcast::Sender<Trouble>,
+    /// What learns from answers how far Discord's clock is off, and converts what depends on that.
+    clock: Clock,
 }
 
 impl Rest {
@@ -148,7 +154,14 @@ impl Rest {
             refusals: Refusals::default(),
             edge: watch::Sender::new(None),
             troubles: broadcast::Sender::new(16),
+            clock: Clock::default(),
         })
+    }
+
+    /// With the daemon's clock in place of one of its own.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// A reason for the guild's audit log, cut so that its encoded form has at most so many bytes.
@@ -229,13 +242,24 @@ impl Rest {
         call: Call,
         file: Option<OutgoingFile>,
     ) -> Result<Value, RestError> {
+        self.send_through(&self.client, slot, call, file).await
+    }
+
+    /// As [`send_with`](Self::send_with), through another client's connections.
+    async fn send_through(
+        &self,
+        client: &Client,
+        slot: Option<Slot>,
+        call: Call,
+        file: Option<OutgoingFile>,
+    ) -> Result<Value, RestError> {
         debug_assert!(slot.is_some() || call.bare, "a request without a slot");
         // The budget holds everything else back.
         if let Some(until) = self.edge.borrow().filter(|until| call.bare && *until > Instant::now()) {
             return Err(RestError::RateLimited { wait: until - Instant::now(), everything: true });
         }
         let url = format!("{}/api/v10{}", self.base, call.path);
-        let mut request = self.client.request(call.method.clone(), url);
+        let mut request = client.request(call.method.clone(), url);
         if let Some(reason) = &call.reason {
             let encoded = utf8_percent_encode(reason, REASON).to_string();
             // Percent-encoded text is ASCII without controls; where it is empty the header is left out.
@@ -252,7 +276,12 @@ impl Rest {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let sent = Instant::now();
+        let left = (self.clock.now(), sent);
         let response = request.send().await.map_err(|error| transport_error(&error))?;
+        let trip = RoundTrip { sent: left, received: (self.clock.now(), Instant::now()) };
+        if let Some(date) = made_at(response.headers()) {
+            self.clock.learn(trip, date);
+        }
         let status = response.status();
         let headers = response.headers().clone();
         let body = read_body(response).await?;
@@ -340,6 +369,11 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, RestError
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// When an answer was made, by the clock of whoever made it.
+fn made_at(headers: &HeaderMap) -> Option<Timestamp> {
+    Timestamp::from_http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 fn told(headers: &HeaderMap) -> Told {

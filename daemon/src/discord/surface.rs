@@ -1,5 +1,5 @@
-//! Slash commands and buttons: acknowledged at once, run through the pipeline, answered when there is something to
-//! say.
+//! Slash commands and buttons: run through the pipeline and answered when there is something to say. The gateway's
+//! thread has acknowledged them before (`gateway/acknowledge.rs`).
 
 mod complete;
 mod confirm;
@@ -7,19 +7,21 @@ mod files;
 mod jobs;
 mod menu;
 mod questions;
+mod turned_away;
 
 pub use questions::Questions;
+pub use turned_away::turn_away;
 
 use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
 use crate::discord::embed;
+use crate::discord::gateway::Arrived;
 use crate::discord::interaction::{Interaction, InteractionKind};
 use crate::handlers;
 use crate::invocation::{Actor, Invocation, Surface, Upload};
 use crate::names::{self, Reader};
 use crate::network::GuildChannel;
 use crate::pipeline::{self, Unread};
-use crate::store::Severity;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,33 +40,26 @@ const TOKEN_LIVES: Duration = Duration::from_secs(14 * 60 + 30);
 /// How often an answer is changed at most while deliveries go on.
 const BETWEEN_EDITS: Duration = Duration::from_secs(2);
 
-/// Handles one interaction from its raw data.
-pub async fn handle(daemon: Arc<Daemon>, data: Value) {
-    let interaction = match Interaction::from_value(&data) {
+/// Handles one interaction after its acknowledgement.
+pub async fn handle(daemon: Arc<Daemon>, arrived: Arrived) {
+    let interaction = match Interaction::from_value(&arrived.data) {
         Ok(interaction) => interaction,
-        Err(fault) => {
-            tracing::error!("an interaction is not understood: {}", fault.message);
-            let work = move |change: &crate::store::Change<'_>| {
-                Ok(change.alert(
-                    "interaction_not_understood",
-                    Severity::Medium,
-                    None,
-                    None,
-                    &fault.message,
-                )?)
-            };
-            return daemon.store().write_later("an alert", work).await;
-        }
+        Err(fault) => return turned_away::unreadable(&daemon, &arrived, fault).await,
     };
+    if let Err(error) = &arrived.acknowledged {
+        return turned_away::unacknowledged(&daemon, &arrived, &interaction, error).await;
+    }
     match interaction.kind {
-        // A form is the first answer, and so is a list of choices: neither is deferred.
-        InteractionKind::Command if interaction.opens_form() => menu::open(daemon, interaction).await,
+        // The form was the first answer.
+        InteractionKind::Command if interaction.opens_form() => {
+            menu::opened(daemon, interaction, arrived.at).await
+        }
         InteractionKind::Autocomplete => complete::answer(daemon, interaction).await,
-        InteractionKind::Command => command(daemon, interaction).await,
-        InteractionKind::Component => confirm::press(daemon, interaction).await,
-        InteractionKind::Modal => menu::submitted(daemon, interaction).await,
+        InteractionKind::Command => command(daemon, interaction, arrived.at).await,
+        InteractionKind::Component => confirm::press(daemon, interaction, arrived.at).await,
+        InteractionKind::Modal => menu::submitted(daemon, interaction, arrived.at).await,
         InteractionKind::Other(_) => {
-            tracing::warn!("an interaction of a kind that Wayhaven offers nowhere was left alone");
+            turned_away::not_offered(&daemon, &arrived).await;
         }
     }
 }
@@ -89,13 +84,7 @@ struct Answer {
     asked: Instant,
 }
 
-async fn command(daemon: Arc<Daemon>, interaction: Interaction) {
-    let asked = Instant::now();
-    // Before anything touches the store: Discord waits three seconds and no longer.
-    if let Err(error) = daemon.rest().defer(interaction.id, &interaction.token).await {
-        tracing::warn!("a slash command was not acknowledged, and so not run: {error}");
-        return;
-    }
+async fn command(daemon: Arc<Daemon>, interaction: Interaction, asked: Instant) {
     let invocation = invocation(&interaction);
     let operation = interaction.operation.clone();
     let answer = Answer { daemon: Arc::clone(&daemon), interaction, operation, asked };

@@ -1,12 +1,14 @@
 //! The points that the doctor looks at, one function each.
 
 use super::{LEAST, MANAGE_GUILD, Need, Needed};
+use crate::clock::Skew;
 use crate::discord::directory::{ADMINISTRATOR, Directory, Presence};
 use crate::discord::rest::NO_TWO_FACTOR;
 use crate::store::GuildRefusal;
 use wayhaven_shared::operations::config::GuildConfig;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::{Check, CheckResult};
+use wayhaven_shared::operations::status::{MAX_CLOCK_OFFSET_MS, clock_words};
 use wayhaven_shared::value::{GuildId, RoleId};
 
 /// What is known of a guild before it is looked at.
@@ -216,6 +218,16 @@ fn blocked(chart: &Chart<'_>) -> Option<Check> {
     Some(check.mended_by(
         "they go on by themselves when that is mended; sync deliveries --state blocked lists them",
     ))
+}
+
+/// Whether this machine's clock agrees with Discord's: in no guild in particular.
+pub fn clock(skew: Skew) -> Check {
+    let words = clock_words(skew.millis());
+    if skew.millis().abs() <= MAX_CLOCK_OFFSET_MS {
+        return Check::new("clock", CheckResult::Ok, words);
+    }
+    let detail = format!("{words}: the ends of timeouts are corrected by that");
+    Check::new("clock", CheckResult::Warn, detail).mended_by("timedatectl set-ntp true")
 }
 
 /// Whether the application is told who joins and leaves and who has which role: in no guild in particular.

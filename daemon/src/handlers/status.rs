@@ -1,6 +1,7 @@
 //! `status`: the daemon at a glance.
 
 use super::Handle;
+use crate::clock::Skew;
 use crate::invocation::Context;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::status::{DaemonStatus, Status};
@@ -24,6 +25,7 @@ impl Handle for Status {
             audit_rows: head.rows,
             audit_head: head.hex(),
             components,
+            clock_offset_ms: daemon.clock().measured_skew().map(Skew::millis),
         })
     }
 }

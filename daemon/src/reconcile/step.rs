@@ -271,7 +271,8 @@ impl Walk {
             return Ok(Some(TakenBack::Unknown));
         };
         let since = Timestamp::from_millis(at.millis().saturating_sub(CLOCKS_DIFFER));
-        let asked = daemon.rest().audit_log_about(guild, kind, user, since.first_snowflake());
+        let asked =
+            daemon.rest().audit_log_about(guild, kind, user, daemon.clock().skew().first_snowflake(since));
         let entries = match self.running.unless_cancelled(asked).await? {
             Ok(Some(entries)) => entries,
             Ok(None) => return Ok(Some(TakenBack::Unknown)),

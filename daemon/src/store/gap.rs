@@ -65,7 +65,7 @@ impl Change<'_> {
         let sql =
             "INSERT INTO audit_cursors (guild_id, entry, read_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let now = self.now();
-        let entry = now.first_snowflake().cast_signed();
+        let entry = self.skew().first_snowflake(now).cast_signed();
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), entry, now.millis()])?;
         Ok(())
     }

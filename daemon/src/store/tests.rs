@@ -4,11 +4,12 @@ mod chain;
 mod consent;
 mod events;
 mod insert;
+mod log_file;
 mod plans;
 mod walls;
 mod writing;
 
-use super::{Change, NewPunishment, Store, StoreError, View, migrations};
+use super::{Change, LOG_BYTES, NewPunishment, Store, StoreError, View, migrations};
 use crate::clock::Clock;
 use crate::testing;
 use rusqlite::Connection;

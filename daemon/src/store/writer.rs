@@ -241,7 +241,7 @@ fn commit(
 ) -> Result<Committed, Fault> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     let change = Change {
-        view: View { connection, now: clock.now() },
+        view: View { connection, now: clock.now(), skew: clock.skew() },
         topology,
         outbox: RefCell::default(),
         budgets: before.budgets,

@@ -7,7 +7,7 @@ use crate::network::{LinkRow, LinkState, Topology, authorise_for};
 use crate::store::{Change, Echo, Footing, Pace, StoreError, View};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::Difference;
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
 
 /// The measures that last, and so are compared.
 pub const LASTING: [Action; 3] = [Action::Ban, Action::Mute, Action::Timeout];
@@ -136,7 +136,7 @@ pub fn bring_about(
                 // As where it is heard when it happens.
                 change.note_local_cause(guild, user, by, undo, None)?;
                 change.let_go(guild, user, undo)?;
-                let at = Timestamp::of_snowflake(entry);
+                let at = change.skew().made_at(entry);
                 overrides::taken_back_here(change, guild, user, undo, by, at)?;
                 change.note_lifted(Echo::of_entry(guild, user, undo, entry))?;
                 (Difference::Overridden, None)

@@ -215,7 +215,7 @@ impl Ingest {
                 }
                 return Ok(Follow::Nothing);
             }
-            let told = Echo::of_event(guild, user, action, change.now());
+            let told = Echo::of_event(guild, user, action, change);
             if !sees_log && change.is_echo(told)? {
                 // No entry will say that Wayhaven did it.
                 change.note_echo(told)?;

@@ -29,5 +29,6 @@ mod rejoin;
 mod relinked;
 mod revert;
 mod seams;
+mod skew;
 mod trouble;
 mod undo;

@@ -195,7 +195,9 @@ impl Reported for Reconciled {
         let (mended, id, guild) = (self.mended(), self.guild_id, Text::from(self.guild_id));
         let blocked = self.count(Difference::Blocked);
         let (title, tone) = match (mended, self.applied) {
-            (0, false) if blocked > 0 => (Text::from(format!("{blocked} blocked in guild ")) + guild, Tone::Bad),
+            (0, false) if blocked > 0 => {
+                (Text::from(format!("{blocked} blocked in guild ")) + guild, Tone::Bad)
+            }
             (0, true) if blocked > 0 => {
                 (Text::from(format!("{blocked} blocked in guild ")) + guild + " were retried", Tone::Waiting)
             }

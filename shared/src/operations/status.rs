@@ -79,6 +79,22 @@ pub struct DaemonStatus {
     /// How each part of it stands.
     #[serde(default)]
     pub components: Vec<Component>,
+    /// Discord's clock minus this machine's, in milliseconds; nothing before Discord's first answer. Good to a second.
+    #[serde(default)]
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// Beyond this difference from Discord's clock a person should look, in milliseconds.
+pub const MAX_CLOCK_OFFSET_MS: i64 = 5_000;
+
+/// How far this machine's clock is from Discord's, in words.
+pub fn clock_words(offset_ms: i64) -> String {
+    let seconds = offset_ms.unsigned_abs().saturating_add(500) / 1_000;
+    match offset_ms {
+        _ if seconds < 2 => "agrees with Discord's clock".to_owned(),
+        ..0 => format!("{seconds} s ahead of Discord's clock"),
+        _ => format!("{seconds} s behind Discord's clock"),
+    }
 }
 
 /// How a part of the daemon stands.
@@ -191,6 +207,12 @@ impl Reported for DaemonStatus {
                 Cell::from(one.details.as_ref()),
             ]);
         }
+        if let Some(offset) = self.clock_offset_ms {
+            let is_off = offset.abs() > MAX_CLOCK_OFFSET_MS;
+            let words = clock_words(offset);
+            report =
+                report.field("Clock", if is_off { Cell::toned(words, Tone::Warning) } else { words.into() });
+        }
         report
             .field("Guilds", self.guilds.to_string())
             .field("Deliveries", self.deliveries.words())
@@ -232,5 +254,14 @@ mod tests {
         let found = failing(&connection(ConnectionState::Ready), &cut).unwrap();
         assert_eq!(found.message, "Failing: audit (security breach), disk (error)");
         assert!(found.hints.is_empty(), "the reason of a healthy connection is no hint");
+    }
+
+    #[test]
+    fn the_words_say_which_way_the_clock_is_off() {
+        assert_eq!(clock_words(-120_400), "120 s ahead of Discord's clock");
+        assert_eq!(clock_words(3_600_000), "3600 s behind Discord's clock");
+        for small in [-1_400, 0, 1_499] {
+            assert_eq!(clock_words(small), "agrees with Discord's clock");
+        }
     }
 }

@@ -4,8 +4,10 @@ use super::{Malformed, Span, text_on_the_wire};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// A point in time, as whole milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,6 +16,10 @@ pub struct Timestamp(i64);
 
 /// Where Discord's ids begin to count, in milliseconds since 1970 (FACTS 0).
 const DISCORD_EPOCH: i64 = 1_420_070_400_000;
+
+/// A date in an HTTP header (RFC 9110, IMF-fixdate).
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 impl Timestamp {
     /// From milliseconds since 1970; what RFC 3339 cannot write (before year 0, after 9999) is clamped.
@@ -34,6 +40,12 @@ impl Timestamp {
     /// The first id that Discord makes at this time; 0 for times before its first.
     pub fn first_snowflake(self) -> u64 {
         self.0.saturating_sub(DISCORD_EPOCH).max(0).cast_unsigned() << 22
+    }
+
+    /// Reads a date as HTTP writes it: `Tue, 15 Nov 1994 08:12:31 GMT`. Nothing for anything else.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let at = PrimitiveDateTime::parse(text, HTTP_DATE).ok()?.assume_utc();
+        Some(Self::from_millis(at.unix_timestamp().saturating_mul(1_000)))
     }
 
     fn date_time(self) -> OffsetDateTime {
@@ -95,6 +107,21 @@ text_on_the_wire!(Timestamp);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_of_http_is_read_and_nothing_else() {
+        let read = |text: &str| Timestamp::from_http_date(text).map(Timestamp::millis);
+        assert_eq!(read("Tue, 15 Nov 1994 08:12:31 GMT"), Some(784_887_151_000));
+        for other in [
+            "",
+            "now",
+            "1994-11-15T08:12:31Z",
+            "Tue, 15 Nov 1994 25:12:31 GMT",
+            "Tuesday, 15-Nov-94 08:12:31 GMT",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn times_keep_their_milliseconds_through_text() {

@@ -305,7 +305,7 @@ impl People {
         })
     }
 
-    /// The original reply as it was after each write, oldest first.
+    /// The original reply as it was after each write, oldest first; after a press also what was sent beside its message.
     #[must_use]
     pub fn replies(&self, interaction: InteractionId) -> Vec<Value> {
         self.interaction(interaction).map(|found| found.history).unwrap_or_default()

@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::DATE;
 use axum::response::Response;
 use tokio::net::TcpListener;
 
@@ -31,6 +33,7 @@ use crate::attachment;
 use crate::connection::{Door, Line};
 use crate::discord::Discord;
 use crate::fault::{Fault, Plan};
+use crate::snowflake;
 use crate::world::World;
 
 use call::Call;
@@ -56,6 +59,16 @@ async fn handle(
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request,
 ) -> Response {
+    let shown = Arc::clone(&discord);
+    let mut response = handle_undated(discord, line, request).await;
+    // By the sandbox's own clock, which need not be the machine's.
+    if let Ok(date) = HeaderValue::try_from(snowflake::http_date(shown.clock.unix_ms())) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
+async fn handle_undated(discord: Arc<Discord>, line: Line, request: Request) -> Response {
     if discord.is_stopped() {
         line.cut();
         return Response::default();

@@ -50,6 +50,24 @@ pub fn timestamp(unix_ms: u64) -> String {
     )
 }
 
+/// A moment as HTTP writes it in `Date`, to the second: `Tue, 15 Nov 1994 08:12:31 GMT`.
+#[must_use]
+pub fn http_date(unix_ms: u64) -> String {
+    let nanos = i128::from(unix_ms) * 1_000_000;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let short = |name: String| name.chars().take(3).collect::<String>();
+    format!(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        short(at.weekday().to_string()),
+        at.day(),
+        short(at.month().to_string()),
+        at.year(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
+}
+
 /// Reads an ISO 8601 moment with offset into Unix milliseconds.
 #[must_use]
 pub fn parse_timestamp(text: &str) -> Option<u64> {
@@ -122,6 +140,11 @@ mod tests {
         let text = timestamp(1_767_323_045_678);
         assert_eq!(text, "2026-01-02T03:04:05.678000+00:00");
         assert_eq!(parse_timestamp(&text), Some(1_767_323_045_678));
+    }
+
+    #[test]
+    fn a_date_is_cut_to_the_second() {
+        assert_eq!(http_date(784_887_151_999), "Tue, 15 Nov 1994 08:12:31 GMT");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the connection brings, and how it ends.
 
 mod identifies;
+mod interactions;
 mod shards;
 
 use crate::failpoint::{Point, arm};

@@ -1,6 +1,6 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
-use super::Pulse;
+use super::{Acknowledger, Pulse};
 use crate::discord::accounts::Accounts;
 use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub struct Hand {
     /// Events, to be worked in order.
     pub events: mpsc::Sender<Seen>,
     /// Interactions: a person waits for them, three seconds at most, whatever the events wait for.
-    pub interactions: mpsc::Sender<Value>,
+    pub interactions: Acknowledger,
     /// What was dropped.
     pub lost: Arc<Lost>,
     /// What is learned of accounts by the way.
@@ -79,12 +79,12 @@ impl RawEventHandler for Hand {
             return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
         }
         let Some((kind, data)) = raw(event) else { return };
+        if kind == "INTERACTION_CREATE" {
+            // Before the lock of the accounts, which another thread may hold.
+            self.interactions.take(data.clone());
+        }
         self.accounts.learn_of_event(&data);
         if kind == "INTERACTION_CREATE" {
-            if self.interactions.try_send(data).is_err() {
-                // Nobody can answer so many in time; Discord tells each of them so.
-                tracing::error!("an interaction was dropped: too many wait");
-            }
             return;
         }
         let what = match event::read(&kind, &data) {

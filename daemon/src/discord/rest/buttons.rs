@@ -1,47 +1,30 @@
-//! The requests that answer a pressed button, or an entry of a menu.
+//! Messages beside the one whose button was pressed.
 
-use super::{Rest, RestError};
+use super::{Call, Rest, RestError};
 use crate::discord::interaction::InteractionToken;
+use crate::discord::routes::Route;
+use reqwest::Method;
 use serde_json::{Value, json};
 
+/// The flag of a message that only the user of the interaction sees.
+pub(super) const EPHEMERAL: u64 = 64;
+
 impl Rest {
-    /// Acknowledges a press by putting another message in the place of the one that was pressed.
+    /// Sends a message beside the one whose button was pressed, after the press was acknowledged. Only who pressed
+    /// sees it.
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn replace(
+    pub async fn follow_up(
         &self,
-        interaction: u64,
-        token: &InteractionToken,
-        message: Value,
-    ) -> Result<(), RestError> {
-        self.callback(interaction, token, json!({ "type": 7, "data": message })).await
-    }
-
-    /// Answers a command, or a press, with a form.
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn show_form(
-        &self,
-        interaction: u64,
-        token: &InteractionToken,
-        form: Value,
-    ) -> Result<(), RestError> {
-        self.callback(interaction, token, json!({ "type": 9, "data": form })).await
-    }
-
-    /// Answers a press beside the message that was pressed; only who pressed sees it.
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn reply_beside(
-        &self,
-        interaction: u64,
+        application: &str,
         token: &InteractionToken,
         mut message: Value,
     ) -> Result<(), RestError> {
-        message["flags"] = json!(64);
-        self.callback(interaction, token, json!({ "type": 4, "data": message })).await
+        message["flags"] = json!(EPHEMERAL);
+        let route = Route { template: "POST /webhooks/{app}/{token}", major: 0 };
+        let path = format!("/webhooks/{application}/{}", token.expose());
+        let call = Call { method: Method::POST, route, path, body: Some(message), reason: None, bare: true };
+        self.send(None, call).await.map(drop)
     }
 }

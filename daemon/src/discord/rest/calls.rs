@@ -46,7 +46,7 @@ pub struct SessionStartLimit {
     pub max_concurrency: u32,
 }
 
-/// `GET /guilds/{guild}/members/{user}`: what is needed of it.
+/// `GET /guilds/{guild}/members/{user}`: what is needed of it, with times by this machine's clock.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MemberView {
     /// The member's roles.
@@ -68,7 +68,7 @@ pub struct Order {
     pub reason: Option<String>,
     /// How many seconds of messages a ban deletes.
     pub delete_seconds: u32,
-    /// When a timeout ends.
+    /// When a timeout ends, by this machine's clock.
     pub until: Option<Timestamp>,
     /// The guild's mute role.
     pub role: Option<RoleId>,
@@ -220,7 +220,7 @@ impl Rest {
     ) -> Result<Option<MemberView>, RestError> {
         let path = format!("/guilds/{guild}/members/{user}");
         match self.read(priority, Self::member_route(guild), &path).await {
-            Ok(value) => read(value).map(Some),
+            Ok(value) => Ok(Some(self.local(read(value)?))),
             Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -303,9 +303,13 @@ impl Rest {
             // By the routes of one role: the whole list would be read, changed and written (FACTS A3).
             Action::Mute => (Method::PUT, role()?, None),
             Action::Unmute => (Method::DELETE, role()?, None),
-            Action::Timeout => {
-                (Method::PATCH, member, Some(json!({ "communication_disabled_until": order.until })))
-            }
+            Action::Timeout => (
+                Method::PATCH,
+                member,
+                Some(
+                    json!({ "communication_disabled_until": order.until.map(|until| self.clock.skew().to_discord(until)) }),
+                ),
+            ),
             Action::Untimeout => {
                 (Method::PATCH, member, Some(json!({ "communication_disabled_until": null })))
             }
@@ -315,7 +319,30 @@ impl Rest {
         match (action, self.send(Some(slot), call).await) {
             (Action::Unban, Err(error)) if error.code() == Some(10026) => Ok(()),
             (Action::Unmute, Err(error)) if error.code() == Some(10011) => Ok(()),
+            (Action::Timeout | Action::Untimeout, Ok(member)) => self.check_timeout(action, &member),
             (_, result) => result.map(drop),
+        }
+    }
+
+    /// Whether the member that Discord answers with has the timeout that was asked for. Without a member in the answer
+    /// its status alone counts.
+    pub(super) fn check_timeout(&self, action: Action, member: &Value) -> Result<(), RestError> {
+        let Some(until) = member.get("communication_disabled_until") else { return Ok(()) };
+        let until = until.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let goes_on = until.is_some_and(|until| until > self.clock.skew().to_discord(self.clock.now()));
+        match goes_on == (action == Action::Timeout) {
+            true => Ok(()),
+            false => Err(RestError::NotApplied),
+        }
+    }
+
+    /// A member's times by this machine's clock.
+    fn local(&self, member: MemberView) -> MemberView {
+        let local = |at: Timestamp| self.clock.skew().to_local(at);
+        MemberView {
+            joined_at: member.joined_at.map(local),
+            communication_disabled_until: member.communication_disabled_until.map(local),
+            ..member
         }
     }
 
@@ -333,7 +360,7 @@ impl Rest {
         let route = Self::member_route(guild);
         let call = Call { method: Method::GET, route, path, body: None, reason: None, bare: false };
         match self.send(Some(slot), call).await {
-            Ok(value) => read(value).map(Some),
+            Ok(value) => Ok(Some(self.local(read(value)?))),
             Err(error) if matches!(error.code(), Some(10007 | 10013)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -357,14 +384,6 @@ impl Rest {
         self.send(Some(slot), call).await.map(drop)
     }
 
-    /// Acknowledges an interaction: its answer comes later, and only the caller sees it.
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn defer(&self, interaction: u64, token: &InteractionToken) -> Result<(), RestError> {
-        self.callback(interaction, token, json!({ "type": 5, "data": { "flags": 64 } })).await
-    }
-
     /// Answers an autocomplete.
     ///
     /// # Errors
@@ -375,15 +394,7 @@ impl Rest {
         token: &InteractionToken,
         choices: Value,
     ) -> Result<(), RestError> {
-        self.callback(interaction, token, json!({ "type": 8, "data": { "choices": choices } })).await
-    }
-
-    pub(super) async fn callback(
-        &self,
-        interaction: u64,
-        token: &InteractionToken,
-        body: Value,
-    ) -> Result<(), RestError> {
+        let body = json!({ "type": 8, "data": { "choices": choices } });
         let route = Route { template: "POST /interactions/{id}/{token}/callback", major: interaction };
         let path = format!("/interactions/{interaction}/{}/callback", token.expose());
         let call = Call { method: Method::POST, route, path, body: Some(body), reason: None, bare: true };

@@ -63,6 +63,9 @@ pub enum RestError {
     /// The request left, and no whole answer came: it may or may not have been done.
     #[error("no answer came: {0}")]
     Lost(String),
+    /// Discord took the request, and its answer shows that nothing has changed.
+    #[error("Discord answered without applying it")]
+    NotApplied,
     /// Requests have been stopped.
     #[error("requests to Discord are stopped")]
     Stopped,
@@ -92,7 +95,7 @@ impl RestError {
     /// What follows for a delivery that met it (FACTS A11, "Retry class").
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::RateLimited { .. } | Self::Unreachable(_) => Outcome::Retry,
+            Self::RateLimited { .. } | Self::Unreachable(_) | Self::NotApplied => Outcome::Retry,
             Self::Stumbled(_) | Self::Lost(_) => Outcome::Unknown,
             Self::Unauthorised | Self::Stopped => Outcome::Stopped,
             // Without a code Discord, or something before it, gives no reason that concerns the user.

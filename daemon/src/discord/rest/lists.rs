@@ -21,7 +21,7 @@ pub struct ListedMember {
     pub user: UserId,
     /// Their roles.
     pub roles: Vec<RoleId>,
-    /// Until when they are timed out, or were.
+    /// Until when they are timed out, or were, by this machine's clock.
     pub timed_out_until: Option<Timestamp>,
 }
 
@@ -52,10 +52,11 @@ impl Rest {
         let after = after.map_or(0, UserId::get);
         let path = format!("/guilds/{guild}/members?limit={LIST_PAGE}&after={after}");
         let page: Vec<Value> = read(self.read(Priority::Backfill, route, &path).await?)?;
+        let skew = self.clock.skew();
         let listed = |one: Listed| ListedMember {
             user: one.user.id,
             roles: one.roles,
-            timed_out_until: one.communication_disabled_until,
+            timed_out_until: one.communication_disabled_until.map(|until| skew.to_local(until)),
         };
         // An entry that cannot be read costs no other: a walk through the members would begin again without an end.
         let entries = page.len();

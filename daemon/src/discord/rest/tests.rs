@@ -57,3 +57,26 @@ async fn a_429_waits_for_the_longer_of_what_its_header_and_its_body_say() {
         assert_eq!(error, RestError::RateLimited { wait, everything: false }, "{header} {body}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_shows_no_timeout_tells_that_nothing_was_applied() {
+    use wayhaven_shared::operations::punishment::Action::{Timeout, Untimeout};
+    let rest = rest();
+    let at = |millis: i64| Timestamp::from_millis(rest.clock.now().millis() + millis).to_string();
+    for (until, goes_on) in [
+        (serde_json::json!(null), false),
+        (serde_json::json!(at(-1_000)), false),
+        (serde_json::json!("soon"), false),
+        (serde_json::json!(at(60_000)), true),
+    ] {
+        let member = serde_json::json!({ "communication_disabled_until": until });
+        let told = |result: Result<(), RestError>| result.is_ok();
+        assert_eq!(told(rest.check_timeout(Timeout, &member)), goes_on, "{member}");
+        assert_eq!(told(rest.check_timeout(Untimeout, &member)), !goes_on, "{member}");
+    }
+    // Nothing is known where no member is in the answer (204).
+    for action in [Timeout, Untimeout] {
+        assert!(rest.check_timeout(action, &Value::Null).is_ok());
+    }
+    assert!(RestError::NotApplied.is_passing());
+}

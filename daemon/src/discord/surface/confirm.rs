@@ -101,13 +101,13 @@ fn row(buttons: &Buttons) -> Value {
     }])
 }
 
-/// Takes a press. Until Discord has its acknowledgement only memory is touched.
-pub(super) async fn press(daemon: Arc<Daemon>, interaction: Interaction) {
+/// Takes a press that was acknowledged.
+pub(super) async fn press(daemon: Arc<Daemon>, interaction: Interaction, asked: Instant) {
     let name = interaction.custom_id.clone().unwrap_or_default();
     let user = interaction.invoker.user;
     let press = daemon.questions().press(Instant::now(), &name, user, interaction.guild_id);
     match press {
-        Press::Answer(Choice::Do, request) => carry_out(daemon, interaction, request).await,
+        Press::Answer(Choice::Do, request) => carry_out(daemon, interaction, request, asked).await,
         Press::Answer(Choice::Cancel, request) => cancel(&daemon, &interaction, &request).await,
         Press::NotAsked(request) => {
             let asked_for = request.name();
@@ -143,15 +143,11 @@ pub(super) async fn press(daemon: Arc<Daemon>, interaction: Interaction) {
 }
 
 /// Does what was asked for, as who pressed it is now.
-async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Request) {
-    let asked = Instant::now();
+async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Request, asked: Instant) {
     let name = request.name();
     let report = Report::new(format!("{name}: on its way"), Tone::Waiting)
         .hint("should this not change, audit log tells what came of it");
-    if let Err(error) = daemon.rest().replace(interaction.id, &interaction.token, alone(&report)).await {
-        tracing::warn!(operation = name, "a press was not acknowledged, and so not followed: {error}");
-        return daemon.questions().put_back(interaction.custom_id.as_deref().unwrap_or_default());
-    }
+    show(&daemon, &interaction, Place::Instead, alone(&report)).await;
     let upload = interaction.custom_id.as_deref().and_then(|name| daemon.questions().upload(name));
     let invocation = actor(&interaction).map(|actor| Invocation {
         actor,
@@ -178,9 +174,7 @@ async fn carry_out(daemon: Arc<Daemon>, interaction: Interaction, request: Reque
 async fn cancel(daemon: &Arc<Daemon>, interaction: &Interaction, request: &Request) {
     let name = request.name();
     let report = Report::new(format!("{name} was cancelled: nothing was changed"), Tone::Quiet);
-    if let Err(error) = daemon.rest().replace(interaction.id, &interaction.token, alone(&report)).await {
-        tracing::warn!(operation = name, "that something was cancelled was not shown: {error}");
-    }
+    show(daemon, interaction, Place::Instead, alone(&report)).await;
     let fault = Fault::new(FaultKind::Declined, format!("{name} was cancelled at its preview"));
     audit(daemon, interaction, name, &fault).await;
 }
@@ -192,7 +186,8 @@ fn alone(report: &Report) -> Value {
     message
 }
 
-/// Where a refusal is shown.
+/// Where an answer to a press is shown.
+#[derive(Clone, Copy)]
 enum Place {
     /// In place of the question, which nobody can answer any more.
     Instead,
@@ -208,18 +203,24 @@ async fn refuse(
     place: Place,
 ) {
     let mut message = embed::fault_message(fault);
-    let (id, token) = (interaction.id, &interaction.token);
-    let told = match place {
-        Place::Beside => daemon.rest().reply_beside(id, token, message).await,
-        Place::Instead => {
-            message["components"] = json!([]);
-            daemon.rest().replace(id, token, message).await
-        }
-    };
-    if let Err(error) = told {
-        tracing::warn!(operation, "why a press was refused was not shown: {error}");
+    if let Place::Instead = place {
+        message["components"] = json!([]);
     }
+    show(daemon, interaction, place, message).await;
     audit(daemon, interaction, operation, fault).await;
+}
+
+/// Shows an answer to a press, as far as Discord takes it: the press counts all the same.
+async fn show(daemon: &Arc<Daemon>, interaction: &Interaction, place: Place, message: Value) {
+    let (rest, token, application) =
+        (daemon.rest(), &interaction.token, interaction.application_id.to_string());
+    let shown = match place {
+        Place::Beside => rest.follow_up(&application, token, message).await,
+        Place::Instead => rest.answer(&application, token, message).await,
+    };
+    if let Err(error) = shown {
+        tracing::warn!("the answer to a press was not shown: {error}");
+    }
 }
 
 async fn audit(daemon: &Arc<Daemon>, interaction: &Interaction, operation: &'static str, fault: &Fault) {

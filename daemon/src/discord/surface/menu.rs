@@ -3,79 +3,29 @@
 
 use super::{Answer, actor, confirm};
 use crate::daemon::Daemon;
-use crate::discord::embed;
 use crate::discord::interaction::Interaction;
+use crate::discord::interaction::form::{PREFIX, REASON, SPAN};
 use crate::discord::slash::BAN_MENU;
 use crate::invocation::{Invocation, Surface};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::value::{Untrusted, UserId};
 use wayhaven_shared::{Fault, Request, grammar};
 
-/// What the form's own name begins with; the user's id follows.
-const PREFIX: &str = "ban:";
-
-/// The names of the form's fields: the arguments of `ban`.
-const REASON: &str = "reason";
-const SPAN: &str = "for";
-
-/// The longest title of a form (Discord, Modal).
-const TITLE: usize = 45;
-
-/// Discord's numbers for components and the styles of a text input.
-const ROW: u8 = 1;
-const TEXT_INPUT: u8 = 4;
-const SHORT: u8 = 1;
-const PARAGRAPH: u8 = 2;
-
-/// Shows the form. It is the interaction's first answer, and so nothing but memory is touched before it.
-pub(super) async fn open(daemon: Arc<Daemon>, interaction: Interaction) {
-    let (id, token) = (interaction.id, &interaction.token);
-    let sent = match interaction.target.filter(|_| interaction.operation == BAN_MENU) {
-        Some(user) => {
-            let form = form(user, interaction.target_name.as_ref());
-            daemon.rest().show_form(id, token, form).await
-        }
-        None => {
-            let fault = Fault::not_found("this entry of the menu is not known to this version of Wayhaven")
-                .hint("the commands were changed: reload Discord and try again");
-            daemon.rest().reply_beside(id, token, embed::fault_message(&fault)).await
-        }
-    };
-    if let Err(error) = sent {
-        tracing::warn!("a form was not shown: {error}");
-    }
-}
-
-fn form(user: UserId, name: Option<&Untrusted>) -> Value {
-    let whom = name.map(|name| name.line_within(TITLE - 4)).filter(|name| !name.is_empty());
-    let title = format!("Ban {}", whom.unwrap_or_else(|| user.to_string()));
-    let field = |name: &str, style: u8, label: &str, required: bool, longest: u16| {
-        json!({ "type": ROW, "components": [{
-            "type": TEXT_INPUT, "custom_id": name, "style": style, "label": label, "required": required,
-            "max_length": longest,
-        }] })
-    };
-    json!({
-        "custom_id": format!("{PREFIX}{user}"),
-        "title": title,
-        "components": [
-            // As long as Discord keeps a reason in its audit log (FACTS A5).
-            field(REASON, PARAGRAPH, "Reason", true, 512),
-            field(SPAN, SHORT, "Duration, such as 7d. Empty: permanent", false, 20),
-        ],
-    })
-}
-
-/// Takes a form that was sent: acknowledges it, shows what the ban would do, and asks whether to do it.
-pub(super) async fn submitted(daemon: Arc<Daemon>, interaction: Interaction) {
-    let asked = Instant::now();
-    // Before anything touches the store: Discord waits three seconds and no longer.
-    if let Err(error) = daemon.rest().defer(interaction.id, &interaction.token).await {
-        tracing::warn!("a form was not acknowledged, and so nothing was done: {error}");
+/// After the form was shown, on the gateway's thread. An entry that leads to no form is of another version.
+pub(super) async fn opened(daemon: Arc<Daemon>, interaction: Interaction, asked: Instant) {
+    if interaction.target.is_some() && interaction.operation == BAN_MENU {
         return;
     }
+    let fault = Fault::not_found("this entry of the menu is not known to this version of Wayhaven")
+        .hint("the commands were changed: reload Discord and try again");
+    let answer = Answer { daemon, interaction, operation: "ban".to_owned(), asked };
+    answer.audit_unread(&fault).await;
+    answer.tell(Err(fault)).await;
+}
+
+/// Takes a form that was sent and acknowledged: shows what the ban would do, and asks whether to do it.
+pub(super) async fn submitted(daemon: Arc<Daemon>, interaction: Interaction, asked: Instant) {
     let invocation = invocation(&interaction);
     let answer = Answer { daemon, interaction, operation: "ban".to_owned(), asked };
     match invocation {

@@ -117,14 +117,6 @@ impl Questions {
         known.get(read(name)?.0)?.upload.clone()
     }
 
-    /// Takes an answer back of which Discord could not be told that it was received, and which so was not followed.
-    pub(super) fn put_back(&self, name: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(question) = read(name).and_then(|(key, _)| known.get_mut(key)) {
-            question.answer = None;
-        }
-    }
-
     /// Lets time pass for what was asked so far.
     #[cfg(test)]
     pub(crate) fn age(&self, by: Duration) {
@@ -166,9 +158,6 @@ mod tests {
         }
         assert_eq!(press(&buttons.go, 1, Some(10)), Press::Answer(Choice::Do, request()));
         assert_eq!(press(&buttons.cancel, 1, Some(10)), Press::Answered(Choice::Do, request()));
-        questions.put_back(&buttons.go);
-        assert_eq!(press(&buttons.cancel, 1, Some(10)), Press::Answer(Choice::Cancel, request()));
-        assert_eq!(press(&buttons.go, 1, Some(10)), Press::Answered(Choice::Cancel, request()));
     }
 
     #[test]

@@ -35,6 +35,7 @@ async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
     let mut patient = examine(cx, guild, &uses, roles.as_deref(), None).await?;
     patient.findings.insert(1, reachable);
     patient.findings.push(doctor::members_intent(sees_members(cx).await));
+    patient.findings.extend(cx.daemon.clock().measured_skew().map(doctor::clock));
     patient.findings.extend(link_checks(cx, guild, &links));
     Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true })
 }

@@ -8,7 +8,7 @@ use crate::store::rows::Sql;
 use crate::store::{Change, StoreError, View};
 use rusqlite::{Row, params};
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, Timestamp, UserId};
+use wayhaven_shared::value::{GuildId, UserId};
 
 /// How much earlier than its delivery an entry may seem to be, in milliseconds: the two clocks differ.
 const CLOCKS_DIFFER: i64 = 5_000;
@@ -42,12 +42,13 @@ impl Echo {
     }
 
     /// One that only an event tells of, which came now.
-    pub fn of_event(guild: GuildId, user: UserId, action: Action, now: Timestamp) -> Self {
-        Self { guild, user, action, entry: now.first_snowflake(), logged: false }
+    pub fn of_event(guild: GuildId, user: UserId, action: Action, view: &View<'_>) -> Self {
+        Self { guild, user, action, entry: view.skew().first_snowflake(view.now()), logged: false }
     }
 
-    fn at(self) -> i64 {
-        Timestamp::of_snowflake(self.entry).millis()
+    /// When it was done, by this machine's clock.
+    fn at(self, view: &View<'_>) -> i64 {
+        view.skew().made_at(self.entry).millis()
     }
 }
 
@@ -120,7 +121,7 @@ impl View<'_> {
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = ?3 AND d.action = ?4 AND d.created_at <= ?7
              ORDER BY d.delivery_id DESC"
         );
-        let (at, measure) = (of.at(), of.action.measure().word());
+        let (at, measure) = (of.at(self), of.action.measure().word());
         let values = params![
             Sql(of.guild),
             Sql(of.user),
@@ -172,7 +173,7 @@ impl Change<'_> {
                AND (state = 'applied' OR sent = 1)";
         let measure = of.action.measure().word();
         let entry = of.entry.cast_signed();
-        let values = params![Sql(of.guild), Sql(of.user), measure, entry, of.at() + CLOCKS_DIFFER];
+        let values = params![Sql(of.guild), Sql(of.user), measure, entry, of.at(self) + CLOCKS_DIFFER];
         self.connection().prepare_cached(sql)?.execute(values)?;
         Ok(())
     }

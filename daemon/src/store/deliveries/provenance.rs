@@ -201,7 +201,7 @@ impl View<'_> {
                 main: column(row, "source_guild")?,
             })
         };
-        let epoch = Timestamp::of_snowflake(0).millis();
+        let epoch = self.skew().made_at(0).millis();
         let rows = statement.query_map(params![Sql(guild), Sql(user), measure, at.millis(), epoch], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

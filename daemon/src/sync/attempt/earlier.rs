@@ -76,10 +76,11 @@ async fn in_the_log(tools: &Tools, delivery: &Queued, since: Timestamp) -> Resul
         Err(RestError::Refused { status: 403, .. }) => return Ok(None),
         Err(error) => return Err(Stop::Asking(error)),
     };
+    let skew = tools.clock.skew();
     let tells = |entry: &AuditLogEntry| {
         entry.user_id == Some(me)
             && entry.target_id == Some(delivery.user.to_string())
-            && entry.id.parse().is_ok_and(|id| Timestamp::of_snowflake(id) >= since)
+            && entry.id.parse().is_ok_and(|id| skew.made_at(id) >= since)
     };
     Ok(Some(entries.into_iter().filter(tells).count()))
 }

@@ -181,12 +181,13 @@ async fn find_unnamed(tools: &Tools, delivery: &Queued, sought: &Sought) -> Resu
     let spans: Vec<_> = lost.map_err(Stop::Store)?.into_iter().map(|one| (span_of(&one), one)).collect();
     let Some(from) = spans.iter().map(|((from, _), _)| *from).min() else { return Ok(None) };
     let until = spans.iter().map(|((_, until), _)| *until).max().unwrap_or(from);
+    let skew = tools.clock.skew();
     let may_be_ours = |entry: &Entry| {
         entry.actor.is_none()
             && does(entry, Action::Ban, &[])
             && entry.id > sought.behind
             && spans.iter().any(|((from, until), one)| {
-                (*from..=*until).contains(&entry.at().millis())
+                (*from..=*until).contains(&skew.made_at(entry.id).millis())
                     && entry.reason.as_ref().map(Untrusted::raw) == one.reason.as_deref()
             })
     };
@@ -214,7 +215,8 @@ async fn entries(
     wanted: impl Fn(&Entry) -> bool,
 ) -> Result<Vec<u64>, Stop> {
     let route = Rest::audit_log_route(delivery.guild);
-    let at = |millis: i64| Timestamp::from_millis(millis).first_snowflake();
+    let skew = tools.clock.skew();
+    let at = |millis: i64| skew.first_snowflake(Timestamp::from_millis(millis));
     // The last id that is sure to be earlier, and the first that is later.
     let (first, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
     let reading = (delivery.id, kind, by, first);

@@ -70,10 +70,10 @@ impl Ingest {
                 return None;
             }
         };
-        let received = awaited.received_at.millis();
+        let (received, skew) = (awaited.received_at.millis(), self.tools.clock.skew());
         entries.into_iter().find_map(|entry| {
             let entry = Entry::from_log(awaited.guild, entry)?;
-            let same_occasion = entry.at().millis().abs_diff(received) <= SAME_OCCASION;
+            let same_occasion = skew.made_at(entry.id).millis().abs_diff(received) <= SAME_OCCASION;
             (same_occasion && entry.user == awaited.user && entry.deed == Deed::Done(awaited.action))
                 .then_some(entry)
         })

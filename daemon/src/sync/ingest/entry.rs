@@ -92,7 +92,7 @@ pub fn from_event(
     user: UserId,
     action: Action,
 ) -> Result<(), StoreError> {
-    let told = Echo::of_event(guild, user, action, change.now());
+    let told = Echo::of_event(guild, user, action, change);
     match change.is_echo(told)? {
         true => change.note_echo(told),
         false => contain_seen(change, &Seen::bare(guild, user, action), told),
@@ -108,10 +108,10 @@ pub fn note_echo(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
     let Entry { guild, id, user, .. } = *entry;
     if let (Action::Timeout, Deed::Timeout { before: Some(before), .. }) = (seen.action, &entry.deed)
         && *before > entry.at()
-        && !change.was_timed_out_by_us(guild, user, entry.at())?
+        && !change.was_timed_out_by_us(guild, user, change.skew().made_at(id))?
     {
         // Theirs went on while ours began.
-        change.note_local_cause(guild, user, None, Action::Timeout, Some(*before))?;
+        change.note_local_cause(guild, user, None, Action::Timeout, Some(change.skew().to_local(*before)))?;
     }
     change.note_echo(Echo::of_entry(guild, user, seen.action, id))
 }
@@ -134,10 +134,11 @@ pub fn meaning(change: &Change<'_>, entry: &Entry) -> Result<Option<Seen>, Store
         Deed::Done(action) => (*action, None),
         Deed::Timeout { until: Some(until), before } if *until > entry.at() => {
             // It has come and gone unseen. Where it cut short one that would go on, it is the end of that one.
-            if *until <= change.now() && before.is_some_and(|before| before > change.now()) {
+            let local = |end: Timestamp| change.skew().to_local(end);
+            if local(*until) <= change.now() && before.is_some_and(|before| local(before) > change.now()) {
                 (Action::Untimeout, None)
             } else {
-                (Action::Timeout, Some(*until))
+                (Action::Timeout, Some(local(*until)))
             }
         }
         // An end that has passed is none (FACTS A3).
@@ -187,12 +188,17 @@ fn confirm(change: &Change<'_>, seen: &Seen, id: u64) -> Result<(), StoreError> 
     record(change, &new, AtOrigin::Done).map(drop)
 }
 
+/// Two ends that are closer are the same one, in milliseconds: an end is sent to Discord and read from it by a measured
+/// difference of clocks.
+const SAME_END_MS: u64 = 1_500;
+
 /// Whether a timeout ends at another time than the main's latest does, as far as that is known.
 fn changes_the_end(change: &Change<'_>, seen: &Seen) -> Result<bool, StoreError> {
     let Some(until) = seen.until else { return Ok(false) };
     let latest = change.punishments(Some(seen.guild), Some(seen.user), None, 20)?;
     let latest = latest.into_iter().find(|punishment| punishment.action == seen.action);
-    Ok(latest.and_then(|latest| latest.expires_at).is_some_and(|end| end != until))
+    let end = latest.and_then(|latest| latest.expires_at);
+    Ok(end.is_some_and(|end| end.millis().abs_diff(until.millis()) > SAME_END_MS))
 }
 
 fn is_overtaken(change: &Change<'_>, seen: &Seen, entry: u64) -> Result<bool, StoreError> {
@@ -267,7 +273,7 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
     let Seen { guild, user, action, .. } = *seen;
     change.note_lifted(match audit_entry {
         Some(entry) => Echo::of_entry(guild, user, action, entry),
-        None => Echo::of_event(guild, user, action, change.now()),
+        None => Echo::of_event(guild, user, action, change),
     })
 }
 
@@ -297,7 +303,7 @@ pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), 
     if action.is_undo() {
         change.let_go(guild, user, action)?;
     }
-    taken_back_here(change, guild, user, action, by, Timestamp::of_snowflake(told.entry))?;
+    taken_back_here(change, guild, user, action, by, change.skew().made_at(told.entry))?;
     if action.is_undo() {
         change.note_lifted(told)?;
     }

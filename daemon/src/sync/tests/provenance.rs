@@ -16,7 +16,7 @@ use wayhaven_shared::value::PunishmentId;
 
 const LOG: &str = "/guilds/{guild_id}/audit-logs";
 const HOUR: Duration = Duration::from_secs(3_600);
-const LATER: i64 = 10_000;
+const LATER: &str = "10s";
 
 /// Has something done by an operator of the main, and waits until it is.
 async fn done(sandbox: &Sandbox, test: &TestDaemon, whom: u64, action: Action, count: usize) -> PunishmentId {
@@ -74,9 +74,8 @@ async fn what_stood_before_the_link_or_the_bot_came_is_not_taken_back() {
             until_heard(&sandbox, &test, child).await;
         }
         // Discord's log may follow its answer by a moment, which is over.
-        test.daemon.clock().shift(LATER);
+        test.advance(&sandbox, LATER).await;
         let undone = done(&sandbox, &test, victim, undoes, 2).await;
-        test.daemon.clock().shift(-LATER);
         let here = test.delivery(undone, before).await;
         let why = match does {
             Action::Timeout => "timed out there by its own staff".to_owned(),
@@ -115,7 +114,7 @@ async fn a_cause_of_the_staffs_that_has_ended_counts_no_more() {
         view.is_done_locally(guild(child), user(victim), Action::Timeout).unwrap()
     })
     .await;
-    test.daemon.clock().shift(40 * 60_000);
+    test.advance(&sandbox, "40m").await;
     let undone = done(&sandbox, &test, victim, Action::Untimeout, 2).await;
     assert_eq!(test.delivery(undone, child).await.state, DeliveryState::Applied);
     assert!(sandbox.member(child, victim)["communication_disabled_until"].is_null());
@@ -301,7 +300,7 @@ async fn a_long_log_that_opens_now_and_then_is_read_to_its_end() {
     }
     test.until_counted(last.1, DeliveryState::Applied, 1).await;
     test.daemon.engine().drain().await;
-    test.daemon.clock().shift(LATER);
+    test.advance(&sandbox, LATER).await;
     // A page a second: whoever begins anew each time never comes to the third.
     let window = RouteWindow { bucket: "audit-logs".into(), guild: Some(child), limit: 1, seconds: 1 };
     let slow = Changes { global_limit: Some(1_000), windows: Some(vec![window]), ..Changes::default() };
@@ -328,7 +327,7 @@ async fn an_entry_of_what_was_taken_back_since_is_none_of_what_stands() {
     sandbox.people().ban(child, sandbox.owner(), victim, None).unwrap();
     let second = test.ban(main, victim).await;
     test.until_counted(second, DeliveryState::Applied, 1).await;
-    test.daemon.clock().shift(LATER);
+    test.advance(&sandbox, LATER).await;
     let last = test.unban(main, victim).await;
     test.daemon.engine().drain().await;
     test.daemon.store().write(|_| Ok(())).await.unwrap();

@@ -1,9 +1,10 @@
 //! What Discord, the edge in front of it or the way there does to requests, and what the engine makes of it.
 
-use crate::discord::interaction::InteractionToken;
+use crate::discord::interaction::{FirstAnswer, InteractionToken, Ticket};
 use crate::discord::rest::{RestError, Trouble};
 use crate::testing::{PATIENCE, TestDaemon, by_operator, guild, sandbox, user};
 use std::time::Duration;
+use tokio::time::Instant;
 use wayhaven_sandbox::fault::{EventFate, Scope, Trouble as Gateway};
 use wayhaven_sandbox::{At, Fault, Options, Sandbox};
 use wayhaven_shared::control::Role;
@@ -84,8 +85,12 @@ async fn fault_7_a_page_of_the_edge_pauses_everything_and_is_told() {
     assert!(status.paused_seconds.unwrap() > 500, "{status:?}");
     // The edge does not know what an interaction is: not even an acknowledgement leaves.
     let before = sandbox.log().len();
-    let token = InteractionToken::new("a-token");
-    let refused = test.daemon.rest().defer(1, &token).await.unwrap_err();
+    let ticket = Ticket { id: 1, application: None, token: InteractionToken::new("a-token") };
+    let answers = test.daemon.rest().first_answers().unwrap();
+    let refused = answers
+        .give(&ticket, FirstAnswer::Deferred.body(&serde_json::Value::Null), Instant::now())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, RestError::RateLimited { everything: true, .. }), "{refused}");
     assert_eq!(sandbox.log().len(), before);
     assert_eq!(test.delivery(id, child).await.state, DeliveryState::Pending);

@@ -1,5 +1,6 @@
 //! FAULTS 33: secrets go through every surface at every log level, and are looked for in all that was written.
 
+use crate::room::{Beside, room};
 use crate::setting::{guild, options, program};
 use serde_json::json;
 use std::fs::File;
@@ -136,6 +137,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 async fn hunt(level: &str) {
+    let _room = room(Beside::One).await;
     let mut hunt = Hunt::begin(level).await;
     let token = hunt.sandbox.token().to_owned();
     let hook = format!("https://discord.com/api/webhooks/1234567/{HOOK}");
@@ -291,6 +293,7 @@ async fn fault_33_no_secret_is_in_anything_that_is_written_at_level_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_33_a_token_that_is_handed_over_is_in_nothing_that_is_written() {
+    let _room = room(Beside::Others).await;
     for by_credential in [false, true] {
         let sandbox = Sandbox::start(options(1)).await.unwrap();
         let token = sandbox.token().to_owned();

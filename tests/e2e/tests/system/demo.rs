@@ -1,10 +1,12 @@
 //! The demo without a terminal: it tells its story and ends with 0.
 
+use crate::room::{Beside, room_now};
 use crate::setting::program;
 use std::process::{Command, Stdio};
 
 #[test]
 fn the_demo_tells_its_story_and_everything_happens() {
+    let _room = room_now(Beside::One);
     let output = Command::new(program()).stdin(Stdio::null()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,6 @@
 //! Slash commands and their clocks.
 
+use crate::room::Beside;
 use crate::setting::{Setting, guild, options};
 use serde_json::json;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use wayhaven_shared::value::ChannelId;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_36_a_slow_command_is_deferred_at_once_and_a_late_result_goes_to_the_log_channel() {
-    let setting = Setting::new(options(2)).await;
+    let setting = Setting::beside(Beside::One, options(2)).await;
     let main = setting.main;
     let channel = setting.sandbox.log_channel(main.get());
     let logchannel = ConfigLogchannel { channel: ChannelId::new(channel), unset: false };
@@ -50,7 +51,7 @@ async fn fault_36_a_slow_command_is_deferred_at_once_and_a_late_result_goes_to_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_32_a_hostile_reason_pings_nobody_and_stays_one_line_everywhere() {
-    let setting = Setting::new(options(1)).await;
+    let setting = Setting::beside(Beside::One, options(1)).await;
     let reason = "a\u{1b}[2Jb\r\nX-Injected: 1 \u{202e}@everyone **bold** 👩‍👩‍👧";
     // And as long as a text may be, of which Discord's audit log takes 512 characters.
     let long = format!("{reason}{}", "é".repeat(4_000 - reason.chars().count()));
@@ -93,7 +94,7 @@ async fn fault_32_a_hostile_reason_pings_nobody_and_stays_one_line_everywhere() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_without_the_permission_is_refused_and_audited_and_nothing_happens() {
-    let setting = Setting::new(options(1)).await;
+    let setting = Setting::beside(Beside::One, options(1)).await;
     // What staff may do is for us to say: Discord offers the command to everybody.
     let (main, member) = (setting.main.get(), setting.member(5));
     let asked = setting.sandbox.people().slash(main, member, "punishment list", json!({})).unwrap();
@@ -106,7 +107,7 @@ async fn a_member_without_the_permission_is_refused_and_audited_and_nothing_happ
 
 #[tokio::test(flavor = "multi_thread")]
 async fn setup_on_discord_links_at_once_only_for_who_administers_both_guilds() {
-    let setting = Setting::new(wayhaven_sandbox::Options { children: 2, ..options(2) }).await;
+    let setting = Setting::beside(Beside::One, wayhaven_sandbox::Options { children: 2, ..options(2) }).await;
     let child = setting.sandbox.children()[0];
     let main = setting.main.get();
     let people = setting.sandbox.people();

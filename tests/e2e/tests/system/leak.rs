@@ -1,5 +1,6 @@
 //! ZERO-LEAK seen from outside: what a child does stays there, and what we do comes back only as an echo.
 
+use crate::room::Beside;
 use crate::setting::{Setting, guild, options};
 use serde_json::json;
 use std::time::Duration;
@@ -55,7 +56,7 @@ async fn fault_19_a_childs_ban_by_hand_stays_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_19_a_childs_ban_by_command_stays_there() {
-    let setting = Setting::new(options(6)).await;
+    let setting = Setting::beside(Beside::One, options(6)).await;
     let child = setting.sandbox.children()[2];
     let cursor = setting.client.watch(None, Duration::ZERO).await.unwrap().cursor;
     let user = setting.sandbox.members(child)[0];

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod canary;
+mod ci;
 mod consoles;
 mod contract;
 mod crash;
@@ -18,6 +19,7 @@ mod once;
 mod operators;
 mod origins;
 mod restarts;
+mod room;
 mod sealed;
 mod setting;
 mod signals;

@@ -1,5 +1,6 @@
 //! A ban from each of the three origins reaches every child, under Discord's limits.
 
+use crate::room::Beside;
 use crate::setting::{Setting, options};
 use serde_json::json;
 use std::time::Duration;
@@ -12,7 +13,7 @@ const CHILDREN: usize = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ban_from_each_of_three_origins_reaches_all_100_children_under_the_limits() {
-    let setting = Setting::new(options(CHILDREN)).await;
+    let setting = Setting::beside(Beside::One, options(CHILDREN)).await;
     let by_command = command(&setting).await;
     assert_eq!(by_command.punishment.origin, Origin::Command);
     let by_hand = by_hand(&setting).await;

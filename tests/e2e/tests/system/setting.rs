@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
+use crate::room::{Beside, room};
 use std::path::Path;
+use tokio::sync::SemaphorePermit;
 use wayhaven_e2e::process::link;
 use wayhaven_e2e::{DaemonProcess, Home};
 use wayhaven_sandbox::{Options, Sandbox};
@@ -30,6 +32,8 @@ pub(crate) struct Setting {
     pub(crate) client: Client,
     pub(crate) main: GuildId,
     members: Vec<u64>,
+    /// Given back last: a daemon that ends is still at work.
+    _room: SemaphorePermit<'static>,
 }
 
 impl Setting {
@@ -37,8 +41,17 @@ impl Setting {
         Self::with(options, &[]).await
     }
 
+    /// The same for a test that depends on Discord's limits in real time.
+    pub(crate) async fn beside(beside: Beside, options: Options) -> Self {
+        Self::start(room(beside).await, options, &[]).await
+    }
+
     /// The same with more in the daemon's environment.
     pub(crate) async fn with(options: Options, environment: &[(&str, &str)]) -> Self {
+        Self::start(room(Beside::Others).await, options, environment).await
+    }
+
+    async fn start(room: SemaphorePermit<'static>, options: Options, environment: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
         let mut home = Home::new(program(), &sandbox).unwrap();
         for (name, value) in environment {
@@ -52,7 +65,7 @@ impl Setting {
         }
         // As they are now: a ban takes a member away.
         let members = sandbox.members(main.get());
-        Self { sandbox, home, daemon, client, main, members }
+        Self { sandbox, home, daemon, client, main, members, _room: room }
     }
 
     /// An ordinary member of the main.

@@ -2,6 +2,7 @@
 //!
 //! `WAYHAVEN_SIMULATION=STEPSxSEEDS` plays so many to their end, `WAYHAVEN_SIMULATION_SEED` begins with that seed.
 
+use crate::room::{Beside, room_now};
 use crate::setting::program;
 use std::time::{Duration, Instant};
 use wayhaven_e2e::simulation::{Plan, play};
@@ -18,6 +19,7 @@ const LONGEST: Duration = Duration::from_secs(25);
 
 #[test]
 fn a_network_that_lives_on_leaks_nothing_loses_nothing_and_undoes_nothing_of_others() {
+    let _room = room_now(Beside::One);
     let asked = std::env::var("WAYHAVEN_SIMULATION").ok();
     let asked = asked.as_deref().and_then(|text| text.split_once('x'));
     let asked = asked.and_then(|(steps, seeds)| Some((steps.parse().ok()?, seeds.parse().ok()?)));

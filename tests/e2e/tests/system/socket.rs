@@ -1,5 +1,6 @@
 //! The control socket under load and in strange hands, with a real daemon behind it.
 
+use crate::room::Beside;
 use crate::setting::{Setting, options, program};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ async fn connect(setting: &Setting) -> UnixStream {
 async fn fault_28_a_flood_on_the_socket_and_idle_connections_leave_slash_commands_their_first_answer() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit }).unwrap();
-    let setting = Setting::new(options(2)).await;
+    let setting = Setting::beside(Beside::Nobody, options(2)).await;
     let socket = setting.home.layout().unwrap().socket;
     let mut clients = Vec::new();
     for _ in 0..16 {

@@ -29,7 +29,12 @@ pub(crate) fn follow_up(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     let bot = call.world.bot;
     let sent = call.world.message(channel, bot, call.body);
-    interaction(call)?.messages.push(sent.clone());
+    let found = interaction(call)?;
+    found.messages.push(sent.clone());
+    if found.source.is_some() {
+        // Who pressed a button sees it as the answer to that.
+        found.history.push(sent.clone());
+    }
     Answer::ok(sent)
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{PATIENCE, TestDaemon, guild, sandbox, user};
+use serde_json::{Value, json};
 use wayhaven_sandbox::{InteractionId, Sandbox};
 use wayhaven_shared::operations::punishment::DeliveryState;
 

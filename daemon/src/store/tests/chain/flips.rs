@@ -1,7 +1,7 @@
 //! Whatever byte of the audit is flipped, `audit verify` finds it.
 
 use super::{chained, row, shell};
-use crate::clock::Clock;
+use crate::clock::{Clock, Skew};
 use crate::store::{ChainWalk, Store, View, Walked};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -12,7 +12,7 @@ use wayhaven_shared::value::Timestamp;
 
 /// What a verification comes to: how many rows hold, and whether all do.
 fn walked(connection: &Connection, page: u16) -> (u64, bool) {
-    let view = View { connection, now: Timestamp::from_millis(0) };
+    let view = View { connection, now: Timestamp::from_millis(0), skew: Skew::default() };
     let mut walk = ChainWalk::default();
     loop {
         match view.walk_audit(&mut walk, page).unwrap() {
@@ -153,7 +153,7 @@ async fn any_flipped_byte_of_a_row_in_the_file_is_found() {
 fn found(path: &Path, bytes: &[u8]) -> bool {
     fs::write(path, bytes).unwrap();
     let connection = Connection::open(path).unwrap();
-    let view = View { connection: &connection, now: Timestamp::from_millis(0) };
+    let view = View { connection: &connection, now: Timestamp::from_millis(0), skew: Skew::default() };
     let mut walk = ChainWalk::default();
     let holds = matches!(view.walk_audit(&mut walk, 100), Ok(Walked::End)) && walk.erased == 0;
     !(holds && matches!(view.audit_pages(), Ok(None)))

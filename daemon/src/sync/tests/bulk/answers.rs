@@ -253,11 +253,10 @@ async fn unheard(
 
 /// What becomes of an unban in the child, once Discord's log has followed its answers.
 async fn undone(sandbox: &Sandbox, test: &TestDaemon, whom: u64) -> DeliveryState {
-    test.daemon.clock().shift(10_000);
+    test.advance(sandbox, "10s").await;
     let unban = test.unban(sandbox.main_guild(), whom).await;
     test.daemon.engine().drain().await;
     test.daemon.store().write(|_| Ok(())).await.unwrap();
-    test.daemon.clock().shift(-10_000);
     test.delivery(unban, sandbox.children()[0]).await.state
 }
 
@@ -329,7 +328,7 @@ async fn a_log_that_shows_one_page_at_a_time_is_asked_for_both_kinds_of_entries(
     sandbox.inject(Fault::CutAfter { at: bulk(child).times(1) });
     sandbox.clear(hang);
     until_all(&test, &ids, Applied, 1).await;
-    test.daemon.clock().shift(10_000);
+    test.advance(&sandbox, "10s").await;
     let window = RouteWindow { bucket: "audit-logs".into(), guild: Some(child), limit: 1, seconds: 1 };
     let slow = Changes { global_limit: Some(1_000), windows: Some(vec![window]), ..Changes::default() };
     sandbox.reconfigure(slow).unwrap();

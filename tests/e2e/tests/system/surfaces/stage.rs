@@ -8,6 +8,7 @@ mod texts;
 pub(super) use place::Place;
 
 use super::rows::{After, Before, Of, Row};
+use crate::room::Beside;
 use crate::setting::{Setting, options};
 use crate::terminal::Terminal;
 use needs::{all_but, besides, exactly, who};
@@ -53,7 +54,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn new() -> Self {
-        let setting = Setting::new(options(2)).await;
+        let setting = Setting::beside(Beside::One, options(2)).await;
         let sandbox = &setting.sandbox;
         let main = setting.main.get();
         let guilds: Vec<_> = std::iter::once(main)
