@@ -50,8 +50,8 @@ pub(crate) fn check_flags(root: &Command, words: &[OsString], matches: &ArgMatch
         let refused = match text.get_long() {
             Some(long) => {
                 let option = format!("--{long}");
-                let values = words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1]);
-                let value = values.filter(|value| meant(value, &flags).is_some()).next_back();
+                let mut values = words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1]);
+                let value = values.rfind(|value| meant(value, &flags).is_some());
                 value.map(|value| (value, format!("--{long} needs a text"), format!("{option}={value}")))
             }
             None => {

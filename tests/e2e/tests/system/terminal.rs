@@ -55,13 +55,15 @@ impl Terminal {
         Self::running(command, rows, cols)
     }
 
-    /// Any program on a pty of this size. One without a size is shown as its program has to assume it: on 24 lines of 80.
+    /// Any program on a pty of this size. One without a size is shown as its program has to assume it, on 24 lines of 80, and
+    /// of one that nobody could have a part.
     pub(crate) fn running(command: CommandBuilder, rows: u16, cols: u16) -> Self {
         let page = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(page).unwrap();
         let child = pty.slave.spawn_command(command).unwrap();
-        let shown = |cells: u16, assumed: u16| size(if cells == 0 { assumed } else { cells });
-        let parser = vt100::Parser::new(shown(rows, 24), shown(cols, 80), 0);
+        let shown =
+            |cells: u16, assumed: u16, most: u16| size(if cells == 0 { assumed } else { cells.min(most) });
+        let parser = vt100::Parser::new(shown(rows, 24, 400), shown(cols, 80, 1_000), 0);
         let shared: Shared = Arc::new((Mutex::new(parser), Condvar::new()));
         let mut output = pty.master.try_clone_reader().unwrap();
         let writer = Arc::clone(&shared);
