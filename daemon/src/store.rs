@@ -40,7 +40,7 @@ mod settings;
 mod warnings;
 mod writer;
 
-pub use alerts::{AlertFilter, Severity};
+pub use alerts::{AlertFilter, BY_ITSELF, Circumstances, MANY_IDENTIFIES, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::Delivered;
 pub use deliveries::{
@@ -67,7 +67,7 @@ pub use warnings::Escalation;
 pub use writer::{Change, Released};
 
 use crate::clock::Clock;
-use crate::network::{Budgets, Topology};
+use crate::network::{Budgets, OwnAccounts, Topology};
 use futures::future::BoxFuture;
 use readers::Readers;
 use rusqlite::Connection;
@@ -198,6 +198,8 @@ struct Shared {
     epoch: String,
     /// What is propagated before the rest is held. Not stored: the settings say it.
     budgets: RwLock<Budgets>,
+    /// The accounts that nobody punishes anywhere. Not stored: Discord and the settings say it.
+    own: Arc<OwnAccounts>,
 }
 
 impl Store {
@@ -220,10 +222,12 @@ impl Store {
 
         let view = View { connection: &connection, now: clock.now() };
         let (outbox, committed) = mpsc::unbounded_channel();
+        let own = Arc::<OwnAccounts>::default();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
             budgets: RwLock::new(Budgets::STANDARD),
-            topology: RwLock::new(Arc::new(view.topology()?)),
+            topology: RwLock::new(Arc::new(view.topology()?.with_own(Arc::clone(&own)))),
+            own,
             sequence: watch::Sender::new(view.last_event()?),
             #[cfg(test)]
             commits: watch::Sender::default(),
@@ -303,6 +307,11 @@ impl Store {
     /// How much is propagated before the rest is held.
     pub fn budgets(&self) -> Budgets {
         *self.shared.budgets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accounts that nobody punishes anywhere.
+    pub fn own_accounts(&self) -> &Arc<OwnAccounts> {
+        &self.shared.own
     }
 
     /// The links as they are committed.

@@ -6,8 +6,11 @@ pub(super) mod warnings;
 
 use super::{Handle, PAGE};
 use crate::direct::telling;
+use crate::discord::accounts::Kind;
 use crate::invocation::{Actor, Context};
+use crate::network::Topology;
 use crate::store::{Change, NewPunishment, View};
+use crate::sync::plan::reached;
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
@@ -107,10 +110,12 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if asked.action.measure() == Action::Mute {
         check_mute_role(cx, guild, &asked).await?;
     }
+    let of_bot = is_bot(cx, &topology, guild, asked.action, asked.user).await;
     if cx.invocation.dry_run {
-        return preview::preview(cx, &topology, guild, asked.action, asked.user).await;
+        return preview::preview(cx, &topology, guild, (asked.action, asked.user, of_bot)).await;
     }
     let new = NewPunishment {
+        of_bot,
         reason: asked.reason,
         moderator: cx.invocation.actor.user(),
         delete_seconds: asked.delete_seconds,
@@ -148,6 +153,15 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         plan: Vec::new(),
         warnings,
     })
+}
+
+/// Whether the user is a bot, where something depends on that: what is decided about a bot reaches a child with somebody's
+/// approval only.
+async fn is_bot(cx: &Context, topology: &Topology, guild: GuildId, action: Action, user: UserId) -> bool {
+    if action.is_undo() || action == Action::Warn || reached(topology, guild, action).is_empty() {
+        return false;
+    }
+    cx.daemon.directory().accounts().ask(cx.daemon.rest(), user).await == Kind::Bot
 }
 
 /// Without a mute role nobody can be muted where it is asked for, and only those unmuted who were given one that was the

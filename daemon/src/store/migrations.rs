@@ -37,6 +37,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0024-incidents.sql"),
     include_str!("migrations/0025-settings.sql"),
     include_str!("migrations/0026-audit-indexes.sql"),
+    include_str!("migrations/0029-own-people.sql"),
 ];
 
 /// How many there are: the schema of this version.

@@ -209,7 +209,12 @@ async fn send_well_formed(
             Some(reason) => send(tools, delivery, role, Some(reason), None).await,
             None => Err(error.into()),
         },
-        Err(Stop::Rest(error)) if error.code() == Some(10007) => Err(not_there(delivery)),
+        Err(Stop::Rest(error))
+            if error.code() == Some(10007)
+                && tools.directory.presence(delivery.guild) != Some(Presence::Outage) =>
+        {
+            Err(not_there(delivery))
+        }
         sent => sent,
     }
 }

@@ -5,6 +5,7 @@
 //! the order of the commits.
 
 mod alarms;
+mod causes;
 mod outcomes;
 
 use super::attempt::{Fate, NON_MEMBER_WAIT, Next, Tools, Tried, attempt, attempt_together};
@@ -30,6 +31,7 @@ const AT_ONCE: usize = 256;
 enum Message {
     Finished(Box<Finished>),
     Mended(GuildId),
+    Lost(GuildId),
     Retry(HashMap<GuildId, HashSet<DeliveryId>>),
     Hurry(GuildId, HashSet<DeliveryId>),
     Landed(GuildId, oneshot::Sender<()>),
@@ -155,6 +157,11 @@ impl Engine {
         let _ = self.messages.send(Message::Mended(guild));
     }
 
+    /// The bot may do less in the guild, or is not there any more: what is blocked there says so from now on.
+    pub fn lost(&self, guild: GuildId) {
+        let _ = self.messages.send(Message::Lost(guild));
+    }
+
     /// Tries these now, whatever they wait for.
     pub fn retry(&self, deliveries: impl IntoIterator<Item = (GuildId, DeliveryId)>) {
         let mut wanted: HashMap<GuildId, HashSet<DeliveryId>> = HashMap::new();
@@ -253,9 +260,11 @@ impl Lanes {
                     let resumed =
                         lane.mend(|measure| self.tools.directory.may(guild, measure).unwrap_or(true));
                     self.resume(resumed).await;
+                    self.reassess(guild).await;
                     self.advance(guild);
                 }
             }
+            Message::Lost(guild) => self.reassess(guild).await,
             Message::Retry(wanted) => {
                 for (guild, deliveries) in wanted {
                     if let Some(lane) = self.lanes.get_mut(&guild) {

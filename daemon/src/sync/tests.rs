@@ -2,6 +2,7 @@
 
 mod actions;
 mod amend;
+mod bots;
 mod bulk;
 mod closing;
 mod containment;
@@ -17,6 +18,7 @@ mod last_word;
 mod order;
 mod origins;
 mod others;
+mod ownership;
 mod overrides;
 mod protected;
 mod provenance;

@@ -75,10 +75,12 @@ pub enum HoldKind {
     Maximum,
     /// It was imported.
     Import,
+    /// It is about a bot.
+    Bot,
 }
 
 impl HoldKind {
-    const ALL: [Self; 4] = [Self::Moderator, Self::Network, Self::Maximum, Self::Import];
+    const ALL: [Self; 5] = [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Bot];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
@@ -87,6 +89,7 @@ impl HoldKind {
             Self::Network => "network",
             Self::Maximum => "maximum",
             Self::Import => "import",
+            Self::Bot => "bot",
         }
     }
 
@@ -102,6 +105,7 @@ impl HoldKind {
             Self::Network => "over the network's budget",
             Self::Maximum => "security level maximum",
             Self::Import => "imported",
+            Self::Bot => "the user is a bot",
         }
     }
 }

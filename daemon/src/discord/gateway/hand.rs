@@ -1,10 +1,10 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
 use super::Pulse;
-use crate::discord::accounts::Accounts;
+use crate::discord::accounts::{Account, Accounts};
 use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
-use serenity::all::{Context, Event, Guild, Member, RawEventHandler, Role};
+use serenity::all::{Context, Event, Guild, Member, MfaLevel, RawEventHandler, Role};
 use serenity::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,6 +74,8 @@ impl RawEventHandler for Hand {
             && let Some(user) = UserId::new(joined.member.user.id.get())
         {
             // A raid's worth of them comes at once, and little of each is used.
+            let bot = joined.member.user.bot || joined.member.user.system;
+            self.accounts.learn(Account { id: user, bot });
             let roles = joined.member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
             return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
         }
@@ -129,6 +131,7 @@ fn guild_view(guild: &Guild) -> Option<GuildView> {
         id: GuildId::new(guild.id.get())?,
         name: Untrusted::clipped(&guild.name),
         owner: UserId::new(guild.owner_id.get())?,
+        two_factor: guild.mfa_level == MfaLevel::Elevated,
         roles: guild.roles.values().filter_map(role).collect(),
         members: guild.members.values().filter_map(member).collect(),
     })

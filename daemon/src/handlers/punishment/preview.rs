@@ -25,8 +25,7 @@ pub(super) async fn preview(
     cx: &Context,
     topology: &Topology,
     guild: GuildId,
-    action: Action,
-    user: UserId,
+    (action, user, of_bot): (Action, UserId, bool),
 ) -> Result<Punished, Fault> {
     let mut steps = plan(topology, guild, action, user);
     if action.is_undo() {
@@ -51,7 +50,7 @@ pub(super) async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
-    foresee_hold(cx, guild, action, user, &mut steps).await?;
+    foresee_hold(cx, guild, (action, user, of_bot), &mut steps).await?;
     foresee(cx, &mut steps, action).await?;
     let mut warnings = None;
     if action == Action::Warn {
@@ -105,13 +104,12 @@ fn lacks(action: Action) -> String {
 async fn foresee_hold(
     cx: &Context,
     guild: GuildId,
-    action: Action,
-    user: UserId,
+    (action, user, of_bot): (Action, UserId, bool),
     steps: &mut [Step],
 ) -> Result<(), Fault> {
     let actor = &cx.invocation.actor;
     let moderator = actor.user();
-    let new = NewPunishment { moderator, ..NewPunishment::new(guild, user, action, actor.origin()) };
+    let new = NewPunishment { moderator, of_bot, ..NewPunishment::new(guild, user, action, actor.origin()) };
     let (budgets, planned) = (cx.daemon.store().budgets(), steps.to_vec());
     let look = move |view: &View<'_>| Ok(why_held(view, budgets, &new, &planned)?);
     let Some(kind) = cx.daemon.store().read(look).await? else { return Ok(()) };

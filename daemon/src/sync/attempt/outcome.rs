@@ -1,7 +1,7 @@
 //! What follows from a try: where the delivery stands, and what the lane does next.
 
 use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, settled};
-use crate::discord::directory::needed;
+use crate::discord::directory::{Presence, needed};
 use crate::discord::rest::{Outcome, RestError};
 use crate::store::{Queued, Settlement};
 use std::time::Duration;
@@ -74,6 +74,11 @@ pub(super) fn after(
     error: &RestError,
     waiting: DeliveryState,
 ) -> (Option<Settlement>, Next) {
+    // A guild that Discord has an outage of is unknown to it, and so is everybody in it.
+    let unknown = matches!(error, RestError::Refused { status: 404, .. });
+    if unknown && tools.directory.presence(delivery.guild) == Some(Presence::Outage) {
+        return (None, Next::Away);
+    }
     let attempts = delivery.attempts + 1;
     let permitted = tools.directory.may(delivery.guild, delivery.action) == Some(true);
     let mutes = delivery.action.measure() == Action::Mute;

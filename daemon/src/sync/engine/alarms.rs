@@ -62,7 +62,7 @@ impl Lanes {
     async fn raise(&self, kind: &'static str, severity: Severity, guild: Option<GuildId>, details: String) {
         tracing::warn!(kind, "{details}");
         let alert =
-            move |change: &crate::store::Change<'_>| Ok(change.alert(kind, severity, guild, None, &details)?);
+            move |change: &crate::store::Change<'_>| Ok(change.alert_of_cause(kind, severity, guild, &details)?);
         self.tools.store.write_later("an alert", alert).await;
     }
 }
