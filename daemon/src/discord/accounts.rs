@@ -84,7 +84,8 @@ impl Accounts {
 
     /// Remembers what an event tells of the one whom it is about, or who caused it, and of whom a command names.
     pub fn learn_of_event(&self, data: &Value) {
-        let named = data["data"]["resolved"]["users"].as_object().into_iter().flat_map(|users| users.values());
+        let named =
+            data["data"]["resolved"]["users"].as_object().into_iter().flat_map(|users| users.values());
         for user in [&data["user"], &data["member"]["user"]].into_iter().chain(named) {
             if user["id"].is_string()
                 && let Ok(account) = Account::deserialize(user)

@@ -86,8 +86,14 @@ pub enum Noticed {
     Nothing,
     /// The guild came or went.
     Guild(GuildId),
-    /// The guild has another owner, another name, or something else that decides what may be done there.
-    Changed(GuildId),
+    /// The guild has another name, or other rights.
+    Changed {
+        /// Which.
+        guild: GuildId,
+        /// Whether something that decides what may be done there has changed: its owner, its roles, what it asks of
+        /// moderators.
+        rights: bool,
+    },
     /// What the bot may do in the guild may have changed.
     Permissions(GuildId),
     /// The bot is not in these guilds any more.
@@ -107,11 +113,11 @@ impl Guild {
         }
     }
 
-    /// Takes in what has changed; whether it is anything that is used.
-    fn follow(&mut self, change: &GuildChange) -> bool {
+    /// Takes in what has changed; what of it is news: the name, and what decides what may be done.
+    fn follow(&mut self, change: &GuildChange) -> (bool, bool) {
         let roles = change.roles.as_deref().map(roles_of);
-        let is_news = change.name.as_ref().is_some_and(|name| self.name.as_ref() != Some(name))
-            || change.owner.is_some_and(|owner| self.owner != Some(owner))
+        let named = change.name.as_ref().is_some_and(|name| self.name.as_ref() != Some(name));
+        let rights = change.owner.is_some_and(|owner| self.owner != Some(owner))
             || change.two_factor.is_some_and(|needed| self.two_factor != needed)
             || roles.as_ref().is_some_and(|roles| self.roles != *roles);
         if let Some(name) = &change.name {
@@ -122,7 +128,7 @@ impl Guild {
         if let Some(roles) = roles {
             self.roles = roles;
         }
-        is_news
+        (named, rights)
     }
 
     fn permissions(&self, guild: GuildId, user: UserId, roles: &[RoleId]) -> u64 {
@@ -323,7 +329,7 @@ impl Directory {
         let noticed = self.take_in(event);
         match &noticed {
             Noticed::Nothing => {}
-            Noticed::Guild(guild) | Noticed::Changed(guild) | Noticed::Permissions(guild) => {
+            Noticed::Guild(guild) | Noticed::Changed { guild, .. } | Noticed::Permissions(guild) => {
                 self.touch(*guild);
             }
             Noticed::Gone(guilds) => guilds.iter().for_each(|guild| self.touch(*guild)),
@@ -362,8 +368,10 @@ impl Directory {
                 Noticed::Guild(*guild)
             }
             GatewayEvent::GuildChanged { guild, change } => {
-                let is_news = guilds.get_mut(guild).is_some_and(|view| view.follow(change));
-                if is_news { Noticed::Changed(*guild) } else { Noticed::Nothing }
+                match guilds.get_mut(guild).map(|view| view.follow(change)) {
+                    None | Some((false, false)) => Noticed::Nothing,
+                    Some((_, rights)) => Noticed::Changed { guild: *guild, rights },
+                }
             }
             GatewayEvent::Channel { guild } => {
                 if let Some(view) = guilds.get_mut(guild) {
@@ -433,19 +441,28 @@ mod tests {
     #[test]
     fn a_changed_guild_is_followed_and_what_is_not_told_stays() {
         let (directory, guild) = directory();
-        let learn = |data| directory.learn(&crate::discord::event::read("GUILD_UPDATE", &data).unwrap().unwrap());
+        let learn =
+            |data| directory.learn(&crate::discord::event::read("GUILD_UPDATE", &data).unwrap().unwrap());
         let user = |id| UserId::new(id).unwrap();
         assert_eq!(directory.needs_two_factor(guild), Some(false));
-        assert_eq!(learn(json!({"id": "100", "owner_id": "11", "name": "y", "mfa_level": 1})), Noticed::Changed(guild));
+        assert_eq!(
+            learn(json!({"id": "100", "owner_id": "11", "name": "y", "mfa_level": 1})),
+            Noticed::Changed { guild, rights: true }
+        );
         assert_eq!(directory.take_touched(), HashSet::from([guild]));
         assert_eq!((directory.owner(guild), directory.needs_two_factor(guild)), (Some(user(11)), Some(true)));
         assert_eq!(directory.name(guild).unwrap().raw(), "y");
         assert_eq!(directory.permissions(guild, user(11), &[]), Some(u64::MAX), "the new owner");
         assert_eq!(directory.permissions(guild, user(9), &[]), Some(1), "the old one");
-        assert_eq!(learn(json!({"id": "100", "owner_id": "11", "name": "y"})), Noticed::Nothing, "nothing new");
+        assert_eq!(
+            learn(json!({"id": "100", "owner_id": "11", "name": "y"})),
+            Noticed::Nothing,
+            "nothing new"
+        );
         assert_eq!(directory.my_permissions(guild), Some(5), "its roles were not told");
         let roles = json!([{"id": "100", "position": 0, "permissions": "8"}]);
-        assert_eq!(learn(json!({"id": "100", "roles": roles})), Noticed::Changed(guild));
+        assert_eq!(learn(json!({"id": "100", "roles": roles})), Noticed::Changed { guild, rights: true });
+        assert_eq!(learn(json!({"id": "100", "name": "z"})), Noticed::Changed { guild, rights: false });
         assert_eq!(directory.my_permissions(guild), Some(u64::MAX));
         assert_eq!(learn(json!({"id": "999", "name": "unknown"})), Noticed::Nothing);
     }

@@ -89,7 +89,8 @@ fn find(
     for hold in holds {
         // What is not sent needs nobody else's word.
         let asks_another = hold.kind == HoldKind::Maximum
-            || matches!(hold.kind, HoldKind::Import | HoldKind::Bot) && view.security_level(main)? == SecurityLevel::Maximum;
+            || matches!(hold.kind, HoldKind::Import | HoldKind::Bot)
+                && view.security_level(main)? == SecurityLevel::Maximum;
         let why = match by.filter(|_| decided == Decided::Approved && asks_another) {
             Some(user) if view.holds_what_was_decided_by(hold.id, user)? => Some(OWN),
             Some(_) if view.holds_what_nobody_owns(hold.id)? => Some(UNKNOWN),

@@ -131,7 +131,8 @@ impl Protection {
     /// has taken them out of it. Of the owner of `target` Discord itself refuses everything, until it is another one.
     pub fn shield(&self, source: GuildId, target: GuildId, user: UserId) -> Option<Shield> {
         let line = Protected::User(user);
-        let owner = || (self.owners.get(&source) == Some(&user)).then_some(Shield::Owner { guild: source, user });
+        let owner =
+            || (self.owners.get(&source) == Some(&user)).then_some(Shield::Owner { guild: source, user });
         let listed = || {
             let lists = |guild: &GuildId| self.lists.get(guild).is_some_and(|list| list.contains(&line));
             [source, target].into_iter().find(lists).map(|guild| Shield::Listed { guild, line })
@@ -187,7 +188,10 @@ mod tests {
         let line = Protected::Role(role);
         let holders = vec![(guild(1), user, role)];
         let protection = Protection::new(vec![(guild(1), line)], holders.clone());
-        assert_eq!(protection.shield(guild(1), guild(2), user), Some(Shield::Listed { guild: guild(1), line }));
+        assert_eq!(
+            protection.shield(guild(1), guild(2), user),
+            Some(Shield::Listed { guild: guild(1), line })
+        );
         assert_eq!(protection.shield(guild(2), guild(1), user), None, "there their roles are asked for");
         assert_eq!(protection.by_roles(guild(1), &[role]), Some(Shield::Listed { guild: guild(1), line }));
         assert_eq!(Protection::new(Vec::new(), holders).shield(guild(1), guild(2), user), None);
@@ -197,14 +201,18 @@ mod tests {
     fn our_own_accounts_are_protected_everywhere_and_an_owner_where_they_own() {
         let (guild, user) = (|id| GuildId::new(id).unwrap(), |id| UserId::new(id).unwrap());
         let own = Arc::new(OwnAccounts::default());
-        let protection = Protection::default().owned_by([(guild(1), user(9))].into()).with_own(Arc::clone(&own));
+        let protection =
+            Protection::default().owned_by([(guild(1), user(9))].into()).with_own(Arc::clone(&own));
         let of = |source, target, who| protection.shield(guild(source), guild(target), user(who));
         let owner = Some(Shield::Owner { guild: guild(1), user: user(9) });
         assert_eq!((of(1, 2, 9), of(1, 1, 9), of(2, 1, 9)), (owner, owner, None));
         assert_eq!((of(1, 2, 5), of(2, 3, 6)), (None, None));
         own.set_me(user(5));
         own.set_bots(vec![user(6)]);
-        assert_eq!((of(1, 2, 5), of(2, 3, 5)), (Some(Shield::Wayhaven(user(5))), Some(Shield::Wayhaven(user(5)))));
+        assert_eq!(
+            (of(1, 2, 5), of(2, 3, 5)),
+            (Some(Shield::Wayhaven(user(5))), Some(Shield::Wayhaven(user(5))))
+        );
         assert_eq!(of(2, 3, 6), Some(Shield::ListedBot(user(6))), "also by what was published before");
         own.set_bots(Vec::new());
         assert_eq!(of(2, 3, 6), None);

@@ -168,11 +168,8 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
 
 fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc::Receiver<Job>) {
     let published = || Arc::clone(&shared.topology.read().unwrap_or_else(PoisonError::into_inner));
-    let topology = TopologyCell {
-        current: published().into(),
-        own: Arc::clone(&shared.own),
-        stale: Cell::new(false),
-    };
+    let topology =
+        TopologyCell { current: published().into(), own: Arc::clone(&shared.own), stale: Cell::new(false) };
     let mut group = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         group.push(first);

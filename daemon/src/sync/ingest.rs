@@ -116,7 +116,17 @@ impl Ingest {
             _ => (None, None),
         };
         let committed = match (noticed, event) {
-            (Noticed::Guild(guild) | Noticed::Changed(guild), event) => self.guild(guild, &event).await,
+            (Noticed::Guild(guild), event) => {
+                let here = matches!(event, GatewayEvent::GuildHere(_));
+                let follow = if here { Follow::Mended(guild) } else { Follow::Lost(guild) };
+                self.guild(guild, here, follow).await
+            }
+            (Noticed::Changed { guild, rights }, _) => {
+                // What was refused because of the old owner is tried again; without any permission Discord would refuse
+                // it again, and counts refusals (FACTS C1).
+                let again = rights && self.may_something(guild);
+                self.guild(guild, true, if again { Follow::Mended(guild) } else { Follow::Nothing }).await
+            }
             (Noticed::Gone(guilds), _) => self.gone(guilds).await,
             (Noticed::Permissions(guild), event) => self.permissions(guild, &event).await,
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
@@ -160,23 +170,16 @@ impl Ingest {
         }
     }
 
-    /// A guild came, went, or has another owner or name.
-    async fn guild(&self, guild: GuildId, event: &GatewayEvent) -> Result<Pending, Fault> {
-        let came = matches!(event, GatewayEvent::GuildHere(_));
-        let changed = matches!(event, GatewayEvent::GuildChanged { .. });
+    /// A guild came, went, or has another owner or name. What it is like is known where it is `here`.
+    async fn guild(&self, guild: GuildId, here: bool, follow: Follow) -> Result<Pending, Fault> {
         let directory = &self.tools.directory;
         let (name, owner) = (directory.name(guild), directory.owner(guild));
         let presence = directory.presence(guild).map_or("unknown", |presence| presence.word());
-        // What was refused because of the old owner is tried again; without any permission Discord would refuse it again.
-        let follow = match came || changed && self.may_something(guild) {
-            true => Follow::Mended(guild),
-            false => Follow::Lost(guild),
-        };
         let committed = self.tools.store.submit(move |change| {
-            if let Some(name) = name.as_ref().filter(|_| came || changed) {
+            if let Some(name) = name.as_ref().filter(|_| here) {
                 change.name_guild(guild, name)?;
             }
-            if let Some(owner) = owner.filter(|_| came || changed)
+            if let Some(owner) = owner.filter(|_| here)
                 && let Some(former) = change.note_owner(guild, owner)?
             {
                 no_owner_any_more(change, guild, former)?;
@@ -319,11 +322,7 @@ impl Ingest {
 
 /// Somebody does not own the guild any more: what was decided about them in it, and could not leave it while they did, is
 /// delivered.
-fn no_owner_any_more(
-    change: &crate::store::Change<'_>,
-    guild: GuildId,
-    former: UserId,
-) -> Result<(), Fault> {
+fn no_owner_any_more(change: &crate::store::Change<'_>, guild: GuildId, former: UserId) -> Result<(), Fault> {
     let topology = change.topology_here()?;
     for child in topology.links(guild).iter().map(|link| link.child) {
         bring_all_about(change, child, former, &LASTING)?;

@@ -174,7 +174,11 @@ mod tests {
         };
         for actor in [Value::Null, json!("2")] {
             assert_eq!(kind(actor.clone(), json!({"integration_type": "twitch"})).as_deref(), Some("twitch"));
-            assert_eq!(kind(actor.clone(), json!({"integration_type": 3})).as_deref(), Some("3"), "of an odd form");
+            assert_eq!(
+                kind(actor.clone(), json!({"integration_type": 3})).as_deref(),
+                Some("3"),
+                "of an odd form"
+            );
             let rule = json!({"auto_moderation_rule_name": "No slurs"});
             assert_eq!(kind(actor.clone(), rule).as_deref(), Some("automod"));
             assert_eq!(kind(actor.clone(), json!({"integration_type": null, "channel_id": "5"})), None);

@@ -18,7 +18,7 @@ pub const MANY_IDENTIFIES: u32 = 50;
 
 /// The condition that ends an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ends {
+enum Ends {
     /// It tells of something that has happened: a person looks at it and resolves it.
     ByPerson,
     /// No hold of these kinds waits in the main.
@@ -52,7 +52,7 @@ pub enum Ends {
 }
 
 /// Every kind of alert, and what ends it.
-pub const KINDS: &[(&str, Ends)] = &[
+const KINDS: &[(&str, Ends)] = &[
     ("approval_needed", Ends::Decided(&[HoldKind::Maximum, HoldKind::Import, HoldKind::Bot])),
     ("audit_cut", Ends::ByPerson),
     ("budget_exceeded", Ends::Decided(&[HoldKind::Moderator, HoldKind::Network])),
@@ -89,7 +89,7 @@ pub struct Circumstances {
 }
 
 /// What ends a kind of alert; nothing for a kind that is not known.
-pub fn ends(kind: &str) -> Option<Ends> {
+fn ends(kind: &str) -> Option<Ends> {
     KINDS.iter().find(|(known, _)| *known == kind).map(|(_, ends)| *ends)
 }
 
@@ -103,18 +103,26 @@ impl View<'_> {
         let Some(ends) = ends(&alert.kind) else { return Ok(None) };
         let (over, note) = match ends {
             Ends::ByPerson | Ends::WhenRead => (false, ""),
-            Ends::Decided(kinds) => (!self.waits_for_decision(guild, kinds)?, "no hold waits for a decision any more"),
+            Ends::Decided(kinds) => {
+                (!self.waits_for_decision(guild, kinds)?, "no hold waits for a decision any more")
+            }
             Ends::Unblocked => (!self.has_delivery(guild, BLOCKED)?, "nothing is blocked there any more"),
-            Ends::BudgetBack => (!self.has_delivery(guild, DEFERRED)?, "no ban waits for the budget any more"),
+            Ends::BudgetBack => {
+                (!self.has_delivery(guild, DEFERRED)?, "no ban waits for the budget any more")
+            }
             Ends::Delivered => (!self.has_delivery(guild, FAILING)?, "nothing fails there any more"),
             Ends::RequestsAgain => (now.requests, "requests are sent again"),
-            Ends::LogsRead => (self.logs_were_read(since)?, "the audit logs were read: what was lost is known"),
+            Ends::LogsRead => {
+                (self.logs_were_read(since)?, "the audit logs were read: what was lost is known")
+            }
             Ends::LogReadable => {
                 // What Discord has deleted comes back by no permission.
                 let lost = alert.severity > Severity::Medium;
                 (!lost && !self.is_log_unreadable(guild)?, "the audit log can be read")
             }
-            Ends::FewIdentifies => (self.identifies_since_yesterday()? < MANY_IDENTIFIES, "they have become fewer"),
+            Ends::FewIdentifies => {
+                (self.identifies_since_yesterday()? < MANY_IDENTIFIES, "they have become fewer")
+            }
             Ends::Connected => (now.connected, "the daemon is connected"),
             Ends::GuildWell => {
                 let ills = guild.map(|guild| self.ills(guild)).transpose()?.unwrap_or_default();
@@ -147,8 +155,12 @@ impl View<'_> {
 
     fn has_delivery(&self, guild: Option<GuildId>, such: &str) -> Result<bool, StoreError> {
         let sql = match guild {
-            Some(_) => format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE guild_id = ?1 AND {such} AND ?2 = ?2)"),
-            None => format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE {such} AND ?1 IS NULL AND ?2 = ?2)"),
+            Some(_) => {
+                format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE guild_id = ?1 AND {such} AND ?2 = ?2)")
+            }
+            None => {
+                format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE {such} AND ?1 IS NULL AND ?2 = ?2)")
+            }
         };
         let values = params![Sql(guild), self.now().millis()];
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
@@ -203,7 +215,9 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn resolve_over(&self, id: AlertId, now: &Circumstances) -> Result<bool, StoreError> {
-        let Some(alert) = self.alert_of(id)?.filter(|alert| alert.resolved.is_none()) else { return Ok(false) };
+        let Some(alert) = self.alert_of(id)?.filter(|alert| alert.resolved.is_none()) else {
+            return Ok(false);
+        };
         match self.why_over(&alert, now)? {
             Some(note) => self.resolve_alert(id, BY_ITSELF, &Untrusted::clipped(&note)),
             None => Ok(false),
@@ -261,7 +275,8 @@ impl Change<'_> {
     fn open_alerts_of(&self, kind: &str, guild: GuildId) -> Result<Vec<AlertId>, StoreError> {
         let sql = "SELECT id FROM security_alerts WHERE alert_type = ?1 AND guild_id = ?2 AND resolved = 0 ORDER BY id DESC";
         let mut statement = self.connection().prepare_cached(sql)?;
-        let rows = statement.query_map(params![kind, Sql(guild)], |row| crate::store::rows::column(row, "id"))?;
+        let rows =
+            statement.query_map(params![kind, Sql(guild)], |row| crate::store::rows::column(row, "id"))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

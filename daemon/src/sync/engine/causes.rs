@@ -31,7 +31,9 @@ impl Lanes {
             true => Vec::new(),
             false => match of_measures(&self.tools, guild).await {
                 Ok(causes) => causes,
-                Err(fault) => return tracing::warn!(%guild, "why deliveries are blocked is not known: {fault}"),
+                Err(fault) => {
+                    return tracing::warn!(%guild, "why deliveries are blocked is not known: {fault}");
+                }
             },
         };
         let Some(lane) = self.lanes.get_mut(&guild) else { return };
@@ -39,7 +41,9 @@ impl Lanes {
             true => lane.blame_everything(ABSENT),
             false => lane.blame(&causes),
         };
-        let Some(reason) = settled.first().and_then(|(_, settlement)| settlement.reason.clone()) else { return };
+        let Some(reason) = settled.first().and_then(|(_, settlement)| settlement.reason.clone()) else {
+            return;
+        };
         self.settle(settled, HashMap::new()).await;
         self.alert(guild, Alarm::Blocked(reason)).await;
     }
@@ -51,7 +55,7 @@ async fn of_measures(tools: &Tools, guild: GuildId) -> Result<Vec<Cause>, Fault>
     for measure in [Action::Ban, Action::Kick, Action::Mute, Action::Timeout] {
         if tools.directory.may(guild, measure) == Some(false) {
             let name = needed(measure).1;
-            causes.push(Cause { measure, reason: format!("the bot lacks {name}"), same: name });
+            causes.push(Cause { measure, reason: format!("the bot lacks {name}"), all: true, same: name });
         }
     }
     if causes.iter().all(|cause| cause.measure != Action::Mute) {
@@ -62,19 +66,20 @@ async fn of_measures(tools: &Tools, guild: GuildId) -> Result<Vec<Cause>, Fault>
 }
 
 fn of_mute_role(tools: &Tools, guild: GuildId, role: Option<RoleId>) -> Option<Cause> {
-    let measure = Action::Mute;
+    // An unmute may take a role that was the mute role before, so only what was refused is told.
+    let (measure, all) = (Action::Mute, false);
     let Some(role) = role else {
-        return Some(Cause { measure, reason: NO_MUTE_ROLE.to_owned(), same: NO_MUTE_ROLE });
+        return Some(Cause { measure, reason: NO_MUTE_ROLE.to_owned(), all, same: NO_MUTE_ROLE });
     };
     let directory = &tools.directory;
     match (directory.has_role(guild, role), directory.i_rank_above(guild, role)) {
         (Some(false), _) => {
             let same = "the mute role is gone";
-            Some(Cause { measure, reason: format!("{same}: config muterole names another"), same })
+            Some(Cause { measure, reason: format!("{same}: config muterole names another"), all, same })
         }
         (_, Some(false)) => {
             let same = "the mute role ranks above the bot";
-            Some(Cause { measure, reason: same.to_owned(), same })
+            Some(Cause { measure, reason: same.to_owned(), all, same })
         }
         _ => None,
     }

@@ -21,7 +21,11 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
     let Entry { guild, id, user, .. } = entry;
     if topology.is_main(guild) {
         if let Some(local) = why_local(change, by, &entry, &seen)? {
-            return if change.note_aside(guild, id, user)? { pass_over(change, &seen, &local) } else { Ok(()) };
+            return if change.note_aside(guild, id, user)? {
+                pass_over(change, &seen, &local)
+            } else {
+                Ok(())
+            };
         }
         if !change.note_entry(guild, id, user, seen.action)? {
             return Ok(());

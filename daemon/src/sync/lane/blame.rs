@@ -1,6 +1,7 @@
 //! What is blocked in a lane gets another reason while it waits.
 
 use super::{Lane, Queued, Resumed, Settlement, Shut, blocked};
+use std::collections::VecDeque;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::DeliveryId;
 
@@ -11,6 +12,9 @@ pub(in crate::sync) struct Cause {
     pub(in crate::sync) measure: Action,
     /// Why, for people.
     pub(in crate::sync) reason: String,
+    /// Whether it keeps all of the measure from being sent, so that nothing of it has to be tried; otherwise only what was
+    /// refused already.
+    pub(in crate::sync) all: bool,
     /// A part of every reason that says the same in other words, as the one that Discord's refusal was given.
     pub(in crate::sync) same: &'static str,
 }
@@ -30,6 +34,8 @@ impl Lane {
         self.shut = shut;
         let waiting = std::mem::take(&mut self.queue).into_iter().chain(std::mem::take(&mut self.deferred));
         self.parked.extend(waiting);
+        // What was in the way of a measure is looked at again when the bot is back.
+        self.barred.clear();
         self.parked.iter().map(|delivery| (delivery.id, blocked(reason, delivery.attempts))).collect()
     }
 
@@ -50,10 +56,18 @@ impl Lane {
         if self.shut.is_some() {
             return settled;
         }
-        for Cause { measure, reason, same } in causes {
+        for Cause { measure, reason, all, same } in causes {
             let of = |action: Action| action.measure() == *measure;
             if self.why_barred(*measure).is_some_and(|now| now.contains(same)) {
                 continue;
+            }
+            if *all {
+                for waiting in [&mut self.queue, &mut self.deferred] {
+                    let (of_it, others) = std::mem::take(waiting).into_iter().partition(|one| of(one.action));
+                    *waiting = others;
+                    let of_it: VecDeque<Queued> = of_it;
+                    self.parked.extend(of_it);
+                }
             }
             let parked = self.parked.iter().filter(|delivery| of(delivery.action));
             let parked: Vec<_> = parked.map(|one| (one.id, blocked(reason, one.attempts))).collect();

@@ -40,7 +40,8 @@ async fn audited(test: &TestDaemon, whom: u64) -> Vec<(String, Value)> {
     let rows = test.audit().await.into_iter().rev().filter(about);
     let parameters = |entry: &AuditEntry| {
         let text = serde_json::to_value(&entry.parameters).unwrap();
-        let text = text.as_str().map_or(text.clone(), |text| serde_json::from_str(text).unwrap_or(Value::Null));
+        let text =
+            text.as_str().map_or(text.clone(), |text| serde_json::from_str(text).unwrap_or(Value::Null));
         (entry.operation.clone(), text)
     };
     rows.map(|entry| parameters(&entry)).collect()
@@ -75,13 +76,12 @@ async fn what_an_integration_does_stays_in_the_main_whoever_is_named_and_says_it
         until_heard(&sandbox, &test).await;
         assert_eq!(count(&test, victim).await, 0, "{actor:?}");
         let told = audited(&test, victim).await;
-        let kinds: Vec<_> = told.iter().map(|(what, how)| (what.as_str(), how["integration"].as_str().unwrap())).collect();
+        let kinds: Vec<_> =
+            told.iter().map(|(what, how)| (what.as_str(), how["integration"].as_str().unwrap())).collect();
         assert_eq!(kinds, [("mute", "youtube"), ("unmute", "youtube"), ("kick", "twitch")], "{actor:?}");
         assert!(told.iter().all(|(_, how)| how["local"].as_str().unwrap().starts_with("not propagated")));
         assert!(sandbox.is_member(child, victim));
-        let contained = |change: &Change| {
-            matches!(change, Change::Contained { guild_id, user_id, .. } if (*guild_id, *user_id) == (guild(main), user(victim)))
-        };
+        let contained = |change: &Change| matches!(change, Change::Contained { guild_id, user_id, .. } if (*guild_id, *user_id) == (guild(main), user(victim)));
         assert_eq!(test.told().await.iter().filter(|change| contained(change)).count(), 3);
     }
     assert_eq!(sandbox.effects_in(child).len(), 3, "the markers");
@@ -154,7 +154,9 @@ async fn a_ban_of_a_bot_by_hand_waits_for_an_approval_whose_commands_are_told() 
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
-    for (decision, state) in [("sync approve", DeliveryState::Applied), ("sync discard", DeliveryState::Skipped)] {
+    for (decision, state) in
+        [("sync approve", DeliveryState::Applied), ("sync discard", DeliveryState::Skipped)]
+    {
         let bot = old_bot(&sandbox);
         by_hand(&sandbox, main, sandbox.moderator(), bot, Action::Ban).unwrap();
         let id = test.punishment(bot, 1).await;

@@ -120,7 +120,9 @@ async fn a_transfer_and_a_rename_while_nobody_listened_are_known_at_the_start() 
     people.rename(main, heir, "While nobody looked").unwrap();
     let test = TestDaemon::start_at(&sandbox, home).await;
     // Who owned it when it was told last is known before Discord has told anything.
-    assert!(test.daemon.store().topology().protection().shield(guild(main), guild(main), user(former)).is_some());
+    assert!(
+        test.daemon.store().topology().protection().shield(guild(main), guild(main), user(former)).is_some()
+    );
     test.until_ready().await;
     until_owned_by(&test, main, heir).await;
     let denied = test.ask(by_operator(Role::Owner, Some(main), Ban::new(user(heir)).into())).await;
@@ -128,7 +130,9 @@ async fn a_transfer_and_a_rename_while_nobody_listened_are_known_at_the_start() 
     let name = test.read(move |view| view.guild(guild(main)).unwrap().unwrap().name).await.unwrap();
     assert_eq!(name.raw(), "While nobody looked");
     assert_eq!(test.daemon.directory().name(guild(main)).unwrap().raw(), "While nobody looked");
-    assert!(test.daemon.store().topology().protection().shield(guild(main), guild(main), user(former)).is_none());
+    assert!(
+        test.daemon.store().topology().protection().shield(guild(main), guild(main), user(former)).is_none()
+    );
 }
 
 #[tokio::test]
@@ -179,7 +183,7 @@ async fn what_waits_for_somebody_who_owns_the_main_by_now_reaches_no_child_until
     for id in &decided {
         test.until_counted(*id, DeliveryState::Skipped, 1).await;
         let why = test.delivery(*id, child).await.reason.unwrap();
-        assert_eq!(why.raw(), "they own the guild where it was decided");
+        assert_eq!(why, "they own the guild where it was decided");
     }
     test.until_worked_off().await;
     assert_eq!(sandbox.effects_in(child).len(), 0);
@@ -228,7 +232,8 @@ async fn a_protected_role_that_is_deleted_protects_nobody_any_more() {
 }
 
 #[tokio::test]
-async fn what_an_owner_of_before_is_punished_with_by_hand_is_delivered_also_where_the_transfer_is_told_late() {
+async fn what_an_owner_of_before_is_punished_with_by_hand_is_delivered_also_where_the_transfer_is_told_late()
+{
     let sandbox = sandbox(1).await;
     let (main, child, people) = (sandbox.main_guild(), sandbox.children()[0], sandbox.people());
     let (former, heir) = (sandbox.owner(), sandbox.members(main)[0]);

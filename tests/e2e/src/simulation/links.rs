@@ -266,7 +266,7 @@ impl Simulation {
     /// knows of everything before.
     pub(super) fn mark(&self) -> Result<(u64, u64), Failure> {
         let (id, marker) = (self.network.guilds[UNLINKED], self.network.sandbox.stranger());
-        let (people, by) = (self.network.sandbox.people(), self.network.sandbox.owner());
+        let (people, by) = (self.network.sandbox.people(), self.network.owner(UNLINKED));
         people.ban(id, by, marker, None).map_err(Failure::broken)?;
         Ok((id, marker))
     }

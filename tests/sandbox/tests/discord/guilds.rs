@@ -45,8 +45,7 @@ async fn a_guild_changes_hands_and_its_name_and_everybody_is_told() {
     let back = json!({"guild": main.to_string(), "by": heir.to_string(), "to": sandbox.admin().to_string()});
     assert_eq!(desk.post("/guild/transfer", back.clone()).await.0, 200);
     assert_eq!(desk.post("/guild/transfer", back).await.0, 409, "it is not theirs any more");
-    let named =
-        json!({"guild": main.to_string(), "by": sandbox.admin().to_string(), "name": "by the desk"});
+    let named = json!({"guild": main.to_string(), "by": sandbox.admin().to_string(), "name": "by the desk"});
     assert_eq!(desk.post("/guild/rename", named).await.0, 200);
     assert_eq!(bot.get(&format!("/guilds/{main}")).await.body["name"], "by the desk");
 }
@@ -82,7 +81,10 @@ async fn an_integration_names_its_kind_and_nobody_or_whoever_set_it_up() {
         people.integration_kick(main, "twitch", actor, user).unwrap();
         assert_eq!(socket.event("GUILD_MEMBER_REMOVE").await["user"]["id"], user.to_string());
         let entry = entry(&sandbox, &mut socket, main).await;
-        assert_eq!((&entry["action_type"], &entry["options"]), (&json!(20), &json!({"integration_type": "twitch"})));
+        assert_eq!(
+            (&entry["action_type"], &entry["options"]),
+            (&json!(20), &json!({"integration_type": "twitch"}))
+        );
         assert_eq!(entry["user_id"], actor.map_or(Value::Null, |actor| json!(actor.to_string())));
     }
     let regular = sandbox.role(main, "Regular");
