@@ -94,6 +94,7 @@ impl Daemon {
         let connection = Connection { state: ConnectionState::Connecting, reason: Some("starting".into()) };
         let started_at = parts.clock.now();
         parts.directory.accounts().listen_to(settings.network.bots.clone());
+        parts.store.own_accounts().set_bots(settings.network.bots.clone());
         let uploads = Uploads::at(parts.layout.state.join("uploads"));
         Self {
             parts,
@@ -125,6 +126,7 @@ impl Daemon {
     /// Puts others in their place, for whoever asks from now on.
     pub fn set_settings(&self, settings: Settings) {
         self.directory().accounts().listen_to(settings.network.bots.clone());
+        self.store().own_accounts().set_bots(settings.network.bots.clone());
         self.store().set_budgets(settings.network.budgets);
         self.store().set_undo_limit(settings.network.undo_limit);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);

@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` maps the modules; [`daemon`] wires them together.
 
+pub mod alerts;
 pub mod audit;
 pub mod clock;
 mod commands;

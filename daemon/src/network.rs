@@ -11,5 +11,5 @@ pub use bulk::{BulkPermit, Gathered, bulk_permit};
 pub use containment::{Budget, Budgets};
 pub use excepted::{Excepted, Exceptions};
 pub use permit::{GuildChannel, Permit, Refusal, authorise, authorise_for, permit_for};
-pub use protection::{Protection, Shield};
+pub use protection::{OwnAccounts, Protection, Shield};
 pub use topology::{Freeze, LinkRow, LinkState, Topology};

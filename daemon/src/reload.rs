@@ -303,7 +303,9 @@ async fn tell_not_understood(store: &Store, lines: &[String]) {
         tracing::warn!("{line}");
     }
     if lines.is_empty() {
-        return;
+        let note = "all settings that are stored are understood";
+        let resolve = move |change: &crate::store::Change<'_>| Ok(change.resolve_kind(NOT_UNDERSTOOD, note)?);
+        return store.write_later("an alert that is over", resolve).await;
     }
     // Who has set it is in the log: an alert is told in guilds, where an operator's account is nobody's business.
     let details = "something that was set at run time is not understood by this version, and not used: the log and \

@@ -1,5 +1,6 @@
 //! From `wayhavend run` to a running daemon, in eight steps, and to its end.
 
+use crate::alerts;
 use crate::audit;
 use crate::clock::Clock;
 use crate::control;
@@ -119,6 +120,7 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
     tokio::spawn(notices::keep(Arc::clone(&daemon), notices::PAUSE));
     tokio::spawn(schedule::keep(Arc::clone(&daemon), schedule::PAUSE));
     tokio::spawn(doctor::keep(Arc::clone(&daemon)));
+    tokio::spawn(alerts::run(Arc::clone(&daemon), alerts::PAUSE));
     tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
     tokio::spawn(health::keep(Arc::clone(&daemon), health::PAUSE));
     tokio::spawn(names::keep(Arc::clone(&daemon), names::PAUSE));
@@ -172,7 +174,7 @@ pub(crate) async fn start(
     let timeout = settings.discord.request_timeout;
     let rest =
         Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?.with_clock(clock.clone()));
-    let directory = Arc::new(Directory::default());
+    let directory = Arc::new(Directory::new(Arc::clone(store.own_accounts())));
     directory.accounts().names().tell_time_by(clock.clone());
     let tools = Tools {
         clock: clock.clone(),

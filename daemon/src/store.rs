@@ -45,7 +45,7 @@ mod settings;
 mod warnings;
 mod writer;
 
-pub use alerts::{AlertFilter, Severity};
+pub use alerts::{AlertFilter, BY_ITSELF, Circumstances, MANY_IDENTIFIES, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
 pub use closing::{Delivered, UNDO_LIMIT};
 pub use deliveries::{
@@ -75,7 +75,7 @@ pub use warnings::Escalation;
 pub use writer::{Change, Released};
 
 use crate::clock::{Clock, Skew};
-use crate::network::{Budgets, Topology};
+use crate::network::{Budgets, OwnAccounts, Topology};
 use futures::future::BoxFuture;
 use readers::Readers;
 use rusqlite::Connection;
@@ -224,6 +224,8 @@ struct Shared {
     /// What is propagated before the rest is held. Not stored: the settings say it.
     budgets: RwLock<Budgets>,
     undo_limit: RwLock<Duration>,
+    /// The accounts that nobody punishes anywhere. Not stored: Discord and the settings say it.
+    own: Arc<OwnAccounts>,
 }
 
 impl Store {
@@ -252,11 +254,13 @@ impl Store {
 
         let view = View { connection: &connection, now: clock.now(), skew: clock.skew() };
         let (outbox, committed) = mpsc::unbounded_channel();
+        let own = Arc::<OwnAccounts>::default();
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
             budgets: RwLock::new(Budgets::STANDARD),
             undo_limit: RwLock::new(UNDO_LIMIT),
-            topology: RwLock::new(Arc::new(view.topology()?)),
+            topology: RwLock::new(Arc::new(view.topology()?.with_own(Arc::clone(&own)))),
+            own,
             sequence: watch::Sender::new(view.last_event()?),
             #[cfg(test)]
             commits: watch::Sender::default(),
@@ -346,6 +350,11 @@ impl Store {
     /// How much is propagated before the rest is held.
     pub fn budgets(&self) -> Budgets {
         *self.shared.budgets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accounts that nobody punishes anywhere.
+    pub fn own_accounts(&self) -> &Arc<OwnAccounts> {
+        &self.shared.own
     }
 
     /// The links as they are committed.

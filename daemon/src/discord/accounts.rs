@@ -1,5 +1,6 @@
 //! Whose account it is: a person's or a bot's, as far as Discord has told, and which other bots are listened to.
 
+use super::rest::Rest;
 use crate::names::NameBook;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,13 +16,19 @@ const MOST: usize = 20_000;
 /// How long an account of which Discord did not tell counts as a person's before it is asked for again.
 const PRESUMED_FOR: Duration = Duration::from_secs(10 * 60);
 
+/// How long Discord is asked whose an account is. Events wait for it, since their order is kept.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Unknown User (FACTS A8).
+const UNKNOWN_USER: u64 = 10_013;
+
 /// A user object, as far as it is used here.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "UserObject")]
 pub struct Account {
     /// Whose.
     pub id: UserId,
-    /// Whether it is a bot's.
+    /// Whether it is a bot's, or Discord's own.
     pub bot: bool,
     /// Its unique name, where Discord sent it.
     pub name: Option<String>,
@@ -34,19 +41,32 @@ struct UserObject {
     #[serde(default)]
     bot: bool,
     #[serde(default)]
+    system: bool,
+    #[serde(default)]
     username: Value,
 }
 
 impl From<UserObject> for Account {
     fn from(user: UserObject) -> Self {
         let name = user.username.as_str().map(str::to_owned);
-        Self { id: user.id, bot: user.bot, name }
+        Self { id: user.id, bot: user.bot || user.system, name }
     }
+}
+
+/// Whose an account is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A person's.
+    Person,
+    /// A bot's, or Discord's own.
+    Bot,
+    /// No user's: an application without a bot, or a webhook.
+    Nobody,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Known {
-    Told(bool),
+    Told(Kind),
     /// A person, as long as nobody knows better.
     Presumed(Instant),
 }
@@ -66,7 +86,8 @@ impl Accounts {
 
     /// Remembers what Discord tells of an account.
     pub fn learn(&self, account: Account) {
-        self.put(account.id, Known::Told(account.bot));
+        let kind = if account.bot { Kind::Bot } else { Kind::Person };
+        self.put(account.id, Known::Told(kind));
         if let Some(name) = &account.name {
             self.names.learn(account.id, name);
         }
@@ -106,10 +127,36 @@ impl Accounts {
 
     /// Whether an account is a bot's; nothing where that is not known.
     pub fn is_bot(&self, user: UserId) -> Option<bool> {
+        self.kind(user).map(|kind| kind == Kind::Bot)
+    }
+
+    /// Whose an account is; nothing where that is not known.
+    pub fn kind(&self, user: UserId) -> Option<Kind> {
         match *self.known().get(&user)? {
-            Known::Told(bot) => Some(bot),
-            Known::Presumed(since) => (since.elapsed() < PRESUMED_FOR).then_some(false),
+            Known::Told(kind) => Some(kind),
+            Known::Presumed(since) => (since.elapsed() < PRESUMED_FOR).then_some(Kind::Person),
         }
+    }
+
+    /// Whose an account is, by what is known or else by one request. Where Discord does not say in time, it counts as a
+    /// person's for a while.
+    pub async fn ask(&self, rest: &Rest, user: UserId) -> Kind {
+        if let Some(kind) = self.kind(user) {
+            return kind;
+        }
+        match tokio::time::timeout(TOLD_WITHIN, rest.account(user)).await {
+            Ok(Ok(account)) => self.learn(account),
+            Ok(Err(error)) if error.code() == Some(UNKNOWN_USER) => {
+                self.put(user, Known::Told(Kind::Nobody));
+            }
+            failed => {
+                let why =
+                    failed.map_or_else(|_| "no answer in time".to_owned(), |answer| format!("{answer:?}"));
+                tracing::warn!(%user, "whether this is a bot is not known, so it counts as a person: {why}");
+                self.presume_person(user);
+            }
+        }
+        self.kind(user).unwrap_or(Kind::Person)
     }
 
     /// Listens to these bots as to people, and to no others (`network.bots`).
@@ -142,6 +189,10 @@ mod tests {
         accounts.learn_of_event(&json!({ "member": { "user": { "id": "6" } } }));
         accounts.learn_of_event(&json!({ "user": { "id": 7 }, "member": null }));
         assert_eq!([5, 6, 7].map(|id| accounts.is_bot(user(id))), [Some(true), Some(false), None]);
+        let users = json!({ "8": { "id": "8", "bot": true }, "9": { "id": "9" }, "10": { "id": "10", "system": true } });
+        accounts.learn_of_event(&json!({ "data": { "resolved": { "users": users } } }));
+        let told = [8, 9, 10].map(|id| accounts.kind(user(id)).unwrap());
+        assert_eq!(told, [Kind::Bot, Kind::Person, Kind::Bot], "Discord's own account is no person's");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,10 +3,11 @@
 
 use crate::discord::accounts::Accounts;
 use crate::discord::channel::ChannelView;
-use crate::discord::event::{GatewayEvent, GuildView, RoleView, shard_of};
+use crate::discord::event::{GatewayEvent, GuildChange, GuildView, RoleView, shard_of};
 use crate::discord::mute_role::{RoleFacts, Unfit};
+use crate::network::OwnAccounts;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
@@ -47,6 +48,8 @@ struct Guild {
     presence: Presence,
     name: Option<Untrusted>,
     owner: Option<UserId>,
+    /// How often one of its channels was changed, as far as the gateway has told.
+    channel_changes: u64,
     roles: HashMap<RoleId, Role>,
     /// The bot's own roles.
     mine: Vec<RoleId>,
@@ -55,7 +58,7 @@ struct Guild {
 }
 
 /// What is kept of a role.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Role {
     position: i64,
     permissions: u64,
@@ -71,7 +74,7 @@ impl From<&RoleView> for Role {
 /// What is known of the guilds right now.
 #[derive(Debug, Default)]
 pub struct Directory {
-    me: OnceLock<UserId>,
+    own: Arc<OwnAccounts>,
     accounts: Arc<Accounts>,
     guilds: RwLock<HashMap<GuildId, Guild>>,
     touched: watch::Sender<HashSet<GuildId>>,
@@ -95,8 +98,16 @@ pub struct Height {
 pub enum Noticed {
     /// Nothing that matters.
     Nothing,
-    /// The guild came, went, or was renamed.
+    /// The guild came or went.
     Guild(GuildId),
+    /// The guild has another name, or other rights.
+    Changed {
+        /// Which.
+        guild: GuildId,
+        /// Whether something that decides what may be done there has changed: its owner, its roles, what it asks of
+        /// moderators.
+        rights: bool,
+    },
     /// What the bot may do in the guild may have changed.
     Permissions(GuildId),
     /// The bot is not in these guilds any more.
@@ -105,7 +116,33 @@ pub enum Noticed {
 
 impl Guild {
     fn bare(presence: Presence) -> Self {
-        Self { presence, name: None, owner: None, roles: HashMap::new(), mine: Vec::new(), two_factor: false }
+        Self {
+            presence,
+            name: None,
+            owner: None,
+            two_factor: false,
+            channel_changes: 0,
+            roles: HashMap::new(),
+            mine: Vec::new(),
+        }
+    }
+
+    /// Takes in what has changed; what of it is news: the name, and what decides what may be done.
+    fn follow(&mut self, change: &GuildChange) -> (bool, bool) {
+        let roles = change.roles.as_deref().map(roles_of);
+        let named = change.name.as_ref().is_some_and(|name| self.name.as_ref() != Some(name));
+        let rights = change.owner.is_some_and(|owner| self.owner != Some(owner))
+            || change.two_factor.is_some_and(|needed| self.two_factor != needed)
+            || roles.as_ref().is_some_and(|roles| self.roles != *roles);
+        if let Some(name) = &change.name {
+            self.name = Some(name.clone());
+        }
+        self.owner = change.owner.or(self.owner);
+        self.two_factor = change.two_factor.unwrap_or(self.two_factor);
+        if let Some(roles) = roles {
+            self.roles = roles;
+        }
+        (named, rights)
     }
 
     fn permissions(&self, guild: GuildId, user: UserId, roles: &[RoleId]) -> u64 {
@@ -163,20 +200,29 @@ pub fn needed(action: Action) -> (u64, &'static str) {
     }
 }
 
+/// What is kept of each role.
+fn roles_of(roles: &[RoleView]) -> HashMap<RoleId, Role> {
+    roles.iter().map(|role| (role.id, role.into())).collect()
+}
+
 impl Directory {
+    /// With no guild yet. `own` is where the bot's own id is kept.
+    pub fn new(own: Arc<OwnAccounts>) -> Self {
+        Self { own, ..Self::default() }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, HashMap<GuildId, Guild>> {
         self.guilds.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bot's own id, once Discord has told.
     pub fn me(&self) -> Option<UserId> {
-        self.me.get().copied()
+        self.own.me()
     }
 
     /// Remembers the bot's own id.
     pub fn set_me(&self, me: UserId) {
-        // It never changes while a token is in use; the first word stands.
-        let _ = self.me.set(me);
+        self.own.set_me(me);
     }
 
     /// Whose accounts they are.
@@ -208,6 +254,18 @@ impl Directory {
     /// The guild's owner.
     pub fn owner(&self, guild: GuildId) -> Option<UserId> {
         self.read().get(&guild)?.owner
+    }
+
+    /// Whether the guild's moderators need two-factor authentication; nothing where that is not known.
+    pub fn needs_two_factor(&self, guild: GuildId) -> Option<bool> {
+        let guilds = self.read();
+        guilds.get(&guild).filter(|view| view.presence == Presence::Here).map(|view| view.two_factor)
+    }
+
+    /// How often channels of the guild were changed: where it is more than before, what a channel refused is worth
+    /// another try.
+    pub fn channel_changes(&self, guild: GuildId) -> u64 {
+        self.read().get(&guild).map_or(0, |view| view.channel_changes)
     }
 
     /// What the bot may do in the guild; nothing where that is not known.
@@ -384,7 +442,9 @@ impl Directory {
         let noticed = self.take_in(event);
         match &noticed {
             Noticed::Nothing => {}
-            Noticed::Guild(guild) | Noticed::Permissions(guild) => self.touch(*guild),
+            Noticed::Guild(guild) | Noticed::Changed { guild, .. } | Noticed::Permissions(guild) => {
+                self.touch(*guild);
+            }
             Noticed::Gone(guilds) => guilds.iter().for_each(|guild| self.touch(*guild)),
         }
         noticed
@@ -411,7 +471,8 @@ impl Directory {
                 if gone.is_empty() { Noticed::Nothing } else { Noticed::Gone(gone) }
             }
             GatewayEvent::GuildHere(view) => {
-                guilds.insert(view.id, self.remembered(view));
+                let channel_changes = guilds.get(&view.id).map_or(0, |before| before.channel_changes + 1);
+                guilds.insert(view.id, Guild { channel_changes, ..self.remembered(view) });
                 Noticed::Guild(view.id)
             }
             GatewayEvent::GuildGone { guild, outage } => {
@@ -419,10 +480,17 @@ impl Directory {
                 guilds.entry(*guild).or_insert_with(|| Guild::bare(presence)).presence = presence;
                 Noticed::Guild(*guild)
             }
-            GatewayEvent::GuildChanged { guild, two_factor } => {
-                let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
-                view.two_factor = *two_factor;
-                Noticed::Permissions(*guild)
+            GatewayEvent::GuildChanged { guild, change } => {
+                match guilds.get_mut(guild).map(|view| view.follow(change)) {
+                    None | Some((false, false)) => Noticed::Nothing,
+                    Some((_, rights)) => Noticed::Changed { guild: *guild, rights },
+                }
+            }
+            GatewayEvent::Channel { guild } => {
+                if let Some(view) = guilds.get_mut(guild) {
+                    view.channel_changes += 1;
+                }
+                Noticed::Nothing
             }
             GatewayEvent::Role { guild, role } => {
                 let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
@@ -444,13 +512,13 @@ impl Directory {
     }
 
     fn remembered(&self, view: &GuildView) -> Guild {
-        let role = |role: &RoleView| (role.id, role.into());
         let mine = view.members.iter().find(|(user, _)| Some(*user) == self.me());
         Guild {
             presence: Presence::Here,
             name: Some(view.name.clone()),
             owner: Some(view.owner),
-            roles: view.roles.iter().map(role).collect(),
+            channel_changes: 0,
+            roles: roles_of(&view.roles),
             mine: mine.map(|(_, roles)| roles.clone()).unwrap_or_default(),
             two_factor: view.two_factor,
         }
@@ -481,6 +549,48 @@ mod tests {
         assert_eq!(directory.permissions(guild, user(1), &[role(3)]), Some(u64::MAX), "an administrator");
         assert_eq!(directory.permissions(guild, user(9), &[]), Some(u64::MAX), "the owner");
         assert_eq!(directory.permissions(guild, user(1), &[]), Some(1));
+    }
+
+    #[test]
+    fn a_changed_guild_is_followed_and_what_is_not_told_stays() {
+        let (directory, guild) = directory();
+        let learn =
+            |data| directory.learn(&crate::discord::event::read("GUILD_UPDATE", &data).unwrap().unwrap());
+        let user = |id| UserId::new(id).unwrap();
+        assert_eq!(directory.needs_two_factor(guild), Some(false));
+        assert_eq!(
+            learn(json!({"id": "100", "owner_id": "11", "name": "y", "mfa_level": 1})),
+            Noticed::Changed { guild, rights: true }
+        );
+        assert_eq!(directory.take_touched(), HashSet::from([guild]));
+        assert_eq!((directory.owner(guild), directory.needs_two_factor(guild)), (Some(user(11)), Some(true)));
+        assert_eq!(directory.name(guild).unwrap().raw(), "y");
+        assert_eq!(directory.permissions(guild, user(11), &[]), Some(u64::MAX), "the new owner");
+        assert_eq!(directory.permissions(guild, user(9), &[]), Some(1), "the old one");
+        assert_eq!(
+            learn(json!({"id": "100", "owner_id": "11", "name": "y"})),
+            Noticed::Nothing,
+            "nothing new"
+        );
+        assert_eq!(directory.my_permissions(guild), Some(5), "its roles were not told");
+        let roles = json!([{"id": "100", "position": 0, "permissions": "8"}]);
+        assert_eq!(learn(json!({"id": "100", "roles": roles})), Noticed::Changed { guild, rights: true });
+        assert_eq!(learn(json!({"id": "100", "name": "z"})), Noticed::Changed { guild, rights: false });
+        assert_eq!(directory.my_permissions(guild), Some(u64::MAX));
+        assert_eq!(learn(json!({"id": "999", "name": "unknown"})), Noticed::Nothing);
+    }
+
+    #[test]
+    fn channels_that_change_are_counted() {
+        let (directory, guild) = directory();
+        let before = directory.channel_changes(guild);
+        for kind in ["CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"] {
+            let data = json!({"id": "5", "guild_id": "100", "type": 0});
+            directory.learn(&crate::discord::event::read(kind, &data).unwrap().unwrap());
+        }
+        assert_eq!(directory.channel_changes(guild), before + 3);
+        let direct = json!({"id": "5", "type": 1});
+        assert!(crate::discord::event::read("CHANNEL_UPDATE", &direct).unwrap().is_none());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! Discord really sends (FACTS D4: audit entries of bulk bans have no actor), and hold far more than is needed.
 
 mod entry;
+mod guild;
 
 pub use entry::{Deed, Entry, entry_kind};
+pub use guild::GuildChange;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,12 +35,17 @@ pub enum GatewayEvent {
         /// Whether it is an outage.
         outage: bool,
     },
-    /// A guild's own settings were changed.
+    /// A guild was given another owner or name, or something else of it was changed.
     GuildChanged {
         /// Which.
         guild: GuildId,
-        /// Whether it requires two-factor authentication of its moderators.
-        two_factor: bool,
+        /// What of it.
+        change: GuildChange,
+    },
+    /// A channel was made, changed or deleted: what the bot may do in it may have changed.
+    Channel {
+        /// Where.
+        guild: GuildId,
     },
     /// A role was made or changed.
     Role {
@@ -116,12 +123,12 @@ pub struct GuildView {
     pub name: Untrusted,
     /// Its owner.
     pub owner: UserId,
+    /// Whether its moderators need two-factor authentication (FACTS A1).
+    pub two_factor: bool,
     /// Its roles.
     pub roles: Vec<RoleView>,
     /// Members that the event names, with their roles; the bot is always one (FACTS B4).
     pub members: Vec<(UserId, Vec<RoleId>)>,
-    /// Whether it requires two-factor authentication of its moderators.
-    pub two_factor: bool,
 }
 
 fn bits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -181,9 +188,14 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             GatewayEvent::GuildGone { guild: field(kind, data, "id")?, outage: true }
         }
         "GUILD_CREATE" => GatewayEvent::GuildHere(guild_view(kind, data)?),
-        "GUILD_UPDATE" => GatewayEvent::GuildChanged {
-            guild: field(kind, data, "id")?,
-            two_factor: requires_two_factor(data),
+        "GUILD_UPDATE" => {
+            let (guild, change) = guild::change(kind, data)?;
+            GatewayEvent::GuildChanged { guild, change }
+        }
+        // Channels of direct messages have no guild.
+        "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE" => match optional(kind, data, "guild_id")? {
+            Some(guild) => GatewayEvent::Channel { guild },
+            None => return Ok(None),
         },
         "GUILD_DELETE" => {
             // The flag's presence means an outage; without it the bot was removed (FACTS B5).
@@ -234,15 +246,10 @@ fn guild_view(kind: &str, data: &Value) -> Result<GuildView, Unreadable> {
         id: field(kind, data, "id")?,
         name: Untrusted::clipped(&name),
         owner: field(kind, data, "owner_id")?,
+        two_factor: guild::two_factor(data).unwrap_or(false),
         roles: field(kind, data, "roles")?,
         members: members.collect(),
-        two_factor: requires_two_factor(data),
     })
-}
-
-/// `mfa_level` 1 (FACTS A1): moderation then needs two-factor authentication of the account that owns the bot.
-fn requires_two_factor(data: &Value) -> bool {
-    data["mfa_level"] == 1
 }
 
 fn field<T: serde::de::DeserializeOwned>(kind: &str, data: &Value, name: &str) -> Result<T, Unreadable> {

@@ -5,7 +5,7 @@
 use crate::daemon::Daemon;
 use crate::discord::gateway::Leave;
 use crate::discord::rest::{GatewayBot, SessionStartLimit};
-use crate::store::{Identified, Severity};
+use crate::store::{Identified, MANY_IDENTIFIES, Severity};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -17,9 +17,6 @@ use wayhaven_shared::value::Timestamp;
 const IN_TEN_MINUTES: usize = 30;
 const TEN_MINUTES_MS: i64 = 600_000;
 const DAY_MS: i64 = 86_400_000;
-
-/// So many in a day are told (FACTS I).
-const ALARM: usize = 50;
 
 /// More are not made in a day (FACTS I).
 const MOST_IN_A_DAY: usize = 200;
@@ -74,7 +71,7 @@ impl Identifies {
                 match &wait {
                     Ok(()) => {
                         change.note_identify(shard)?;
-                        if seen.day.len() + 1 >= ALARM {
+                        if seen.day.len() + 1 >= MANY_IDENTIFIES as usize {
                             let details = format!("{} identifies in 24 hours", seen.day.len() + 1);
                             change.alert("identifies_high", Severity::Medium, None, None, &details)?;
                         }

@@ -153,8 +153,13 @@ async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> 
         }
         let note = move |change: &Change<'_>| {
             change.set_ills(guild, ills)?;
-            if let Some(told) = told.filter(|_| worse) {
-                change.alert("guild_unwell", Severity::Medium, Some(guild), None, &told)?;
+            match told {
+                Some(told) if worse => {
+                    change.alert_of_cause("guild_unwell", Severity::Medium, Some(guild), &told)?
+                }
+                // What has been repaired is told no more.
+                Some(told) => change.correct_alert("guild_unwell", guild, &told)?,
+                None => {}
             }
             Ok(())
         };

@@ -80,9 +80,11 @@ impl Handle for ConfigMuterole {
         }
         let configured =
             configure(cx, guild, move |before| Ok(GuildConfig { mute_role_id: role, ..before })).await?;
-        if !configured.dry_run && role.is_some() {
+        match (configured.dry_run, role) {
+            (true, _) => {}
             // Mutes that waited for it go on.
-            cx.daemon.engine().mended(guild);
+            (false, Some(_)) => cx.daemon.engine().mended(guild),
+            (false, None) => cx.daemon.engine().lost(guild),
         }
         Ok(configured)
     }

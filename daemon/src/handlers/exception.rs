@@ -6,6 +6,7 @@ use crate::network::{LinkState, Topology};
 use crate::pipeline;
 use crate::store::{Change, NewException, View};
 use crate::sync::exceptions;
+use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::exception::{
     Exception, ExceptionChanged, Exceptions, SyncExceptionAdd, SyncExceptionList, SyncExceptionRemove,
@@ -179,9 +180,10 @@ impl Handle for SyncExceptionRemove {
         let (user, measure) = (self.user, self.measure.unwrap_or_default().action());
         let store = cx.daemon.store();
         if cx.invocation.dry_run {
+            let own = Arc::clone(store.own_accounts());
             let plan = move |view: &View<'_>| {
                 let there = view.exception(guild, user, measure)?;
-                let topology = view.topology()?.without_exception(guild, user, measure);
+                let topology = view.topology()?.with_own(own).without_exception(guild, user, measure);
                 let again = match there {
                     Some(_) => exceptions::foresee(view, &topology, guild, user, measure)?,
                     None => DeliveryCounts::default(),

@@ -89,7 +89,7 @@ fn find(
     for hold in holds {
         // What is not sent needs nobody else's word.
         let asks_another = hold.kind == HoldKind::Maximum
-            || matches!(hold.kind, HoldKind::Import | HoldKind::Refused)
+            || matches!(hold.kind, HoldKind::Import | HoldKind::Refused | HoldKind::Bot)
                 && view.security_level(main)? == SecurityLevel::Maximum;
         let why = match by.filter(|_| decided == Decided::Approved && asks_another) {
             Some(user) if view.holds_what_was_decided_by(hold.id, user)? => Some(OWN),

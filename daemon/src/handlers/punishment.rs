@@ -6,9 +6,12 @@ pub(super) mod warnings;
 
 use super::{Handle, PAGE};
 use crate::direct::telling;
+use crate::discord::accounts::Kind;
 use crate::invocation::{Actor, Context, operator_name};
+use crate::network::Topology;
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::attempt::obstacle::Known;
+use crate::sync::plan::reached;
 use crate::sync::record::{AtOrigin, record};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::ban::{Ban, Unban};
@@ -108,12 +111,14 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if asked.action.measure() == Action::Mute {
         check_mute_role(cx, guild, &asked).await?;
     }
+    let of_bot = is_bot(cx, &topology, guild, asked.action, asked.user).await;
     if cx.invocation.dry_run {
-        return preview::preview(cx, &topology, guild, &asked).await;
+        return preview::preview(cx, &topology, guild, &asked, of_bot).await;
     }
     let known = known_of(cx, asked.user);
     let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
+        of_bot,
         reason: asked.reason,
         moderator: cx.invocation.actor.user(),
         operator: cx.invocation.actor.uid(),
@@ -165,6 +170,15 @@ fn known_of(cx: &Context, user: UserId) -> Known {
             .map_or(Known::Nothing, |(_, roles)| Known::Member(roles.clone())),
         Actor::Operator { .. } | Actor::System => Known::Nothing,
     }
+}
+
+/// Whether the user is a bot, where something depends on that: what is decided about a bot reaches a child with somebody's
+/// approval only.
+async fn is_bot(cx: &Context, topology: &Topology, guild: GuildId, action: Action, user: UserId) -> bool {
+    if action.is_undo() || action == Action::Warn || reached(topology, guild, action).is_empty() {
+        return false;
+    }
+    cx.daemon.directory().accounts().ask(cx.daemon.rest(), user).await == Kind::Bot
 }
 
 /// Without a mute role nobody can be muted where it is asked for, and only those unmuted who were given one that was the

@@ -37,7 +37,9 @@ pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
         let alert = move |change: &crate::store::Change<'_>| {
             Ok(change.alert("child_reaches_out", Severity::Medium, Some(guild), by, &details)?)
         };
-        cx.daemon.store().write(alert).await?;
+        if !cx.invocation.dry_run {
+            cx.daemon.store().write(alert).await?;
+        }
         return Err(Fault::denied(format!("guild {guild} is a child, and a child decides for itself only"))
             .hint(format!("this is asked for in its main, guild {main}")));
     }

@@ -1,6 +1,6 @@
 //! The permit that every request which changes something in a guild has to show.
 
-use super::{Excepted, LinkState, Topology};
+use super::{Excepted, LinkState, Shield, Topology};
 use crate::store::{Queued, Scope};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
@@ -63,6 +63,12 @@ pub enum Refusal {
     /// Gate 6: the main protects them in its whole network.
     #[error("protected in the main")]
     ProtectedInMain,
+    /// Gate 6: they own the guild where it was decided.
+    #[error("they own the guild where it was decided")]
+    OwnsMain,
+    /// Gate 6: it is Wayhaven itself, or one of `network.bots`.
+    #[error("one of Wayhaven's own accounts, which are never punished")]
+    Own,
     /// Before the gates: the guild does not apply this to that user.
     #[error("{0}")]
     Excepted(Excepted),
@@ -71,7 +77,7 @@ pub enum Refusal {
 impl Refusal {
     /// Whether it is for a protected user.
     pub fn is_protection(self) -> bool {
-        matches!(self, Self::Protected | Self::ProtectedInMain)
+        matches!(self, Self::Protected | Self::ProtectedInMain | Self::OwnsMain | Self::Own)
     }
 
     /// Whether it is about this user and this guild alone: what is refused so ends nothing that is on its way.
@@ -146,7 +152,9 @@ fn check_protection(
 ) -> Result<(), Refusal> {
     match topology.protection().shield(source, target, user) {
         Some(_) if action.is_undo() => Ok(()),
-        Some(shield) if shield.guild == target => Err(Refusal::Protected),
+        Some(Shield::Wayhaven(_) | Shield::ListedBot(_)) => Err(Refusal::Own),
+        Some(Shield::Owner { .. }) => Err(Refusal::OwnsMain),
+        Some(shield) if shield.guild() == Some(target) => Err(Refusal::Protected),
         Some(_) => Err(Refusal::ProtectedInMain),
         None => Ok(()),
     }

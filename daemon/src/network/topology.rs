@@ -1,6 +1,6 @@
 //! Mains, links and freezes as committed, in memory.
 
-use super::{Excepted, Exceptions, Protection};
+use super::{Excepted, Exceptions, OwnAccounts, Protection};
 use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::Mode;
@@ -120,6 +120,13 @@ impl Topology {
     #[must_use]
     pub fn protecting(self, protection: Protection) -> Self {
         Self { protection, ..self }
+    }
+
+    /// The same with the accounts that are protected everywhere.
+    #[must_use]
+    pub fn with_own(mut self, own: std::sync::Arc<OwnAccounts>) -> Self {
+        self.protection = self.protection.with_own(own);
+        self
     }
 
     /// Who may not be punished where.

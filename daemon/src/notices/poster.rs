@@ -7,7 +7,7 @@ use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
 use crate::discord::rest::RestError;
 use crate::network::GuildChannel;
-use crate::store::{Notice, Place, Severity};
+use crate::store::{BY_ITSELF, Notice, Place, Severity};
 use crate::sync::backoff;
 use futures::StreamExt;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::config::GuildConfig;
-use wayhaven_shared::value::{ChannelId, GuildId, Timestamp};
+use wayhaven_shared::value::{ChannelId, GuildId, Timestamp, Untrusted};
 
 /// How many messages are on their way at once.
 const AT_ONCE: usize = 8;
@@ -32,12 +32,15 @@ const WITHIN: Duration = Duration::from_secs(30);
 struct Standing {
     configured: Option<Timestamp>,
     permissions: Option<u64>,
+    /// How often a channel of the guild was changed.
+    channel_changes: u64,
 }
 
 impl Standing {
     /// Whether it is worth another try. What is not known at the moment says nothing.
     fn differs_from(self, refused: Self) -> bool {
         self.configured != refused.configured
+            || self.channel_changes != refused.channel_changes
             || (self.permissions.is_some() && self.permissions != refused.permissions)
     }
 }
@@ -70,6 +73,8 @@ enum Tried {
 struct Ending {
     one: Vec<i64>,
     all: Vec<(GuildId, Place)>,
+    /// Guilds in which something was posted, and no channel is refused.
+    answered: HashSet<GuildId>,
     alerts: Vec<(GuildId, String)>,
 }
 
@@ -141,7 +146,7 @@ impl Poster {
             return None;
         };
         let door = self.doors.entry((guild, channel)).or_default();
-        let standing = Standing { configured, permissions: daemon.directory().my_permissions(guild) };
+        let standing = standing(daemon, guild, configured);
         if door.shut.is_some_and(|shut| !standing.differs_from(shut)) {
             ending.all.push((guild, place));
             return None;
@@ -167,10 +172,14 @@ impl Poster {
         door.not_before = None;
         let failures = std::mem::take(&mut door.failures) + 1;
         match tried {
-            Tried::Posted => ending.one.push(notice.id),
+            Tried::Posted => {
+                ending.one.push(notice.id);
+                if !self.doors.iter().any(|((of, _), door)| *of == guild && door.shut.is_some()) {
+                    ending.answered.insert(guild);
+                }
+            }
             Tried::Refused(why) => {
-                let permissions = daemon.directory().my_permissions(guild);
-                door.shut = Some(Standing { configured, permissions });
+                door.shut = Some(standing(daemon, guild, configured));
                 ending.all.push((guild, notice.new.place));
                 ending.alerts.push((
                     guild,
@@ -193,7 +202,7 @@ impl Poster {
     }
 
     async fn end(&mut self, daemon: &Daemon, ending: Ending) -> Result<(), Fault> {
-        let Ending { one, all, alerts } = ending;
+        let Ending { one, all, answered, alerts } = ending;
         if one.is_empty() && all.is_empty() && alerts.is_empty() {
             return Ok(());
         }
@@ -202,6 +211,10 @@ impl Poster {
             change.drop_notices(&one)?;
             for (guild, place) in all {
                 change.drop_notices_of(guild, place)?;
+            }
+            let note = Untrusted::clipped("a notice was posted there again");
+            for guild in answered {
+                change.resolve_alerts("notices_refused", guild, BY_ITSELF, &note)?;
             }
             for (guild, details) in alerts {
                 change.alert("notices_refused", Severity::Low, Some(guild), None, &details)?;
@@ -212,6 +225,12 @@ impl Poster {
         self.ended.clear();
         Ok(())
     }
+}
+
+fn standing(daemon: &Daemon, guild: GuildId, configured: Option<Timestamp>) -> Standing {
+    let directory = daemon.directory();
+    let (permissions, channel_changes) = (directory.my_permissions(guild), directory.channel_changes(guild));
+    Standing { configured, permissions, channel_changes }
 }
 
 /// One try: is it the guild's own channel, and then the message.

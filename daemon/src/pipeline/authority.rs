@@ -1,7 +1,7 @@
 //! Who may: the surface, the authority, the rank, the confirmation.
 
 use crate::daemon::Daemon;
-use crate::discord::directory::ADMINISTRATOR;
+use crate::discord::directory::{ADMINISTRATOR, Presence};
 use crate::invocation::{Actor, Context, Surface};
 use crate::network::Shield;
 use wayhaven_shared::control::Role;
@@ -170,18 +170,22 @@ pub(super) async fn check_protection(cx: &Context) -> Result<(), Fault> {
         let roles = member_roles(cx, guild, target).await?;
         shield = roles.and_then(|roles| protection.by_roles(guild, &roles));
     }
-    let Some(Shield { line, .. }) = shield else { return Ok(()) };
-    let who = match line {
-        Protected::User(user) => format!("user {user} is protected in this guild"),
-        Protected::Role(role) => {
-            format!("user {target} is protected in this guild: they hold the protected role {role}")
+    match shield {
+        None => Ok(()),
+        Some(Shield::Listed { line, .. }) => {
+            let who = match line {
+                Protected::User(user) => format!("user {user} is protected in this guild"),
+                Protected::Role(role) => {
+                    format!("user {target} is protected in this guild: they hold the protected role {role}")
+                }
+            };
+            let remove = format!("protect remove --{}={} ends the protection", line.kind(), line.id());
+            Err(Fault::denied(who).hint(remove))
         }
-    };
-    Err(Fault::denied(who).hint(format!(
-        "protect remove --{}={} ends the protection",
-        line.kind(),
-        line.id()
-    )))
+        Some(shield @ Shield::ListedBot(_)) => Err(Fault::denied(format!("{shield}: it is never punished"))
+            .hint("wayhaven settings show network.bots")),
+        Some(shield) => Err(Fault::denied(format!("{shield}: nobody can punish this user here"))),
+    }
 }
 
 /// The roles of somebody whom the request names; nothing where they are no member.
@@ -190,6 +194,11 @@ async fn member_roles(cx: &Context, guild: GuildId, user: UserId) -> Result<Opti
         && let Some((_, roles)) = resolved.iter().find(|(named, _)| *named == user)
     {
         return Ok(Some(roles.clone()));
+    }
+    if cx.daemon.directory().presence(guild) == Some(Presence::Outage) {
+        // It would be said of everybody that they are no members.
+        return Err(Fault::unavailable(format!("Discord has an outage for guild {guild}"))
+            .hint("try again once wayhaven setup dashboard shows the guild again"));
     }
     Ok(cx.daemon.rest().member(guild, user).await?.map(|member| member.roles))
 }

@@ -1,5 +1,9 @@
 //! `security_alerts`: one row per kind, guild and day, with a count, so that a flood stays readable.
 
+mod ending;
+
+pub use ending::{BY_ITSELF, Circumstances, MANY_IDENTIFIES};
+
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};

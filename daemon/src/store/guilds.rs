@@ -3,8 +3,9 @@
 use super::rows::{Sql, column, optional};
 use super::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
 use wayhaven_shared::event::Change as Changed;
-use wayhaven_shared::value::{GuildId, Untrusted};
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 
 /// A guild as the store knows it.
 #[derive(Clone, Debug)]
@@ -47,9 +48,42 @@ impl View<'_> {
         }
         Ok(guilds)
     }
+
+    /// The owners of guilds, as Discord told last.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(super) fn owners(&self) -> Result<HashMap<GuildId, UserId>, StoreError> {
+        let sql = "SELECT guild_id, owner_id FROM guild_settings WHERE owner_id IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((column(row, "guild_id")?, column(row, "owner_id")?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn owner(&self, guild: GuildId) -> Result<Option<UserId>, StoreError> {
+        let sql = "SELECT owner_id FROM guild_settings WHERE guild_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([Sql(guild)], |row| optional(row, "owner_id")).optional()?.flatten())
+    }
 }
 
 impl Change<'_> {
+    /// Remembers a guild's owner. Returns who owned it before, where that was somebody else.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn note_owner(&self, guild: GuildId, owner: UserId) -> Result<Option<UserId>, StoreError> {
+        let before = self.owner(guild)?;
+        if before == Some(owner) {
+            return Ok(None);
+        }
+        self.ensure_guild(guild)?;
+        let sql = "UPDATE guild_settings SET owner_id = ?2 WHERE guild_id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(owner)])?;
+        self.topology_changed();
+        Ok(before)
+    }
+
     /// Makes sure that the guild has a row.
     ///
     /// # Errors

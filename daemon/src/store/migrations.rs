@@ -39,6 +39,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0026-audit-indexes.sql"),
     include_str!("migrations/0027-terms.sql"),
     include_str!("migrations/0028-overlaps.sql"),
+    include_str!("migrations/0029-own-people.sql"),
     include_str!("migrations/0031-refusals.sql"),
     include_str!("migrations/0034-names.sql"),
     include_str!("migrations/0035-operators.sql"),

@@ -49,7 +49,7 @@ impl View<'_> {
         let read =
             |row: &Row<'_>| Ok((column(row, "guild_id")?, column(row, "user_id")?, column(row, "role_id")?));
         let holders = holders.query_map([], read)?.collect::<Result<_, _>>()?;
-        Ok(Protection::new(lines.collect::<Result<_, _>>()?, holders))
+        Ok(Protection::new(lines.collect::<Result<_, _>>()?, holders).owned_by(self.owners()?))
     }
 
     /// The lines of a guild's list, or of all where there is none, newest first, below `before`.
@@ -154,6 +154,18 @@ impl Change<'_> {
         let sql = "DELETE FROM protected_holders WHERE guild_id = ?1 AND user_id = ?2";
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user)])?;
         self.insert_holder(guild, user, &now)
+    }
+
+    /// A role was deleted, so nobody holds it any more.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn forget_holders_of(&self, guild: GuildId, role: RoleId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM protected_holders WHERE guild_id = ?1 AND role_id = ?2";
+        if self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(role)])? > 0 {
+            self.topology_changed();
+        }
+        Ok(())
     }
 
     /// Replaces all that is remembered of a guild's holders: these members have these roles.

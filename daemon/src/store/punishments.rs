@@ -35,6 +35,8 @@ pub struct NewPunishment {
     pub reverts: bool,
     /// Discord's audit entry it was picked up from.
     pub audit_entry: Option<u64>,
+    /// Whether the user is known as a bot.
+    pub of_bot: bool,
     /// Whether the user is told before it is done; nothing where nobody is told.
     pub tell: Option<Telling>,
 }
@@ -56,6 +58,7 @@ impl NewPunishment {
             because: None,
             reverts: false,
             audit_entry: None,
+            of_bot: false,
             tell: None,
         }
     }
@@ -119,6 +122,15 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![before, Sql(guild), Sql(user), limit], punishment)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the user was known as a bot when something was decided about them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn is_known_bot(&self, user: UserId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM punishments WHERE target_user = ?1 AND of_bot = 1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(user)], |row| row.get(0))?)
     }
 
     /// The warnings that a user was given in the guild, newest first.
@@ -293,8 +305,9 @@ impl Change<'_> {
         self.connection().prepare_cached(sql)?.execute(values)?;
 
         let sql = "INSERT INTO punishments (source_guild, target_user, action, reason, moderator_id, origin,
-                                    delete_seconds, audit_entry, created_at, expires_at, evidence, because, operator_uid)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                                    delete_seconds, audit_entry, created_at, expires_at, evidence, because,
+                                    operator_uid, of_bot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         self.connection().prepare_cached(sql)?.execute(params![
             Sql(new.guild),
             Sql(new.user),
@@ -309,6 +322,7 @@ impl Change<'_> {
             new.evidence.as_ref().map(ToString::to_string),
             Sql(new.because),
             new.operator,
+            new.of_bot,
         ])?;
         let id = self.connection().last_insert_rowid().cast_unsigned();
         let odd = || StoreError::Row {

@@ -5,7 +5,7 @@
 
 use super::{Directs, Queued, Shared, StoreError, View};
 use crate::clock::Clock;
-use crate::network::{Budgets, Topology};
+use crate::network::{Budgets, OwnAccounts, Topology};
 use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -39,6 +39,7 @@ pub struct Change<'c> {
 /// The topology inside the transaction: read again from the tables after a link has changed.
 struct TopologyCell {
     current: RefCell<Arc<Topology>>,
+    own: Arc<OwnAccounts>,
     stale: Cell<bool>,
 }
 
@@ -56,7 +57,10 @@ impl Change<'_> {
     /// Where they cannot be read.
     pub fn topology_here(&self) -> Result<Arc<Topology>, StoreError> {
         if self.topology.stale.replace(false) {
-            *self.topology.current.borrow_mut() = Arc::new(self.view.topology()?);
+            *self.topology.current.borrow_mut() = {
+                let own = Arc::clone(&self.topology.own);
+                Arc::new(self.view.topology()?.with_own(own))
+            };
         }
         Ok(Arc::clone(&self.topology.current.borrow()))
     }
@@ -164,7 +168,8 @@ fn savepoint<T>(change: &Change<'_>, work: impl FnOnce(&Change<'_>) -> Result<T,
 
 fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc::Receiver<Job>) {
     let published = || Arc::clone(&shared.topology.read().unwrap_or_else(PoisonError::into_inner));
-    let topology = TopologyCell { current: published().into(), stale: Cell::new(false) };
+    let topology =
+        TopologyCell { current: published().into(), own: Arc::clone(&shared.own), stale: Cell::new(false) };
     let mut group = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         group.push(first);

@@ -23,7 +23,7 @@ pub use outcome::waiting_as;
 
 use crate::clock::Clock;
 use crate::discord::budget::{Priority, Slot};
-use crate::discord::directory::{Directory, OutOfReach};
+use crate::discord::directory::{Directory, OutOfReach, Presence};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
@@ -264,7 +264,12 @@ async fn send_well_formed(
             Some(reason) => send(tools, delivery, role, Some(reason), None).await,
             None => Err(error.into()),
         },
-        Err(Stop::Rest(error)) if error.code() == Some(10007) => Err(not_there(delivery)),
+        Err(Stop::Rest(error))
+            if error.code() == Some(10007)
+                && tools.directory.presence(delivery.guild) != Some(Presence::Outage) =>
+        {
+            Err(not_there(delivery))
+        }
         sent => sent,
     }
 }

@@ -5,6 +5,7 @@
 //! the order of the commits.
 
 mod alarms;
+mod causes;
 mod outcomes;
 mod refusals;
 
@@ -38,6 +39,7 @@ enum Message {
     Changed(GuildId),
     Ranked(GuildId, UserId, Option<Vec<RoleId>>),
     LookAgain(GuildId),
+    Lost(GuildId),
     Retry(HashMap<GuildId, HashSet<DeliveryId>>),
     Hurry(GuildId, HashSet<DeliveryId>),
     Landed(GuildId, oneshot::Sender<()>),
@@ -182,6 +184,11 @@ impl Engine {
         let _ = self.messages.send(Message::LookAgain(guild));
     }
 
+    /// The bot may do less in the guild, or is not there any more: what is blocked there says so from now on.
+    pub fn lost(&self, guild: GuildId) {
+        let _ = self.messages.send(Message::Lost(guild));
+    }
+
     /// Tries these now, whatever they wait for.
     pub fn retry(&self, deliveries: impl IntoIterator<Item = (GuildId, DeliveryId)>) {
         let mut wanted: HashMap<GuildId, HashSet<DeliveryId>> = HashMap::new();
@@ -284,21 +291,25 @@ impl Lanes {
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Mended(guild) => {
                 let directory = Arc::clone(&self.tools.directory);
-                self.go_on(guild, |lane| {
+                if let Some(lane) = self.lanes.get_mut(&guild) {
                     let may = |measure| directory.may(guild, measure).unwrap_or(true);
-                    lane.mend(may, |_| true, |one| reaches(&directory, one))
-                })
-                .await;
+                    let resumed = lane.mend(may, |_| true, |one| reaches(&directory, one));
+                    self.resume(resumed).await;
+                    self.reassess(guild).await;
+                    self.advance(guild).await;
+                }
             }
             Message::Changed(guild) => {
                 let directory = Arc::clone(&self.tools.directory);
                 let footing = directory.footing(guild);
-                self.go_on(guild, |lane| {
+                if let Some(lane) = self.lanes.get_mut(&guild) {
                     let may = |measure| directory.may(guild, measure).unwrap_or(true);
                     let answers = |refusal: &Refusal| footing.is_some() && refusal.footing != footing;
-                    lane.mend(may, answers, |one| reaches(&directory, one))
-                })
-                .await;
+                    let resumed = lane.mend(may, answers, |one| reaches(&directory, one));
+                    self.resume(resumed).await;
+                    self.reassess(guild).await;
+                    self.advance(guild).await;
+                }
             }
             Message::Ranked(guild, user, roles) => {
                 let directory = Arc::clone(&self.tools.directory);
@@ -306,6 +317,7 @@ impl Lanes {
                     .await;
             }
             Message::LookAgain(guild) => self.go_on(guild, Lane::look_again).await,
+            Message::Lost(guild) => self.reassess(guild).await,
             Message::Retry(wanted) => {
                 for (guild, deliveries) in wanted {
                     self.go_on(guild, |lane| lane.retry(&deliveries)).await;

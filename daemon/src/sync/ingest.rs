@@ -21,7 +21,7 @@ use super::holders::Holders;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent};
 use crate::store::{Awaited, Echo};
-use author::{Author, author, author_in_child};
+use author::{Author, author_in_child, judge};
 use echoes::Echoes;
 use entry::{from_event, without_offices, work_entry};
 use futures::FutureExt;
@@ -53,6 +53,8 @@ pub enum Follow {
     Await(Awaited),
     /// What the bot may do in the guild may have changed.
     Changed(GuildId),
+    /// The bot may do less in the guild than before, or is not there any more.
+    Lost(GuildId),
     /// Somebody is there now whom these concern.
     Hurry(GuildId, Vec<DeliveryId>),
 }
@@ -114,15 +116,19 @@ impl Ingest {
             _ => (None, None),
         };
         let committed = match (noticed, event) {
-            (Noticed::Guild(guild), event) => self.guild(guild, &event).await,
-            (Noticed::Gone(guilds), _) => self.gone(guilds).await,
-            (Noticed::Permissions(guild), _) => {
-                if self.sees_log(guild) {
-                    self.gaps.readable(guild);
-                }
-                // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
-                Ok(at_once(if self.may_something(guild) { Follow::Changed(guild) } else { Follow::Nothing }))
+            (Noticed::Guild(guild), event) => {
+                let here = matches!(event, GatewayEvent::GuildHere(_));
+                let follow = if here { Follow::Changed(guild) } else { Follow::Lost(guild) };
+                self.guild(guild, here, follow).await
             }
+            (Noticed::Changed { guild, rights }, _) => {
+                // What was refused because of the old owner is tried again; without any permission Discord would refuse
+                // it again, and counts refusals (FACTS C1).
+                let again = rights && self.may_something(guild);
+                self.guild(guild, true, if again { Follow::Changed(guild) } else { Follow::Nothing }).await
+            }
+            (Noticed::Gone(guilds), _) => self.gone(guilds).await,
+            (Noticed::Permissions(guild), event) => self.permissions(guild, &event).await,
             (Noticed::Nothing, GatewayEvent::Ban { guild, user, action }) => {
                 self.ban(guild, user, action).await
             }
@@ -153,6 +159,7 @@ impl Ingest {
                     Follow::Nothing => {}
                     Follow::Await(awaited) => self.resolve_later(awaited),
                     Follow::Changed(guild) => self.engine.changed(guild),
+                    Follow::Lost(guild) => self.engine.lost(guild),
                     Follow::Hurry(guild, deliveries) => self.engine.hurry(guild, deliveries),
                 }
                 if let (Some(guild), Some(entry)) = (committed.guild, committed.entry) {
@@ -169,23 +176,53 @@ impl Ingest {
         }
     }
 
-    async fn guild(&self, guild: GuildId, event: &GatewayEvent) -> Result<Pending, Fault> {
-        let here = matches!(event, GatewayEvent::GuildHere(_));
-        let name = self.tools.directory.name(guild);
-        let presence = self.tools.directory.presence(guild).map_or("unknown", |presence| presence.word());
+    /// A guild came, went, or has another owner or name. What it is like is known where it is `here`.
+    async fn guild(&self, guild: GuildId, here: bool, follow: Follow) -> Result<Pending, Fault> {
+        let directory = &self.tools.directory;
+        let (name, owner) = (directory.name(guild), directory.owner(guild));
+        let presence = directory.presence(guild).map_or("unknown", |presence| presence.word());
         let committed = self.tools.store.submit(move |change| {
             if let Some(name) = name.as_ref().filter(|_| here) {
                 change.name_guild(guild, name)?;
             }
+            if let Some(owner) = owner.filter(|_| here)
+                && let Some(former) = change.note_owner(guild, owner)?
+            {
+                no_owner_any_more(change, guild, former)?;
+            }
             change.tell(&Changed::Guild { guild_id: guild, name, presence: presence.to_owned() })?;
-            Ok(if here { Follow::Changed(guild) } else { Follow::Nothing })
+            Ok(follow)
         });
         committed.await
+    }
+
+    /// What the bot may do in the guild has changed, or the ranks of its roles have.
+    async fn permissions(&self, guild: GuildId, event: &GatewayEvent) -> Result<Pending, Fault> {
+        if self.sees_log(guild) {
+            self.gaps.readable(guild);
+        }
+        // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
+        let follow = if self.may_something(guild) { Follow::Changed(guild) } else { Follow::Lost(guild) };
+        match *event {
+            GatewayEvent::RoleGone { role, .. } if self.protects(guild, role) => {
+                let forget = move |change: &crate::store::Change<'_>| {
+                    change.forget_holders_of(guild, role)?;
+                    Ok(follow)
+                };
+                self.tools.store.submit(forget).await
+            }
+            _ => Ok(at_once(follow)),
+        }
+    }
+
+    fn protects(&self, guild: GuildId, role: RoleId) -> bool {
+        self.tools.store.topology().protection().by_roles(guild, &[role]).is_some()
     }
 
     /// Guilds that a session does not name any more: the bot was removed while nobody listened.
     async fn gone(&self, guilds: Vec<GuildId>) -> Result<Pending, Fault> {
         let names: Vec<_> = guilds.iter().map(|guild| (*guild, self.tools.directory.name(*guild))).collect();
+        guilds.iter().for_each(|guild| self.engine.lost(*guild));
         let committed = self.tools.store.submit(move |change| {
             for (guild_id, name) in names {
                 change.tell(&Changed::Guild { guild_id, name, presence: "absent".to_owned() })?;
@@ -275,10 +312,10 @@ impl Ingest {
         Ok(or_later.boxed())
     }
 
-    async fn entry(&self, entry: Entry) -> Result<Pending, Fault> {
+    async fn entry(&self, mut entry: Entry) -> Result<Pending, Fault> {
         let by = match self.tools.store.topology().is_main(entry.guild) {
             // Asked before the writer is: events keep their order.
-            true => author(&self.tools, entry.actor).await,
+            true => judge(&self.tools, &mut entry).await,
             false => author_in_child(&self.tools, entry.actor),
         };
         if by == Author::Us && !self.tools.store.topology().is_main(entry.guild) {
@@ -293,6 +330,16 @@ impl Ingest {
         });
         committed.await
     }
+}
+
+/// Somebody does not own the guild any more: what was decided about them in it, and could not leave it while they did, is
+/// delivered.
+fn no_owner_any_more(change: &crate::store::Change<'_>, guild: GuildId, former: UserId) -> Result<(), Fault> {
+    let topology = change.topology_here()?;
+    for child in topology.links(guild).iter().map(|link| link.child) {
+        bring_all_about(change, child, former, &LASTING)?;
+    }
+    Ok(())
 }
 
 /// What waits for a commit.

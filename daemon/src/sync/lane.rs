@@ -1,11 +1,13 @@
 //! One guild's deliveries: what goes next, and what waits for what. No clock, no store, no request of its own, so
 //! that every turn of it can be tried in a test.
 
+mod blame;
 mod choice;
 mod ranks;
 mod refusals;
 mod turn;
 
+pub(super) use blame::Cause;
 pub(super) use refusals::Refusal;
 pub(super) use turn::{Alarm, Turn};
 

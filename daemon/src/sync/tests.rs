@@ -2,6 +2,7 @@
 
 mod actions;
 mod amend;
+mod bots;
 mod bulk;
 mod closing;
 mod containment;
@@ -21,6 +22,7 @@ mod origins;
 mod others;
 mod overrides;
 mod own_step;
+mod ownership;
 mod protected;
 mod provenance;
 mod ranks;

@@ -78,10 +78,13 @@ pub enum HoldKind {
     Import,
     /// The main could not do it itself: Discord has refused it there.
     Refused,
+    /// It is about a bot.
+    Bot,
 }
 
 impl HoldKind {
-    const ALL: [Self; 5] = [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Refused];
+    const ALL: [Self; 6] =
+        [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Refused, Self::Bot];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {
@@ -91,6 +94,7 @@ impl HoldKind {
             Self::Maximum => "maximum",
             Self::Import => "import",
             Self::Refused => "refused",
+            Self::Bot => "bot",
         }
     }
 
@@ -107,6 +111,7 @@ impl HoldKind {
             Self::Maximum => "security level maximum",
             Self::Import => "imported",
             Self::Refused => "the main could not do it itself",
+            Self::Bot => "the user is a bot",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod before;
 mod bots;
+mod guild;
 mod slash;
 mod two_factor;
 

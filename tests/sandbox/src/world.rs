@@ -8,6 +8,8 @@ mod automod;
 mod before;
 mod bots;
 mod dispatch;
+mod guild;
+mod integrations;
 mod membership;
 mod moderation;
 mod population;

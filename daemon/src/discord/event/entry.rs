@@ -21,6 +21,11 @@ pub struct Entry {
     pub reason: Option<Untrusted>,
     /// What was done.
     pub deed: Deed,
+    /// The kind of integration that did it (`twitch`, `youtube`, …), or `automod`. Then no person and no bot did, whoever is
+    /// named: an integration acts under nobody's name, or under that of whoever set it up.
+    pub integration: Option<Untrusted>,
+    /// Whether it was done to a bot: no entry says so, it is found out beside it.
+    pub of_bot: bool,
 }
 
 /// What an audit-log entry says was done. What a role means is the guild's own affair, so it is decided where that
@@ -60,6 +65,8 @@ impl Entry {
             actor: entry.user_id,
             reason: entry.reason.as_deref().map(Untrusted::clipped),
             deed: deed(entry.action_type, &entry.changes)?,
+            integration: integration(&entry.options),
+            of_bot: false,
         })
     }
 }
@@ -108,6 +115,17 @@ fn deed(kind: u64, changes: &Value) -> Option<Deed> {
     }
 }
 
+/// What made an entry with these options, where it was no person and no bot.
+fn integration(options: &Value) -> Option<Untrusted> {
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(kind) => Some(Untrusted::clipped(kind)),
+        other => Some(Untrusted::clipped(&other.to_string())),
+    };
+    let automod = !options["auto_moderation_rule_name"].is_null();
+    text(&options["integration_type"]).or_else(|| automod.then(|| Untrusted::clipped("automod")))
+}
+
 /// Reads an entry that the gateway sent; nothing for kinds that are not used.
 pub(super) fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadable> {
     let deed = data["action_type"].as_u64().and_then(|kind| deed(kind, &data["changes"]));
@@ -123,6 +141,8 @@ pub(super) fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadabl
         actor,
         reason: reason.as_deref().map(Untrusted::clipped),
         deed,
+        integration: integration(&data["options"]),
+        of_bot: false,
     }))
 }
 
@@ -140,6 +160,30 @@ mod tests {
             panic!("not read")
         };
         assert_eq!((entry.actor, entry.user.get(), entry.deed), (None, 55, Deed::Done(Action::Ban)));
+    }
+
+    #[test]
+    fn an_entry_of_an_integration_says_of_which_kind_whoever_is_named() {
+        let kind = |actor: Value, options: Value| {
+            let data = json!({"guild_id": "1", "id": "9", "action_type": 20, "user_id": actor, "target_id": "3",
+                "options": options});
+            match read("GUILD_AUDIT_LOG_ENTRY_CREATE", &data).unwrap() {
+                Some(GatewayEvent::Entry(entry)) => entry.integration.map(|kind| kind.raw().to_owned()),
+                other => panic!("{other:?}"),
+            }
+        };
+        for actor in [Value::Null, json!("2")] {
+            assert_eq!(kind(actor.clone(), json!({"integration_type": "twitch"})).as_deref(), Some("twitch"));
+            assert_eq!(
+                kind(actor.clone(), json!({"integration_type": 3})).as_deref(),
+                Some("3"),
+                "of an odd form"
+            );
+            let rule = json!({"auto_moderation_rule_name": "No slurs"});
+            assert_eq!(kind(actor.clone(), rule).as_deref(), Some("automod"));
+            assert_eq!(kind(actor.clone(), json!({"integration_type": null, "channel_id": "5"})), None);
+            assert_eq!(kind(actor, Value::Null), None);
+        }
     }
 
     #[test]

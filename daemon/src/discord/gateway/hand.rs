@@ -1,7 +1,7 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
 use super::{Acknowledger, Pulse};
-use crate::discord::accounts::Accounts;
+use crate::discord::accounts::{Account, Accounts};
 use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
 use serenity::all::{Context, Event, Guild, Member, MfaLevel, RawEventHandler, Role};
@@ -74,7 +74,9 @@ impl RawEventHandler for Hand {
             && let Some(user) = UserId::new(joined.member.user.id.get())
         {
             // A raid's worth of them comes at once, and little of each is used.
-            self.accounts.names().learn(user, &joined.member.user.name);
+            let bot = joined.member.user.bot || joined.member.user.system;
+            let name = Some(joined.member.user.name.to_string());
+            self.accounts.learn(Account { id: user, bot, name });
             let roles = joined.member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
             return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
         }
@@ -136,9 +138,9 @@ fn guild_view(guild: &Guild) -> Option<GuildView> {
         id: GuildId::new(guild.id.get())?,
         name: Untrusted::clipped(&guild.name),
         owner: UserId::new(guild.owner_id.get())?,
+        two_factor: guild.mfa_level == MfaLevel::Elevated,
         roles: guild.roles.values().filter_map(role).collect(),
         members: guild.members.values().filter_map(member).collect(),
-        two_factor: guild.mfa_level == MfaLevel::Elevated,
     })
 }
 

@@ -93,6 +93,9 @@ pub struct AuditLogEntry {
     /// What was changed, where the kind has such: as it came, since kinds that are not used may have other shapes.
     #[serde(default)]
     pub changes: Value,
+    /// Further facts, which depend on the kind.
+    #[serde(default)]
+    pub options: Value,
 }
 
 /// A page of an audit log.

@@ -25,6 +25,7 @@ pub(super) async fn preview(
     topology: &Topology,
     guild: GuildId,
     asked: &Asked,
+    of_bot: bool,
 ) -> Result<Punished, Fault> {
     let (action, user) = (asked.action, asked.user);
     let until = asked.span.map(|span| cx.daemon.clock().now() + span);
@@ -51,7 +52,7 @@ pub(super) async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
-    foresee_hold(cx, guild, action, user, &mut steps).await?;
+    foresee_hold(cx, guild, (action, user, of_bot), &mut steps).await?;
     foresee(cx, &mut steps, action, user).await?;
     let member = member_of(cx, guild, action, user).await;
     let known = member.as_ref().map_or(Known::Nothing, Known::of);
@@ -137,13 +138,12 @@ async fn would_meet(
 async fn foresee_hold(
     cx: &Context,
     guild: GuildId,
-    action: Action,
-    user: UserId,
+    (action, user, of_bot): (Action, UserId, bool),
     steps: &mut [Step],
 ) -> Result<(), Fault> {
     let actor = &cx.invocation.actor;
     let moderator = actor.user();
-    let new = NewPunishment { moderator, ..NewPunishment::new(guild, user, action, actor.origin()) };
+    let new = NewPunishment { moderator, of_bot, ..NewPunishment::new(guild, user, action, actor.origin()) };
     let (budgets, planned) = (cx.daemon.store().budgets(), steps.to_vec());
     let look = move |view: &View<'_>| Ok(why_held(view, budgets, &new, &planned)?);
     let Some(kind) = cx.daemon.store().read(look).await? else { return Ok(()) };

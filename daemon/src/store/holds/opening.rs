@@ -12,8 +12,8 @@ use wayhaven_shared::value::{GuildId, HoldId, PunishmentId, UserId};
 
 impl View<'_> {
     /// Whether a decision waits for approval before it comes to a child now: at security level maximum what never left its main
-    /// and was approved by nobody, because every child only recorded it, or there was none. What ends by itself was
-    /// approved with what it ends.
+    /// and was approved by nobody, because every child only recorded it, or there was none; and what was decided about a bot.
+    /// What ends by itself was approved with what it ends.
     ///
     /// # Errors
     /// Where the store fails.
@@ -25,8 +25,17 @@ impl View<'_> {
         }
         Ok(decision.action != Action::Warn
             && !ends
-            && self.security_level(decision.guild_id)? == SecurityLevel::Maximum
+            && self.kind_of_approval(decision)?.is_some()
             && !self.has_left(decision.id)?)
+    }
+
+    /// Which approval a decision needs before it leaves its main, whatever was approved of it so far.
+    fn kind_of_approval(&self, decision: &Punishment) -> Result<Option<HoldKind>, StoreError> {
+        if self.security_level(decision.guild_id)? == SecurityLevel::Maximum {
+            return Ok(Some(HoldKind::Maximum));
+        }
+        let of_bot = !decision.action.is_undo() && self.is_known_bot(decision.user_id)?;
+        Ok(of_bot.then_some(HoldKind::Bot))
     }
 
     /// Whether a decision was let out of its main: it was sent to a child, or was to be, or waits or has waited for approval.
@@ -50,7 +59,8 @@ impl Change<'_> {
             return Ok(None);
         }
         let by = (decision.moderator_id, decision.because);
-        self.begin_hold(HoldKind::Maximum, decision.guild_id, by, decision.origin).map(Some)
+        let kind = self.kind_of_approval(decision)?.unwrap_or(HoldKind::Maximum);
+        self.begin_hold(kind, decision.guild_id, by, decision.origin).map(Some)
     }
 
     /// The hold that is open for what a moderator has decided in the main, or what followed from a punishment of theirs; for all
@@ -122,13 +132,19 @@ impl Change<'_> {
                 let what = format!("main {main} could not do itself what {who} decided");
                 ("origin_refused", Severity::High, what)
             }
+            HoldKind::Bot => {
+                let what = format!("what {who} decides about a bot in main {main} waits for approval");
+                ("approval_needed", Severity::Medium, what)
+            }
             HoldKind::Import => {
                 let what = format!("a list of bans that {who} imported into main {main} waits for approval");
                 ("approval_needed", Severity::Medium, what)
             }
         };
         let details = format!(
-            "{what}: it reaches no child before sync approve {hold}; sync discard {hold} never sends it"
+            "{what}: nothing of it is delivered until somebody decides. \
+             Deliver: wayhaven sync approve {hold} --guild {main}. \
+             Never deliver: wayhaven sync discard {hold} --guild {main}"
         );
         self.alert(name, severity, Some(main), moderator, &details)
     }

@@ -2,6 +2,7 @@
 
 use super::obstacle::Obstacle;
 use super::{NON_MEMBER_WAIT, Next, STORE_WAIT, Stop, Tools, everybody, settled};
+use crate::discord::directory::Presence;
 use crate::discord::rest::{Outcome, RestError};
 use crate::store::{BOT_ABSENT, Queued, Settlement};
 use std::time::Duration;
@@ -87,6 +88,11 @@ pub(super) fn after(
     error: &RestError,
     waiting: DeliveryState,
 ) -> (Option<Settlement>, Next) {
+    // A guild that Discord has an outage of is unknown to it, and so is everybody in it.
+    let unknown = matches!(error, RestError::Refused { status: 404, .. });
+    if unknown && tools.directory.presence(delivery.guild) == Some(Presence::Outage) {
+        return (None, Next::Away);
+    }
     let attempts = delivery.attempts + 1;
     let refused = everybody::of(tools, delivery, error);
     let reason = match (error.code(), &refused) {

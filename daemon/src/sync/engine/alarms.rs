@@ -61,8 +61,9 @@ impl Lanes {
 
     async fn raise(&self, kind: &'static str, severity: Severity, guild: Option<GuildId>, details: String) {
         tracing::warn!(kind, "{details}");
-        let alert =
-            move |change: &crate::store::Change<'_>| Ok(change.alert(kind, severity, guild, None, &details)?);
+        let alert = move |change: &crate::store::Change<'_>| {
+            Ok(change.alert_of_cause(kind, severity, guild, &details)?)
+        };
         self.tools.store.write_later("an alert", alert).await;
     }
 }

@@ -5,7 +5,7 @@ use crate::discord::event::Entry;
 use crate::discord::rest::{AUDIT_PAGE, AuditPage, RestError};
 use crate::store::{Change, Severity};
 use crate::sync::attempt::Tools;
-use crate::sync::ingest::author::{author, author_in_child};
+use crate::sync::ingest::author::{author_in_child, judge};
 use crate::sync::ingest::entry::{without_offices, work_entry};
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::GuildId;
@@ -147,9 +147,9 @@ impl Reader {
         let newest = page.covers;
         let is_main = self.tools.store.topology().is_main(guild);
         let mut entries = Vec::with_capacity(page.entries.len());
-        for entry in page.entries {
+        for mut entry in page.entries {
             let by = match is_main {
-                true => author(&self.tools, entry.actor).await,
+                true => judge(&self.tools, &mut entry).await,
                 false => author_in_child(&self.tools, entry.actor),
             };
             entries.push((by, without_offices(&self.tools.directory, by, entry)));

@@ -1,11 +1,10 @@
-//! Who did what an audit entry tells of, as far as it matters: we, somebody whose word counts, or another bot.
+//! Who did what an audit entry tells of, as far as it matters: we, somebody whose word counts, or another bot; and
+//! whether it was done to a bot.
 
+use crate::discord::accounts::Kind;
+use crate::discord::event::Entry;
 use crate::sync::attempt::Tools;
-use std::time::Duration;
 use wayhaven_shared::value::UserId;
-
-/// How long Discord is asked whose an account is. Events wait for it, since their order is kept.
-const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +13,22 @@ pub enum Author {
     Us,
     /// A person, a bot whose word counts (`network.bots`), or nobody knows.
     Somebody,
-    /// Another bot.
+    /// Another bot, or something that is no user at all: an application, a webhook.
     AnotherBot,
 }
 
-/// Who the actor of an entry in a main is. Discord is asked about each account once.
-pub async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
+/// Who the author of an entry in a main is. Discord is asked about each account once. The entry is told whether its target
+/// is a bot, where something depends on that.
+pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
+    let by = author(tools, entry.actor).await;
+    // Of what stays in the main anyway nobody has to know.
+    if by == Author::Somebody && entry.integration.is_none() {
+        entry.of_bot = is_bot(tools, entry.user).await;
+    }
+    by
+}
+
+async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
     let Some(actor) = actor else { return Author::Somebody };
     if tools.directory.me() == Some(actor) {
         return Author::Us;
@@ -28,24 +37,15 @@ pub async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
     if accounts.is_listed(actor) {
         return Author::Somebody;
     }
-    let is_bot = match accounts.is_bot(actor) {
-        Some(is_bot) => is_bot,
-        None => match tokio::time::timeout(TOLD_WITHIN, tools.rest.account(actor)).await {
-            Ok(Ok(account)) => {
-                let bot = account.bot;
-                accounts.learn(account);
-                bot
-            }
-            failed => {
-                let why =
-                    failed.map_or_else(|_| "no answer in time".to_owned(), |answer| format!("{answer:?}"));
-                tracing::warn!(%actor, "whether this is a bot is not known, so it counts as a person: {why}");
-                accounts.presume_person(actor);
-                false
-            }
-        },
-    };
-    if is_bot { Author::AnotherBot } else { Author::Somebody }
+    match accounts.ask(&tools.rest, actor).await {
+        Kind::Person => Author::Somebody,
+        Kind::Bot | Kind::Nobody => Author::AnotherBot,
+    }
+}
+
+/// Whether an account is a bot's, by what is known or else by one request.
+pub async fn is_bot(tools: &Tools, user: UserId) -> bool {
+    tools.directory.accounts().ask(&tools.rest, user).await == Kind::Bot
 }
 
 /// The same where nothing depends on it but whether it was we: in a child everybody else is its own staff.

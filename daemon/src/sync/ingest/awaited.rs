@@ -2,7 +2,7 @@
 //! then the actor is unknown.
 
 use super::Ingest;
-use super::author::{Author, author};
+use super::author::{Author, is_bot, judge};
 use super::entry::{Seen, by_hand, work_entry};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::store::Awaited;
@@ -35,9 +35,10 @@ impl Ingest {
         }
         let found = self.look_for(awaited).await;
         let found = match found {
-            Some(entry) => Some((author(&self.tools, entry.actor).await, entry)),
+            Some(mut entry) => Some((judge(&self.tools, &mut entry).await, entry)),
             None => None,
         };
+        let of_bot = found.is_none() && is_bot(&self.tools, awaited.user).await;
         let resolved = self.tools.store.write(move |change| {
             // The entry may have come while the log was asked.
             if !change.settle_awaited(awaited.sequence)? {
@@ -55,7 +56,7 @@ impl Ingest {
                 {
                     Ok(())
                 }
-                None => Ok(by_hand(change, &Seen::bare(guild, user, action), None)?),
+                None => Ok(by_hand(change, &Seen { of_bot, ..Seen::bare(guild, user, action) }, None)?),
             }
         });
         resolved.await

@@ -36,8 +36,12 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
     let Some(seen) = meaning(change, &entry)? else { return Ok(()) };
     let Entry { guild, id, user, .. } = entry;
     if topology.is_main(guild) {
-        if by == Author::AnotherBot {
-            return if change.note_aside(guild, id, user)? { pass_over(change, &seen) } else { Ok(()) };
+        if let Some(local) = why_local(change, by, &entry, &seen)? {
+            return if change.note_aside(guild, id, user)? {
+                pass_over(change, &seen, &local)
+            } else {
+                Ok(())
+            };
         }
         if !change.note_entry(guild, id, user, seen.action)? {
             return Ok(());
@@ -62,7 +66,7 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
         }
         return Ok(());
     }
-    if entry.actor.is_none() && change.is_echo(told)? {
+    if entry.actor.is_none() && entry.integration.is_none() && change.is_echo(told)? {
         // Once what we did is taken back nothing tells any more whose it was, and the log may be read again.
         if topology.is_child(guild) {
             change.note_aside(guild, id, user)?;
@@ -116,11 +120,62 @@ pub fn note_echo(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
     change.note_echo(Echo::of_entry(guild, user, seen.action, id))
 }
 
-/// What another bot does in a main is its own affair, unless it is listed in `network.bots`.
-fn pass_over(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
+/// Why something that was done by hand in a main stays there.
+enum Local {
+    /// Another bot did it, which `network.bots` does not list.
+    AnotherBot,
+    /// An integration of this kind did it.
+    Integration(Untrusted),
+    /// It was done to a bot, which a main may have no use for any more while others do.
+    OfBot,
+}
+
+impl Local {
+    fn words(&self) -> String {
+        match self {
+            Self::AnotherBot => "not propagated: another bot did it".to_owned(),
+            Self::Integration(kind) => format!("not propagated: the integration {} did it", kind.line()),
+            Self::OfBot => "not propagated: the user is a bot".to_owned(),
+        }
+    }
+}
+
+/// Why what an entry of a main tells stays in the main, where it does. A ban of a bot is propagated once somebody has
+/// approved it; what takes back is propagated where something was.
+fn why_local(
+    change: &Change<'_>,
+    by: Author,
+    entry: &Entry,
+    seen: &Seen,
+) -> Result<Option<Local>, StoreError> {
+    match (by, &entry.integration) {
+        (Author::Us, _) => return Ok(None),
+        (_, Some(kind)) => return Ok(Some(Local::Integration(kind.clone()))),
+        (Author::AnotherBot, None) => return Ok(Some(Local::AnotherBot)),
+        (Author::Somebody, None) => {}
+    }
+    let Seen { guild, user, action, of_bot, .. } = *seen;
+    let stays = match action {
+        Action::Ban | Action::Unban | Action::Warn => false,
+        Action::Kick | Action::Mute | Action::Timeout => true,
+        Action::Unmute | Action::Untimeout => {
+            change.causes(guild, user, action.measure(), change.now())?.is_empty()
+        }
+    };
+    Ok((stays && (of_bot || change.is_known_bot(user)?)).then_some(Local::OfBot))
+}
+
+fn pass_over(change: &Change<'_>, seen: &Seen, local: &Local) -> Result<(), StoreError> {
     // Its ban event is explained by it, and is nobody else's.
     change.entry_came(seen.guild, seen.user, seen.action)?;
-    change.audit(&row(seen))?;
+    let mut row = row(seen);
+    let reason = seen.reason.as_ref().map(Untrusted::raw);
+    let mut parameters = serde_json::json!({ "reason": reason, "local": local.words() });
+    if let Local::Integration(kind) = local {
+        parameters["integration"] = kind.raw().into();
+    }
+    row.personal.parameters = Some(parameters.to_string());
+    change.audit(&row)?;
     tell_contained(change, seen)
 }
 
@@ -156,8 +211,8 @@ pub fn meaning(change: &Change<'_>, entry: &Entry) -> Result<Option<Seen>, Store
             _ => return Ok(None),
         },
     };
-    let Entry { guild, user, actor, .. } = *entry;
-    Ok(Some(Seen { guild, user, action, until, by: actor, reason: entry.reason.clone() }))
+    let Entry { guild, user, actor, of_bot, .. } = *entry;
+    Ok(Some(Seen { guild, user, action, until, by: actor, reason: entry.reason.clone(), of_bot }))
 }
 
 /// Our own request, done in the main. It only confirms, unless somebody did the opposite by hand in between and that
@@ -246,12 +301,14 @@ pub struct Seen {
     pub by: Option<UserId>,
     /// Why, where that is known.
     pub reason: Option<Untrusted>,
+    /// Whether they are known as a bot.
+    pub of_bot: bool,
 }
 
 impl Seen {
     /// Something of which neither actor nor reason is known.
     pub fn bare(guild: GuildId, user: UserId, action: Action) -> Self {
-        Self { guild, user, action, until: None, by: None, reason: None }
+        Self { guild, user, action, until: None, by: None, reason: None, of_bot: false }
     }
 }
 
@@ -264,7 +321,7 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
     tell_protected(change, seen)?;
     let mut new = NewPunishment::new(seen.guild, seen.user, seen.action, Origin::Guild);
     (new.reason, new.moderator) = (seen.reason.clone(), seen.by);
-    (new.expires_at, new.audit_entry) = (seen.until, audit_entry);
+    (new.expires_at, new.audit_entry, new.of_bot) = (seen.until, audit_entry, seen.of_bot);
     record(change, &new, AtOrigin::Done)?;
     if !seen.action.is_undo() {
         return Ok(());

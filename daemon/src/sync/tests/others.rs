@@ -193,7 +193,9 @@ async fn fault_16_what_nobody_is_named_for_is_delivered_whatever_it_is() {
         let victim = sandbox.stranger();
         sandbox.people().had_joined(child, victim).unwrap();
         let id = now.first_snowflake() + number;
-        let entry = Entry { guild: guild(main), id, user: user(victim), actor: None, reason: None, deed };
+        let (user_id, integration) = (user(victim), None);
+        let (actor, reason, of_bot) = (None, None, false);
+        let entry = Entry { guild: guild(main), id, user: user_id, actor, reason, deed, integration, of_bot };
         let ingest = test.daemon.ingest();
         let taken = ingest.take(GatewayEvent::Entry(entry)).await;
         ingest.follow(taken.committed().await);

@@ -243,6 +243,8 @@ async fn tell_of_bulk_ban(test: &TestDaemon, of: u64, whom: u64) {
         actor: None,
         reason: None,
         deed: Deed::Done(Action::Ban),
+        integration: None,
+        of_bot: false,
     };
     let ingest = test.daemon.ingest();
     let taken = ingest.take(GatewayEvent::Entry(entry)).await;

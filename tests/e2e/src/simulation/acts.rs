@@ -38,7 +38,7 @@ impl Simulation {
     /// In Discord's own client, which shows whether somebody is banned.
     fn by_hand(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), Failure> {
         let (id, whom) = (self.network.guilds[guild], self.network.users[user]);
-        let (people, by) = (self.network.sandbox.people(), self.network.sandbox.owner());
+        let (people, by) = (self.network.sandbox.people(), self.network.owner(guild));
         let done = if ban { people.ban(id, by, whom, None) } else { people.unban(id, by, whom, None) };
         done.map_err(|why| {
             Failure::about(user, format!("Discord refuses what was to be done by hand: {why}"))
@@ -50,6 +50,30 @@ impl Simulation {
             self.model.local(guild, user, ban);
         }
         Ok(())
+    }
+
+    /// An integration removes somebody from a main who is a member of every guild: nobody else does because of that.
+    pub(super) fn integration(&mut self, main: Guild) -> Result<(), Failure> {
+        let (sandbox, member) = (&self.network.sandbox, self.network.sandbox.stranger());
+        let people = sandbox.people();
+        for guild in self.network.guilds {
+            people.had_joined(guild, member).map_err(Failure::broken)?;
+        }
+        let actor = self.dice.once_in(2).then(|| self.network.owner(main));
+        people.integration_kick(self.network.guilds[main], "twitch", actor, member).map_err(Failure::broken)
+    }
+
+    /// A bot of another maker, which is in every guild, is kicked from a main or banned there: by hand, it reaches no child
+    /// unless somebody approves it, and nobody does.
+    pub(super) fn old_bot(&mut self, main: Guild, ban: bool) -> Result<(), Failure> {
+        let (people, id) = (self.network.sandbox.people(), self.network.guilds[main]);
+        let bot = people.invite_other_bot(id, 0).map_err(Failure::broken)?;
+        for guild in self.network.guilds {
+            people.had_joined(guild, bot).map_err(Failure::broken)?;
+        }
+        let by = self.network.owner(main);
+        let done = if ban { people.ban(id, by, bot, None) } else { people.kick(id, by, bot, None) };
+        done.map_err(Failure::broken)
     }
 
     async fn slash(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), Failure> {

@@ -40,6 +40,9 @@ struct Deed {
     at: usize,
 }
 
+/// Nobody decides a kick here: where one is asked for, something else was taken for one.
+const KICK: &str = "/guilds/{guild_id}/members/{user_id}";
+
 fn is_ban(request: &Recorded) -> Option<bool> {
     match (request.method.as_str(), request.route.as_str()) {
         ("PUT", "/guilds/{guild_id}/bans/{user_id}") | ("POST", "/guilds/{guild_id}/bulk-ban") => Some(true),
@@ -85,10 +88,11 @@ impl Judge {
 
     /// Everything that was asked since the last look traces to a decision that allows it.
     pub(super) fn look(&mut self, network: &Network, ids: &HashMap<u64, User>) -> Result<(), Failure> {
-        let (from, mut deeds) = (self.seen, Vec::new());
+        let (from, mut deeds, mut kicked) = (self.seen, Vec::new(), None);
         self.seen = network.sandbox.read(|world| {
             let log = world.log.entries();
             for (at, request) in log.iter().enumerate().skip(from).filter(|(_, request)| request.effect) {
+                kicked = kicked.or((request.method == "DELETE" && request.route == KICK).then_some(at));
                 let (Some(id), Some(ban)) = (request.guild, is_ban(request)) else { continue };
                 let Some(guild) = network.guilds.iter().position(|guild| *guild == id) else { continue };
                 for whom in request.users() {
@@ -112,6 +116,11 @@ impl Judge {
             log.len()
         });
         self.effects += deeds.len();
+        if let Some(at) = kicked {
+            return Err(Failure::wrong(format!(
+                "LEAK: somebody was kicked by request {at}, and nobody decided it"
+            )));
+        }
         deeds.iter().try_for_each(|deed| self.judge(deed))
     }
 

@@ -125,7 +125,9 @@ impl Simulation {
         }
         let (id, source) = (self.network.guild(child)?, self.network.guild(main)?);
         let asked = match ending {
-            Ending::Keep | Ending::Undo => (main, SetupRemoveChild { child: id, keep: !undo, undo }.into()),
+            Ending::Keep | Ending::Undo => {
+                (main, SetupRemoveChild { child: id, keep: !undo, undo, force: false }.into())
+            }
             Ending::Leave => (child, SetupLeave::new(source).into()),
         };
         let mut lifted = Vec::new();
@@ -266,7 +268,7 @@ impl Simulation {
     /// knows of everything before.
     pub(super) fn mark(&self) -> Result<(u64, u64), Failure> {
         let (id, marker) = (self.network.guilds[UNLINKED], self.network.sandbox.stranger());
-        let (people, by) = (self.network.sandbox.people(), self.network.sandbox.owner());
+        let (people, by) = (self.network.sandbox.people(), self.network.owner(UNLINKED));
         people.ban(id, by, marker, None).map_err(Failure::broken)?;
         Ok((id, marker))
     }

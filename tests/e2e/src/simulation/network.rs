@@ -30,6 +30,8 @@ pub(super) struct Network {
     pub(super) store: Store,
     pub(super) guilds: [u64; GUILDS],
     pub(super) users: Vec<u64>,
+    /// Who owns a guild in turn with the sandbox's owner: a member of every guild, about whom nobody decides anything.
+    heir: u64,
     /// Since when each guild's log has to be read.
     pub(super) unread_since: [i64; GUILDS],
     /// How often it was killed since everything came to rest.
@@ -57,6 +59,10 @@ impl Network {
         let mut guilds = [sandbox.main_guild(); GUILDS];
         guilds[1..].copy_from_slice(&sandbox.children());
         let users = (0..USERS).map(|_| sandbox.stranger()).collect();
+        let heir = sandbox.stranger();
+        for guild in guilds {
+            sandbox.people().had_joined(guild, heir).map_err(Failure::broken)?;
+        }
         let home = Home::in_memory(program, &sandbox).map_err(|error| Failure::broken(error.to_string()))?;
         let mains = MAINS.map(|main| guilds[main].to_string()).collect::<Vec<_>>().join(",");
         // Of direct messages in one seed of five: what is decided waits for them.
@@ -74,6 +80,7 @@ impl Network {
             store,
             guilds,
             users,
+            heir,
             unread_since: [0; GUILDS],
             deaths: 0,
             home,
@@ -93,6 +100,19 @@ impl Network {
 
     pub(super) fn user(&self, user: User) -> Result<UserId, Failure> {
         UserId::new(self.users[user]).ok_or_else(|| Failure::broken("a user without id".to_owned()))
+    }
+
+    /// Who owns a guild now.
+    pub(super) fn owner(&self, guild: Guild) -> u64 {
+        let id = self.guilds[guild];
+        self.sandbox.read(|world| world.guilds.get(&id).map_or(world.owner, |found| found.owner))
+    }
+
+    /// A guild changes hands.
+    pub(super) fn transfer(&self, guild: Guild) -> Result<(), Failure> {
+        let (owner, first) = (self.owner(guild), self.sandbox.owner());
+        let to = if owner == first { self.heir } else { first };
+        self.sandbox.people().transfer(self.guilds[guild], owner, to).map_err(Failure::broken)
     }
 
     /// What the bot may do in a guild when nothing is taken from it.

@@ -143,6 +143,19 @@ pub(super) enum Step {
         guild: Guild,
         user: User,
     },
+    /// A guild is given to another owner, or back.
+    Transfer {
+        guild: Guild,
+    },
+    /// An integration kicks somebody from a main.
+    Integration {
+        main: Guild,
+    },
+    /// A bot is banned in a main by hand, or kicked.
+    OldBot {
+        main: Guild,
+        ban: bool,
+    },
     /// The bot may not ban in a child any more, or its log is hidden.
     Forbid {
         child: Guild,
@@ -312,6 +325,9 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         808..820 if model.is_open(main, child) && !scene.crippled.contains(&child) => {
             Step::Mend { main, child }
         }
+        820..826 => Step::Transfer { guild },
+        826..832 => Step::Integration { main },
+        832..838 => Step::OldBot { main, ban: dice.once_in(2) },
         _ => return None,
     })
 }

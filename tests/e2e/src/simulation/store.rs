@@ -38,9 +38,10 @@ impl Open {
 
 /// What must hold whenever nothing moves: its name, and how many rows break it.
 const ALWAYS: [(&str, &str); 7] = [
-    ("what is held is held by a freeze",
+    ("what is held is held by a freeze, or is about a bot",
      "SELECT count(*) FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-       JOIN guild_settings g ON g.guild_id = p.source_guild WHERE d.state = 'held' AND g.frozen_at IS NULL"),
+       JOIN guild_settings g ON g.guild_id = p.source_guild WHERE d.state = 'held' AND g.frozen_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.id = d.hold_id AND h.kind = 'bot' AND h.decided_at IS NULL)"),
     ("a delivery is its punishment's",
      "SELECT count(*) FROM deliveries d LEFT JOIN punishments p ON p.event_id = d.punishment_id
        WHERE p.event_id IS NULL OR p.target_user <> d.target_user OR p.measure <> d.measure"),

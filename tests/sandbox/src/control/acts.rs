@@ -111,6 +111,38 @@ struct OtherBot {
 }
 
 #[derive(Deserialize)]
+struct OfGuild {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    #[serde(deserialize_with = "wire::id")]
+    by: u64,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    to: Option<u64>,
+    name: Option<String>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    channel: Option<u64>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    role: Option<u64>,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    deny: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Integration {
+    #[serde(deserialize_with = "wire::id")]
+    guild: u64,
+    kind: String,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    actor: Option<u64>,
+    #[serde(deserialize_with = "wire::id")]
+    user: u64,
+    #[serde(default, deserialize_with = "wire::optional_id")]
+    role: Option<u64>,
+    #[serde(default)]
+    give: bool,
+}
+
+#[derive(Deserialize)]
 struct Before {
     #[serde(deserialize_with = "wire::id")]
     guild: u64,
@@ -200,6 +232,21 @@ pub(super) fn post(discord: &Discord, people: &People, path: &str, body: &[u8]) 
             let bot = people.invite_other_bot(guild, permissions).map_err(Problem::Refused)?;
             Ok(json!({"user": bot.to_string()}))
         }
+        "/guild/transfer" | "/guild/rename" | "/channel/deny" | "/channel/delete" => {
+            of_guild(people, path, &read(body)?)
+        }
+        "/integration/kick" | "/integration/role" => {
+            let Integration { guild, kind, actor, user, role, give } = read(body)?;
+            done(match path {
+                "/integration/kick" => people.integration_kick(guild, &kind, actor, user),
+                _ => people.integration_role(guild, &kind, actor, user, (needed(role, "role")?, give)),
+            })
+        }
+        "/application/kick" => {
+            let Membership { guild, user } = read(body)?;
+            let application = people.application_kick(guild, user).map_err(Problem::Refused)?;
+            Ok(json!({"application": application.to_string()}))
+        }
         "/bot/remove" => done(people.remove_bot(read::<Place>(body)?.guild)),
         "/bot/invite" => done(people.invite_bot(read::<Place>(body)?.guild)),
         "/outage" => done(people.outage(read::<Place>(body)?.guild)),
@@ -246,6 +293,20 @@ fn moderate(people: &People, path: &str, asked: &Moderation) -> Answer {
         "/unban" => people.unban(*guild, *by, *user, reason),
         "/kick" => people.kick(*guild, *by, *user, reason),
         _ => people.timeout(*guild, *by, *user, seconds.map(Duration::from_secs), reason),
+    })
+}
+
+fn of_guild(people: &People, path: &str, asked: &OfGuild) -> Answer {
+    let (guild, by) = (asked.guild, asked.by);
+    let channel = || needed(asked.channel, "channel");
+    done(match path {
+        "/guild/transfer" => people.transfer(guild, by, needed(asked.to, "to")?),
+        "/guild/rename" => people.rename(guild, by, needed(asked.name.as_deref(), "name")?),
+        "/channel/deny" => {
+            let (role, deny) = (needed(asked.role, "role")?, needed(asked.deny, "deny")?);
+            people.deny_in_channel(guild, by, channel()?, role, deny)
+        }
+        _ => people.delete_channel(guild, by, channel()?),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Bots of other makers.
 
-use super::People;
+use super::{Done, People};
 
 impl People {
     /// The owner invites another bot with a role that grants these bits, and gives its id. It moderates by the acts
@@ -11,6 +11,45 @@ impl People {
     pub fn invite_other_bot(&self, guild: u64, permissions: u64) -> Result<u64, String> {
         self.discord
             .change(|world| world.invite_other_bot(guild, permissions))
+            .map_err(|refusal| refusal.to_string())
+    }
+}
+
+/// Integrations, and applications without a bot.
+impl People {
+    /// An integration of this kind (`twitch`, `youtube`, …) kicks a member. `actor` is who the entry names, if anybody.
+    ///
+    /// # Errors
+    /// No such guild or member.
+    pub fn integration_kick(&self, guild: u64, kind: &str, actor: Option<u64>, user: u64) -> Done {
+        self.act(|world| world.integration_kick(guild, kind, actor, user))
+    }
+
+    /// An integration of this kind gives a member a role, or takes it.
+    ///
+    /// # Errors
+    /// No such guild, member or role.
+    pub fn integration_role(
+        &self,
+        guild: u64,
+        kind: &str,
+        actor: Option<u64>,
+        user: u64,
+        role: (u64, bool),
+    ) -> Done {
+        self.act(|world| world.integration_role(guild, kind, actor, user, role))
+    }
+
+    /// An application without a bot kicks a member: the entry names an id that is no user's. Gives that id.
+    ///
+    /// # Errors
+    /// No such guild or member.
+    pub fn application_kick(&self, guild: u64, user: u64) -> Result<u64, String> {
+        self.discord
+            .change(|world| {
+                let application = world.nameless_application();
+                world.application_kick(guild, application, user).map(|()| application)
+            })
             .map_err(|refusal| refusal.to_string())
     }
 }

@@ -6,8 +6,14 @@ use super::{AuditEntry, Event, World};
 
 /// Kinds of audit entry (FACTS B5).
 pub mod action {
-    /// A guild's settings were changed.
+    /// The guild itself was changed: its owner, its name.
     pub const GUILD_UPDATE: u32 = 1;
+    /// A channel was deleted.
+    pub const CHANNEL_DELETE: u32 = 12;
+    /// A channel got an exception to the guild's permissions.
+    pub const CHANNEL_OVERWRITE_CREATE: u32 = 13;
+    /// Such an exception was changed.
+    pub const CHANNEL_OVERWRITE_UPDATE: u32 = 14;
     /// A member was kicked.
     pub const KICK: u32 = 20;
     /// Inactive members were removed, without saying whom.

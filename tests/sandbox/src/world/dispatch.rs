@@ -36,7 +36,7 @@ impl Event {
     fn intent(&self) -> Option<u64> {
         Some(match self.name {
             "GUILD_CREATE" | "GUILD_UPDATE" | "GUILD_DELETE" | "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE"
-            | "GUILD_ROLE_DELETE" => intent::GUILDS,
+            | "GUILD_ROLE_DELETE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE" => intent::GUILDS,
             "GUILD_MEMBER_ADD" | "GUILD_MEMBER_REMOVE" | "GUILD_MEMBER_UPDATE" => intent::GUILD_MEMBERS,
             "GUILD_BAN_ADD" | "GUILD_BAN_REMOVE" | "GUILD_AUDIT_LOG_ENTRY_CREATE" => intent::GUILD_MODERATION,
             _ => return None,

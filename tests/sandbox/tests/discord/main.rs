@@ -10,6 +10,7 @@ mod control;
 mod faults;
 mod forms;
 mod gateway;
+mod guilds;
 mod interactions;
 mod limits;
 mod moderation;
