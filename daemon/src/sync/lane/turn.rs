@@ -111,8 +111,7 @@ impl Lane {
             }
             (Fate::WithTheLane, Next::Bar(_) | Next::Shut(_) | Next::Away) => {
                 // Whether the mute role still ranks above the bot costs no refusal to find out.
-                let of_mute_role =
-                    matches!(next, Next::Bar(_)) && delivery.action.measure() == Action::Mute;
+                let of_mute_role = matches!(next, Next::Bar(_)) && delivery.action.measure() == Action::Mute;
                 delivery.doubt.asks_first |= of_mute_role;
                 delivery.doubt.told |= of_mute_role;
                 self.parked.push(delivery);
