@@ -205,7 +205,8 @@ impl OriginOutcome {
     pub(crate) fn not_done(&self, of: &Punishment, told: Option<&Told>) -> Option<String> {
         let notified = told.is_some_and(|told| told.state == ToldState::Told) && of.action != Action::Warn;
         let refused = matches!(self.state, DeliveryState::Blocked | DeliveryState::Failed);
-        if !refused && !(notified && self.state == DeliveryState::Skipped) {
+        let skipped_after_a_message = notified && self.state == DeliveryState::Skipped;
+        if !(refused || skipped_after_a_message) {
             return None;
         }
         let (user, done) = (of.user_id, of.action.past());

@@ -29,7 +29,11 @@ pub(super) fn of(tools: &Tools, delivery: &Queued, error: &RestError) -> Option<
             let reason = "403 Discord refuses access although the bot is in the guild";
             refused(&[action], reason.to_owned(), true)
         }
-        (50001 | 10004 | 30005, _) => refused(&Action::ALL, error.reason(), true),
+        // The bot may not be in the guild: whatever is told of the guild next is worth a try.
+        (50001 | 10004 | 30005, _) => {
+            let whole = refused(&Action::ALL, error.reason(), true);
+            whole.map(|refused| Refused { footing: None, ..refused })
+        }
         (0, RestError::Refused { status: 403, .. }) => refused(&[action], error.reason(), false),
         _ => None,
     }
