@@ -117,7 +117,9 @@ impl Judge {
         });
         self.effects += deeds.len();
         if let Some(at) = kicked {
-            return Err(Failure::wrong(format!("LEAK: somebody was kicked by request {at}, and nobody decided it")));
+            return Err(Failure::wrong(format!(
+                "LEAK: somebody was kicked by request {at}, and nobody decided it"
+            )));
         }
         deeds.iter().try_for_each(|deed| self.judge(deed))
     }
