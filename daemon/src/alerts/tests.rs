@@ -1,9 +1,10 @@
 //! Alerts end when what they tell of does, each by its own condition.
 
 use super::*;
+use crate::discord::directory::Presence;
 use crate::doctor;
 use crate::store::{BY_ITSELF, Change};
-use crate::testing::{TestDaemon, asked, by_operator, guild, sandbox, user};
+use crate::testing::{TestDaemon, asked, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault as Injected, Options, Sandbox, permissions};
 use wayhaven_shared::control::Role;
@@ -24,7 +25,7 @@ async fn watched(sandbox: &Sandbox) -> TestDaemon {
 async fn ask(test: &TestDaemon, of: u64, operation: &str, arguments: Value) {
     let request: Request =
         serde_json::from_value(json!({ "operation": operation, "arguments": arguments })).unwrap();
-    test.ask(by_operator(Role::Owner, Some(of), request)).await.unwrap();
+    test.ask(confirmed(by_operator(Role::Owner, Some(of), request))).await.unwrap();
 }
 
 /// Every alert of a kind, oldest first: whether it is open, and what it tells.
@@ -112,6 +113,9 @@ async fn the_present_cause_is_told_when_the_mute_role_the_permission_and_the_bot
 
     // Back again, with everything: what was blocked goes, and nothing is left to look at.
     people.invite_bot(child).unwrap();
+    let daemon = Arc::clone(&test.daemon);
+    test.until("it is back", move |_| daemon.directory().presence(guild(child)) == Some(Presence::Here))
+        .await;
     people.set_bot_permissions(child, permissions::LEAST_FOR_BOT).unwrap();
     let muted = RoleId::new(sandbox.role(child, "Muted"));
     asked(&test, child, ConfigMuterole { role: muted, unset: false }, false).await.unwrap();
@@ -269,15 +273,17 @@ async fn a_dry_run_raises_no_alert() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
+    let invocation = |operation: &str| {
+        let request = json!({ "operation": operation, "arguments": {} });
+        by_operator(Role::Owner, Some(child), serde_json::from_value::<Request>(request).unwrap())
+    };
     for operation in ["sync freeze", "sync resume"] {
-        let arguments = json!({});
-        let request: Request =
-            serde_json::from_value(json!({ "operation": operation, "arguments": arguments })).unwrap();
-        let invocation = by_operator(Role::Owner, Some(child), request);
-        let dry = crate::invocation::Invocation { dry_run: true, ..invocation.clone() };
+        let dry = crate::invocation::Invocation { dry_run: true, ..invocation(operation) };
         test.ask(dry).await.unwrap_err();
         assert!(test.alerts().await.is_empty(), "{operation}");
-        test.ask(invocation).await.unwrap_err();
+    }
+    for operation in ["sync freeze", "sync resume"] {
+        test.ask(invocation(operation)).await.unwrap_err();
     }
     assert_eq!(test.alerts().await, ["child_reaches_out"; 2]);
 }

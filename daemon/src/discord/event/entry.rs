@@ -50,7 +50,25 @@ pub enum Deed {
     },
 }
 
+/// The kind of an integration that the event does not name.
+const UNNAMED: &str = "of unknown kind";
+
 impl Entry {
+    /// Whether something besides a person or a bot may have done it, which only the log itself tells: serenity drops the
+    /// options that name an integration.
+    pub fn has_unread_options(&self) -> bool {
+        self.integration.as_ref().is_some_and(|kind| kind.raw() == UNNAMED)
+    }
+
+    /// The audit-log event type that it is of.
+    pub fn log_kind(&self) -> Option<u64> {
+        entry_kind(match self.deed {
+            Deed::Done(action) => action,
+            Deed::Timeout { .. } => Action::Timeout,
+            Deed::Roles { .. } => Action::Mute,
+        })
+    }
+
     /// When it was made.
     pub fn at(&self) -> Timestamp {
         Timestamp::of_snowflake(self.id)
@@ -126,6 +144,13 @@ fn integration(options: &Value) -> Option<Untrusted> {
     text(&options["integration_type"]).or_else(|| automod.then(|| Untrusted::clipped("automod")))
 }
 
+/// The same of an entry that the gateway sent. Kicks and changes of roles have options where an integration made them, and
+/// serenity keeps only that there were some.
+fn integration_told(kind: u64, options: &Value) -> Option<Untrusted> {
+    let unread = options.is_object() && matches!(kind, MEMBER_KICK | MEMBER_ROLE_UPDATE);
+    integration(options).or_else(|| unread.then(|| Untrusted::clipped(UNNAMED)))
+}
+
 /// Reads an entry that the gateway sent; nothing for kinds that are not used.
 pub(super) fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadable> {
     let deed = data["action_type"].as_u64().and_then(|kind| deed(kind, &data["changes"]));
@@ -141,7 +166,7 @@ pub(super) fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadabl
         actor,
         reason: reason.as_deref().map(Untrusted::clipped),
         deed,
-        integration: integration(&data["options"]),
+        integration: integration_told(data["action_type"].as_u64().unwrap_or(0), &data["options"]),
         of_bot: false,
     }))
 }
@@ -181,7 +206,8 @@ mod tests {
             );
             let rule = json!({"auto_moderation_rule_name": "No slurs"});
             assert_eq!(kind(actor.clone(), rule).as_deref(), Some("automod"));
-            assert_eq!(kind(actor.clone(), json!({"integration_type": null, "channel_id": "5"})), None);
+            let unread = kind(actor.clone(), json!({"integration_type": null, "channel_id": null}));
+            assert_eq!(unread.as_deref(), Some(UNNAMED), "the log tells which");
             assert_eq!(kind(actor, Value::Null), None);
         }
     }

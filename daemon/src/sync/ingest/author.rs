@@ -2,9 +2,13 @@
 //! whether it was done to a bot.
 
 use crate::discord::accounts::Kind;
-use crate::discord::event::Entry;
+use crate::discord::event::{Deed, Entry};
 use crate::sync::attempt::Tools;
+use std::time::Duration;
 use wayhaven_shared::value::UserId;
+
+/// How long the log is asked what made an entry. Events wait for it, since their order is kept.
+const READ_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +25,37 @@ pub enum Author {
 /// is a bot, where something depends on that.
 pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
     let by = author(tools, entry.actor).await;
+    if by != Author::Us && entry.has_unread_options() && matters(tools, entry).await {
+        read_options(tools, entry).await;
+    }
     // Of what stays in the main anyway nobody has to know.
     if by == Author::Somebody && entry.integration.is_none() {
         entry.of_bot = is_bot(tools, entry.user).await;
     }
     by
+}
+
+/// Whether an entry means anything: of roles only the guild's mute role does, and integrations change others often.
+async fn matters(tools: &Tools, entry: &Entry) -> bool {
+    let Deed::Roles { added, removed } = &entry.deed else { return true };
+    let guild = entry.guild;
+    let role = tools.store.read(move |view| Ok(view.config(guild)?.mute_role_id)).await;
+    role.ok().flatten().is_some_and(|role| added.contains(&role) || removed.contains(&role))
+}
+
+/// Reads from the log itself what made an entry. Where it cannot be read in time, it was an integration of unknown kind.
+async fn read_options(tools: &Tools, entry: &mut Entry) {
+    let (guild, id) = (entry.guild, entry.id);
+    let Some(kind) = entry.log_kind() else { return };
+    match tokio::time::timeout(READ_WITHIN, tools.rest.audit_log(guild, kind)).await {
+        Ok(Ok(entries)) => {
+            let mut entries = entries.into_iter().filter_map(|entry| Entry::from_log(guild, entry));
+            if let Some(found) = entries.find(|found| found.id == id) {
+                entry.integration = found.integration;
+            }
+        }
+        _ => tracing::warn!(%guild, "which integration made an entry of the audit log is not known"),
+    }
 }
 
 async fn author(tools: &Tools, actor: Option<UserId>) -> Author {

@@ -2,7 +2,7 @@
 //! has approved leaves.
 
 use super::hand::{by_hand, muted, request, set_mute_roles, until_settled};
-use crate::testing::{TestDaemon, by_operator, guild, sandbox, user};
+use crate::testing::{TestDaemon, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{EventFate, Fault, Options, Sandbox};
 use wayhaven_shared::FaultKind;
@@ -57,7 +57,7 @@ async fn decide(test: &TestDaemon, main: u64, operation: &str, hold: HoldId) -> 
     let arguments = json!({ "id": hold.to_string() });
     let request: Request =
         serde_json::from_value(json!({ "operation": operation, "arguments": arguments })).unwrap();
-    test.ask(by_operator(Role::Owner, Some(main), request)).await.unwrap()
+    test.ask(confirmed(by_operator(Role::Owner, Some(main), request))).await.unwrap()
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_ban_of_a_bot_by_hand_waits_for_an_approval_whose_commands_are_told() 
         [("sync approve", DeliveryState::Applied), ("sync discard", DeliveryState::Skipped)]
     {
         let bot = old_bot(&sandbox);
-        by_hand(&sandbox, main, sandbox.moderator(), bot, Action::Ban).unwrap();
+        by_hand(&sandbox, main, sandbox.owner(), bot, Action::Ban).unwrap();
         let id = test.punishment(bot, 1).await;
         let stored = test.read(move |view| view.punishment(id).unwrap().unwrap()).await;
         assert_eq!((stored.action, stored.origin), (Action::Ban, Origin::Guild));
@@ -220,7 +220,7 @@ async fn a_bot_that_was_banned_while_no_child_applied_it_waits_when_one_does() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, bot) = (sandbox.main_guild(), sandbox.children()[0], old_bot(&sandbox));
     test.link(&sandbox, Mode::Monitor).await;
-    by_hand(&sandbox, main, sandbox.moderator(), bot, Action::Ban).unwrap();
+    by_hand(&sandbox, main, sandbox.owner(), bot, Action::Ban).unwrap();
     let id = test.punishment(bot, 1).await;
     test.until_counted(id, DeliveryState::Skipped, 1).await;
     test.link(&sandbox, Mode::Active).await;
@@ -263,7 +263,7 @@ async fn a_listed_bot_that_is_banned_by_hand_stays_in_the_children_whatever_come
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, bot) = (sandbox.main_guild(), sandbox.children()[0], old_bot(&sandbox));
     listen_to(&test, &[bot]);
-    by_hand(&sandbox, main, sandbox.moderator(), bot, Action::Ban).unwrap();
+    by_hand(&sandbox, main, sandbox.owner(), bot, Action::Ban).unwrap();
     let id = test.punishment(bot, 1).await;
     test.until_counted(id, DeliveryState::Skipped, 1).await;
     assert_eq!(test.alerts().await, ["protected_punished"]);
@@ -273,7 +273,7 @@ async fn a_listed_bot_that_is_banned_by_hand_stays_in_the_children_whatever_come
     let arguments = json!({ "apply": true, "child": child.to_string() });
     let request: Request =
         serde_json::from_value(json!({ "operation": "sync reconcile", "arguments": arguments })).unwrap();
-    test.ask(by_operator(Role::Owner, Some(main), request)).await.unwrap();
+    test.ask(confirmed(by_operator(Role::Owner, Some(main), request))).await.unwrap();
     until_heard(&sandbox, &test).await;
     test.settled().await;
     assert!(sandbox.is_member(child, bot) && !sandbox.is_banned(child, bot));
