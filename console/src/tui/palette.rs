@@ -209,7 +209,7 @@ mod tests {
         root.build();
         let flags = complete(&Editor::new("setup remove-child 1 --guild=2 --"), &root).candidates;
         let flags: Vec<_> = flags.into_iter().map(|candidate| candidate.word).collect();
-        assert_eq!(flags, ["--keep", "--undo", "--dry-run"], "each once");
+        assert_eq!(flags, ["--keep", "--undo", "--force", "--dry-run"], "each once");
     }
 
     #[test]

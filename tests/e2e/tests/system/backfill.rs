@@ -23,7 +23,7 @@ async fn a_backfill_goes_on_after_each_kill_and_repeats_only_what_was_on_its_way
     let mut setting = Setting::new(Options { global_limit: 0, ..options(1) }).await;
     let child = setting.sandbox.children()[0];
     let (main, id) = (setting.main, guild(child));
-    let unlink = SetupRemoveChild { child: id, keep: true, undo: false };
+    let unlink = SetupRemoveChild { child: id, keep: true, undo: false, force: false };
     ask(&setting.client, main, unlink).await.unwrap();
     let whom: Vec<u64> = (0..BANS).map(|_| setting.sandbox.stranger()).collect();
     for user in &whom {
