@@ -55,6 +55,7 @@ enum Ends {
 const KINDS: &[(&str, Ends)] = &[
     ("approval_needed", Ends::Decided(&[HoldKind::Maximum, HoldKind::Import, HoldKind::Bot])),
     ("audit_cut", Ends::ByPerson),
+    ("ban_list_unreadable", Ends::ByPerson),
     ("budget_exceeded", Ends::Decided(&[HoldKind::Moderator, HoldKind::Network])),
     ("child_reaches_out", Ends::ByPerson),
     ("delivery_blocked", Ends::Unblocked),
@@ -72,6 +73,7 @@ const KINDS: &[(&str, Ends)] = &[
     ("interaction_not_understood", Ends::ByPerson),
     ("local_override", Ends::ByPerson),
     ("notices_refused", Ends::NoChannel),
+    ("origin_refused", Ends::Decided(&[HoldKind::Refused])),
     ("protected_punished", Ends::ByPerson),
     ("requests_refused", Ends::RequestsAgain),
     ("schedule_delayed", Ends::NothingOverdue),

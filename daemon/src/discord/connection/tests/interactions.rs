@@ -96,8 +96,7 @@ async fn an_interaction_that_cannot_be_read_is_answered_and_alerts() {
     }
     test.until("the alert", |view| view.open_alerts(None).unwrap() == 1).await;
     assert_eq!(test.alerts().await[0], "interaction_not_understood");
-    let refused =
-        |entry: &AuditEntry| entry.operation == "punishment list" && entry.result == AuditResult::Error;
+    let refused = |entry: &AuditEntry| entry.operation == "unknown" && entry.result == AuditResult::Error;
     let audited = test.until_audited("a refusal", refused).await;
     assert_eq!(audited.actor.unwrap().raw(), sandbox.admin().to_string());
 }
