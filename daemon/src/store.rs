@@ -46,8 +46,8 @@ pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal
 pub use closing::Delivered;
 pub use deliveries::{
     Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, LostBulkBan,
-    ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch, TRIED_ALONE,
-    Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
+    ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped, Stretch,
+    TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;

@@ -228,7 +228,8 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn open_deliveries(&self) -> Result<Vec<Queued>, StoreError> {
-        let sql = format!("SELECT {QUEUED} WHERE d.state IN {OPEN} AND {} ORDER BY d.delivery_id", released());
+        let sql =
+            format!("SELECT {QUEUED} WHERE d.state IN {OPEN} AND {} ORDER BY d.delivery_id", released());
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([], queued)?.collect::<Result<_, _>>()?)
     }

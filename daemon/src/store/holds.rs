@@ -350,7 +350,8 @@ impl Change<'_> {
     /// A hold that is approved as it opens: what is decided goes on by [`carry_out_hold`](Self::carry_out_hold), guild by
     /// guild.
     pub(super) fn open_approved_hold(&self, of: HoldOf) -> Result<HoldId, StoreError> {
-        let sql = "INSERT INTO holds (main_guild_id, kind, moderator_id, origin, opened_at, decided_at, decision)
+        let sql =
+            "INSERT INTO holds (main_guild_id, kind, moderator_id, origin, opened_at, decided_at, decision)
              VALUES (?1, ?2, ?3, ?4, ?5, ?5, 'approved') RETURNING id";
         let (origin, now) = (of.origin.map(Origin::word), self.now().millis());
         let values = params![Sql(of.main), of.kind.word(), Sql(of.moderator), origin, now];

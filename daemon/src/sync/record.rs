@@ -4,7 +4,8 @@ use super::containment::{Imports, contain, contain_imported, counts};
 use super::plan::{Step, plan};
 use crate::direct::wording;
 use crate::store::{
-    Cause, Change, First, NewPunishment, OUTLASTED, Queued, Scope, StoreError, Telling, View, lasts_longer, overlaps,
+    Cause, Change, First, NewPunishment, OUTLASTED, Queued, Scope, StoreError, Telling, View, lasts_longer,
+    overlaps,
 };
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{

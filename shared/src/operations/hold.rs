@@ -81,8 +81,7 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
-    const ALL: [Self; 5] =
-        [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Refused];
+    const ALL: [Self; 5] = [Self::Moderator, Self::Network, Self::Maximum, Self::Import, Self::Refused];
 
     /// The word for it, as in the store and in JSON.
     pub fn word(self) -> &'static str {

@@ -217,8 +217,10 @@ async fn a_mute_without_end_outlives_an_escalation_and_is_replaced_on_request_al
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let roles =
-        [(main, set_mute_role(&test, &sandbox, main).await), (child, set_mute_role(&test, &sandbox, child).await)];
+    let roles = [
+        (main, set_mute_role(&test, &sandbox, main).await),
+        (child, set_mute_role(&test, &sandbox, child).await),
+    ];
     let victim = joined(&sandbox, &[main, child]);
     let muted = || roles.iter().filter(|(of, role)| has_role(&sandbox, *of, victim, *role)).count();
     let forever = test.punish(main, ask("mute", victim, None)).await.punishment.unwrap().id;
@@ -319,8 +321,7 @@ async fn of_two_mains_the_longer_timeout_stands_and_hands_over_when_it_is_taken_
             made.push(test.punish(main, ask("timeout", victim, Some(span))).await.punishment.unwrap());
             test.settled().await;
         }
-        let (longer, shorter) =
-            if longer_first { (&made[0], &made[1]) } else { (&made[1], &made[0]) };
+        let (longer, shorter) = if longer_first { (&made[0], &made[1]) } else { (&made[1], &made[0]) };
         let near = |end: Option<Timestamp>, of: &wayhaven_shared::operations::punishment::Punishment| {
             end.unwrap().millis().abs_diff(of.expires_at.unwrap().millis()) < 2_000
         };

@@ -57,14 +57,9 @@ impl View<'_> {
         let sql = "SELECT origin_step FROM punishments WHERE event_id = ?1";
         let word: Option<String> =
             self.connection.prepare_cached(sql)?.query_row([Sql(of)], |row| row.get(0)).optional()?.flatten();
-        Ok([OriginStep::Awaited, OriginStep::Refused].into_iter().find(|step| Some(step.word()) == word.as_deref()))
-    }
-
-    /// How many punishments wait for the first answer to the main's own step.
-    pub(in crate::store) fn awaited_origins(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM punishments WHERE origin_step = 'awaited'";
-        let count: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        Ok(count.cast_unsigned())
+        Ok([OriginStep::Awaited, OriginStep::Refused]
+            .into_iter()
+            .find(|step| Some(step.word()) == word.as_deref()))
     }
 
     /// The undecided hold in which a punishment waits because the main could not carry it out itself.
@@ -85,9 +80,7 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn await_origin(&self, of: PunishmentId) -> Result<(), StoreError> {
-        self.set_origin_step(of, Some(OriginStep::Awaited))?;
-        self.count_direct(|count| count.holding += 1);
-        Ok(())
+        self.set_origin_step(of, Some(OriginStep::Awaited))
     }
 
     fn set_origin_step(&self, of: PunishmentId, step: Option<OriginStep>) -> Result<(), StoreError> {
@@ -112,7 +105,6 @@ impl Change<'_> {
             return Ok(false);
         }
         self.set_origin_step(of, then)?;
-        self.count_direct(|count| count.holding = count.holding.saturating_sub(1));
         if then.is_none() {
             for delivery in self.pending_deliveries_of(of)? {
                 if matches!(delivery.scope, super::Scope::Child(_)) {
@@ -151,9 +143,6 @@ impl Change<'_> {
     /// Discord knows no such user: the punishment fails everywhere, is in force nowhere, and counts in no budget.
     fn nobody_there(&self, own: &Delivery) -> Result<(), StoreError> {
         let of = own.punishment_id;
-        if self.origin_step(of)? == Some(OriginStep::Awaited) {
-            self.count_direct(|count| count.holding = count.holding.saturating_sub(1));
-        }
         let sql = "UPDATE punishments SET status = iif(status = 'active', 'failed', status), counted = 0, origin_step = NULL
              WHERE event_id = ?1";
         self.connection().prepare_cached(sql)?.execute([Sql(of)])?;
@@ -170,7 +159,9 @@ impl Change<'_> {
     /// Discord has refused the main's own step: what has not left for the children is held.
     fn origin_refused(&self, own: &Delivery, reason: &str) -> Result<(), StoreError> {
         let of = own.punishment_id;
-        if self.origin_step(of)? == Some(OriginStep::Refused) || !self.end_waiting(of, Some(OriginStep::Refused))? {
+        if self.origin_step(of)? == Some(OriginStep::Refused)
+            || !self.end_waiting(of, Some(OriginStep::Refused))?
+        {
             return Ok(());
         }
         let Some(punishment) = self.punishment(of)? else { return Ok(()) };
@@ -238,7 +229,8 @@ impl Change<'_> {
 
     /// The main can carry out the measure for the user now: what was refused before and is held because of that goes on.
     fn origin_applied_late(&self, own: &Delivery) -> Result<(), StoreError> {
-        let sql = "SELECT event_id FROM punishments WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3
+        let sql =
+            "SELECT event_id FROM punishments WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3
              AND action = measure AND origin_step = 'refused'";
         let mut statement = self.connection().prepare_cached(sql)?;
         let values = params![Sql(own.guild_id), Sql(own.user_id), own.action.measure().word()];
@@ -252,7 +244,8 @@ impl Change<'_> {
         if self.refused_hold_of(of)?.is_some() {
             // A hold is decided as a whole, and may keep back others: what goes on passes to an approved one of its own.
             let origin = Some(Origin::System);
-            let hold = self.open_approved_hold(HoldOf { main, kind: HoldKind::Refused, moderator: None, origin })?;
+            let hold =
+                self.open_approved_hold(HoldOf { main, kind: HoldKind::Refused, moderator: None, origin })?;
             let sql = "UPDATE deliveries SET hold_id = ?2 WHERE punishment_id = ?1 AND state = 'held'
                  AND (SELECT kind = 'refused' AND decision IS NULL FROM holds WHERE holds.id = hold_id)";
             self.connection().prepare_cached(sql)?.execute(params![Sql(of), Sql(hold)])?;
@@ -262,7 +255,8 @@ impl Change<'_> {
 
     /// Takes the alert off the list once nothing of the main is held for this reason any more.
     pub(in crate::store) fn resolve_refusals(&self, main: GuildId) -> Result<(), StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM holds h JOIN deliveries d ON d.hold_id = h.id AND d.state = 'held'
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM holds h JOIN deliveries d ON d.hold_id = h.id AND d.state = 'held'
              WHERE h.main_guild_id = ?1 AND h.kind = 'refused' AND h.decision IS NULL)";
         let some: bool = self.connection().prepare_cached(sql)?.query_row([Sql(main)], |row| row.get(0))?;
         match some {
@@ -277,7 +271,8 @@ impl Change<'_> {
     /// Somebody has approved what a hold of this kind keeps back: it does not wait for the main's own step any more.
     pub(in crate::store) fn approve_refused(&self, hold: HoldId, decided: Decided) -> Result<(), StoreError> {
         if decided == Decided::Approved {
-            let sql = "UPDATE punishments SET origin_step = NULL WHERE origin_step = 'refused' AND event_id IN
+            let sql =
+                "UPDATE punishments SET origin_step = NULL WHERE origin_step = 'refused' AND event_id IN
                  (SELECT punishment_id FROM deliveries WHERE hold_id = ?1 AND state = 'held')";
             self.connection().prepare_cached(sql)?.execute([Sql(hold)])?;
         }

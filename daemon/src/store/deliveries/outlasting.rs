@@ -38,7 +38,8 @@ impl View<'_> {
         until: Timestamp,
         recent: i64,
     ) -> Result<Outlasting, StoreError> {
-        let sql = "SELECT p.because IS NOT NULL OR p.created_at < ?2 OR d.attempts > 0 AS automatic, p.event_id
+        let sql =
+            "SELECT p.because IS NOT NULL OR p.created_at < ?2 OR d.attempts > 0 AS automatic, p.event_id
               FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id WHERE d.delivery_id = ?1";
         let values = params![Sql(id), self.now().millis().saturating_sub(recent)];
         let read = |row: &Row<'_>| Ok((row.get("automatic")?, column(row, "event_id")?));
@@ -52,7 +53,9 @@ impl View<'_> {
         let local: Option<Timestamp> =
             self.connection.prepare_cached(sql)?.query_row(values, read).optional()?;
         let longer = match local {
-            Some(until) => Some(format!("{OUTLASTED_THERE}: the guild's own staff timed them out until {until}")),
+            Some(until) => {
+                Some(format!("{OUTLASTED_THERE}: the guild's own staff timed them out until {until}"))
+            }
             None => self.longer_timeout(own, guild, user, after)?,
         };
         Ok(Outlasting { longer, automatic })
@@ -81,7 +84,8 @@ impl View<'_> {
         );
         let values = params![Sql(guild), Sql(user), Sql(own), after];
         let read = |row: &Row<'_>| {
-            let (id, until): (PunishmentId, Timestamp) = (column(row, "event_id")?, column(row, "expires_at")?);
+            let (id, until): (PunishmentId, Timestamp) =
+                (column(row, "event_id")?, column(row, "expires_at")?);
             Ok(format!("{OUTLASTED_THERE}: timeout #{id} lasts until {until}"))
         };
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, read).optional()?)

@@ -2,8 +2,8 @@
 //! hold when it begins.
 
 use super::HoldOf;
-use crate::store::rows::Sql;
 use crate::store::deliveries::OriginStep;
+use crate::store::rows::Sql;
 use crate::store::{Change, Severity, StoreError, View};
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, Origin, Punishment};

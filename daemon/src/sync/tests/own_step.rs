@@ -33,7 +33,9 @@ async fn holds(test: &TestDaemon, main: u64) -> Vec<Hold> {
 fn asked_for(sandbox: &Sandbox, of: u64, whom: u64) -> usize {
     sandbox.read(|world| {
         let log = world.log.entries();
-        log.iter().filter(|entry| entry.effect && entry.guild == Some(of) && entry.users().contains(&whom)).count()
+        log.iter()
+            .filter(|entry| entry.effect && entry.guild == Some(of) && entry.users().contains(&whom))
+            .count()
     })
 }
 
@@ -56,11 +58,14 @@ async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
     let (main, children) = (sandbox.main_guild(), sandbox.children());
     let ids = [
         test.ban(main, NOBODY).await,
-        test.punish(main, json!({"operation": "ban", "arguments": {"user": NOBODY.to_string(), "for": "1h"}}))
-            .await
-            .punishment
-            .unwrap()
-            .id,
+        test.punish(
+            main,
+            json!({"operation": "ban", "arguments": {"user": NOBODY.to_string(), "for": "1h"}}),
+        )
+        .await
+        .punishment
+        .unwrap()
+        .id,
     ];
     for id in ids {
         test.until_counted(id, DeliveryState::Failed, 2).await;
@@ -130,8 +135,12 @@ async fn what_the_main_refuses_is_held_until_somebody_approves_or_discards_it() 
             assert!(details.contains(part), "{details}");
         }
         match approve {
-            true => drop(asked(&test, main, SyncApprove { id: Some(hold), all: false }, false).await.unwrap()),
-            false => drop(asked(&test, main, SyncDiscard { id: Some(hold), all: false }, false).await.unwrap()),
+            true => {
+                drop(asked(&test, main, SyncApprove { id: Some(hold), all: false }, false).await.unwrap())
+            }
+            false => {
+                drop(asked(&test, main, SyncDiscard { id: Some(hold), all: false }, false).await.unwrap())
+            }
         }
         test.settled().await;
         assert_eq!(sandbox.banned_in(&children, whom), if approve { 2 } else { 0 });

@@ -165,7 +165,8 @@ impl Model {
             // What a shorter one has replaced ends with that one.
             let replaced_from = active.iter().rposition(|one| one.brief && !one.automatic).unwrap_or(0);
             let lasts = |(index, one): &(usize, &Decided)| !one.brief && *index >= replaced_from;
-            let lasting: Vec<_> = active.iter().enumerate().filter(lasts).map(|(_, one)| one.clone()).collect();
+            let lasting: Vec<_> =
+                active.iter().enumerate().filter(lasts).map(|(_, one)| one.clone()).collect();
             if lasting.is_empty() {
                 if !active.is_empty() {
                     ended.push(*place);
