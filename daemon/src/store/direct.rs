@@ -58,8 +58,7 @@ pub struct Leaving {
 pub struct Directs {
     /// Stored since the start, for who sends them.
     pub stored: u64,
-    /// Punishments with deliveries that are not the engine's yet: they wait for a direct message, or for the answer to the
-    /// main's own step.
+    /// Punishments whose deliveries are not the engine's yet.
     pub holding: u64,
 }
 
@@ -141,11 +140,11 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(punishment)], read).optional()?)
     }
 
-    /// How many punishments have deliveries that wait.
+    /// How many punishments wait for their message.
     pub(super) fn directs(&self) -> Result<Directs, StoreError> {
         let sql = "SELECT count(*) FROM direct_messages WHERE state IN ('pending', 'sending') AND holds = 1";
         let holding: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(Directs { stored: 0, holding: holding.cast_unsigned() + self.awaited_origins()? })
+        Ok(Directs { stored: 0, holding: holding.cast_unsigned() })
     }
 }
 

@@ -35,6 +35,7 @@ const ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
 
 enum Message {
     Finished(Box<Finished>),
+    Settled,
     Mended(GuildId),
     Changed(GuildId),
     Ranked(GuildId, UserId, Option<Vec<RoleId>>),
@@ -107,9 +108,10 @@ struct Lanes {
     at_once: Arc<Semaphore>,
     /// What is on its way, at most one request of a guild.
     on_the_way: HashMap<GuildId, Load>,
-    /// How many punishments have deliveries that wait for a direct message, or for the answer to the main's own step, as of
-    /// the last commit that was taken in.
+    /// How many punishments wait until somebody was told of them, as of the last commit that was taken in.
     holding: u64,
+    /// How many outcomes were handed to the store and are not committed: children may follow from a main's own.
+    settling: usize,
     /// Punishments whose children were let go because nothing can be sent to the main for now.
     stalled: HashSet<PunishmentId>,
     /// Guilds that Discord stumbles over.
@@ -151,6 +153,7 @@ impl Engine {
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             on_the_way: HashMap::new(),
             holding,
+            settling: 0,
             stalled: HashSet::new(),
             broken: HashSet::new(),
             halted: false,
@@ -289,6 +292,7 @@ impl Lanes {
     async fn take(&mut self, message: Message) {
         match message {
             Message::Finished(finished) => self.finish(*finished).await,
+            Message::Settled => self.settling -= 1,
             Message::Mended(guild) => {
                 let directory = Arc::clone(&self.tools.directory);
                 if let Some(lane) = self.lanes.get_mut(&guild) {
@@ -400,12 +404,16 @@ impl Lanes {
         if unanswered.is_empty() {
             return;
         }
-        let store = self.tools.store.clone();
+        let work = move |change: &crate::store::Change<'_>| {
+            unanswered.iter().try_for_each(|one| Ok(change.origin_stalls(*one)?))
+        };
+        self.settling += 1;
+        let (store, messages) = (self.tools.store.clone(), self.messages.clone());
         tokio::spawn(async move {
-            let work = move |change: &crate::store::Change<'_>| {
-                unanswered.iter().try_for_each(|one| Ok(change.origin_stalls(*one)?))
-            };
-            store.write_later("children that do not wait for their main", work).await;
+            if let Err(fault) = store.write(work).await {
+                tracing::error!("children wait for their main: {fault}");
+            }
+            let _ = messages.send(Message::Settled);
         });
     }
 
@@ -458,7 +466,9 @@ impl Lanes {
     /// Whether nothing moves, and nothing comes once a user was told or a main has answered: what waits for a person, or for hours, is not waited
     /// for.
     fn is_still(&self) -> bool {
-        self.on_the_way.is_empty()
-            && (self.halted || (self.holding == 0 && !self.lanes.values().any(Lane::is_moving)))
+        self.holding == 0
+            && self.settling == 0
+            && self.on_the_way.is_empty()
+            && (self.halted || !self.lanes.values().any(Lane::is_moving))
     }
 }

@@ -87,9 +87,7 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn await_origin(&self, of: PunishmentId) -> Result<(), StoreError> {
-        self.set_origin_step(of, Some(OriginStep::Awaited))?;
-        self.count_direct(|count| count.holding += 1);
-        Ok(())
+        self.set_origin_step(of, Some(OriginStep::Awaited))
     }
 
     fn set_origin_step(&self, of: PunishmentId, step: Option<OriginStep>) -> Result<(), StoreError> {
@@ -114,7 +112,6 @@ impl Change<'_> {
             return Ok(false);
         }
         self.set_origin_step(of, then)?;
-        self.count_direct(|count| count.holding = count.holding.saturating_sub(1));
         if then.is_none() {
             for delivery in self.pending_deliveries_of(of)? {
                 if matches!(delivery.scope, super::Scope::Child(_)) {
@@ -153,9 +150,6 @@ impl Change<'_> {
     /// Discord knows no such user: the punishment fails everywhere, is in force nowhere, and counts in no budget.
     fn nobody_there(&self, own: &Delivery) -> Result<(), StoreError> {
         let of = own.punishment_id;
-        if self.origin_step(of)? == Some(OriginStep::Awaited) {
-            self.count_direct(|count| count.holding = count.holding.saturating_sub(1));
-        }
         let sql = "UPDATE punishments SET status = iif(status = 'active', 'failed', status), counted = 0, origin_step = NULL
              WHERE event_id = ?1";
         self.connection().prepare_cached(sql)?.execute([Sql(of)])?;

@@ -6,7 +6,6 @@ CREATE INDEX punishments_replaced ON punishments (replaced_by) WHERE replaced_by
 -- What the children of a main wait for: the first answer to the main's own step ('awaited'), or its success after Discord has
 -- refused it ('refused'). Nothing where the children do not depend on that step.
 ALTER TABLE punishments ADD COLUMN origin_step TEXT CHECK (origin_step IN ('awaited', 'refused'));
-CREATE INDEX punishments_awaited ON punishments (event_id) WHERE origin_step = 'awaited';
 
 -- A further status: Discord knows no such user, so the punishment is in force nowhere. And a further kind of hold: the main
 -- could not do it itself. Only two CHECKs change, as in 0017.

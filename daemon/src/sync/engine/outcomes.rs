@@ -1,6 +1,6 @@
 //! What the lanes hand to the store: how deliveries stand. None of it is waited for; the writer keeps the order.
 
-use super::Lanes;
+use super::{Lanes, Message};
 use crate::store::{Queued, Settlement};
 use crate::sync::lane::Resumed;
 use crate::sync::overrides::done_by_command;
@@ -12,7 +12,7 @@ impl Lanes {
     /// Records what became of deliveries. The lane does not wait for the commit: should it be lost, a restart
     /// does the same once more, which is harmless. `undos` are those by which a guild takes something back in itself.
     pub(super) async fn settle(
-        &self,
+        &mut self,
         settlements: Vec<(DeliveryId, Settlement)>,
         undos: HashMap<DeliveryId, PunishmentId>,
     ) {
@@ -31,7 +31,20 @@ impl Lanes {
             }
             Ok(())
         };
-        self.tools.store.write_later("outcomes of deliveries", work).await;
+        // What a main's own outcome lets go is the engine's before it hears that this is committed.
+        match self.tools.store.submit(work).await {
+            Ok(committed) => {
+                self.settling += 1;
+                let messages = self.messages.clone();
+                tokio::spawn(async move {
+                    if let Err(fault) = committed.await {
+                        tracing::error!("outcomes of deliveries are not stored: {fault}");
+                    }
+                    let _ = messages.send(Message::Settled);
+                });
+            }
+            Err(fault) => tracing::error!("outcomes of deliveries are not stored: {fault}"),
+        }
     }
 
     /// Records that what was blocked is tried again, before it leaves: what Discord tells of it may be told at once.
