@@ -155,7 +155,7 @@ fn outlook(
         return (prospect_of(&obstacle), Some(obstacle.words()));
     }
     if let Some(person) = person
-        && let Some(found) = of_person(cx, guild, action, person)
+        && let Some(found) = of_person(cx, (main, guild), action, person)
     {
         return found;
     }
@@ -178,9 +178,15 @@ fn prospect_of(obstacle: &Obstacle) -> Prospect {
 }
 
 /// What somebody's own standing makes of it beside what stands in the way; nothing where nothing does.
-fn of_person(cx: &Context, guild: GuildId, action: Action, person: &Person) -> Option<Found> {
+fn of_person(
+    cx: &Context,
+    (main, guild): (GuildId, GuildId),
+    action: Action,
+    person: &Person,
+) -> Option<Found> {
     let topology = cx.daemon.store().topology();
-    if topology.protection().shield(guild, guild, person.user).is_some() {
+    // What protects somebody from a main's deliveries its gates have told.
+    if guild == main && topology.protection().shield(guild, guild, person.user).is_some() {
         return Some((Prospect::Spared, Some("they are protected there".to_owned())));
     }
     if let Err(why) = &person.known {

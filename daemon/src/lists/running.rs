@@ -88,7 +88,11 @@ pub async fn begin(
     let job = begun?;
     let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
     match refused.filter(|_| job.state == JobState::Failed) {
-        Some(fault) => Err(fault),
+        Some(fault) => {
+            // Nobody applies a file that is refused, and the place is wanted for the next.
+            daemon.uploads().forget(file);
+            Err(fault)
+        }
         None => Ok(job),
     }
 }

@@ -58,9 +58,13 @@ async fn import_as(
     list: impl AsRef<[u8]>,
     dry_run: bool,
 ) -> Result<Imported, Fault> {
-    let upload = Some(Upload::Staged(staged(test, list)));
+    let file = staged(test, list);
+    let upload = Some(Upload::Staged(file));
     let confirm = Some(grammar::confirmation(&invocation.request));
-    let reply = test.ask(Invocation { upload, dry_run, confirm, ..invocation }).await?;
+    let reply = test.ask(Invocation { upload, dry_run, confirm, ..invocation }).await;
+    // As at the end of the connection that has brought it.
+    test.daemon.uploads().forget(file);
+    let reply = reply?;
     let Reply::SyncImport(begun) = reply else { panic!("{reply:?}") };
     let id = begun.id;
     test.until("the import is over", move |view| !view.job(id).unwrap().unwrap().is_running()).await;

@@ -62,13 +62,6 @@ impl View<'_> {
             .find(|step| Some(step.word()) == word.as_deref()))
     }
 
-    /// How many punishments wait for the first answer to the main's own step.
-    pub(in crate::store) fn awaited_origins(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM punishments WHERE origin_step = 'awaited'";
-        let count: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        Ok(count.cast_unsigned())
-    }
-
     /// The undecided hold in which a punishment waits because the main could not carry it out itself.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Bans of a guild that leave as one request, against a sandbox Discord: each has its own gates and its own outcome.
 
+use crate::discord::accounts::Account;
 use crate::testing::{PATIENCE, TestDaemon, by_operator, guild, user};
 use std::time::Duration;
 use wayhaven_sandbox::fault::Scope;
@@ -54,6 +55,11 @@ async fn held_up(sandbox: &Sandbox, test: &TestDaemon, child: u64) -> FaultId {
 /// Bans these in the main, one after the other.
 async fn ban_all(test: &TestDaemon, main: u64, victims: &[u64]) -> Vec<PunishmentId> {
     let mut ids = Vec::new();
+    // Otherwise Discord is asked whether they are bots, one after the other.
+    for victim in victims {
+        let account = Account { id: user(*victim), bot: false, name: None };
+        test.daemon.directory().accounts().learn(account);
+    }
     for victim in victims {
         ids.push(test.ban(main, *victim).await);
     }

@@ -139,6 +139,12 @@ impl World {
         self.person_named(&name, false)
     }
 
+    /// Somebody with this id, who is in no guild. Whoever has it already stays as they are.
+    pub fn person_with_id(&mut self, id: u64) {
+        let person = || User { id, name: format!("person-{id}"), bot: false, accepts_dms: true };
+        self.users.entry(id).or_insert_with(person);
+    }
+
     /// Somebody who is in no guild.
     pub fn stranger(&mut self) -> u64 {
         let at = self.users.len();

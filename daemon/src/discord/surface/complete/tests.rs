@@ -52,10 +52,11 @@ async fn punishments_are_completed_by_number_name_and_reason_in_their_own_guild(
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, moderator, victim) = (sandbox.main_guild(), sandbox.moderator(), sandbox.stranger());
-    test.daemon.directory().accounts().names().learn(user(victim), "raider\u{202e}");
     let first = test.ban(main, victim).await;
     let second = test.ban(main, sandbox.members(main)[5]).await;
     let elsewhere = test.ban(sandbox.children()[0], victim).await;
+    // As it is called from now on.
+    test.daemon.directory().accounts().names().learn(user(victim), "raider\u{202e}");
     let show = ("punishment show", "id");
     let all = offered(&sandbox, (main, moderator), show, "").await;
     let ids: Vec<&str> = all.iter().map(|(_, id)| id.as_str()).collect();
@@ -69,7 +70,7 @@ async fn punishments_are_completed_by_number_name_and_reason_in_their_own_guild(
     // Of a list the last word is completed, and what stands before it stays.
     let revert = ("punishment revert", "punishments");
     let more = offered(&sandbox, (main, sandbox.admin()), revert, &format!("{second}, raider")).await;
-    assert_eq!(more[0].1, format!("{second},{first}"));
+    assert_eq!(more[0].1, format!("{second}, {first}"));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ async fn imported(list: impl AsRef<[u8]>) -> (Imported, Vec<(u64, Option<String>
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
+    are_known_to_discord(&sandbox, list.as_ref());
     let plan = import(&test, main, &list, true).await.unwrap();
     assert!(standing(&test, main).await.is_empty(), "a plan does nothing");
     let apply: Request = SyncImport { file: "bans.csv".parse().unwrap(), apply: true }.into();
@@ -14,6 +15,15 @@ async fn imported(list: impl AsRef<[u8]>) -> (Imported, Vec<(u64, Option<String>
     let done = import_as(&test, by_owner, &list, false).await.unwrap();
     assert_eq!((named(&plan), &plan.columns), (named(&done), &done.columns));
     (done, standing(&test, main).await)
+}
+
+/// Discord knows a user of every id in the list: what it does not know is nobody's ban.
+fn are_known_to_discord(sandbox: &Sandbox, list: &[u8]) {
+    let text = String::from_utf8_lossy(list).into_owned();
+    let ids = text.split(|letter: char| !letter.is_ascii_digit()).filter_map(|id| id.parse::<u64>().ok());
+    for id in ids.filter(|id| *id > 1 << 22) {
+        sandbox.change(|world| world.person_with_id(id));
+    }
 }
 
 async fn standing(test: &TestDaemon, main: u64) -> Vec<(u64, Option<String>)> {
@@ -237,7 +247,7 @@ async fn ids_that_are_no_users_are_rejected() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let future = (wayhaven_shared::value::Timestamp::from_millis(3_000_000_000_000)).first_snowflake();
+    let future = (wayhaven_shared::value::Timestamp::from_millis(3_000_000_000_123)).first_snowflake();
     let rounded = 900_000_000_000_001_000_u64;
     let list = format!("user_id\n{main}\n{child}\n{future}\n{rounded}\n12345678\n{}\n", sandbox.stranger());
     let plan = import(&test, main, list, true).await.unwrap();

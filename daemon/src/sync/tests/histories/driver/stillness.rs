@@ -1,9 +1,11 @@
 //! Until nothing moves any more.
 
 use super::Driver;
+use crate::store::{Decided, View};
 use crate::testing::PATIENCE;
 use std::time::{Duration, Instant};
 use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::value::HoldId;
 
 impl Driver {
     /// Waits until nothing moves and nobody knows of anything more, and compares with the model.
@@ -31,15 +33,25 @@ impl Driver {
             sequence.mark_unchanged();
             // Looked at first: what waits until somebody was told is no open delivery before that.
             let untold = daemon.store().directs().borrow().holding;
-            let mut open = self.wait(daemon.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
+            let topology = daemon.store().topology();
+            let look = move |view: &View<'_>| {
+                let approved = |hold: &HoldId| {
+                    let hold = view.hold(*hold).unwrap().unwrap();
+                    let approved = matches!(hold.decided, Some((Decided::Approved, ..)));
+                    approved && topology.freeze(hold.main).is_none()
+                };
+                let carried_out = !view.unfinished_holds()?.iter().any(approved);
+                Ok((view.open_deliveries()?, carried_out))
+            };
+            let (mut open, carried_out) = self.wait(daemon.store().read(look)).unwrap();
             open.retain(|one| one.state != DeliveryState::Held);
-            if open.is_empty() && untold == 0 {
+            if open.is_empty() && untold == 0 && carried_out {
                 break;
             }
             if Instant::now() > deadline {
                 return Err(format!("lost: still open are {open:?}, {untold} wait until somebody was told"));
             }
-            if untold == 0 && open.iter().all(|one| one.state == DeliveryState::Blocked) {
+            if untold == 0 && !open.is_empty() && open.iter().all(|one| one.state == DeliveryState::Blocked) {
                 for fault in self.faults.drain(..) {
                     self.stage.sandbox.clear(fault);
                 }
