@@ -283,7 +283,9 @@ impl View<'_> {
     ) -> Result<usize, StoreError> {
         let sql =
             "SELECT count(*) FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND measure = 'kick'
-               AND delivery_id <> ?3 AND state = 'applied' AND sent_at >= ?4";
+               AND delivery_id <> ?3 AND sent_at >= ?4
+               -- One that was superseded while it was on its way has an entry too.
+               AND (state = 'applied' OR (state = 'superseded' AND attempts > 0))";
         let values = params![Sql(guild), Sql(user), Sql(kick), since.millis()];
         let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or(0))
