@@ -128,7 +128,9 @@ fn exact(joined: &str) -> Option<Field> {
         }
         "mention" | "usermention" | "membermention" => Field::Mention,
         "id" => Field::Id,
-        "reason" | "banreason" | "auditreason" | "auditlogreason" => Field::Reason,
+        "reason" | "banreason" | "auditreason" | "auditlogreason" | "grund" | "motivo" | "raison" => {
+            Field::Reason
+        }
         "case" | "caseid" | "caseno" | "casenum" | "casenumber" | "caseindex" | "no" | "nr" | "num"
         | "number" | "index" => Field::Case,
         "type" | "action" | "kind" | "event" | "punishment" | "sanction" | "penalty" | "infraction"

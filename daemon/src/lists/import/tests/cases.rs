@@ -27,8 +27,14 @@ async fn standing(test: &TestDaemon, main: u64) -> Vec<(u64, Option<String>)> {
     all
 }
 
+/// Removes the files of plans, of which only a few are kept at once.
+fn forget(test: &TestDaemon) {
+    test.daemon.uploads().sweep(tokio::time::Instant::now() + crate::lists::staging::KEPT);
+}
+
 /// What a list is refused with, as a plan and with `--apply`.
 async fn refused(test: &TestDaemon, main: u64, list: impl AsRef<[u8]>) -> Fault {
+    forget(test);
     let fault = import(test, main, &list, true).await.unwrap_err();
     let again = import(test, main, &list, false).await.unwrap_err();
     assert_eq!((fault.kind, &fault.message), (FaultKind::Usage, &again.message));
@@ -203,6 +209,7 @@ async fn a_column_that_may_be_an_end_and_is_not_understood_is_named() {
     for (name, value) in
         [("bis", "01.06.2035"), ("ends", "soon"), ("duration", "7d"), ("days", "0"), ("expires_in", "7d")]
     {
+        forget(&test);
         let plan = import(&test, main, rows(name, value), true).await.unwrap();
         assert_eq!(named(&plan), [(Fate::Invalid, 1)], "{name}");
         assert!(lines(&plan, Fate::Invalid)[0].1.contains(name), "{plan:?}");
@@ -237,7 +244,8 @@ async fn ids_that_are_no_users_are_rejected() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let future = (wayhaven_shared::value::Timestamp::from_millis(3_000_000_000_000)).first_snowflake();
+    let future =
+        (wayhaven_shared::value::Timestamp::from_millis(3_000_000_000_000)).first_snowflake() + 12_345;
     let rounded = 900_000_000_000_001_000_u64;
     let list = format!("user_id\n{main}\n{child}\n{future}\n{rounded}\n12345678\n{}\n", sandbox.stranger());
     let plan = import(&test, main, list, true).await.unwrap();
