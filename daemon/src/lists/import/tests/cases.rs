@@ -37,8 +37,14 @@ async fn standing(test: &TestDaemon, main: u64) -> Vec<(u64, Option<String>)> {
     all
 }
 
+/// Removes the files of plans, of which only a few are kept at once.
+fn forget(test: &TestDaemon) {
+    test.daemon.uploads().sweep(tokio::time::Instant::now() + crate::lists::staging::KEPT);
+}
+
 /// What a list is refused with, as a plan and with `--apply`.
 async fn refused(test: &TestDaemon, main: u64, list: impl AsRef<[u8]>) -> Fault {
+    forget(test);
     let fault = import(test, main, &list, true).await.unwrap_err();
     let again = import(test, main, &list, false).await.unwrap_err();
     assert_eq!((fault.kind, &fault.message), (FaultKind::Usage, &again.message));
@@ -213,6 +219,7 @@ async fn a_column_that_may_be_an_end_and_is_not_understood_is_named() {
     for (name, value) in
         [("bis", "01.06.2035"), ("ends", "soon"), ("duration", "7d"), ("days", "0"), ("expires_in", "7d")]
     {
+        forget(&test);
         let plan = import(&test, main, rows(name, value), true).await.unwrap();
         assert_eq!(named(&plan), [(Fate::Invalid, 1)], "{name}");
         assert!(lines(&plan, Fate::Invalid)[0].1.contains(name), "{plan:?}");
