@@ -7,8 +7,9 @@ use super::layout::{GAP, Ink, Line, Page, Span, span};
 use unicode_width::UnicodeWidthStr;
 use wayhaven_shared::report::{Cell, Table, Text, Tone};
 
-/// What a name gets beside its id at least, with the brackets around the id.
-const NAME: usize = 11;
+/// How much of a name, with the brackets around its id, there is beside other columns. Where that is too much, free text
+/// goes below its row first.
+const PART_OF_NAME: usize = 9;
 
 /// Free text is not cut below this: it would say nothing.
 const NARROWEST: usize = 12;
@@ -19,8 +20,6 @@ struct Column<'a> {
     width: usize,
     /// It is not made narrower than that.
     narrowest: usize,
-    /// The width of the id alone, without the name before it.
-    bare: usize,
     /// Long text, which may be cut.
     free: bool,
     /// Words and no ids, which may stand below the row.
@@ -95,14 +94,12 @@ fn columns<'a>(page: &Page, table: &'a Table) -> Vec<Column<'a>> {
         let cells: Vec<Piece> = inner.iter().map(piece).collect();
         let width = cells.iter().map(|cell| cell.text.width()).chain([heading.width()]).max().unwrap_or(0);
         let ids = cells.iter().filter_map(|cell| cell.id.as_ref()).map(|id| id.width()).max();
-        let bare = ids.unwrap_or(0).max(NARROWEST).max(heading.width());
-        // A name is worth more than the end of a long text: a part of it stays beside its id as long as that works.
-        let narrowest = ids.map_or(bare, |id| bare.max(id + NAME).min(width.max(bare)));
+        let narrowest = ids.map_or(NARROWEST, |ids| ids + PART_OF_NAME).max(heading.width());
         // What is as short as that already is never in the way.
         let free = free && width > NARROWEST;
         let wordy = |cell: &Piece| cell.text.chars().any(char::is_alphabetic) || !said(&cell.text);
         let wordy = cells.iter().all(|cell| cell.id.is_none() && wordy(cell));
-        Column { heading, cells, width, narrowest, bare, free, wordy, below: false }
+        Column { heading, cells, width, narrowest, free, wordy, below: false }
     };
     table.columns.iter().enumerate().map(column).collect()
 }
@@ -132,7 +129,7 @@ fn stack(columns: &mut [Column<'_>], width: usize) {
     columns.iter_mut().for_each(|column| {
         column.below = column.free && !column.is_named();
         if column.is_named() {
-            column.width = column.width.min(column.bare);
+            column.width = column.width.min(column.narrowest - PART_OF_NAME);
         }
     });
     put_words_below(columns, width);
@@ -259,7 +256,7 @@ mod tests {
             assert!(text.lines().all(|line| line.width() <= width), "{width}\n{text}");
             let row = text.lines().nth(1).unwrap();
             assert!(row.contains(id), "{width}\n{text}");
-            assert_eq!(row.contains("a-rath"), width >= 40, "{width}\n{text}");
+            assert_eq!(row.contains("a-rat"), width >= 40, "{width}\n{text}");
         }
         assert!(text(140).contains(&format!("a-rather-long-name-of-somebody ({id})")));
     }
