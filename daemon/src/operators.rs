@@ -1,7 +1,7 @@
 //! The accounts of operators by name. Requests record the number of an account; people know its name.
 //!
 //! A name service may hang (FAULTS 52): lookups run on threads that may block, two at once at most, and nobody waits for
-//! one longer than [`PATIENCE`]. A number whose name is not known in time is shown as a number.
+//! one longer than `PATIENCE`. A number whose name is not known in time is shown as a number.
 
 use crate::invocation::operator_name;
 use serde_json::Value;

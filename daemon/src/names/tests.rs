@@ -176,7 +176,7 @@ async fn the_table_keeps_those_that_were_seen_last() {
     assert_eq!(gone.unwrap(), 1);
     let left = test.read(|view| view.user_names(&[user(1), user(2), user(3)]).unwrap()).await;
     assert_eq!(left.iter().map(|seen| seen.user.get()).collect::<Vec<_>>(), [2, 3]);
-    assert!(MOST_NAMES > 2);
+    const { assert!(MOST_NAMES > 2) };
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::rows::{Sql, column, optional, word};
 use super::{Change, Judged, Settlement, StoreError, View};
 use rusqlite::params;
 use std::time::Duration;
+use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reversal::{Counted, Counts};
 use wayhaven_shared::operations::setup::{Link, LinkUndo};
@@ -178,7 +179,8 @@ impl Change<'_> {
     pub fn force_closing(&self, link: &Link) -> Result<(), StoreError> {
         let sql = "INSERT INTO forced_closings (link_id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.connection().prepare_cached(sql)?.execute(params![Sql(link.id), self.now().millis()])?;
-        Ok(())
+        // Whoever closes links looks again.
+        self.tell(&Changed::Network { link: None })
     }
 
     /// Ends the undos along a closing link that do not move: those that are blocked or wait after a failure, or all but

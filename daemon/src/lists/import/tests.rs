@@ -62,8 +62,6 @@ async fn import_as(
     let upload = Some(Upload::Staged(file));
     let confirm = Some(grammar::confirmation(&invocation.request));
     let reply = test.ask(Invocation { upload, dry_run, confirm, ..invocation }).await;
-    // As at the end of the connection that has brought it.
-    test.daemon.uploads().forget(file);
     let reply = reply?;
     let Reply::SyncImport(begun) = reply else { panic!("{reply:?}") };
     let id = begun.id;

@@ -4,8 +4,11 @@ use super::*;
 
 const ID: u64 = 900_000_000_000_000_401;
 
+/// A user, and when the ban ends.
+type Ended = (u64, Option<String>);
+
 /// What becomes of the rows of a file: users with their ends, and lines that were rejected or skipped.
-fn read_all(file: impl AsRef<[u8]>) -> (Vec<(u64, Option<String>)>, Vec<(u64, String)>) {
+fn read_all(file: impl AsRef<[u8]>) -> (Vec<Ended>, Vec<(u64, String)>) {
     let (mut rows, mut others) = (Vec::new(), Vec::new());
     for line in read(file).unwrap() {
         match line {
@@ -85,7 +88,7 @@ fn a_table_has_its_header_anywhere_in_the_beginning_and_its_columns_in_any_order
         (format!("user_id,active\n{ID},perhaps\n"), "not understood"),
         (format!("user_id,status\n{ID},weird\n"), "not understood"),
         (format!("user_id,duration\n{ID},7d\n"), "when it began"),
-        (format!("user_id,reason\nuser_id,reason\n"), "the header again"),
+        ("user_id,reason\nuser_id,reason\n".to_owned(), "the header again"),
     ] {
         let (rows, others) = read_all(&file);
         assert!(rows.is_empty() && others[0].1.contains(says), "{file}: {rows:?} {others:?}");

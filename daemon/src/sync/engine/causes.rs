@@ -6,7 +6,7 @@ use super::Lanes;
 use crate::discord::directory::{Presence, needed};
 use crate::discord::mute_role::{Unfit, unfit};
 use crate::sync::attempt::{NO_MUTE_ROLE, Tools};
-use crate::sync::lane::{Alarm, Cause, Lane};
+use crate::sync::lane::{Alarm, Cause};
 use std::collections::HashMap;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
@@ -24,8 +24,16 @@ impl Lanes {
         let presence = self.tools.directory.presence(guild);
         if presence == Some(Presence::Outage) {
             // What Discord said of a guild that is about to disappear is not what is wrong with it.
-            let waiting = self.lanes.get_mut(&guild).map(Lane::go_away).unwrap_or_default();
-            return self.resume(waiting).await;
+            let Some(lane) = self.lanes.get_mut(&guild) else { return };
+            let mut waiting = lane.go_away();
+            if waiting.is_empty() {
+                // What it refused is tried again, which finds the outage without a request.
+                let directory = &self.tools.directory;
+                let may = |measure| directory.may(guild, measure).unwrap_or(true);
+                waiting = lane.mend(may, |_| true, |_| false);
+            }
+            self.resume(waiting).await;
+            return self.advance(guild).await;
         }
         let absent = presence == Some(Presence::Absent);
         let causes = match absent {

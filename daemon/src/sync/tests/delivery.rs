@@ -1,5 +1,6 @@
 //! What becomes of a delivery when Discord, or somebody, gets in its way.
 
+use crate::discord::accounts::Account;
 use crate::testing::{PATIENCE, TestDaemon, by_operator, guild, sandbox, user};
 use std::time::Duration;
 use wayhaven_sandbox::fault::Scope;
@@ -58,6 +59,9 @@ async fn a_link_that_is_removed_while_a_request_waits_for_its_slot_stops_it() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    // Otherwise Discord would be asked whether they are a bot.
+    let account = Account { id: user(victim), bot: false, name: None };
+    test.daemon.directory().accounts().learn(account);
     // No slot is given out before the link is gone.
     test.daemon.rest().budget().pause(Duration::from_secs(2));
     let id = test.ban(main, victim).await;

@@ -66,7 +66,7 @@ impl Ground {
     ) -> Result<(), Fault> {
         let (mut took, mut bytes) = (Vec::new(), 0);
         for round in 0..times {
-            let envelope = Envelope { guild, ..Envelope::new(&asked(round)?.into()) };
+            let envelope = Envelope { guild: guild.map(Into::into), ..Envelope::new(&asked(round)?.into()) };
             let start = Instant::now();
             let outcome = self.client.run(envelope).await?;
             took.push(start.elapsed().as_secs_f64() * 1_000.0);

@@ -80,7 +80,8 @@ async fn an_interaction_that_cannot_be_read_is_answered_and_alerts() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     lose_interactions(&sandbox);
-    let unreadable: [(fn(&mut Value), &str); 4] = [
+    type Break = fn(&mut Value);
+    let unreadable: [(Break, &str); 4] = [
         (|payload| payload["member"]["roles"] = json!("none"), "cannot be read"),
         (|payload| payload["guild_id"] = json!(4), "cannot be read"),
         (|payload| payload["type"] = json!("a secret"), "cannot be read"),

@@ -214,6 +214,9 @@ async fn after_a_restart_a_question_is_not_known_any_more() {
     let asked = ask(&sandbox).await;
     let home = test.home();
     drop(test);
+    // The former daemon would still answer.
+    let gone = sandbox.wait_until(|_| sandbox.connected_sessions() == 0, PATIENCE).await;
+    assert!(gone.is_ok());
     let test = TestDaemon::start_at(&sandbox, home).await;
     test.until_ready().await;
     let pressed = sandbox.people().press(asked.id, sandbox.admin(), &asked.go).unwrap();

@@ -143,7 +143,7 @@ async fn what_is_approved_leaves_as_its_guild_has_room() {
 async fn stuck(sandbox: &Sandbox, test: &TestDaemon, people: &[u64]) -> ([FaultId; 2], JobId) {
     let hang = |(method, route)| sandbox.inject(Trouble::Hang { at: At::route(method, route) });
     let hangs = [("PUT", BAN), ("POST", BANS)].map(hang);
-    let upload = Some(Upload::Staged(staged(test, &list(people))));
+    let upload = Some(Upload::Staged(staged(test, list(people))));
     let asked_for = confirmed(by_operator(Role::Owner, Some(sandbox.main_guild()), request()));
     let Reply::SyncImport(job) = test.ask(Invocation { upload, ..asked_for }).await.unwrap() else {
         panic!()
