@@ -193,6 +193,15 @@ async fn what_others_may_read_is_refused_at_the_start_with_the_command_that_mend
             checked.stdout
         );
         set_mode(path, tight);
+        // SQLite gives the files beside the store the store's own mode, and they stay.
+        for beside in ["-wal", "-shm"] {
+            let mut name = layout.store().into_os_string();
+            name.push(beside);
+            let beside = std::path::PathBuf::from(name);
+            if beside.exists() {
+                set_mode(&beside, 0o600);
+            }
+        }
     }
     // The settings file counts only where a token stands in it.
     std::fs::write(&layout.config, "log.level = \"debug\"\n").unwrap();
