@@ -26,11 +26,13 @@ async fn the_log_shrinks_by_itself_after_a_long_reader() {
     store.shrink_log().await.unwrap();
     assert!(log_bytes(&store) > LOG_BYTES.unsigned_abs(), "somebody reads what is in it");
     reader.execute_batch("COMMIT").unwrap();
-    // The first carries it over, the next begins it anew.
-    for _ in 0..2 {
-        store.write(|change| Ok(change.set_meta("log", "1")?)).await.unwrap();
+    // One commit carries it over, and a later one begins it anew.
+    let mut commits = 0;
+    while log_bytes(&store) > LOG_BYTES.unsigned_abs() {
+        commits += 1;
+        assert!(commits < 10, "it stays at {} bytes", log_bytes(&store));
+        store.write(move |change| Ok(change.set_meta("log", &commits.to_string())?)).await.unwrap();
     }
-    assert!(log_bytes(&store) <= LOG_BYTES.unsigned_abs(), "{}", log_bytes(&store));
 }
 
 #[tokio::test]
@@ -43,7 +45,7 @@ async fn the_log_shrinks_after_a_long_reader_while_nothing_is_written() {
     store.shrink_log().await.unwrap();
     assert_eq!(log_bytes(&store), 0);
     // What it held is in the store.
-    store.read(|view| Ok(assert!(view.topology()?.is_main(guild(1))))).await.unwrap();
+    assert!(store.read(|view| Ok(view.topology()?.is_main(guild(1)))).await.unwrap());
 }
 
 #[tokio::test]

@@ -11,6 +11,9 @@ use wayhaven_sandbox::fault::EventFate;
 use wayhaven_sandbox::{Fault, InteractionId, Sandbox, Trouble};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
 
+/// Makes a payload one that cannot be used.
+type Breaks = fn(&mut Value);
+
 /// From now on the daemon does not hear of interactions by itself.
 fn lose_interactions(sandbox: &Sandbox) {
     let name = Some("INTERACTION_CREATE".to_owned());
@@ -80,7 +83,7 @@ async fn an_interaction_that_cannot_be_read_is_answered_and_alerts() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     lose_interactions(&sandbox);
-    let unreadable: [(fn(&mut Value), &str); 4] = [
+    let unreadable: [(Breaks, &str); 4] = [
         (|payload| payload["member"]["roles"] = json!("none"), "cannot be read"),
         (|payload| payload["guild_id"] = json!(4), "cannot be read"),
         (|payload| payload["type"] = json!("a secret"), "cannot be read"),
@@ -96,8 +99,7 @@ async fn an_interaction_that_cannot_be_read_is_answered_and_alerts() {
     }
     test.until("the alert", |view| view.open_alerts(None).unwrap() == 1).await;
     assert_eq!(test.alerts().await[0], "interaction_not_understood");
-    let refused =
-        |entry: &AuditEntry| entry.operation == "punishment list" && entry.result == AuditResult::Error;
+    let refused = |entry: &AuditEntry| entry.operation == "unknown" && entry.result == AuditResult::Error;
     let audited = test.until_audited("a refusal", refused).await;
     assert_eq!(audited.actor.unwrap().raw(), sandbox.admin().to_string());
 }
