@@ -11,6 +11,9 @@ use wayhaven_sandbox::fault::EventFate;
 use wayhaven_sandbox::{Fault, InteractionId, Sandbox, Trouble};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
 
+/// Makes a payload one that cannot be used.
+type Breaks = fn(&mut Value);
+
 /// From now on the daemon does not hear of interactions by itself.
 fn lose_interactions(sandbox: &Sandbox) {
     let name = Some("INTERACTION_CREATE".to_owned());
@@ -41,7 +44,7 @@ async fn waiting(test: &TestDaemon, sandbox: &Sandbox) -> (InteractionId, Intera
     let (ticket, first) = (Ticket::of(&data).unwrap(), FirstAnswer::of(&data).unwrap());
     let answers = test.daemon.rest().first_answers().unwrap();
     let at = Instant::now();
-    let acknowledged = answers.give(&ticket, first.body(&data), at).await;
+    let acknowledged = answers.give(&ticket, first, at).await;
     let (sender, inbox) = mpsc::channel(1);
     sender.try_send(Arrived { data, at, acknowledged }).unwrap();
     let running = Running::default();
@@ -80,8 +83,7 @@ async fn an_interaction_that_cannot_be_read_is_answered_and_alerts() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     lose_interactions(&sandbox);
-    type Break = fn(&mut Value);
-    let unreadable: [(Break, &str); 4] = [
+    let unreadable: [(Breaks, &str); 4] = [
         (|payload| payload["member"]["roles"] = json!("none"), "cannot be read"),
         (|payload| payload["guild_id"] = json!(4), "cannot be read"),
         (|payload| payload["type"] = json!("a secret"), "cannot be read"),
