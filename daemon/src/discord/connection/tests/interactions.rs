@@ -44,7 +44,7 @@ async fn waiting(test: &TestDaemon, sandbox: &Sandbox) -> (InteractionId, Intera
     let (ticket, first) = (Ticket::of(&data).unwrap(), FirstAnswer::of(&data).unwrap());
     let answers = test.daemon.rest().first_answers().unwrap();
     let at = Instant::now();
-    let acknowledged = answers.give(&ticket, first, at).await;
+    let acknowledged = answers.give(&ticket, first.body(&data), at).await;
     let (sender, inbox) = mpsc::channel(1);
     sender.try_send(Arrived { data, at, acknowledged }).unwrap();
     let running = Running::default();
