@@ -119,7 +119,7 @@ fn files_are_read_as_editors_store_them_and_utf_16_is_refused_by_its_name() {
     let config = format!("discord.token_file = \"{}\"\r\nlog.level = \"debug\"\r\n", token_file.display());
     let files = [
         (&layout.config, config),
-        (&dotenv, format!("DISCORD_REQUESTS_PER_SECOND=7\r\nMAIN_GUILD_ID=\"5\"\r\n")),
+        (&dotenv, "DISCORD_REQUESTS_PER_SECOND=7\r\nMAIN_GUILD_ID=\"5\"\r\n".to_owned()),
         (&token_file, format!("{TOKEN}\r\n")),
     ];
     let write_all = || {

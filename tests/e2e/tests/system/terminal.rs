@@ -182,8 +182,7 @@ async fn a_signal_ends_the_console_and_leaves_the_terminal_as_it_was() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
         let terminal = Terminal::of(&setting);
         terminal.shows(&["LIVE"]);
-        let pid = i32::try_from(terminal.child.process_id().unwrap()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+        rustix::process::kill_process(terminal.pid(), signal).unwrap();
         assert_ne!(terminal.ended(), 0, "a signal is no orderly end");
     }
 }

@@ -1,6 +1,12 @@
 //! The sandbox as a stranger sees it: raw HTTP and raw WebSocket, no client library.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the bare bot is test code too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "the bare bot is test code too"
+)]
 
 mod answers;
 mod bot;
