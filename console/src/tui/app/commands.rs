@@ -212,11 +212,10 @@ impl App {
             (1.., ..) if rows.len() == 1 => {
                 "a punishment is reverted everywhere or nowhere: select it, not a delivery".to_owned()
             }
-            (1.., ..) => format!(
-                "{deliveries} of the {} marked rows are deliveries, and a punishment is reverted everywhere or nowhere: \
-                 mark punishments",
-                rows.len()
-            ),
+            (1.., ..) => {
+                let rows = rows.len();
+                format!("{deliveries} of {rows} marked rows: mark punishments, not deliveries")
+            }
             (_, [id, ..], ..) => {
                 format!("punishment {id} is not known here yet: ^r reads everything anew")
             }

@@ -67,7 +67,7 @@ async fn a_locale_or_a_terminal_that_shows_no_utf_8_gets_ascii() {
         command.env("TERM", "xterm-256color");
         environment.iter().for_each(|(name, value)| command.env(name, value));
         let terminal = Terminal::running(command, 24, 80);
-        terminal.shows(&["Wayhaven"]);
+        terminal.shows(&["ru-gaming"]);
         terminal.until("its signs", |screen| screen.contents().is_ascii() == ascii);
     }
     // What is piped is for another program, whatever the terminal shows.

@@ -88,7 +88,7 @@ fn marks_that_cannot_all_be_acted_on_send_nothing_and_say_why() {
         (vec![of(43), of(45)], "unban 45 takes something back itself"),
         (
             vec![of(42), RowId::Delivery("42".parse().unwrap(), "901".parse().unwrap())],
-            "1 of the 2 marked rows are deliveries",
+            "1 of 2 marked rows: mark punishments, not deliveries",
         ),
     ] {
         let mut operator = armed();
