@@ -7,7 +7,7 @@
 
 use super::{OPEN, RETURNED};
 use crate::store::rows::{Sql, column};
-use crate::store::{Change, Decided, HoldOf, Severity, StoreError, View};
+use crate::store::{Change, Decided, HoldOf, Reached, Severity, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Origin, Punishment};
@@ -25,6 +25,9 @@ pub const BOT_ABSENT: &str = "the bot is not in the guild";
 /// How the reason of a ban ends that several have left for by one request and that is asked for once more alone: nothing is
 /// known of it yet.
 pub const TRIED_ALONE: &str = "it is tried by itself";
+
+/// How many deliveries go on in the transaction that stores the main's own success.
+const AT_ONCE: u16 = 300;
 
 /// The alert about a main's own step that Discord refused.
 const ALERT: &str = "origin_refused";
@@ -249,6 +252,8 @@ impl Change<'_> {
             let sql = "UPDATE deliveries SET hold_id = ?2 WHERE punishment_id = ?1 AND state = 'held'
                  AND (SELECT kind = 'refused' AND decision IS NULL FROM holds WHERE holds.id = hold_id)";
             self.connection().prepare_cached(sql)?.execute(params![Sql(of), Sql(hold)])?;
+            // What finds no room in its guild follows as with every approved hold.
+            self.carry_out_hold(hold, Reached::default(), AT_ONCE)?;
         }
         self.resolve_refusals(main)
     }

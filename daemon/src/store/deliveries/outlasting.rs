@@ -78,7 +78,9 @@ impl View<'_> {
                   OR EXISTS (SELECT 1 FROM deliveries d LEFT JOIN guild_relationships r ON r.id = d.link_id
                       WHERE d.punishment_id = p.event_id AND d.guild_id = ?1 AND d.action = 'timeout' AND d.let_go = 0
                         AND (d.state IN ('applied', 'unknown') OR (d.state = 'pending' AND d.sent = 1))
-                        AND (r.id IS NULL OR r.state = 'active') AND NOT {}))
+                        AND (r.id IS NULL OR r.state = 'active')
+                        -- The guild's own staff have not lifted it since.
+                        AND (d.lifted IS NULL OR d.echo > d.lifted) AND NOT {}))
               ORDER BY p.expires_at DESC LIMIT 1",
             is_taken_back_along_its_link()
         );

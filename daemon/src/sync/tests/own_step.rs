@@ -299,8 +299,8 @@ async fn a_plan_says_that_the_children_would_wait() {
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
     sandbox.people().set_bot_permissions(main, permissions::VIEW_CHANNEL).unwrap();
-    let request: Request = serde_json::from_value(request("ban", sandbox.stranger())).unwrap();
-    let asked = by_operator(Role::Owner, Some(main), request);
+    let first: Request = serde_json::from_value(request("ban", sandbox.stranger())).unwrap();
+    let asked = by_operator(Role::Owner, Some(main), first);
     let daemon = std::sync::Arc::clone(&test.daemon);
     test.until("the loss", move |_| daemon.directory().may(guild(main), Action::Ban) == Some(false)).await;
     let plan = test.ask(crate::invocation::Invocation { dry_run: true, ..asked }).await.unwrap();

@@ -245,3 +245,55 @@ async fn a_guild_is_told_of_an_import_as_a_whole() {
         assert!(lines[0].contains(says), "{lines:?}");
     }
 }
+
+#[tokio::test]
+async fn a_ban_that_ends_before_the_list_says_is_no_reason_to_leave_the_row_out() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let people = people(&sandbox, 2);
+    for (whom, span) in people.iter().zip([Some("1h"), None]) {
+        let ban = Ban { span: span.map(|span| span.parse().unwrap()), ..Ban::new(user(*whom)) };
+        asked(&test, main, ban, false).await.unwrap();
+    }
+    test.settled().await;
+    // Longer than the one, and shorter than the other, which is not replaced.
+    let rows: String = people.iter().map(|one| format!("{one},x,2099-01-01T00:00:00Z\n")).collect();
+    let rows = format!("user_id,reason,expires_at\n{rows}");
+    let by_owner = by_operator(Role::Owner, Some(main), applied());
+    let done = import_as(&test, by_owner, &rows, false).await.unwrap();
+    assert_eq!((done.count(Fate::New), done.count(Fate::Already)), (1, 1));
+    test.settled().await;
+    test.advance(&sandbox, "2h").await;
+    let first = people[0];
+    test.until("the end of the shorter one", move |view| {
+        let all = view.punishments(None, Some(user(first)), None, 9).unwrap();
+        all.iter().any(|one| one.status == "expired")
+    })
+    .await;
+    test.settled().await;
+    assert_eq!(banned(&sandbox, &[main, child], &people), 4);
+}
+
+#[tokio::test]
+async fn what_the_main_refuses_of_an_import_is_held_though_the_import_was_approved() {
+    let sandbox = sandbox(1).await;
+    let main = sandbox.main_guild();
+    // Above the bot, and without power: whoever moderates is left out of an import.
+    let role = sandbox.role(main, "Moderator");
+    sandbox.people().move_role(main, role, 9).unwrap();
+    sandbox.people().set_role_permissions(main, role, 0).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let (refused, nobody, done) = (sandbox.moderator(), 424_242_424_242_424_242, sandbox.stranger());
+    let by_owner = by_operator(Role::Owner, Some(main), applied());
+    import_as(&test, by_owner, &list(&[refused, nobody, done]), false).await.unwrap();
+    test.settled().await;
+    let child = sandbox.children()[0];
+    assert_eq!(banned(&sandbox, &[child], &[refused, nobody, done]), 1);
+    let held = holds(&test, &sandbox).await;
+    assert_eq!((held.len(), held[0].kind, held[0].whom.clone()), (1, HoldKind::Refused, vec![user(refused)]));
+    assert_eq!(test.history(nobody).await, [(Action::Ban, "failed".to_owned())]);
+    approve(&test, &sandbox, held[0].id).await;
+    test.settled().await;
+    assert!(sandbox.is_banned(child, refused));
+}
