@@ -84,10 +84,22 @@ pub struct Running {
     told: Option<Instant>,
     noted: Option<String>,
     last: LastWill,
+    untold: Untold,
 }
 
 /// What is done once a job's end is stored.
 type LastWill = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// The latest progress of a job where it came too soon after the one before to be stored by itself. It is stored with the
+/// job's end, so that an ended job shows all that was done.
+type Untold = Arc<Mutex<Option<Progress>>>;
+
+/// How far a job is.
+struct Progress {
+    done: u64,
+    total: Option<u64>,
+    so_far: Option<JobResult>,
+}
 
 impl Running {
     /// Ends the work here where the job was cancelled.
@@ -145,7 +157,10 @@ impl Running {
 
     /// Tells how far it is, unless it has just done so.
     pub async fn tell(&mut self, done: u64, total: Option<u64>, so_far: Option<JobResult>) {
-        if self.told.is_some_and(|told| told.elapsed() < BETWEEN_TELLS) {
+        let soon = self.told.is_some_and(|told| told.elapsed() < BETWEEN_TELLS);
+        *self.untold.lock().unwrap_or_else(PoisonError::into_inner) =
+            soon.then(|| Progress { done, total, so_far: so_far.clone() });
+        if soon {
             return;
         }
         self.told = Some(Instant::now());
@@ -233,7 +248,7 @@ where
     let daemon = Arc::clone(daemon);
     let task = tokio::spawn(async move {
         let Some(cancelled) = taken else { return };
-        let last = LastWill::default();
+        let (last, untold) = (LastWill::default(), Untold::default());
         let running = Running {
             daemon: Arc::clone(&daemon),
             id,
@@ -241,6 +256,7 @@ where
             told: None,
             noted: None,
             last: Arc::clone(&last),
+            untold: Arc::clone(&untold),
         };
         let mut stopping = daemon.stopping();
         // A panic costs this job; its hook has logged where and why.
@@ -253,7 +269,8 @@ where
                 let ended = ended.unwrap_or_else(|_| Err(Stop::Failed(Fault::internal("a defect of Wayhaven"))));
                 // What fails because the daemon goes has not failed.
                 let goes = matches!(&ended, Err(Stop::Failed(fault)) if fault.message == STOPPING);
-                if !goes && end(&daemon, id, ended).await {
+                let untold = untold.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if !goes && end(&daemon, id, ended, untold).await {
                     let then = last.lock().unwrap_or_else(PoisonError::into_inner).take();
                     then.into_iter().for_each(|then| then());
                 }
@@ -266,8 +283,13 @@ where
     }
 }
 
-/// Stores that a job is over; whether that was possible.
-async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) -> bool {
+/// Stores that a job is over, and how far it came; whether that was possible.
+async fn end(
+    daemon: &Arc<Daemon>,
+    id: JobId,
+    ended: Result<JobResult, Stop>,
+    untold: Option<Progress>,
+) -> bool {
     let (state, note, result) = match ended {
         Ok(result) => (JobState::Done, None, Some(result)),
         Err(Stop::Cancelled) => (JobState::Cancelled, None, None),
@@ -278,6 +300,9 @@ async fn end(daemon: &Arc<Daemon>, id: JobId, ended: Result<JobResult, Stop>) ->
         }
     };
     let work = move |change: &crate::store::Change<'_>| {
+        if let Some(Progress { done, total, so_far }) = &untold {
+            change.job_progress(id, *done, *total, so_far.as_ref())?;
+        }
         Ok(change.end_job(id, state, note.as_ref(), result.as_ref()).map(drop)?)
     };
     let stored = daemon.store().write(work).await;

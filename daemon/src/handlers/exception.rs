@@ -50,7 +50,7 @@ impl Handle for SyncExceptionAdd {
         };
         let (changed, waiting) = store.write(work).await?;
         // What waits for something else meets the exception now.
-        cx.daemon.engine().retry(waiting);
+        super::sync::try_now(&cx.daemon, waiting).await?;
         Ok(changed)
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod refreeze;
 
 use super::setup::main_guild;
 use super::{Handle, PAGE};
+use crate::daemon::Daemon;
 use crate::discord::directory::Presence;
 use crate::invocation::Context;
 use crate::network::{Freeze, LinkState, Topology};
@@ -16,7 +17,7 @@ use wayhaven_shared::operations::sync::{
     Deliveries, DeliveriesRetried, FreezeChanged, Lane, Matching, SyncDeliveries, SyncFreeze, SyncResume,
     SyncRetry, SyncState, SyncStatus,
 };
-use wayhaven_shared::value::{GuildId, PageSize};
+use wayhaven_shared::value::{DeliveryId, GuildId, PageSize};
 
 impl Handle for SyncStatus {
     async fn handle(self, cx: &Context) -> Result<SyncState, Fault> {
@@ -142,11 +143,23 @@ impl Handle for SyncRetry {
                 };
                 cx.daemon.store().write(reopen).await?;
             }
-            cx.daemon.engine().retry(open.into_iter().map(|one| (one.guild, one.id)));
+            try_now(&cx.daemon, open.iter().map(|one| (one.guild, one.id)).collect()).await?;
         }
         let frozen = cx.daemon.store().topology().freeze(guild).is_some();
         Ok(DeliveriesRetried { main_guild_id: guild, deliveries, frozen, dry_run })
     }
+}
+
+/// Has open deliveries tried now. When this returns, each counts as changed since the request came, also where it stays
+/// as it was: `--wait` counts what changed since then.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn try_now(daemon: &Daemon, deliveries: Vec<(GuildId, DeliveryId)>) -> Result<(), Fault> {
+    daemon.engine().retry_recorded(deliveries.iter().copied()).await;
+    let touch =
+        move |change: &Change<'_>| deliveries.iter().try_for_each(|(_, id)| Ok(change.touch_delivery(*id)?));
+    daemon.store().write(touch).await
 }
 
 /// What nothing was found for has to be there.

@@ -45,6 +45,28 @@ async fn a_job_that_is_quick_answers_with_what_it_found_and_has_its_cursor() {
 }
 
 #[tokio::test]
+async fn an_ended_job_shows_its_last_progress_however_soon_that_came() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let child = sandbox.children()[0];
+    let end = |stop: Option<&'static str>| {
+        move |mut running: Running, _| async move {
+            for done in 1..=3 {
+                running.tell(done, Some(3), None).await;
+            }
+            match stop {
+                Some(why) => Err(Stop::Over(why.to_owned())),
+                None => Ok(JobResult::Reconciled(Reconciled::new(guild(child), false))),
+            }
+        }
+    };
+    for (stop, state) in [(None, JobState::Done), (Some("the guild left"), JobState::Cancelled)] {
+        let job = begin(&test.daemon, new(child), end(stop)).await.unwrap();
+        assert_eq!((job.state, job.done, job.total), (state, 3, Some(3)));
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_goes_on_is_shown_ended_by_its_number_and_begun_once_only() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -41,7 +41,7 @@ enum Message {
     Ranked(GuildId, UserId, Option<Vec<RoleId>>),
     LookAgain(GuildId),
     Lost(GuildId),
-    Retry(HashMap<GuildId, HashSet<DeliveryId>>),
+    Retry(HashMap<GuildId, HashSet<DeliveryId>>, Option<oneshot::Sender<()>>),
     Hurry(GuildId, HashSet<DeliveryId>),
     Landed(GuildId, oneshot::Sender<()>),
     Drain(oneshot::Sender<()>),
@@ -194,11 +194,16 @@ impl Engine {
 
     /// Tries these now, whatever they wait for.
     pub fn retry(&self, deliveries: impl IntoIterator<Item = (GuildId, DeliveryId)>) {
-        let mut wanted: HashMap<GuildId, HashSet<DeliveryId>> = HashMap::new();
-        for (guild, delivery) in deliveries {
-            wanted.entry(guild).or_default().insert(delivery);
+        let _ = self.messages.send(Message::Retry(by_guild(deliveries), None));
+    }
+
+    /// The same, and waits until the store was given that they are tried again: whoever counts what moves after the
+    /// next commit finds them.
+    pub async fn retry_recorded(&self, deliveries: impl IntoIterator<Item = (GuildId, DeliveryId)>) {
+        let (done, recorded) = oneshot::channel();
+        if self.messages.send(Message::Retry(by_guild(deliveries), Some(done))).is_ok() {
+            let _ = recorded.await;
         }
-        let _ = self.messages.send(Message::Retry(wanted));
     }
 
     /// Sends these before others of the guild: they concern somebody who is there now.
@@ -230,6 +235,16 @@ impl Engine {
             let _ = abandoned.await;
         }
     }
+}
+
+fn by_guild(
+    deliveries: impl IntoIterator<Item = (GuildId, DeliveryId)>,
+) -> HashMap<GuildId, HashSet<DeliveryId>> {
+    let mut wanted: HashMap<GuildId, HashSet<DeliveryId>> = HashMap::new();
+    for (guild, delivery) in deliveries {
+        wanted.entry(guild).or_default().insert(delivery);
+    }
+    wanted
 }
 
 impl Lanes {
@@ -322,9 +337,12 @@ impl Lanes {
             }
             Message::LookAgain(guild) => self.go_on(guild, Lane::look_again).await,
             Message::Lost(guild) => self.reassess(guild).await,
-            Message::Retry(wanted) => {
+            Message::Retry(wanted, recorded) => {
                 for (guild, deliveries) in wanted {
                     self.go_on(guild, |lane| lane.retry(&deliveries)).await;
+                }
+                if let Some(recorded) = recorded {
+                    let _ = recorded.send(());
                 }
             }
             Message::Hurry(guild, deliveries) => {

@@ -72,6 +72,16 @@ impl Change<'_> {
         self.update_and_tell(&sql, params![Sql(id), state.word(), self.now().millis()]).map(drop)
     }
 
+    /// Notes that somebody has asked for an open delivery to be tried now, whatever becomes of that.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn touch_delivery(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let sql = format!("UPDATE deliveries SET updated_at = ?2 WHERE delivery_id = ?1 AND state IN {OPEN}");
+        self.connection().prepare_cached(&sql)?.execute(params![Sql(id), self.now().millis()])?;
+        Ok(())
+    }
+
     /// Marks a delivery whose request must not be repeated as about to leave; whether it was still open. Once this is
     /// committed, a restart asks what became of it before anything is sent.
     ///

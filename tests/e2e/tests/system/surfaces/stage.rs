@@ -292,7 +292,7 @@ impl Stage {
             data("protect list --limit=500"),
             data("sync holds"),
             data("incident list --limit=500"),
-            data("alert list --all --limit=500"),
+            alerts(data("alert list --all --limit=500")),
             data("drill list"),
         ]);
         (lists, data("config show"), self.links(), effects)
@@ -399,4 +399,15 @@ fn parsed(row: &Row, line: &str) -> Request {
 /// What is typed to confirm it.
 fn confirmation(row: &Row, line: &str) -> String {
     grammar::confirmation(&parsed(row, line))
+}
+
+/// The alerts as people have left them: whether one is over already that resolves itself is a matter of time.
+fn alerts(mut listed: Value) -> Value {
+    for alert in listed["alerts"].as_array_mut().into_iter().flatten() {
+        if alert["resolved"]["by"] == "wayhaven" {
+            alert["resolved"] = Value::Null;
+        }
+    }
+    listed["open"].take();
+    listed
 }
