@@ -16,8 +16,8 @@ const KEPT: usize = 15;
 /// How long an answer counts.
 const COUNTS_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// Below this difference nothing is corrected, in milliseconds: clocks that are kept right differ by less, and the
-/// measurement is good to a second.
+/// While the difference may be below this, nothing is corrected, in milliseconds: clocks that are kept right differ by
+/// less. Slow answers, as on a busy machine, leave several seconds open.
 const MIN_SKEW_MS: i64 = 2_000;
 
 /// What is corrected stays as it is while the measurement differs by less, in milliseconds: an end that Discord repeats
@@ -68,11 +68,6 @@ impl Skew {
     pub fn first_snowflake(self, here: Timestamp) -> u64 {
         self.to_discord(here).first_snowflake()
     }
-
-    /// What is corrected of a measured difference.
-    fn corrected(self) -> Self {
-        if self.0.abs() < MIN_SKEW_MS { Self(0) } else { self }
-    }
 }
 
 /// When a request left and its answer came, by both clocks of this machine.
@@ -121,9 +116,11 @@ impl Samples {
         if self.ranges.len() > KEPT {
             self.ranges.pop_front();
         }
-        if let Some(measured) = agreed(&self.ranges) {
+        if let Some((least, most)) = agreed(&self.ranges) {
+            let measured = Skew(least + (most - least) / 2);
             self.measured = Some(measured);
-            let wanted = measured.corrected();
+            let may_be_small = least < MIN_SKEW_MS && most > -MIN_SKEW_MS;
+            let wanted = if may_be_small { Skew(0) } else { measured };
             if wanted.0 == 0 || (wanted.0 - self.corrected.0).abs() >= MIN_CHANGE_MS {
                 self.corrected = wanted;
             }
@@ -147,8 +144,8 @@ fn step(before: (Timestamp, Instant), after: (Timestamp, Instant)) -> i64 {
     (after.0.millis() - before.0.millis()).saturating_sub(passed)
 }
 
-/// The middle of the range that fits most of the answers; none where that is less than a majority.
-fn agreed(ranges: &VecDeque<Range>) -> Option<Skew> {
+/// The range that fits most of the answers, its least and its most; none where that is less than a majority.
+fn agreed(ranges: &VecDeque<Range>) -> Option<(i64, i64)> {
     let fits = |at: i64| ranges.iter().filter(|range| (range.least..=range.most).contains(&at)).count();
     // The best range begins where some range begins, and ends with the first of those that fit there.
     let least = ranges.iter().map(|range| range.least).max_by_key(|least| fits(*least))?;
@@ -157,7 +154,7 @@ fn agreed(ranges: &VecDeque<Range>) -> Option<Skew> {
     }
     let fitting = ranges.iter().filter(|range| (range.least..=range.most).contains(&least));
     let most = fitting.map(|range| range.most).min()?;
-    Some(Skew(least + (most - least) / 2))
+    Some((least, most))
 }
 
 #[cfg(test)]
@@ -212,6 +209,24 @@ mod tests {
         ask(&mut samples, -120_000, start(), &MOMENTS);
         let off = samples.corrected().millis() - samples.measured().unwrap().millis();
         assert!(off.abs() < MIN_CHANGE_MS, "{off}");
+    }
+
+    #[test]
+    fn slow_answers_correct_nothing_where_the_clocks_may_agree() {
+        let slow: Vec<(u64, u64)> = (0..20).map(|number| (number * 5_037, 4_900)).collect();
+        let mut samples = Samples::default();
+        let (wall, instant) = start();
+        for (after, took) in slow {
+            // The answer is made at once, and waits for this machine to read it.
+            let at = |millis: u64| {
+                let wall = Timestamp::from_millis(wall.millis() + i64::try_from(millis).unwrap());
+                (wall, instant + Duration::from_millis(millis))
+            };
+            let date = Timestamp::from_millis(at(after).0.millis() / 1_000 * 1_000);
+            samples.learn(RoundTrip { sent: at(after), received: at(after + took) }, date);
+            assert_eq!(samples.corrected(), Skew(0), "{:?}", samples.measured());
+        }
+        assert!(samples.measured().unwrap().millis() < -MIN_SKEW_MS, "{:?}", samples.measured());
     }
 
     #[test]
