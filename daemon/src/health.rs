@@ -7,24 +7,35 @@ use crate::store::AlertFilter;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::status::{ConnectionState, Health};
 
 /// How often.
 pub(crate) const PAUSE: Duration = Duration::from_secs(60);
 
+/// For how long the connection to Discord may be down before that counts as an error: a resumed session takes seconds.
+pub(crate) const MAX_AWAY: Duration = Duration::from_secs(60);
+
 /// The least room on the disk of the store, in bytes: below the first a person should look, below the second writes fail
 /// soon. A store of a million audit rows has some 600 MB.
 const ROOM: (u64, u64) = (1 << 30, 64 << 20);
 
-/// Looks until the daemon stops; at once whenever the connection to Discord changes.
-pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration) {
+/// Looks until the daemon stops; at once whenever the connection to Discord changes. A connection that is down for `max_away`
+/// is an error.
+pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration, max_away: Duration) {
+    let mut away = None::<Instant>;
     let (mut stopping, mut told) = (daemon.stopping(), daemon.store().sequence());
     let mut connection = None;
     loop {
         told.mark_unchanged();
         connection = Some(daemon.connection()).filter(|now| connection.as_ref() != Some(now)).or(connection);
-        if let Err(fault) = look(&daemon).await {
+        away = match daemon.connection().state {
+            ConnectionState::Ready => None,
+            ConnectionState::Connecting | ConnectionState::Stopped => away.or_else(|| Some(Instant::now())),
+        };
+        let is_long = away.is_some_and(|since| since.elapsed() >= max_away);
+        if let Err(fault) = look(&daemon, is_long).await {
             tracing::debug!("how the daemon stands is not noted: {fault}");
         }
         if let Err(fault) = clock::look(&daemon).await {
@@ -51,13 +62,14 @@ pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration) {
 
 type Found = (&'static str, Health, Option<String>);
 
-/// Looks at every part, and notes what is another than before.
-async fn look(daemon: &Daemon) -> Result<(), Fault> {
+/// Looks at every part, and notes what is another than before. `is_long_away` is whether there has been no connection to
+/// Discord for long.
+async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
     let connection = daemon.connection();
     let discord = match connection.state {
         ConnectionState::Ready => Health::Healthy,
-        ConnectionState::Connecting => Health::Warning,
-        ConnectionState::Stopped => Health::Error,
+        ConnectionState::Connecting if !is_long_away => Health::Warning,
+        ConnectionState::Connecting | ConnectionState::Stopped => Health::Error,
     };
     let room = room(&daemon.layout().data);
     let cut = AlertFilter { kind: Some("audit_cut".into()), ..AlertFilter::default() };

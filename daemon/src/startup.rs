@@ -122,7 +122,7 @@ async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) 
     tokio::spawn(doctor::keep(Arc::clone(&daemon)));
     tokio::spawn(alerts::run(Arc::clone(&daemon), alerts::PAUSE));
     tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
-    tokio::spawn(health::keep(Arc::clone(&daemon), health::PAUSE));
+    tokio::spawn(health::keep(Arc::clone(&daemon), health::PAUSE, health::MAX_AWAY));
     tokio::spawn(names::keep(Arc::clone(&daemon), names::PAUSE));
     tokio::spawn(audit::mark::keep(Arc::clone(&daemon), audit::mark::PAUSE));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");

@@ -22,7 +22,7 @@ async fn until(test: &TestDaemon, name: &'static str, health: Health) -> Compone
 async fn a_state_is_noted_when_it_begins_and_when_it_ends_and_not_in_between() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;
-    let keeping = tokio::spawn(keep(Arc::clone(&test.daemon), Duration::from_millis(5)));
+    let keeping = tokio::spawn(keep(Arc::clone(&test.daemon), Duration::from_millis(5), MAX_AWAY));
     until(&test, "discord", Health::Healthy).await;
     let names: Vec<_> = parts(&test).await.into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["audit", "deliveries", "discord", "disk"]);
@@ -60,4 +60,24 @@ fn a_disk_that_fills_is_told_before_writes_fail() {
     assert_eq!(judge(ROOM.0 - 1).0, Health::Warning);
     assert_eq!(judge(ROOM.1 - 1).0, Health::Error);
     assert!(judge(0).1.unwrap().contains("64 MiB"));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_down_for_long_is_an_error_until_it_is_back() {
+    let sandbox = sandbox(0).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let away = Connection { state: ConnectionState::Connecting, reason: Some("it is tried again".into()) };
+    let pause = Duration::from_millis(5);
+    for (max_away, health) in [(MAX_AWAY, Health::Warning), (Duration::ZERO, Health::Error)] {
+        let keeping = tokio::spawn(keep(Arc::clone(&test.daemon), pause, max_away));
+        until(&test, "discord", Health::Healthy).await;
+        test.daemon.set_connection(away.clone());
+        test.look().await;
+        let discord = until(&test, "discord", health).await;
+        assert_eq!(discord.details.unwrap().raw(), "it is tried again");
+        test.daemon.set_connection(Connection { state: ConnectionState::Ready, reason: None });
+        test.look().await;
+        until(&test, "discord", Health::Healthy).await;
+        keeping.abort();
+    }
 }

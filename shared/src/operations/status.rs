@@ -164,7 +164,7 @@ pub struct Component {
 }
 
 /// What is failing, as the fault that decides the exit code; nothing while every part does its work. A connection that
-/// is being made does not count: the daemon retries it.
+/// is being made counts once the daemon has been without one for a minute, and calls it an error.
 pub(crate) fn failing(discord: &Connection, components: &[Component]) -> Option<Fault> {
     let mut parts = Vec::new();
     if discord.state == ConnectionState::Stopped {

@@ -9,14 +9,21 @@ use std::cmp::Reverse;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::{Check, CheckResult, Diagnosis, Link, Patient, SetupDoctor};
-use wayhaven_shared::value::{GuildId, RoleId};
+use wayhaven_shared::operations::status::ConnectionState;
+use wayhaven_shared::value::{GuildId, RoleId, Untrusted};
 
 impl Handle for SetupDoctor {
     async fn handle(self, cx: &Context) -> Result<Diagnosis, Fault> {
-        match self.child {
-            Some(guild) => thoroughly(cx, guild).await,
-            None => overview(cx).await,
-        }
+        let connection = cx.daemon.connection();
+        let disconnected = (connection.state != ConnectionState::Ready).then(|| {
+            let why = connection.reason.unwrap_or_else(|| connection.state.word().to_owned());
+            Untrusted::clipped(&why)
+        });
+        let diagnosis = match self.child {
+            Some(guild) => thoroughly(cx, guild).await?,
+            None => overview(cx).await?,
+        };
+        Ok(Diagnosis { disconnected, ..diagnosis })
     }
 }
 
@@ -29,7 +36,7 @@ async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
         let findings = links.iter().map(link_check).collect();
         let invite = cx.daemon.application().map(|id| doctor::invite(&id, guild, doctor::least(&uses)));
         let patient = Patient { guild_id: guild, guild_name: None, findings, invite };
-        return Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true });
+        return Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true, disconnected: None });
     }
     let (reachable, roles) = reach(cx, guild).await;
     let mut patient = examine(cx, guild, &uses, roles.as_deref(), None).await?;
@@ -37,7 +44,7 @@ async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
     patient.findings.push(doctor::members_intent(sees_members(cx).await));
     patient.findings.extend(cx.daemon.clock().measured_skew().map(doctor::clock));
     patient.findings.extend(link_checks(cx, guild, &links));
-    Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true })
+    Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true, disconnected: None })
 }
 
 /// What is not as it should be, in all guilds that the caller may ask about.
@@ -56,7 +63,7 @@ async fn overview(cx: &Context) -> Result<Diagnosis, Fault> {
         }
     }
     patients.sort_by_key(|patient| Reverse(patient.worst()));
-    Ok(Diagnosis { patients, examined, thorough: false })
+    Ok(Diagnosis { patients, examined, thorough: false, disconnected: None })
 }
 
 /// The measures that links, or proposals, allow to reach the guild; in a main, and where nothing is linked, all.

@@ -232,7 +232,7 @@ impl View<'_> {
     }
 
     /// Deliveries to children that are open or have failed, counted by guild and state, each guild with the reason
-    /// of one: all, or those decided in one guild.
+    /// of one: all, or those decided in one guild. Of a user whom Discord does not know nothing was to be done in any guild.
     ///
     /// # Errors
     /// Where the store fails.
@@ -240,7 +240,8 @@ impl View<'_> {
         let sql = format!(
             "SELECT d.guild_id, d.state, count(*) AS n, max(d.reason) AS reason
              FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
-             WHERE d.scope = 'child' AND (d.state IN {OPEN} OR d.state = 'failed') AND (?1 IS NULL OR p.source_guild = ?1)
+             WHERE d.scope = 'child' AND (d.state IN {OPEN} OR (d.state = 'failed' AND p.status <> 'failed'))
+               AND (?1 IS NULL OR p.source_guild = ?1)
              GROUP BY d.guild_id, d.state ORDER BY d.guild_id"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;

@@ -80,6 +80,8 @@ async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
     for child in &children {
         assert_eq!(asked_for(&sandbox, *child, NOBODY), 0, "no child is asked");
     }
+    let unfinished = test.read(|view| view.unfinished_by_guild(None).unwrap().len()).await;
+    assert_eq!(unfinished, 0, "no guild is unwell because of it");
     // Nothing applies it later: no comparison, no retry, no new link, no end.
     let reconcile = json!({"operation": "sync reconcile", "arguments": {"apply": true}});
     test.ask(by_operator(Role::Owner, Some(main), serde_json::from_value(reconcile).unwrap())).await.unwrap();

@@ -129,7 +129,8 @@ async fn every_surface_shows_that_discord_refuses_the_guild() {
     let children = &dashboard.networks[0].children;
     let child = children.iter().find(|child| child.link.child_guild_id == guild(bad)).unwrap();
     assert!(child.reason.as_deref().unwrap().contains("two-factor"), "{child:?}");
-    let keeping = tokio::spawn(health::keep(Arc::clone(&test.daemon), Duration::from_millis(5)));
+    let keeping =
+        tokio::spawn(health::keep(Arc::clone(&test.daemon), Duration::from_millis(5), health::MAX_AWAY));
     test.until("the state of deliveries", |view| {
         let parts = view.components().unwrap();
         parts.iter().any(|one| one.name == "deliveries" && one.health == Health::Error)

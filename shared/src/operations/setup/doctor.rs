@@ -3,7 +3,7 @@
 use super::connection::{Check, CheckResult};
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
-use crate::report::{Cell, Report, Table, Text};
+use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -52,12 +52,22 @@ pub struct Diagnosis {
     pub examined: u64,
     /// Whether one guild was asked about, and everything of it is here.
     pub thorough: bool,
+    /// Why the daemon is not connected to Discord, where it is not: what is known of the guilds may be out of date then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disconnected: Option<Untrusted>,
 }
 
 impl Reported for Diagnosis {
     fn report(&self) -> Report {
-        let worst = self.patients.iter().map(Patient::worst).max().unwrap_or(CheckResult::Ok);
-        let mut report = Report::new(self.title(), worst.tone());
+        let mut worst = self.patients.iter().map(Patient::worst).max().unwrap_or(CheckResult::Ok);
+        let mut title = self.title();
+        if self.disconnected.is_some() {
+            (worst, title) = (CheckResult::Fail, format!("Not connected to Discord. Last seen: {title}"));
+        }
+        let mut report = Report::new(title, worst.tone());
+        if let Some(why) = &self.disconnected {
+            report = report.field("Discord", Cell::toned(why.line(), Tone::Bad));
+        }
         if self.thorough {
             for patient in &self.patients {
                 report = report
@@ -81,7 +91,10 @@ impl Reported for Diagnosis {
         let failing: Vec<String> =
             self.patients.iter().filter(fails).map(|patient| patient.guild_id.to_string()).collect();
         match failing.as_slice() {
-            [] => None,
+            [] => self.disconnected.as_ref().map(|why| {
+                Fault::new(FaultKind::Verification, format!("Not connected to Discord: {}", why.line()))
+                    .hint("wayhaven status")
+            }),
             [one] => Some(Fault::new(FaultKind::Verification, format!("A check failed in guild {one}"))),
             several => {
                 let message = format!("Checks failed in {} guilds: {}", several.len(), several.join(", "));
@@ -186,7 +199,8 @@ mod tests {
     fn an_overview_counts_and_gives_the_invite_of_whoever_is_unwell() {
         let ill = patient(1, &[CheckResult::Fail, CheckResult::Warn]);
         let warned = patient(2, &[CheckResult::Warn]);
-        let diagnosis = Diagnosis { patients: vec![ill, warned], examined: 3, thorough: false };
+        let diagnosis =
+            Diagnosis { patients: vec![ill, warned], examined: 3, thorough: false, disconnected: None };
         let report = diagnosis.report();
         assert_eq!(report.title, "guilds: 3, unwell: 2, failed: 1, warnings: 2");
         let verdict = diagnosis.verdict().unwrap();
@@ -198,7 +212,7 @@ mod tests {
             ["Ban Members: give it", invite],
             "each once, and no invite that mends nothing"
         );
-        let well = Diagnosis { patients: Vec::new(), examined: 3, thorough: false };
+        let well = Diagnosis { patients: Vec::new(), examined: 3, thorough: false, disconnected: None };
         assert_eq!(
             (well.report().title.line().as_str(), well.report().tone),
             ("all 3 guilds are well", Tone::Good)
@@ -208,15 +222,26 @@ mod tests {
     #[test]
     fn one_guild_is_shown_whole() {
         let one = patient(1, &[CheckResult::Ok, CheckResult::Ok]);
-        let report = Diagnosis { patients: vec![one], examined: 1, thorough: true }.report();
+        let report =
+            Diagnosis { patients: vec![one], examined: 1, thorough: true, disconnected: None }.report();
         assert_eq!(report.title, "the guild is well");
         assert_eq!(report.tables[0].rows.len(), 2);
     }
 
     #[test]
+    fn without_a_connection_nothing_is_called_well() {
+        let why = Some(Untrusted::clipped("the gateway cannot be reached; it is tried again"));
+        let diagnosis = Diagnosis { patients: Vec::new(), examined: 3, thorough: false, disconnected: why };
+        assert_eq!(diagnosis.verdict().unwrap().kind.exit_code(), 10);
+        let report = diagnosis.report();
+        assert_eq!(report.tone, Tone::Bad);
+        assert_eq!(report.title.line(), "Not connected to Discord. Last seen: all 3 guilds are well");
+    }
+
+    #[test]
     fn warnings_alone_end_with_success() {
         let warned = patient(1, &[CheckResult::Ok, CheckResult::Warn]);
-        let diagnosis = Diagnosis { patients: vec![warned], examined: 1, thorough: true };
+        let diagnosis = Diagnosis { patients: vec![warned], examined: 1, thorough: true, disconnected: None };
         assert_eq!(diagnosis.verdict(), None);
     }
 }
