@@ -27,6 +27,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
+use crate::sync::unread::Unread;
 use crate::sync::{closing, containment};
 use futures::FutureExt;
 use std::fs::{DirBuilder, File};
@@ -176,15 +177,17 @@ pub(crate) async fn start(
         Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?.with_clock(clock.clone()));
     let directory = Arc::new(Directory::new(Arc::clone(store.own_accounts())));
     directory.accounts().names().tell_time_by(clock.clone());
+    let (unread, wanted) = Unread::new(Arc::clone(directory.sight()));
     let tools = Tools {
         clock: clock.clone(),
         store: store.clone(),
         rest: Arc::clone(&rest),
         readings: Arc::default(),
+        unread: Arc::new(unread),
         directory: Arc::clone(&directory),
     };
     let engine = Engine::start(tools.clone()).await?;
-    let ingest = Ingest::start(tools, engine.clone()).await?;
+    let ingest = Ingest::start(tools, engine.clone(), wanted).await?;
     // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
     tokio::spawn(closing::keep(store.clone(), engine.clone(), clock.clone()));
     // 6. The socket's place.

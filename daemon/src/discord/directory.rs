@@ -4,6 +4,7 @@
 use crate::discord::accounts::Accounts;
 use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildChange, GuildView, RoleView, shard_of};
+use crate::discord::gateway::Sight;
 use crate::discord::mute_role::{RoleFacts, Unfit};
 use crate::network::OwnAccounts;
 use std::collections::{HashMap, HashSet};
@@ -78,6 +79,7 @@ pub struct Directory {
     accounts: Arc<Accounts>,
     guilds: RwLock<HashMap<GuildId, Guild>>,
     touched: watch::Sender<HashSet<GuildId>>,
+    sight: Arc<Sight>,
 }
 
 /// Where a role stands among a guild's roles.
@@ -228,6 +230,11 @@ impl Directory {
     /// Whose accounts they are.
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.accounts
+    }
+
+    /// Which guilds tell what happens now.
+    pub fn sight(&self) -> &Arc<Sight> {
+        &self.sight
     }
 
     /// How many guilds the bot sees.

@@ -28,6 +28,7 @@ use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
+use crate::sync::unread::Unread;
 use obstacle::Obstacle;
 use reading::Readings;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Tools {
     pub rest: Arc<Rest>,
     /// How far audit logs were read.
     pub readings: Arc<Readings>,
+    /// Which guilds' logs may hold what is not known.
+    pub unread: Arc<Unread>,
     /// What the bot may do where.
     pub directory: Arc<Directory>,
 }

@@ -26,6 +26,7 @@ use echoes::Echoes;
 use entry::{from_event, without_offices, work_entry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::mpsc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
@@ -83,12 +84,16 @@ impl Taken {
 }
 
 impl Ingest {
-    /// Starts with what the journal still has from before.
+    /// Starts with what the journal still has from before. `wanted` are guilds whose audit logs somebody waits for.
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub async fn start(tools: Tools, engine: Engine) -> Result<Self, Fault> {
-        let gaps = Gaps::start(tools.clone());
+    pub async fn start(
+        tools: Tools,
+        engine: Engine,
+        wanted: mpsc::UnboundedReceiver<GuildId>,
+    ) -> Result<Self, Fault> {
+        let gaps = Gaps::start(tools.clone(), wanted);
         let holders = Holders::new(tools.clone(), gaps.clone());
         let ingest = Self { tools, engine, gaps, echoes: Echoes::default(), holders };
         for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {

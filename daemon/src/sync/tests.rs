@@ -34,3 +34,4 @@ mod seams;
 mod skew;
 mod trouble;
 mod undo;
+mod unread;

@@ -1,6 +1,6 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
-use super::{Acknowledger, Pulse};
+use super::{Acknowledger, Pulse, Sight};
 use crate::discord::accounts::{Account, Accounts};
 use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub enum What {
     Event(GatewayEvent),
     /// An event of a kind that is used, and that cannot be read.
     Unreadable(Unreadable),
+    /// Everything that had happened when this connection of the shard began has come, or a gap is known.
+    CaughtUp(u64),
 }
 
 /// The shards whose events were dropped since it was looked at last, and whether what is known of guilds and roles is
@@ -57,6 +59,8 @@ pub struct Hand {
     pub accounts: Arc<Accounts>,
     /// The shards' pulses.
     pub pulses: Arc<[Pulse]>,
+    /// Which shards tell what happens now.
+    pub sight: Arc<Sight>,
 }
 
 #[async_trait]
@@ -99,7 +103,11 @@ impl RawEventHandler for Hand {
         {
             pulse.is_ready();
         }
+        let begins = matches!(what, What::Event(GatewayEvent::Ready { .. } | GatewayEvent::Resumed));
         self.put(shard, what);
+        if begins {
+            self.put(shard, What::CaughtUp(self.sight.connection(shard)));
+        }
     }
 }
 

@@ -56,6 +56,7 @@ enum Answer {
 /// Whether an undo may lift what stands in its guild. In the guild that has decided it this is asked only of what ends by
 /// itself: there a ban that was there before Wayhaven's stays.
 pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    wait_for_the_log(tools, delivery).await?;
     let Some(asked) = judge(tools, delivery, None).await? else { return Ok(()) };
     let entry = match ask(tools, delivery, asked).await? {
         Answer::Ours(entry) => Some(entry),
@@ -68,6 +69,22 @@ pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<()
         // Something else was found out meanwhile.
         Some(_) => Err(Stop::Wait(ASK_AGAIN)),
         None => Ok(()),
+    }
+}
+
+/// The guild's own staff may have done it anew while the daemon did not look: its log is read first. Whoever asks for an undo
+/// in the guild itself means what stands there, and does not wait.
+async fn wait_for_the_log(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    let (guild, punishment) = (delivery.guild, delivery.punishment);
+    if delivery.scope == Scope::Origin {
+        let ends = tools.store.read(move |view| Ok(view.ends_by_itself(punishment)?)).await;
+        if !ends.map_err(Stop::Store)? {
+            return Ok(());
+        }
+    }
+    match tools.unread.is_known(guild) {
+        true => Ok(()),
+        false => Err(Stop::Wait(ASK_AGAIN)),
     }
 }
 
