@@ -139,6 +139,10 @@ impl Change<'_> {
                 Scope::Origin => None,
                 Scope::Child(link) => Some(*link),
             };
+            let of = (punishment.id, punishment.guild_id);
+            let to = (*guild, punishment.user_id, action, *scope);
+            let protected = self.protection_at_begin(of, to, (*state, reason.as_deref()))?;
+            let reason = protected.as_ref().or(reason.as_ref());
             insert.execute(params![
                 Sql(punishment.id),
                 Sql(*guild),
@@ -163,7 +167,7 @@ impl Change<'_> {
                 guild_name,
                 user_id: punishment.user_id,
                 state: *state,
-                reason: reason.clone(),
+                reason: reason.cloned(),
                 attempts: 0,
                 created_at: now,
                 updated_at: now,

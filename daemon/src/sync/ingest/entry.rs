@@ -344,8 +344,11 @@ fn tell_protected(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
     };
     let by_whom = by.map_or_else(|| "somebody unknown".to_owned(), |by| format!("user {by}"));
     let done = action.past();
+    let span = if action == Action::Timeout { " --for SPAN" } else { "" };
     let details = format!(
-        "{by_whom} has {done} user {user} by hand in main {guild}, and {shield}: nothing of it is delivered"
+        "{by_whom} has {done} user {user} by hand in main {guild}, and {shield}. Nothing of it is delivered to children, \
+         also not when the protection ends. To deliver it, end the protection and issue it again: \
+         `wayhaven {action} {user}{span} --guild {guild}`"
     );
     change.alert("protected_punished", Severity::High, Some(guild), by, &details)
 }
