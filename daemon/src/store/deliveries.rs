@@ -344,7 +344,7 @@ impl Change<'_> {
              RETURNING {RETURNED}",
             held::NOT_APPROVED.replace("d.", "deliveries."),
             held::NOT_APPROVED.replace("d.", "later."),
-            protected::is_kept_away().replace("d.", "later.")
+            protected::is_kept_away("later")
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;
         opened.iter().try_for_each(|id| self.queue(*id))?;

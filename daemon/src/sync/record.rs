@@ -3,6 +3,7 @@
 use super::containment::{Imports, contain, contain_imported, counts};
 use super::plan::{Step, plan};
 use crate::direct::wording;
+use crate::network::Shield;
 use crate::store::{
     Cause, Change, First, NewPunishment, OUTLASTED, Queued, Scope, StoreError, Telling, View, lasts_longer,
     overlaps, protected_by,
@@ -122,6 +123,7 @@ fn store(
         }
     }
     if let Some(shield) = topology.protection().shield(new.guild, new.guild, new.user)
+        && !matches!(shield, Shield::Owner { .. })
         && topology.is_main(new.guild)
         && !new.action.is_undo()
     {

@@ -27,7 +27,7 @@ const GATE_LOOKED_AT: i64 = 3_600_000;
 /// That a delivery `d` of the punishment `p` is the last word in its guild: what it does stands, and is to stand. An undo
 /// that was skipped has taken nothing back, and what was taken back by itself, or has ended, leaves what it stood beside.
 /// Of several that are active the one that lasts longest counts.
-const STANDS: &str = "NOT KEPT_AWAY_HERE AND d.action = d.measure AND d.let_go = 0
+const STANDS: &str = "NOT KEPT_AWAY AND d.action = d.measure AND d.let_go = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
         AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.action = later.measure
@@ -46,16 +46,10 @@ const STANDS: &str = "NOT KEPT_AWAY_HERE AND d.action = d.measure AND d.let_go =
 /// The end of [`STANDS`]: also what is applied once more after an undo.
 fn stands() -> String {
     let kept_back = NOT_APPROVED.replace("d.", "later.");
-    let kept_away = is_kept_away();
-    // An alias of its own where `d` is the delivery that is asked about.
-    let kept_from = is_kept_from("GUILD")
-        .replace("p.", "later.")
-        .replace("d.", "kept.")
-        .replace("deliveries d", "deliveries kept");
     let stands = STANDS
-        .replace("KEPT_AWAY_HERE", &kept_away)
-        .replace("KEPT_FROM_THE_GUILD", &kept_from.replace("GUILD", "d.guild_id"));
-    let later_kept_away = kept_away.replace("d.", "later.");
+        .replace("KEPT_AWAY", &is_kept_away("d"))
+        .replace("KEPT_FROM_THE_GUILD", &is_kept_from("later", "d.guild_id"));
+    let later_kept_away = is_kept_away("later");
     format!(
         "{stands} AND NOT {APPLIED_AGAIN} AND NOT ({kept_back}) AND NOT (later.action = later.measure AND {later_kept_away}))"
     )

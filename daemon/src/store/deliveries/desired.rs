@@ -110,7 +110,7 @@ impl View<'_> {
               WHERE source_guild = ?1 AND measure = ?2 AND status = 'active' AND action = measure
                 AND target_user > ?3 AND target_user <= ?4 AND (expires_at IS NULL OR expires_at > ?5)
               GROUP BY target_user ORDER BY target_user LIMIT ?6",
-            is_kept_from("?7")
+            is_kept_from("p", "?7")
         );
         let (after, up_to) = stretch.bounds();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -153,7 +153,7 @@ impl View<'_> {
                 AND NOT EXISTS (SELECT 1 FROM deliveries d
                      WHERE d.punishment_id = p.event_id AND d.guild_id = ?2 AND d.action = p.action
                        AND (d.state IN {OPEN} OR (d.state = 'applied' AND NOT {})))",
-            is_kept_from("?2"),
+            is_kept_from("p", "?2"),
             taken_back_along_its_link()
         );
         let values = params![Sql(main), Sql(child), measure.word(), now.millis()];

@@ -79,7 +79,10 @@ impl Change<'_> {
             Scope::Origin => (state, reason.map(ToOwned::to_owned), None),
             Scope::Child(_) => self.begins_later(punishment, state, reason)?,
         };
-        let first = First { guild, scope, state, reason, hold };
+        let of = (punishment.id, punishment.guild_id);
+        let to = (guild, punishment.user_id, punishment.action, scope);
+        let protected = self.protection_at_begin(of, to, (state, reason.as_deref()), true)?;
+        let first = First { guild, scope, state, reason: protected.or(reason), hold };
         Ok((self.insert_one(punishment, punishment.action, first)?, state))
     }
 
@@ -141,7 +144,7 @@ impl Change<'_> {
             };
             let of = (punishment.id, punishment.guild_id);
             let to = (*guild, punishment.user_id, action, *scope);
-            let protected = self.protection_at_begin(of, to, (*state, reason.as_deref()))?;
+            let protected = self.protection_at_begin(of, to, (*state, reason.as_deref()), false)?;
             let reason = protected.as_ref().or(reason.as_ref());
             insert.execute(params![
                 Sql(punishment.id),

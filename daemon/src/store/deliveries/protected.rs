@@ -23,23 +23,25 @@ pub fn protected_by(by: impl std::fmt::Display) -> String {
     format!("{PROTECTED}: {by}")
 }
 
-/// That the delivery `d` was not carried out because the user was protected, and stays so.
-pub(super) fn is_kept_away() -> String {
+/// That the delivery `d`, an alias, was not carried out because the user was protected, and stays so.
+pub(super) fn is_kept_away(d: &str) -> String {
     format!(
-        "(d.scope = 'child' AND (d.state = 'skipped' AND coalesce(d.reason, '') LIKE '{PROTECTED}%'
-          OR d.delivered = 0 AND d.state NOT IN ('applied', 'sending', 'unknown', 'pending') AND EXISTS (SELECT 1
-              FROM punishments shielded WHERE shielded.event_id = d.punishment_id AND shielded.protection IS NOT NULL)))"
+        "({d}.scope = 'child' AND ({d}.state = 'skipped' AND coalesce({d}.reason, '') LIKE '{PROTECTED}%'
+          OR {d}.delivered = 0 AND {d}.state NOT IN ('applied', 'sending', 'unknown', 'pending')
+              AND EXISTS (SELECT 1 FROM punishments guarded
+                  WHERE guarded.event_id = {d}.punishment_id AND guarded.protection IS NOT NULL)))"
     )
 }
 
-/// That the punishment `p` is not delivered to a guild, by a parameter, because the user was protected.
-pub(super) fn is_kept_from(guild: &str) -> String {
+/// That the punishment `p`, an alias, is not delivered to a guild because the user was protected.
+pub(super) fn is_kept_from(p: &str, guild: &str) -> String {
     format!(
-        "(EXISTS (SELECT 1 FROM deliveries d WHERE d.punishment_id = p.event_id AND d.guild_id = {guild}
-              AND d.action = p.action AND d.scope = 'child' AND d.state = 'skipped' AND d.reason LIKE '{PROTECTED}%')
-          OR (p.protection IS NOT NULL AND p.source_guild <> {guild} AND NOT EXISTS (SELECT 1 FROM deliveries d
-              WHERE d.punishment_id = p.event_id AND d.guild_id = {guild} AND d.action = p.action
-                AND (d.delivered = 1 OR d.state IN ('applied', 'sending', 'unknown', 'pending')))))"
+        "(EXISTS (SELECT 1 FROM deliveries kept WHERE kept.punishment_id = {p}.event_id AND kept.guild_id = {guild}
+              AND kept.action = {p}.action AND kept.scope = 'child' AND kept.state = 'skipped'
+              AND kept.reason LIKE '{PROTECTED}%')
+          OR ({p}.protection IS NOT NULL AND {p}.source_guild <> {guild} AND NOT EXISTS (SELECT 1 FROM deliveries came
+              WHERE came.punishment_id = {p}.event_id AND came.guild_id = {guild} AND came.action = {p}.action
+                AND (came.delivered = 1 OR came.state IN ('applied', 'sending', 'unknown', 'pending')))))"
     )
 }
 
@@ -69,7 +71,7 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn is_kept_from(&self, of: PunishmentId, guild: GuildId) -> Result<bool, StoreError> {
-        let kept = is_kept_from("?2");
+        let kept = is_kept_from("p", "?2");
         let sql = format!("SELECT EXISTS (SELECT 1 FROM punishments p WHERE p.event_id = ?1 AND {kept})");
         Ok(self
             .connection
@@ -84,7 +86,7 @@ impl View<'_> {
     pub(super) fn is_kept_away(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.delivery_id = ?1 AND d.action = d.measure AND {})",
-            is_kept_away()
+            is_kept_away("d")
         );
         Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(id)], |row| row.get(0))?)
     }
@@ -178,17 +180,20 @@ impl Change<'_> {
         self.reason_of_protection(&stopped, reason).map(Some)
     }
 
-    /// The same for a delivery that begins.
+    /// The same for a delivery that begins. `late` is whether it was decided before. What is decided just now about the main's
+    /// owner was done by hand, which Discord lets nobody do: the change of the owner is only told later, and is waited for.
     pub(super) fn protection_at_begin(
         &self,
         (punishment, source): (PunishmentId, GuildId),
         (guild, user, action, scope): (GuildId, UserId, Action, Scope),
         (state, reason): (DeliveryState, Option<&str>),
+        late: bool,
     ) -> Result<Option<String>, StoreError> {
         let Some(reason) = reason.filter(|_| state == DeliveryState::Skipped && !action.is_undo()) else {
             return Ok(None);
         };
-        if scope == Scope::Origin || Refusal::of_protection(reason).is_none() {
+        let refusal = Refusal::of_protection(reason);
+        if scope == Scope::Origin || refusal.is_none() || (refusal == Some(Refusal::OwnsMain) && !late) {
             return Ok(None);
         }
         let stopped =

@@ -1,12 +1,12 @@
 //! What a protection kept from a guild stays undelivered, whatever comes after it, until somebody punishes the user anew.
 
 use super::{BOTH, By, Scene};
-use crate::store::{Change, PROTECTED, StoreError};
+use crate::store::{Change, PROTECTED, StoreError, View};
 use crate::testing::{TestDaemon, asked, guild, sandbox, user};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wayhaven_shared::operations::Reply;
-use wayhaven_shared::operations::job::{Job, JobResult, JobState};
+use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
 use wayhaven_shared::operations::protect::ProtectionChanged;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::{Difference, Reconciled, SyncReconcile};
@@ -55,6 +55,10 @@ async fn by_command(scene: &Scene, whom: u64, action: Action) -> PunishmentId {
 }
 
 async fn reconcile(test: &TestDaemon, main: u64, child: u64, apply: bool) -> Reconciled {
+    // One that the daemon has begun by itself goes first.
+    let is_idle =
+        move |view: &View<'_>| view.running_jobs(JobKind::Reconcile, guild(child)).unwrap().is_empty();
+    test.until("no comparison", is_idle).await;
     let operation = SyncReconcile { child: Some(guild(child)), apply };
     let job: Job = asked(test, main, operation, false).await.unwrap().jobs.pop().unwrap();
     let id = job.id;
