@@ -245,7 +245,7 @@ impl Model {
             if !self.link(source, child).active {
                 continue;
             }
-            if on && self.would_be_open(source, child) && self.is_protected(source, child, case) {
+            if on && self.would_be_open(source, child) && self.is_known_protected(source, child, case) {
                 // It ends nothing that is on its way there.
                 self.keep_away(source, child, case);
                 continue;

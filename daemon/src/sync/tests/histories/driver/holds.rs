@@ -42,7 +42,8 @@ impl Driver {
             return hold.map_or(Ok(None), |_| Err("what is decided in no main is held".to_owned()));
         }
         let is_reached = |child: &Guild| {
-            let protected = what.is_some_and(|(case, on)| on && self.model.is_protected(main, *child, case));
+            let protected =
+                what.is_some_and(|(case, on)| on && self.model.is_known_protected(main, *child, case));
             self.model.would_be_open(main, *child) && !protected
         };
         let reached: Vec<Guild> = CHILDREN.filter(is_reached).collect();

@@ -14,6 +14,11 @@ impl Model {
         self.protects(main, case) || self.protects(child, case)
     }
 
+    /// The same as far as it is known when something is decided: which roles somebody holds in a child only Discord knows.
+    pub(in super::super) fn is_known_protected(&self, main: Guild, child: Guild, case: Case) -> bool {
+        self.protects(main, case) || self.protected.contains(&(child, CASES[case].0, false))
+    }
+
     /// The user of the case is protected by the guild from now on, or not any more.
     pub(in super::super) fn protect(&mut self, guild: Guild, case: Case, by_role: bool, on: bool) {
         let line = (guild, CASES[case].0, by_role);
@@ -53,7 +58,8 @@ impl Model {
         }
         let waits =
             self.waiting.contains_key(&(main, child, case)) || self.held.contains_key(&(main, child, case));
-        if !self.is_protected(main, child, case) || self.active(main, case) == 0 || waits {
+        // What meets a role may have to wait before it does.
+        if !self.is_known_protected(main, child, case) || self.active(main, case) == 0 || waits {
             return false;
         }
         let of_main = self.protects(main, case);
@@ -74,9 +80,11 @@ impl Model {
 
     /// Somebody is not protected any more by the guild's list: what was not kept away by it may come now.
     pub(in super::super) fn brought_about_for(&mut self, guild: Guild, case: Case) {
-        for (main, child) in MAINS.flat_map(|main| CHILDREN.map(move |child| (main, child))) {
-            if (main == guild || child == guild) && self.would_be_open(main, child) {
-                self.brought_about(main, child, case);
+        for child in CHILDREN.filter(|child| *child == guild || self.link(guild, *child).active) {
+            for main in MAINS {
+                if self.would_be_open(main, child) {
+                    self.brought_about(main, child, case);
+                }
             }
         }
     }
