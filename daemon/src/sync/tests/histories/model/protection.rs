@@ -80,7 +80,9 @@ impl Model {
 
     /// Somebody is not protected any more by the guild's list: what was not kept away by it may come now.
     pub(in super::super) fn brought_about_for(&mut self, guild: Guild, case: Case) {
-        for child in CHILDREN.filter(|child| *child == guild || self.link(guild, *child).active) {
+        let of_list = |child: &Guild| *child == guild || self.link(guild, *child).active;
+        let children: Vec<Guild> = CHILDREN.filter(of_list).collect();
+        for child in children {
             for main in MAINS {
                 if self.would_be_open(main, child) {
                     self.brought_about(main, child, case);
