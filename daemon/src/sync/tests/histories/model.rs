@@ -87,6 +87,8 @@ pub(super) struct Model {
     serial: usize,
     /// Which guild protects which user, and whether by a role.
     protected: BTreeSet<(Guild, usize, bool)>,
+    /// Which guilds protect a role, whoever holds it.
+    role_lists: BTreeSet<Guild>,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
 }
@@ -105,6 +107,7 @@ impl Default for Model {
             waiting: BTreeMap::new(),
             serial: 0,
             protected: BTreeSet::new(),
+            role_lists: BTreeSet::new(),
             held: BTreeMap::new(),
         }
     }

@@ -121,6 +121,11 @@ impl Driver {
             }
             _ => self.wait(asked).map(drop),
         };
+        if outcome.is_err() && !action.is_undo() && self.model.asks_for_roles(guild) {
+            // Discord did not say whether they hold a protected role, so the command was refused.
+            self.decisions.pop();
+            return Ok(false);
+        }
         outcome.map(|()| true).map_err(|fault| format!("refused: {fault}"))
     }
 

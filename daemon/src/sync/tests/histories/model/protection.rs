@@ -19,9 +19,17 @@ impl Model {
         self.protects(main, case) || self.protected.contains(&(child, CASES[case].0, false))
     }
 
+    /// Whether Discord is asked for somebody's roles before they are punished in the guild.
+    pub(in super::super) fn asks_for_roles(&self, guild: Guild) -> bool {
+        self.role_lists.contains(&guild)
+    }
+
     /// The user of the case is protected by the guild from now on, or not any more.
     pub(in super::super) fn protect(&mut self, guild: Guild, case: Case, by_role: bool, on: bool) {
         let line = (guild, CASES[case].0, by_role);
+        if by_role && on {
+            self.role_lists.insert(guild);
+        }
         match on {
             true => self.protected.insert(line),
             false => self.protected.remove(&line),
