@@ -301,7 +301,7 @@ impl Walk {
             // Up to where every main's decisions are complete.
             let mut end: Option<UserId> = None;
             for (main, measure) in sources {
-                let decided = view.decided(main, measure, stretch, now, CHUNK)?;
+                let decided = view.decided((main, guild), measure, stretch, now, CHUNK)?;
                 if let Some((last, _)) = decided.last().filter(|_| decided.len() == CHUNK) {
                     end = Some(end.map_or(*last, |end| end.min(*last)));
                 }

@@ -337,8 +337,8 @@ impl Ingest {
     }
 }
 
-/// Somebody does not own the guild any more: what was decided about them in it, and could not leave it while they did, is
-/// delivered.
+/// Somebody does not own the guild any more: what was put off because they did is looked at again. What was not delivered
+/// because of it stays undelivered.
 fn no_owner_any_more(change: &crate::store::Change<'_>, guild: GuildId, former: UserId) -> Result<(), Fault> {
     let topology = change.topology_here()?;
     for child in topology.links(guild).iter().map(|link| link.child) {

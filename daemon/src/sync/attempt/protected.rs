@@ -4,7 +4,7 @@
 use super::{Stop, Tools, priority_of};
 use crate::discord::rest::Rest;
 use crate::network::Refusal;
-use crate::store::Queued;
+use crate::store::{Queued, protected_by};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ pub(super) async fn check_roles(tools: &Tools, delivery: &Queued) -> Result<(), 
     let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Roles)?;
     let Some(member) = member else { return Ok(()) };
     match tools.store.topology().protection().by_roles(guild, &member.roles) {
-        Some(_) => Err(Refusal::Protected.into()),
+        Some(shield) => Err(Stop::Not(Refusal::Protected.state(), protected_by(shield))),
         None => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use crate::clock::Skew;
 use crate::discord::directory::Directory;
 use crate::discord::event::{Deed, Entry};
 use crate::discord::mute_role::unfit;
+use crate::network::Shield;
 use crate::store::{AuditRow, Change, Echo, NewPunishment, Personal, Severity, StoreError};
 use crate::sync::overrides::taken_back_here;
 use crate::sync::record::{AtOrigin, record};
@@ -346,9 +347,15 @@ fn tell_protected(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
     };
     let by_whom = by.map_or_else(|| "somebody unknown".to_owned(), |by| format!("user {by}"));
     let done = action.past();
-    let details = format!(
-        "{by_whom} has {done} user {user} by hand in main {guild}, and {shield}: nothing of it is delivered"
-    );
+    let what = format!("{by_whom} has {done} user {user} by hand in main {guild}, and {shield}");
+    let span = if action == Action::Timeout { " --for SPAN" } else { "" };
+    let details = match shield {
+        Shield::Owner { .. } => format!("{what}: nothing of it is delivered as long as they own it"),
+        _ => format!(
+            "{what}. Nothing of it is delivered to children, also not when the protection ends. To deliver it, end the \
+             protection and issue it again: `wayhaven {action} {user}{span} --guild {guild}`"
+        ),
+    };
     change.alert("protected_punished", Severity::High, Some(guild), by, &details)
 }
 

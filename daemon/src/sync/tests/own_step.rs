@@ -98,7 +98,7 @@ async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
     let (wanted, causes) = test
         .read(move |view| {
             let (main, whom) = (guild(main), user(NOBODY));
-            let wanted = view.decided_for(main, Action::Ban, whom, view.now()).unwrap();
+            let wanted = view.decided_for((main, guild(child)), Action::Ban, whom, view.now()).unwrap();
             (wanted, view.causes(main, whom, Action::Ban, view.now()).unwrap())
         })
         .await;

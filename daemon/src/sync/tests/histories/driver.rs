@@ -8,6 +8,7 @@ mod judge;
 mod kicks;
 mod life;
 mod passing;
+mod protection;
 mod stillness;
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
@@ -270,6 +271,7 @@ impl Driver {
             Step::Run { turns } => self.turn(turns),
             Step::Level { main, maximum } => self.level(main, maximum),
             Step::Decide { main, all, approve } => return self.decide_holds(main, all, approve),
+            Step::Protect { guild, case, by_role, on } => return self.protect(guild, case, by_role, on),
             Step::Reconcile { main, child } => return self.reconcile(main, child),
             Step::Settle => return self.settle(),
             Step::Crash { turns } => {

@@ -5,6 +5,7 @@
 //! says that it does not know (`None`), and the driver does not ask.
 
 mod holding;
+mod protection;
 
 use holding::{Decided, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +85,10 @@ pub(super) struct Model {
     waiting: BTreeMap<(Guild, Guild, Case), Waiting>,
     /// How much was decided.
     serial: usize,
+    /// Which guild protects which user, and whether by a role.
+    protected: BTreeSet<(Guild, usize, bool)>,
+    /// Which guilds protect a role, whoever holds it.
+    role_lists: BTreeSet<Guild>,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
 }
@@ -101,6 +106,8 @@ impl Default for Model {
             maximum: BTreeSet::new(),
             waiting: BTreeMap::new(),
             serial: 0,
+            protected: BTreeSet::new(),
+            role_lists: BTreeSet::new(),
             held: BTreeMap::new(),
         }
     }
@@ -194,7 +201,7 @@ impl Model {
         let serial = self.serial;
         let active = self.active.entry((source, case)).or_default();
         match on {
-            true => active.push(Decided { serial, brief: false, automatic: false, kept: BTreeSet::new() }),
+            true => active.push(Decided::new(serial)),
             false => active.clear(),
         }
         let mut was_cause = BTreeSet::new();
@@ -234,8 +241,16 @@ impl Model {
                 own.local = false;
             }
         }
+        if on && MAINS.contains(&source) && self.protects(source, case) {
+            self.keep_away(source, source, case);
+        }
         for child in CHILDREN.filter(|_| MAINS.contains(&source)) {
             if !self.link(source, child).active {
+                continue;
+            }
+            if on && self.would_be_open(source, child) && self.is_known_protected(source, child, case) {
+                // It ends nothing that is on its way there.
+                self.keep_away(source, child, case);
                 continue;
             }
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
@@ -274,6 +289,13 @@ impl Model {
 
     /// Something, or its undo, goes along a link whose gates are open.
     fn arrive(&mut self, source: Guild, child: Guild, case: Case, on: bool) {
+        if on && self.is_protected(source, child, case) {
+            self.keep_away(source, child, case);
+            if self.place(child, case).open.contains(&source) {
+                self.at(child, case).lost_sight();
+            }
+            return;
+        }
         let place = self.at(child, case);
         match on {
             _ if place.excepted == Some(true) => {}

@@ -1,5 +1,7 @@
 //! What may happen in a history, and random ones.
 
+mod protection;
+
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, UNLINKED};
 
 /// Enough randomness to choose with (xorshift64*); the same seed gives the same history.
@@ -122,6 +124,8 @@ pub(super) enum Step {
     Level { main: Guild, maximum: bool },
     /// Somebody approves what waits in a main, or discards it: all of it, or the newest.
     Decide { main: Guild, all: bool, approve: bool },
+    /// A guild protects the user of a case, by its list or by a role that they hold, or does not any more.
+    Protect { guild: Guild, case: Case, by_role: bool, on: bool },
     /// A child is compared with what a main has decided, and what is missing is brought about.
     Reconcile { main: Guild, child: Guild },
     /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
@@ -168,6 +172,8 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         steps.push(Step::Level { main: dice.of(MAINS), maximum });
     }
     let waits = maximum || seed % 4 == 1;
+    // In some somebody is protected now and then, and punished all the same.
+    let protects = seed % 5 < 2;
     for _ in 0..dice.of(6..22) {
         let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
@@ -179,6 +185,9 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
                 1 => Step::Level { main, maximum: dice.coin() },
                 _ => Step::Decide { main, all: dice.coin(), approve: dice.below(3) > 0 },
             });
+        }
+        if protects && dice.below(6) == 0 {
+            steps.extend(protection::protection(&mut dice));
         }
         steps.push(match dice.below(54) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
