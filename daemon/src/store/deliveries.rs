@@ -28,7 +28,7 @@ pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
 pub(super) use origin_step::OriginStep;
 pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
-pub use provenance::{Asked, Judged, Overridden};
+pub use provenance::{Asked, Judged, Overridden, done_by_staff};
 
 use self::origin_step::NOT_AWAITED;
 use super::overlaps::OUTLASTED;

@@ -5,6 +5,7 @@
 //! says that it does not know (`None`), and the driver does not ask.
 
 mod holding;
+mod rejoining;
 
 use holding::{Decided, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +63,8 @@ pub(super) struct Place {
     excepting: bool,
     /// Whether that ends as soon as a ban of the guild's own is done.
     ending: bool,
+    /// Whether the guild's own staff have taken it back by hand since it was last delivered.
+    lifted: bool,
 }
 
 impl Place {
@@ -224,6 +227,7 @@ impl Model {
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
         own.stands = Some(on).filter(|_| !(overridden && fought));
+        own.lifted &= !on || by_hand;
         if !by_hand {
             own.ours = own.stands;
             own.murky |= overridden && fought;
@@ -280,6 +284,7 @@ impl Model {
             _ if place.excepted.is_none() => place.lost_sight(),
             true => {
                 (place.stands, place.ours) = (Some(true), Some(true));
+                place.lifted = false;
                 place.causes.insert(source);
             }
             false if place.murky || place.ours.is_none() => {
@@ -303,6 +308,7 @@ impl Model {
         let fought = self.is_fought_over(guild);
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
+        place.lifted |= !on;
         if overridden && fought {
             place.lost_sight();
             place.excepted = None;
