@@ -123,4 +123,21 @@ impl Change<'_> {
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user)])?;
         Ok(())
     }
+
+    /// Forgets those that the user does not have any more: whoever gives them one of these later does not mute them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(super) fn keep_former_roles(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        roles: &[RoleId],
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM former_mute_roles WHERE guild_id = ?1 AND user_id = ?2 AND role_id = ?3";
+        for gone in self.former_mute_roles(guild, user)?.into_iter().filter(|role| !roles.contains(role)) {
+            self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user), Sql(gone)])?;
+        }
+        Ok(())
+    }
 }

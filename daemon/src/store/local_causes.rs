@@ -87,6 +87,7 @@ impl View<'_> {
     /// Where the store fails.
     pub fn may_have_ended(&self, guild: GuildId, user: UserId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM local_causes WHERE guild_id = ?1 AND user_id = ?2)
+                OR EXISTS (SELECT 1 FROM former_mute_roles WHERE guild_id = ?1 AND user_id = ?2)
                 OR EXISTS (SELECT 1 FROM deliveries WHERE guild_id = ?1 AND target_user = ?2 AND action = measure
                      AND (was_there = 1 OR (state = 'applied' AND scope = 'child' AND gone = 0)))";
         Ok(self
@@ -232,6 +233,9 @@ impl Change<'_> {
         let role = self.config(guild)?.mute_role_id;
         if role.is_some_and(|role| !shown.roles.contains(&role)) {
             self.ended_by(guild, user, Action::Mute, since)?;
+        }
+        if self.configured_at(guild)?.is_some_and(|configured| configured <= since) {
+            self.keep_former_roles(guild, user, &shown.roles)?;
         }
         match shown.timeout {
             Some(Some(until)) if until > self.now() => {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::testing::make_second_main;
 use Action::{Ban, Mute};
-use wayhaven_shared::operations::setup::Mode;
 
 /// What the first main left in the child ends in a way, and the second main bans or mutes and takes that back.
 async fn kept(action: Action, ends: impl FnOnce(&Network, u64)) {
@@ -61,6 +60,26 @@ async fn what_was_given_with_another_mute_role_keeps_nothing_of_the_new_one_and_
 }
 
 #[tokio::test]
+async fn a_former_mute_role_that_was_lost_and_is_given_for_something_else_is_not_taken() {
+    let network = Network::start(true).await;
+    let (child, victim) = (network.child(), network.member());
+    network.by_main(false, Mute, victim, HOUR).await;
+    network.name_role(child, "Regular").await;
+    network.rejoin(child, victim);
+    network.settled().await;
+    let regular = network.sandbox.role(child, "Regular");
+    let has =
+        |role| network.sandbox.read(|world| world.guilds[&child].members[&victim].roles.contains(&role));
+    assert!(has(regular), "muted with the role of now");
+    // It is no mute role any more.
+    network.by_hand(child, Mute, victim, HOUR);
+    network.settled().await;
+    network.by_main(false, Action::Unmute, victim, HOUR).await;
+    assert!(!has(regular));
+    assert!(network.shows(Mute, victim), "what the staff gave");
+}
+
+#[tokio::test]
 async fn a_deleted_mute_role_mutes_nobody() {
     let network = Network::start(true).await;
     let (child, victim) = (network.child(), network.member());
@@ -86,5 +105,4 @@ async fn what_was_done_in_a_guild_before_it_was_a_main_ends_when_it_is_lifted_th
     network.test.until_audited("its end", |entry| entry.operation == "unban").await;
     network.settled().await;
     assert!(!network.sandbox.is_banned(second, victim));
-    let _ = Mode::Active;
 }
