@@ -211,8 +211,12 @@ impl Model {
         self.waiting.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
         let fought = self.is_fought_over(source);
         let overridden = !on && !by_hand && self.takes_back(source, case);
+        let own_lasted_longer = self.may_have_outlasted(source, case);
         let own = self.at(source, case);
-        if overridden {
+        if overridden && own_lasted_longer {
+            own.lost_sight();
+            own.excepted = None;
+        } else if overridden {
             // Whether it had arrived by then is known only of what is settled.
             let settled = !own.murky && own.open.iter().all(|other| *other == source);
             let excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
@@ -306,6 +310,7 @@ impl Model {
     pub(super) fn local(&mut self, guild: Guild, case: Case, on: bool) {
         let overridden = !on && self.takes_back(guild, case);
         let fought = self.is_fought_over(guild);
+        let own_lasted_longer = self.may_have_outlasted(guild, case);
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
         place.lifted |= !on;
@@ -315,8 +320,10 @@ impl Model {
         } else if on {
             (place.excepted, place.excepting, place.ending) = (Some(false), false, false);
         } else if overridden {
-            place.excepted =
-                if place.murky { place.excepted.filter(|excepted| *excepted) } else { Some(true) };
+            place.excepted = match place.murky {
+                true => place.excepted.filter(|excepted| *excepted),
+                false => Some(true).filter(|_| !own_lasted_longer),
+            };
         }
     }
 

@@ -48,6 +48,12 @@ impl Model {
         }
     }
 
+    /// Whether the guild's own staff have timed somebody out for longer than a main has, perhaps: then nothing of the main's came
+    /// there, and whoever lifts theirs takes back nothing else.
+    pub(super) fn may_have_outlasted(&self, guild: Guild, case: Case) -> bool {
+        CASES[case].1 == Action::Timeout && self.place(guild, case).local
+    }
+
     /// Whether a main's decision may come to the guild only now, or waits.
     fn is_begun_late(&self, guild: Guild, case: Case) -> bool {
         MAINS.into_iter().filter(|main| *main != guild && self.link(*main, guild).active).any(|main| {
