@@ -509,7 +509,7 @@ impl Directory {
                 view.roles.remove(role);
                 Noticed::Permissions(*guild)
             }
-            GatewayEvent::Member { guild, user, roles } if Some(*user) == self.me() => {
+            GatewayEvent::Member { guild, user, roles, .. } if Some(*user) == self.me() => {
                 let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
                 view.mine.clone_from(roles);
                 Noticed::Permissions(*guild)
@@ -613,7 +613,12 @@ mod tests {
     #[test]
     fn losing_our_role_is_noticed() {
         let (directory, guild) = directory();
-        let event = GatewayEvent::Member { guild, user: UserId::new(7).unwrap(), roles: vec![] };
+        let event = GatewayEvent::Member {
+            guild,
+            user: UserId::new(7).unwrap(),
+            roles: vec![],
+            facts: crate::discord::event::MemberFacts::default(),
+        };
         assert_eq!(directory.learn(&event), Noticed::Permissions(guild));
         assert_eq!(directory.my_permissions(guild), Some(1));
     }

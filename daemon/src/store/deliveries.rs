@@ -30,7 +30,7 @@ pub use lost::LostBulkBan;
 pub(super) use origin_step::OriginStep;
 pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
 pub use protected::{PROTECTED, protected_by};
-pub use provenance::{Asked, Judged, Overridden};
+pub use provenance::{Asked, Judged, Overridden, done_by_staff};
 
 use self::origin_step::NOT_AWAITED;
 use super::overlaps::OUTLASTED;

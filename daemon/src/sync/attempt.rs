@@ -1,6 +1,6 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
 //! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, why Discord refused in
-//! `explain`, whether a longer timeout stands in `outlasted`, whether an undo may take something back in `whose`, what the guild's
+//! `explain`, whether what the guild's own staff did still stands in `local`, whether a longer timeout stands in `outlasted`, whether an undo may take something back in `whose`, what the guild's
 //! protected roles ask for in `protected`, which roles a mute is made of in `roles`; what follows from the
 //! answer in `outcome`; several by one request are in `bulk`.
 
@@ -9,6 +9,7 @@ mod earlier;
 mod everybody;
 mod excepted;
 mod explain;
+mod local;
 pub mod obstacle;
 mod outcome;
 mod outlasted;
@@ -240,6 +241,7 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         return Ok(false);
     }
     protected::check_roles(tools, delivery).await?;
+    local::look(tools, delivery, &roles).await?;
     outlasted::check(tools, delivery).await?;
     if !delivery.action.is_idempotent() {
         mark(tools, delivery).await?;

@@ -152,7 +152,7 @@ pub fn bring_about(
         (Difference::Gone, Footing::Applied(id, _)) => match (taken_back, measure.undo()) {
             (TakenBack::ByStaff(by, entry), Some(undo)) => {
                 // As where it is heard when it happens.
-                change.note_local_cause(guild, user, by, undo, None)?;
+                change.note_local_cause(Echo::of_entry(guild, user, undo, entry), by, None)?;
                 change.let_go(guild, user, undo)?;
                 let at = change.skew().made_at(entry);
                 overrides::taken_back_here(change, guild, user, undo, by, at)?;

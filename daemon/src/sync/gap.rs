@@ -129,7 +129,13 @@ impl Gaps {
     /// Reads the logs that come out of there, until the daemon ends.
     async fn fill_wanted(self, mut wanted: mpsc::UnboundedReceiver<GuildId>) {
         while let Some(guild) = wanted.recv().await {
-            self.fill(Which::Guild(guild));
+            let directory = &self.tools.directory;
+            // Of a guild that is not there yet, or that is in sight again, no log is read.
+            let is_here = directory.presence(guild) == Some(Presence::Here);
+            match is_here && directory.sight().lost_at(guild).is_some() {
+                true => self.fill(Which::Guild(guild)),
+                false => self.tools.unread.failed(guild),
+            }
         }
     }
 

@@ -12,6 +12,7 @@ pub mod author;
 mod awaited;
 mod echoes;
 pub mod entry;
+mod members;
 
 use super::Engine;
 use super::attempt::Tools;
@@ -20,12 +21,14 @@ use super::gap::Gaps;
 use super::holders::Holders;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent};
-use crate::store::{Awaited, Echo};
+use crate::store::{Awaited, Echo, ShownMember};
 use author::{Author, author_in_child, judge};
 use echoes::Echoes;
 use entry::{from_event, without_offices, work_entry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use members::{Members, shown};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
@@ -43,6 +46,7 @@ pub struct Ingest {
     gaps: Gaps,
     echoes: Echoes,
     holders: Holders,
+    members: Members,
 }
 
 /// What follows an event once it is committed.
@@ -95,7 +99,8 @@ impl Ingest {
     ) -> Result<Self, Fault> {
         let gaps = Gaps::start(tools.clone(), wanted);
         let holders = Holders::new(tools.clone(), gaps.clone());
-        let ingest = Self { tools, engine, gaps, echoes: Echoes::default(), holders };
+        let (echoes, members) = (Echoes::default(), Members::default());
+        let ingest = Self { tools, engine, gaps, echoes, holders, members };
         for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {
             ingest.resolve_later(awaited);
         }
@@ -138,17 +143,20 @@ impl Ingest {
                 self.ban(guild, user, action).await
             }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
-            (Noticed::Nothing, GatewayEvent::Member { guild, user, roles }) => {
+            (Noticed::Nothing, GatewayEvent::Member { guild, user, roles, facts }) => {
                 self.engine.ranked(guild, user, Some(roles.clone()));
+                let shown = shown(&self.tools.clock, roles.clone(), facts);
+                self.members.look(&self.tools.store, guild, user, shown);
                 self.member(guild, user, roles).await
             }
             (Noticed::Nothing, GatewayEvent::Left { guild, user }) => {
                 self.engine.ranked(guild, user, None);
                 Ok(at_once(Follow::Nothing))
             }
-            (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles }) => {
+            (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles, facts }) => {
                 self.engine.ranked(guild, user, Some(roles.clone()));
-                self.joined(guild, user, roles).await
+                let shown = shown(&self.tools.clock, roles, facts);
+                self.joined(guild, user, shown).await
             }
             (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
         };
@@ -209,9 +217,13 @@ impl Ingest {
         // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
         let follow = if self.may_something(guild) { Follow::Changed(guild) } else { Follow::Lost(guild) };
         match *event {
-            GatewayEvent::RoleGone { role, .. } if self.protects(guild, role) => {
+            GatewayEvent::RoleGone { role, .. } => {
+                let protects = self.protects(guild, role);
                 let forget = move |change: &crate::store::Change<'_>| {
-                    change.forget_holders_of(guild, role)?;
+                    if protects {
+                        change.forget_holders_of(guild, role)?;
+                    }
+                    change.role_deleted(guild, role)?;
                     Ok(follow)
                 };
                 self.tools.store.submit(forget).await
@@ -281,11 +293,14 @@ impl Ingest {
 
     /// Somebody joined: what they have shaken off by leaving is done again (FAULTS 38). It takes its turn behind what came
     /// before it; of thousands who join, those whom nothing concerns cost one look there, and nothing is written.
-    async fn joined(&self, guild: GuildId, user: UserId, roles: Vec<RoleId>) -> Result<Pending, Fault> {
-        if let Some(note) = self.holders.told(guild, user, roles) {
+    async fn joined(&self, guild: GuildId, user: UserId, shown: ShownMember) -> Result<Pending, Fault> {
+        if let Some(note) = self.holders.told(guild, user, shown.roles.clone()) {
             self.tools.store.write_later("who holds a protected role", note).await;
         }
+        let shown = Arc::new(shown);
         let work = move |change: &crate::store::Change<'_>| {
+            // What was there by the staff's own hand is gone, and what is done below is not theirs.
+            change.take_in_member(guild, user, &shown)?;
             // An undo that came in between has the last word.
             if change.may_be_held_to(guild, user)? {
                 change.joined(guild, user)?;
@@ -298,7 +313,7 @@ impl Ingest {
             Ok(if begun.is_empty() { Follow::Nothing } else { Follow::Hurry(guild, begun) })
         };
         let store = self.tools.store.clone();
-        let committed = store.submit(work).await?;
+        let committed = store.submit(work.clone()).await?;
         let or_later = async move {
             let outcome = committed.await;
             if outcome.is_err() {
@@ -306,7 +321,7 @@ impl Ingest {
                 tokio::spawn(async move {
                     for failures in 0..JOIN_TRIES {
                         tokio::time::sleep(super::backoff(failures)).await;
-                        if store.write(work).await.is_ok() {
+                        if store.write(work.clone()).await.is_ok() {
                             return;
                         }
                     }

@@ -15,6 +15,7 @@ mod hand;
 mod histories;
 mod kicks;
 mod last_word;
+mod local_causes;
 mod mute_role;
 mod needless;
 mod order;

@@ -2,14 +2,14 @@
 
 use super::{Acknowledger, Pulse, Sight};
 use crate::discord::accounts::{Account, Accounts};
-use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
+use crate::discord::event::{self, GatewayEvent, GuildView, MemberFacts, RoleView, Unreadable};
 use serde_json::{Value, json};
 use serenity::all::{Context, Event, Guild, Member, MfaLevel, RawEventHandler, Role};
 use serenity::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
-use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, RoleId, Timestamp, Untrusted, UserId};
 
 /// An event, with the shard it came on.
 #[derive(Debug)]
@@ -82,7 +82,16 @@ impl RawEventHandler for Hand {
             let name = Some(joined.member.user.name.to_string());
             self.accounts.learn(Account { id: user, bot, name });
             let roles = joined.member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
-            return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
+            let time = |at: serenity::model::Timestamp| {
+                let millis = i64::try_from(at.unix_timestamp_nanos() / 1_000_000);
+                Timestamp::from_millis(millis.unwrap_or(i64::MAX))
+            };
+            let facts = MemberFacts {
+                joined_at: joined.member.joined_at.map(time),
+                // Serenity does not say whether none was told.
+                timeout: joined.member.communication_disabled_until.map(|until| Some(time(until))),
+            };
+            return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles, facts }));
         }
         let Some((kind, data)) = raw(event) else { return };
         if kind == "INTERACTION_CREATE" {

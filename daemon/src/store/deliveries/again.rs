@@ -251,7 +251,8 @@ impl Change<'_> {
 
     fn open_again(&self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, renew_at = NULL,
+            "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, renew_at = NULL, gone = 0,
+                was_there = nullif(was_there, 1),
                 updated_at = ?2 WHERE delivery_id = ?1 RETURNING {RETURNED}"
         );
         self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;

@@ -30,7 +30,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    fn bounds(self) -> (i64, i64) {
+    pub(in crate::store) fn bounds(self) -> (i64, i64) {
         let number = |user: UserId| user.get().cast_signed();
         (self.after.map_or(0, number), self.up_to.map_or(i64::MAX, number))
     }

@@ -17,11 +17,7 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
         if settlement.state == DeliveryState::Applied {
-            // A guild's own undo by command ends what its staff did like one by hand.
-            let sql = "DELETE FROM local_causes WHERE (guild_id, user_id, measure) =
-                           (SELECT guild_id, target_user, measure FROM deliveries
-                             WHERE delivery_id = ?1 AND scope = 'origin' AND action <> measure)";
-            self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+            self.end_causes_by(id, settlement.was_there)?;
             self.own_hand_ends_exception(id)?;
             self.end_older_undo(id)?;
         }

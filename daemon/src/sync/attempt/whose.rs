@@ -6,7 +6,7 @@ use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, AuditLogEntry, LogOf, Rest, RestError};
 use crate::discord::routes::Route;
-use crate::store::{Asked, Judged, LostBulkBan, Queued, Scope};
+use crate::store::{Asked, Judged, LostBulkBan, Queued, Scope, done_by_staff};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -63,7 +63,12 @@ pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<()
         Answer::NotOurs => None,
         // Where nobody can tell, what the guild itself has decided ends as it was decided.
         Answer::Silent(_) if delivery.scope == Scope::Origin => return Ok(()),
-        Answer::Silent(reason) => return Err(Stop::Not(DeliveryState::Skipped, reason)),
+        Answer::Silent(reason) => {
+            let (guild, user, action) = (delivery.guild, delivery.user, delivery.action);
+            let local = tools.store.read(move |view| Ok(view.is_done_locally(guild, user, action)?)).await;
+            let reason = if local.map_err(Stop::Store)? { done_by_staff(action) } else { reason };
+            return Err(Stop::Not(DeliveryState::Skipped, reason));
+        }
     };
     match judge(tools, delivery, Some(entry)).await? {
         // Something else was found out meanwhile.

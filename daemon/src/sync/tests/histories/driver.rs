@@ -9,6 +9,7 @@ mod kicks;
 mod life;
 mod passing;
 mod protection;
+mod rejoining;
 mod stillness;
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
@@ -265,6 +266,7 @@ impl Driver {
             Step::TimePasses => return self.time_passes(),
             Step::Revert { main, case } => return self.revert(main, case),
             Step::Join { guild } => return self.join(guild),
+            Step::Rejoin { guild, kicked, heard } => return self.rejoin(guild, kicked, heard),
             Step::Kick { guild, by_hand } => return self.kick(guild, by_hand),
             Step::Trouble { guild, case, kind, times } => self.trouble(guild, case, kind, times),
             Step::Mend { guild } => self.daemon().engine().mended(guild_id(self.id(guild))),

@@ -6,6 +6,7 @@
 
 mod holding;
 mod protection;
+mod rejoining;
 
 use holding::{Decided, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,8 @@ pub(super) struct Place {
     excepting: bool,
     /// Whether that ends as soon as a ban of the guild's own is done.
     ending: bool,
+    /// Whether the guild's own staff have taken it back by hand since it was last delivered.
+    lifted: bool,
 }
 
 impl Place {
@@ -215,8 +218,12 @@ impl Model {
         self.waiting.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
         let fought = self.is_fought_over(source);
         let overridden = !on && !by_hand && self.takes_back(source, case);
+        let own_lasted_longer = self.may_have_outlasted(source, case);
         let own = self.at(source, case);
-        if overridden {
+        if overridden && own_lasted_longer {
+            own.lost_sight();
+            own.excepted = None;
+        } else if overridden {
             // Whether it had arrived by then is known only of what is settled.
             let settled = !own.murky && own.open.iter().all(|other| *other == source);
             let excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
@@ -231,6 +238,7 @@ impl Model {
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
         own.stands = Some(on).filter(|_| !(overridden && fought));
+        own.lifted &= !on || by_hand;
         if !by_hand {
             own.ours = own.stands;
             own.murky |= overridden && fought;
@@ -302,6 +310,7 @@ impl Model {
             _ if place.excepted.is_none() => place.lost_sight(),
             true => {
                 (place.stands, place.ours) = (Some(true), Some(true));
+                place.lifted = false;
                 place.causes.insert(source);
             }
             false if place.murky || place.ours.is_none() => {
@@ -323,16 +332,20 @@ impl Model {
     pub(super) fn local(&mut self, guild: Guild, case: Case, on: bool) {
         let overridden = !on && self.takes_back(guild, case);
         let fought = self.is_fought_over(guild);
+        let own_lasted_longer = self.may_have_outlasted(guild, case);
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
+        place.lifted |= !on;
         if overridden && fought {
             place.lost_sight();
             place.excepted = None;
         } else if on {
             (place.excepted, place.excepting, place.ending) = (Some(false), false, false);
         } else if overridden {
-            place.excepted =
-                if place.murky { place.excepted.filter(|excepted| *excepted) } else { Some(true) };
+            place.excepted = match place.murky {
+                true => place.excepted.filter(|excepted| *excepted),
+                false => Some(true).filter(|_| !own_lasted_longer),
+            };
         }
     }
 

@@ -108,6 +108,8 @@ pub(super) enum Step {
     Hand { guild: Guild, case: Case, on: bool },
     /// Somebody who may have been kicked joins again.
     Join { guild: Guild },
+    /// Who is muted or timed out leaves or is kicked by hand, and joins again; the daemon has heard of it, or not.
+    Rejoin { guild: Guild, kicked: bool, heard: bool },
     /// They are kicked, by a command or by hand.
     Kick { guild: Guild, by_hand: bool },
     /// Requests for a case's user, or for who is kicked, fail so often.
@@ -155,6 +157,27 @@ const FORGERIES: [Forgery; 7] = [
 
 const CLOSINGS: [Closing; 4] = [Closing::Whole, Closing::Bare, Closing::Waning, Closing::ProposedAnew];
 
+/// Somebody joins again, often where the guild's staff have muted them, and their main may mute and unmute them.
+fn shake_off(dice: &mut Dice, steps: &mut Vec<Step>) {
+    let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), 2 + dice.below(2));
+    let guild = if dice.below(4) > 0 { child } else { dice.of(0..GUILDS) };
+    let rejoin = Step::Rejoin { guild, kicked: dice.coin(), heard: dice.below(3) > 0 };
+    let mute = |on: bool, by_hand: bool| match by_hand {
+        true => Step::Hand { guild: main, case, on },
+        false => Step::Command { guild: main, case, on },
+    };
+    let before = dice.below(3) == 0;
+    if dice.below(3) > 0 {
+        steps.push(Step::Hand { guild: child, case, on: true });
+    }
+    steps.extend(before.then(|| mute(true, dice.coin())));
+    steps.push(rejoin);
+    if dice.below(3) > 0 {
+        steps.extend((!before).then(|| mute(true, dice.coin())));
+        steps.push(mute(false, dice.coin()));
+    }
+}
+
 /// The history of a seed: most links are there, then anything happens.
 pub(super) fn history(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed);
@@ -188,6 +211,9 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         }
         if protects && dice.below(6) == 0 {
             steps.extend(protection::protection(&mut dice));
+        }
+        if dice.below(5) == 0 {
+            shake_off(&mut dice, &mut steps);
         }
         steps.push(match dice.below(54) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },
