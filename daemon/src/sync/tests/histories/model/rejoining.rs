@@ -24,7 +24,9 @@ impl Model {
         let reaches = |main: &Guild| *main != guild && self.is_open(*main, guild);
         let is_held_to = own || place.causes.iter().any(reaches);
         let has_causes = own || !place.causes.is_empty();
-        let known = !place.murky && place.excepted == Some(false);
+        // Whom a main protects by now, its mute is not done again to.
+        let shielded = place.causes.iter().any(|main| self.is_protected(*main, guild, MUTE));
+        let known = !place.murky && place.excepted == Some(false) && !shielded;
         let left: Vec<Guild> =
             place.causes.iter().copied().filter(|main| !self.link(*main, guild).active).collect();
         let place = self.at(guild, MUTE);
