@@ -15,6 +15,7 @@ mod interactions;
 mod kills;
 mod leak;
 mod lists;
+mod log_file;
 mod once;
 mod operators;
 mod origins;
