@@ -10,6 +10,7 @@ mod consoles;
 mod contract;
 mod crash;
 mod demo;
+mod disk;
 mod fuzz;
 mod interactions;
 mod kills;
