@@ -160,6 +160,36 @@ impl Store {
         rows.map(|row| row.map(i64::cast_unsigned)).collect::<Result<_, _>>().map_err(failed("the store"))
     }
 
+    /// The users of deliveries that are blocked because nobody in the bot's rank can do them.
+    pub(super) fn blocked_by_rank(&mut self) -> Result<Vec<u64>, Failure> {
+        let sql = "SELECT target_user FROM deliveries WHERE state = 'blocked'
+             AND (reason LIKE '%ranks above the bot%' OR reason LIKE '%owns the guild%')";
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let rows = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(failed("the store"))?;
+        rows.map(|row| row.map(i64::cast_unsigned)).collect::<Result<_, _>>().map_err(failed("the store"))
+    }
+
+    /// Where the ban of a bot waits for approval: each hold, and the guild.
+    pub(super) fn waits_for_approval(&mut self, bot: u64) -> Result<Vec<(u64, u64)>, Failure> {
+        let sql = "SELECT h.id, d.guild_id FROM deliveries d JOIN holds h ON h.id = d.hold_id
+             WHERE d.target_user = ?1 AND d.state = 'held' AND h.kind = 'bot' AND h.decided_at IS NULL";
+        self.pairs(sql, bot)
+    }
+
+    /// What a hold keeps back: each guild, and the user.
+    pub(super) fn kept_back_by(&mut self, hold: u64) -> Result<Vec<(u64, u64)>, Failure> {
+        self.pairs("SELECT guild_id, target_user FROM deliveries WHERE state = 'held' AND hold_id = ?1", hold)
+    }
+
+    fn pairs(&mut self, sql: &str, of: u64) -> Result<Vec<(u64, u64)>, Failure> {
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let pair = |row: &rusqlite::Row<'_>| {
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+        };
+        let rows = statement.query_map([of.cast_signed()], pair).map_err(failed("the store"))?;
+        rows.collect::<Result<_, _>>().map_err(failed("the store"))
+    }
+
     /// What must always hold, and does not.
     pub(super) fn check(&mut self) -> Result<(), Failure> {
         for (name, sql) in ALWAYS {
@@ -207,13 +237,15 @@ impl Store {
         Ok(lines.join("\n    "))
     }
 
-    /// While no daemon runs: how soon it may identify again is another test's; and, where asked, the time of what ends by
-    /// itself has come.
-    pub(super) fn between_lives(&mut self, time_passes: bool) -> Result<(), Failure> {
+    /// While no daemon runs: how soon it may identify again is another test's; and so many days pass.
+    pub(super) fn between_lives(&mut self, days: u32) -> Result<(), Failure> {
         self.close();
         let connection = Connection::open(&self.path).map_err(failed("the store cannot be opened"))?;
-        let ends = "UPDATE punishments SET expires_at = 1 WHERE expires_at > 1 AND status = 'active';";
-        let sql = format!("DELETE FROM identifies; {}", if time_passes { ends } else { "" });
+        let sql = format!(
+            "DELETE FROM identifies;
+             UPDATE punishments SET expires_at = expires_at - {days} * 86400000
+              WHERE expires_at IS NOT NULL AND status IN ('active', 'superseded');"
+        );
         connection.execute_batch(&sql).map_err(failed("the store cannot be changed"))
     }
 }
