@@ -198,7 +198,13 @@ impl Simulation {
             Step::Integration { main } => self.integration(main),
             Step::KickBot { main } => self.kick_bot(main),
             Step::BanBot { main, verdict } => self.ban_bot(main, verdict).await,
-            Step::Raise { guild, user, height } => self.raise(guild, user, height).await,
+            Step::Raise { guild, user, height, banned_by } => {
+                self.raise(guild, user, height).await?;
+                match banned_by {
+                    Some(main) => self.act(main, user, steps::By::Operator, true).await,
+                    None => Ok(()),
+                }
+            }
             Step::Lower { guild } => self.lower(guild),
             Step::Forbid { child } => self.forbid(child).await,
             Step::RemoveBot { child } => self.remove_bot(child).await,

@@ -169,11 +169,12 @@ pub(super) enum Step {
         main: Guild,
         verdict: Verdict,
     },
-    /// Somebody gets out of the bot's reach in a guild.
+    /// Somebody gets out of the bot's reach in a guild, and perhaps a main bans them then.
     Raise {
         guild: Guild,
         user: User,
         height: Height,
+        banned_by: Option<Guild>,
     },
     /// Everybody in a guild is within the bot's reach again.
     Lower {
@@ -332,7 +333,11 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
             let heights = [Height::Role, Height::Role, Height::Bot, Height::Owner];
             let (guild, height) = (if dice.once_in(2) { child } else { guild }, dice.pick(&heights)?);
             let user = scene.somebody_to_raise(dice, guild)?;
-            Step::Raise { guild, user, height }
+            let by = if MAINS.contains(&guild) { guild } else { main };
+            let may_ban = scene.may_touch(by, user, By::Operator)
+                && !scene.crippled.contains(&by)
+                && (by != guild || height != Height::Owner);
+            Step::Raise { guild, user, height, banned_by: Some(by).filter(|_| may_ban && dice.below(4) > 0) }
         }
         870..885 => {
             let guild = scene.raised.keys().nth(dice.below(scene.raised.len()))?.0;
