@@ -102,6 +102,8 @@ struct Simulation {
     stay: Vec<(Guild, u64)>,
     /// Bots whose ban was approved since everything came to rest.
     approved_bots: Vec<User>,
+    /// Whether the daemon has lost its session while nobody did anything by hand, and goes on with a new one.
+    session_lost: bool,
     /// Whether interactions may be lost.
     shaky: bool,
     /// Whether Discord may carry out later what it has answered.
@@ -136,6 +138,7 @@ impl Simulation {
             warnings: BTreeMap::new(),
             stay: Vec::new(),
             approved_bots: Vec::new(),
+            session_lost: false,
             shaky: false,
             late: false,
             must_begin_anew: false,
@@ -185,7 +188,7 @@ impl Simulation {
             Step::TimePasses => self.time_passes().await,
             Step::Raid { main, by } => self.many(main, by, true).await,
             Step::Amnesty { main } => self.many(main, steps::By::Operator, false).await,
-            Step::Revert { main, user } => self.revert(main, user).await,
+            Step::Revert { main, user, nth } => self.revert(main, user, nth).await,
             Step::Amend { main, user } => self.amend(main, user).await,
             Step::Freeze { main } => self.freeze(main).await,
             Step::Resume { main } => self.resume(main).await,

@@ -195,32 +195,34 @@ impl Simulation {
         }
     }
 
-    pub(super) async fn revert(&mut self, main: Guild, user: User) -> Result<(), Failure> {
-        let Some(newest) = self.newest_ban(main, user).await? else { return Ok(()) };
+    /// One of a main's bans is reverted, by its number.
+    pub(super) async fn revert(&mut self, main: Guild, user: User, nth: usize) -> Result<(), Failure> {
+        let ban = self.active_ban(main, user, nth).await?;
         self.judge.decided(main, user, false);
-        let revert = PunishmentRevert { punishments: vec![newest], ..PunishmentRevert::default() };
+        let revert = PunishmentRevert { punishments: vec![ban], ..PunishmentRevert::default() };
         self.network.ask(main, revert.into()).await?;
         self.touched.insert(user, (main, false));
-        self.model.revert(main, user);
+        self.model.revert(main, user, nth);
         self.retire_lost();
         Ok(())
     }
 
     pub(super) async fn amend(&mut self, main: Guild, user: User) -> Result<(), Failure> {
-        let Some(id) = self.newest_ban(main, user).await? else { return Ok(()) };
+        let id = self.active_ban(main, user, 0).await?;
         let reason = Untrusted::clipped(&format!("as of step {}", self.step));
         self.network.ask(main, PunishmentAmend { id, reason }.into()).await.map(drop)
     }
 
-    async fn newest_ban(&mut self, main: Guild, user: User) -> Result<Option<PunishmentId>, Failure> {
+    /// The number of one of a main's bans that nobody has lifted, counted from the oldest.
+    async fn active_ban(&mut self, main: Guild, user: User, nth: usize) -> Result<PunishmentId, Failure> {
         // Also a killed daemon's file is whole only once it was opened again.
         self.network.up().await?;
-        let newest = self.network.store.newest_ban(self.network.guilds[main], self.network.users[user])?;
-        let found = PunishmentId::new(newest);
-        match found {
-            None => Err(Failure::about(user, format!("main {main} has no ban of user {user} that stands"))),
-            found => Ok(found),
-        }
+        let place = (self.network.guilds[main], self.network.users[user]);
+        let bans = self.network.store.active_bans()?.remove(&place).unwrap_or_default();
+        let found = bans.get(nth).and_then(|(ban, _)| PunishmentId::new(*ban));
+        found.ok_or_else(|| {
+            Failure::about(user, format!("main {main} has the bans {bans:?} of user {user}, and no {nth}th"))
+        })
     }
 
     /// Somebody is protected, and then banned all the same: by hand where they are protected, by a command elsewhere.

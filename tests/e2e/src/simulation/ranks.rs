@@ -146,7 +146,7 @@ impl Simulation {
         if self.raised.is_empty() {
             return Ok(());
         }
-        if self.dice.once_in(2) {
+        if !self.dice.once_in(4) {
             self.until_blocked().await?;
         }
         let is_quiet = self.touched.values().all(|(_, by_hand)| !by_hand);
@@ -155,6 +155,7 @@ impl Simulation {
             1 => self.network.terminate().await?,
             2 if is_quiet && self.network.is_up() => {
                 self.network.sandbox.inject(Fault::Gateway { trouble: Trouble::InvalidSession(false) });
+                self.session_lost = true;
             }
             _ => {}
         }

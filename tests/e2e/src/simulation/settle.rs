@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// tried again after a minute.
 const READING: Duration = Duration::from_secs(6);
 
+/// How long a mark is waited for where a session was lost.
+const MARK_AGAIN: Duration = Duration::from_millis(500);
+
 /// How often the whole file is checked.
 const WHOLE: usize = 40;
 
@@ -46,11 +49,16 @@ impl Simulation {
 
         let (mut marker, mut heard, mut retried) = (self.mark()?, false, Instant::now());
         let lowered = Instant::now();
+        let mut marked = lowered;
         // Each time it is given twice as long: a busy machine reads slowly too.
         let (mut reading, mut patience) = (Instant::now(), READING);
         let mut cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
         loop {
             heard = heard || self.network.store.knows_local(marker.0, marker.1)?;
+            if self.session_lost && !heard && marked.elapsed() > MARK_AGAIN {
+                // No session was told of it, and nobody reads that guild's log.
+                (marker, marked) = (self.mark()?, Instant::now());
+            }
             let open = self.network.open()?;
             if heard && open.nothing() {
                 break;
@@ -82,11 +90,12 @@ impl Simulation {
         }
         self.look()?;
         self.compare().await?;
+        self.compare_decisions()?;
         self.nobody_else_was_removed()?;
         // What becomes of them further is not played.
         self.model.lost.extend(self.approved_bots.drain(..));
         self.judge.rest();
-        (self.network.deaths, self.shaky, self.late) = (0, false, false);
+        (self.network.deaths, self.shaky, self.late, self.session_lost) = (0, false, false, false);
         self.touched.clear();
         self.settled += 1;
         self.waited += began.elapsed();
@@ -163,6 +172,28 @@ impl Simulation {
             }
         });
         found
+    }
+
+    /// The mains' bans that nobody has lifted are the picture's, and so is which of them a shorter one has replaced.
+    fn compare_decisions(&mut self) -> Result<(), Failure> {
+        let bans = self.network.store.active_bans()?;
+        for main in MAINS {
+            for (user, id) in self.network.users.iter().enumerate() {
+                let stored = bans.get(&(self.network.guilds[main], *id)).map_or(&[][..], Vec::as_slice);
+                let wanted = self.model.replaced(main, user);
+                let is_same = stored.iter().map(|(_, replaced)| *replaced).eq(wanted.iter().copied());
+                let is_played = !self.model.lost.contains(&user) && !self.approved_bots.contains(&user);
+                if !is_same && is_played {
+                    let history = self.network.store.history(*id)?;
+                    let text = format!(
+                        "of main {main}'s bans of user {user} ({id}) {stored:?} stand, and should be replaced as {wanted:?}\n    \
+                         {history}"
+                    );
+                    return Err(Failure::about(user, text));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Everything comes to rest, once more after a start, and the file is whole.

@@ -113,10 +113,11 @@ pub(super) enum Step {
     Amnesty {
         main: Guild,
     },
-    /// The newest ban of a main is taken back by its number.
+    /// One of a main's bans of a user is reverted by its number: which one, from the oldest on.
     Revert {
         main: Guild,
         user: User,
+        nth: usize,
     },
     Amend {
         main: Guild,
@@ -279,7 +280,10 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         559..563 => Step::Amnesty { main },
         563..593 => {
             let user = scene.somebody(dice, main, By::Operator)?;
-            Some(Step::Revert { main, user }).filter(|_| model.active(main, user) > 0)?
+            let active = model.active(main, user);
+            // Mostly the newest.
+            let nth = if dice.below(3) > 0 { active.saturating_sub(1) } else { dice.below(active) };
+            Some(Step::Revert { main, user, nth }).filter(|_| active > 0)?
         }
         593..603 => {
             let user = scene.somebody(dice, main, By::Operator)?;
@@ -329,7 +333,7 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
             let verdicts = [Verdict::Waits, Verdict::Approved, Verdict::Discarded];
             Step::BanBot { main, verdict: dice.pick(&verdicts)? }
         }
-        839..870 => {
+        839..885 => {
             let heights = [Height::Role, Height::Role, Height::Bot, Height::Owner];
             let (guild, height) = (if dice.once_in(2) { child } else { guild }, dice.pick(&heights)?);
             let user = scene.somebody_to_raise(dice, guild)?;
@@ -339,11 +343,11 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
                 && (by != guild || height != Height::Owner);
             Step::Raise { guild, user, height, banned_by: Some(by).filter(|_| may_ban && dice.below(4) > 0) }
         }
-        870..885 => {
+        885..895 => {
             let guild = scene.raised.keys().nth(dice.below(scene.raised.len()))?.0;
             Step::Lower { guild }
         }
-        885..945 => {
+        895..945 => {
             let user = scene.somebody_raised(dice)?;
             let free = scene.may_touch(main, user, By::Operator) && !scene.crippled.contains(&main);
             Some(Step::Ban { guild: main, user, by: By::Operator }).filter(|_| free)?

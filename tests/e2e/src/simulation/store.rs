@@ -2,6 +2,7 @@
 
 use super::Failure;
 use rusqlite::{Connection, OpenFlags, params};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// What is on its way.
@@ -63,6 +64,9 @@ const ALWAYS: [(&str, &str); 7] = [
          AND u.measure = p.measure AND u.action <> u.measure AND u.event_id > p.event_id)"),
 ];
 
+/// Bans by guild and user.
+pub(super) type ActiveBans = HashMap<(u64, u64), Vec<(u64, bool)>>;
+
 /// The file.
 pub(super) struct Store {
     path: PathBuf,
@@ -100,11 +104,23 @@ impl Store {
         self.count(sql, params![guild.cast_signed(), user.cast_signed()])
     }
 
-    /// The number of a guild's newest ban of a user that stands.
-    pub(super) fn newest_ban(&mut self, guild: u64, user: u64) -> Result<u64, Failure> {
-        let sql = "SELECT coalesce(max(event_id), 0) FROM punishments
-                    WHERE source_guild = ?1 AND target_user = ?2 AND action = 'ban' AND status = 'active'";
-        Ok(self.count(sql, params![guild.cast_signed(), user.cast_signed()])?.cast_unsigned())
+    /// The bans of each guild and user that nobody has lifted, oldest first: their numbers, and whether a shorter one has
+    /// replaced each.
+    pub(super) fn active_bans(&mut self) -> Result<ActiveBans, Failure> {
+        let sql = "SELECT source_guild, target_user, event_id, status = 'superseded' FROM punishments
+                    WHERE action = 'ban' AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))
+                    ORDER BY event_id";
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let row = |row: &rusqlite::Row<'_>| {
+            let place = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+            Ok((place, (row.get::<_, i64>(2)?.cast_unsigned(), row.get(3)?)))
+        };
+        let mut found = ActiveBans::new();
+        for row in statement.query_map([], row).map_err(failed("the store"))? {
+            let (place, ban) = row.map_err(failed("the store"))?;
+            found.entry(place).or_default().push(ban);
+        }
+        Ok(found)
     }
 
     /// Whether the daemon knows that a guild's own staff ban a user.

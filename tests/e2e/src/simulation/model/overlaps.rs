@@ -176,12 +176,14 @@ impl Model {
         ended
     }
 
-    /// The newest ban of a guild that stands is reverted; whether none is left.
-    pub(in crate::simulation) fn revert(&mut self, source: Guild, user: User) -> bool {
-        let Some(newest) = self.standing_bans(source, user).map(|one| one.number).max() else { return true };
+    /// One of a guild's bans is reverted, counted from the oldest; whether none is left.
+    pub(in crate::simulation) fn revert(&mut self, source: Guild, user: User, nth: usize) -> bool {
         let active = self.active.entry((source, user)).or_default();
-        active.retain(|one| one.number != newest);
-        self.restore_replaced(source, user, newest);
+        if nth >= active.len() {
+            return active.is_empty();
+        }
+        let reverted = active.remove(nth).number;
+        self.restore_replaced(source, user, reverted);
         let Some(longest) = self.in_force(source, user).map(|one| one.number) else {
             self.decide(source, user, false, false);
             return true;
@@ -191,7 +193,7 @@ impl Model {
         for child in linked {
             let place = self.place(child, user);
             let (was_cause, is_cause) =
-                (place.causes.contains(&(source, newest)), place.causes.contains(&(source, longest)));
+                (place.causes.contains(&(source, reverted)), place.causes.contains(&(source, longest)));
             // The longest takes its place. Whether it comes to where it is not so far is nobody's promise.
             if !(place.banned || place.excepted) || (was_cause && !is_cause && !self.is_open(source, child)) {
                 self.lost.insert(user);
@@ -199,7 +201,7 @@ impl Model {
                 self.at(child, user).causes.insert((source, longest));
             }
         }
-        self.is_no_cause(user, |(_, of)| of == newest);
+        self.is_no_cause(user, |(_, of)| of == reverted);
         false
     }
 
@@ -220,6 +222,12 @@ impl Model {
             active[at].replaced_by =
                 active.iter().filter(replaces).min_by_key(|other| other.end()).map(|other| other.number);
         }
+    }
+
+    /// Of each ban that nobody has lifted, oldest first, whether a shorter one has replaced it.
+    pub(in crate::simulation) fn replaced(&self, source: Guild, user: User) -> Vec<bool> {
+        let active = self.active.get(&(source, user));
+        active.into_iter().flatten().map(|one| one.replaced_by.is_some()).collect()
     }
 
     /// Whether anything ends by itself.

@@ -96,7 +96,7 @@ fn what_was_replaced_stands_again_when_the_shorter_one_is_reverted() {
     model.decide(0, 0, true, false);
     model.ban_for(0, 0, Length::Long, false);
     model.ban_for(0, 0, Length::Brief, false);
-    assert!(!model.revert(0, 0));
+    assert!(!model.revert(0, 0, 2));
     assert!(model.time_passes().is_empty(), "the long one replaces the one without an end still");
     assert_eq!(model.time_passes(), [(0, 0)]);
 }
