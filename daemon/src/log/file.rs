@@ -238,7 +238,7 @@ mod tests {
         fs::rename(&path, &rotated).unwrap();
         fs::write(&path, "").unwrap();
         log.write(b"five\n").unwrap();
-        log.reopen();
+        log.reopen().unwrap();
         log.write(b"six\n").unwrap();
         assert_eq!((read(&rotated).as_str(), read(&path).as_str()), ("four\n", "five\nsix\n"));
         fs::remove_dir_all(path.parent().unwrap()).unwrap();

@@ -11,6 +11,8 @@ impl Model {
     /// is done again then.
     pub(in super::super) fn rejoined(&mut self, guild: Guild, heard: bool) {
         debug_assert_eq!(CASES[MUTE].1, Action::Mute);
+        // Nor do they hold a role any more that protected them there.
+        self.protected.remove(&(guild, CASES[MUTE].0, true));
         let others = (0..CASES.len()).filter(|case| *case != MUTE && CASES[*case].0 == CASES[MUTE].0);
         for case in others.collect::<Vec<_>>() {
             // What never came is begun when they join.
