@@ -13,6 +13,7 @@ mod elements;
 pub mod export;
 pub mod fetch;
 pub mod import;
+mod order;
 pub mod outgoing;
 pub mod plan;
 pub mod running;
@@ -59,11 +60,13 @@ pub struct Row {
     pub dated: Option<Timestamp>,
 }
 
-/// What tells which of two rows came later. Where neither says it, the order in the file does.
+/// What tells which of two rows came later. The order in the file does not: many lists begin with the newest row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Order {
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// Whether that is a day without a time.
+    pub is_day: bool,
     /// Its case number.
     pub case: Option<u64>,
 }
@@ -103,6 +106,10 @@ pub struct Rejected {
     pub why: String,
     /// How many numbers it holds that may be ids.
     pub ids: usize,
+    /// Whom it may be about: nobody knows what it says of them.
+    pub users: Vec<UserId>,
+    /// Its place among the rows of the same user.
+    pub order: Order,
 }
 
 impl Rejected {
@@ -111,7 +118,8 @@ impl Rejected {
         let start = &value[..value.len().min(SHOWN * 4)];
         let value: String = String::from_utf8_lossy(start).chars().take(SHOWN).collect();
         let ids = values::ids_in(start).count();
-        Self { line, value: Untrusted::clipped(&value), why: why.into(), ids }
+        let (users, order) = (Vec::new(), Order::default());
+        Self { line, value: Untrusted::clipped(&value), why: why.into(), ids, users, order }
     }
 }
 
@@ -170,6 +178,19 @@ impl Noted {
             Self::Known(columns) => columns,
         }
     }
+
+    /// Notes a column, where that is not known yet.
+    fn note(&mut self, name: &str, field: columns::Field) -> Result<(), Fault> {
+        match self {
+            Self::New(seen) => seen.note(&columns::clean(name), field),
+            Self::Known(_) => Ok(()),
+        }
+    }
+
+    /// The meaning of the column that this cell of the header names.
+    fn meaning(&self, name: &[u8]) -> columns::Field {
+        self.columns().meaning(&String::from_utf8_lossy(name))
+    }
 }
 
 enum Rows<R> {
@@ -183,7 +204,15 @@ impl<R: Read> ListReader<R> {
     /// # Errors
     /// Where it is empty, no text, or names no users.
     pub fn open(file: R) -> Result<Self, Fault> {
-        Self::begin(file, Noted::New(Columns::default()))
+        Self::open_ignoring(file, &[])
+    }
+
+    /// Like [`open`](Self::open), without reading these columns.
+    ///
+    /// # Errors
+    /// Where it is empty, no text, or names no users.
+    pub fn open_ignoring(file: R, ignored: &[Untrusted]) -> Result<Self, Fault> {
+        Self::begin(file, Noted::New(Columns::ignoring(ignored)))
     }
 
     /// Like [`open`](Self::open), for a file whose columns are known from reading it once: a column of users that also
@@ -195,7 +224,7 @@ impl<R: Read> ListReader<R> {
     fn begin(file: R, mut columns: Noted) -> Result<Self, Fault> {
         let (source, kind, shape) = source::open(file)?;
         let rows = match kind {
-            Kind::Json => Rows::Json(Elements::open(source, shape)?),
+            Kind::Json => Rows::Json(Elements::open(source, shape, &mut columns)?),
             Kind::Csv => {
                 let mut cells = Cells::new(source);
                 let header = Header::of(&mut cells, &mut columns)?;

@@ -294,7 +294,7 @@ async fn a_file_goes_over_the_socket_in_parts_and_comes_back_whole() {
     list.resize(1024 * 1024 + 7, b'\n');
     let upload = mine.upload(std::io::Cursor::new(list)).await.unwrap();
     let import: wayhaven_shared::Request =
-        SyncImport { file: "bans.csv".parse().unwrap(), apply: false }.into();
+        SyncImport { file: "bans.csv".parse().unwrap(), apply: false, ignore_column: Vec::new() }.into();
     let dry = Envelope { guild: guild.clone(), dry_run: true, upload, ..Envelope::new(&import) };
     let outcome = mine.run(dry).await.unwrap();
     let job = outcome.data["id"].as_str().unwrap().parse().unwrap();

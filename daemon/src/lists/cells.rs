@@ -11,6 +11,7 @@ use super::{LONGEST_ROW, Rejected, Source, values};
 use std::collections::VecDeque;
 use std::io::Read;
 use wayhaven_shared::Fault;
+use wayhaven_shared::value::UserId;
 
 /// The most cells a record may have.
 const MOST_CELLS: usize = 256;
@@ -50,7 +51,21 @@ impl Record {
         let why = self.broken.as_ref()?;
         let first = self.cells.first().map_or(&[][..], Vec::as_slice);
         let ids = self.ids + self.cells.iter().map(|cell| values::ids_in(cell).count()).sum::<usize>();
-        Some(Rejected { ids, ..Rejected::new(self.line, first, why.as_str()) })
+        let users = self.ids_of(|_| true);
+        Some(Rejected { ids, users, ..Rejected::new(self.line, first, why.as_str()) })
+    }
+
+    /// The ids in some of its cells.
+    fn ids_of(&self, is: impl Fn(usize) -> bool) -> Vec<UserId> {
+        let cells = self.cells.iter().enumerate().filter(|(at, _)| is(*at)).map(|(_, cell)| cell);
+        cells.flat_map(|cell| values::ids_in(cell)).filter_map(UserId::new).collect()
+    }
+
+    /// A record that cannot be used, whose users stand in these cells if they stand there at all.
+    fn rejected_of(&self, users: &[usize]) -> Option<Rejected> {
+        let rejected = self.rejected()?;
+        let own = self.ids_of(|at| users.contains(&at));
+        Some(if own.is_empty() { rejected } else { Rejected { users: own, ..rejected } })
     }
 }
 

@@ -1,13 +1,16 @@
 //! JSON lists, one element at a time. Where an element ends is told by brackets and quotes alone, so that a malformed one
 //! is rejected by itself and its length is bounded; only then is it parsed.
 
+mod members;
 mod object;
 
+use super::columns::Field;
 use super::understand::{self, Told};
 use super::{LONGEST_ROW, Line, Noted, Rejected, Source, values};
 use object::Names;
 use std::io::Read;
 use wayhaven_shared::Fault;
+use wayhaven_shared::value::{Untrusted, UserId};
 
 /// How deep an element may be nested.
 const DEEPEST: usize = 32;
@@ -79,6 +82,8 @@ pub(super) struct Elements<R> {
     wrapped: bool,
     done: bool,
     names: Names,
+    /// Why a list beside the list of bans makes the file unusable.
+    beside: Option<Fault>,
 }
 
 /// What stands between two commas.
@@ -93,22 +98,26 @@ impl<R: Read> Elements<R> {
     ///
     /// # Errors
     /// Where the object holds none.
-    pub(super) fn open(mut source: Source<R>, shape: Shape) -> Result<Self, Fault> {
+    pub(super) fn open(mut source: Source<R>, shape: Shape, columns: &mut Noted) -> Result<Self, Fault> {
         let wrapped = source.skip_space()? == Some(b'{');
         let shape = if wrapped { shape } else { Shape::List };
         if shape != Shape::Objects {
             source.take()?;
         }
-        let mut elements = Self { source, shape, wrapped, done: false, names: Names::default() };
-        if wrapped && shape == Shape::List && !elements.find_list()? {
+        let mut elements =
+            Self { source, shape, wrapped, done: false, names: Names::default(), beside: None };
+        if wrapped && shape == Shape::List && !elements.find_list(columns)? {
             return Err(Fault::usage("the file is a JSON object without a list named \"bans\"")
                 .hint("a list of user ids, or of objects with a user_id, is understood"));
         }
-        Ok(elements)
+        match elements.beside.take() {
+            Some(fault) => Err(fault),
+            None => Ok(elements),
+        }
     }
 
     /// Goes through an object's keys up to the list of bans; whether there is one. The object is at its end otherwise.
-    fn find_list(&mut self) -> Result<bool, Fault> {
+    fn find_list(&mut self, columns: &mut Noted) -> Result<bool, Fault> {
         loop {
             match self.source.skip_space()? {
                 Some(b',') => drop(self.source.take()?),
@@ -117,12 +126,18 @@ impl<R: Read> Elements<R> {
                     return Ok(false);
                 }
                 Some(b'"') => {
-                    let key = letters(&self.key()?);
-                    if self.source.skip_space()? == Some(b'[') && LISTS.contains(&key.as_str()) {
+                    let name = self.key()?;
+                    let key = letters(&name);
+                    let begins = self.source.skip_space()?;
+                    if begins == Some(b'[') && LISTS.contains(&key.as_str()) {
                         self.source.take()?;
                         return Ok(true);
                     }
-                    self.element()?;
+                    let element = self.element()?;
+                    if matches!(begins, Some(b'[' | b'{')) {
+                        let fault = check_beside(&name, &element, columns).err();
+                        self.beside = self.beside.take().or(fault);
+                    }
                 }
                 _ => return Err(self.unexpected()),
             }
@@ -222,7 +237,10 @@ impl<R: Read> Elements<R> {
                 Some(b']') => {
                     self.source.take()?;
                     // A further list of bans in the same object is part of it.
-                    let more = self.wrapped && self.find_list()?;
+                    let more = self.wrapped && self.find_list(columns)?;
+                    if let Some(fault) = self.beside.take() {
+                        return Err(fault);
+                    }
                     if !more && self.source.skip_space()?.is_some() {
                         return Err(self.unexpected());
                     }
@@ -307,6 +325,25 @@ impl<R: Read> Elements<R> {
     }
 }
 
+/// Refuses a list of other users beside the list of bans: its rows would not be counted.
+fn check_beside(name: &str, element: &Element, columns: &mut Noted) -> Result<(), Fault> {
+    if columns.columns().meaning(name) == Field::Ignored {
+        return columns.note(name, Field::Ignored);
+    }
+    let holds_ids = || values::ids_in(&element.text).next().is_some() || element.broken.is_some();
+    if columns.columns().is_beside(name) || !holds_ids() {
+        return Ok(());
+    }
+    let name = Untrusted::clipped(name).line_within(40);
+    Err(Fault::usage(format!(
+        "the file holds {name:?} with ids beside its list of bans, from line {}: it is not read, and may say that bans end \
+         or were lifted",
+        element.line
+    ))
+    .hint("save each list as a file of its own")
+    .hint(format!("or add --ignore-column={name} if it says nothing about who is banned and until when")))
+}
+
 fn keep(element: &mut Element, byte: u8) {
     match element.text.len() < LONGEST_ROW {
         true => element.text.push(byte),
@@ -320,7 +357,9 @@ fn read(element: &Element, key: Option<&str>, names: &mut Names, columns: &mut N
         let of_key = key.map_or(0, |key| values::ids_in(key.as_bytes()).count());
         let ids = values::ids_in(&element.text).count() + of_key;
         let shown = key.map_or(&element.text[..], str::as_bytes);
-        Ok(Line::Rejected(Rejected { ids, ..Rejected::new(element.line, shown, why) }))
+        let of_key = key.into_iter().flat_map(|key| values::ids_in(key.as_bytes()));
+        let users = values::ids_in(&element.text).chain(of_key).filter_map(UserId::new).collect();
+        Ok(Line::Rejected(Rejected { ids, users, ..Rejected::new(element.line, shown, why) }))
     };
     if let Some(why) = element.broken {
         return reject(why.into());

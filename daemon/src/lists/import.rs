@@ -53,6 +53,9 @@ pub struct Import {
     pub most: u32,
     /// Whether the children get it without an approval.
     pub apply: bool,
+    /// The columns that are not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Untrusted>,
 }
 
 /// How far an import has come.
@@ -112,8 +115,9 @@ async fn survey(
     mut file: File,
     deadline: Option<Instant>,
 ) -> Result<(Arc<Survey>, Arc<Staff>, File), Fault> {
-    let most = import.most;
-    let read = move || -> Result<(Survey, File), Fault> { Ok((Survey::of(&mut file, most)?, file)) };
+    let (most, ignored) = (import.most, import.ignored.clone());
+    let read =
+        move || -> Result<(Survey, File), Fault> { Ok((Survey::of(&mut file, most, &ignored)?, file)) };
     let read = tokio::task::spawn_blocking(read);
     let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
     let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));

@@ -1,5 +1,6 @@
 //! What would become of each row of a list: the same function for the plan and for the real run.
 
+use super::order::Objection;
 use super::staff::Staff;
 use super::survey::{Among, Survey};
 use super::{Line, Row};
@@ -101,8 +102,24 @@ impl Plan {
             return Ok((Fate::Invalid, Some(why)));
         }
         let among = self.survey.among(at, row);
-        if among == Among::Cancelled {
-            return Ok((Fate::Cancelled, Some("a later row unbans the user".into())));
+        if let Among::Objection(objection) = among {
+            return Ok(match objection {
+                Objection::Unbanned => (Fate::Cancelled, Some("a later row unbans the user".into())),
+                Objection::UnknownOrder => (
+                    Fate::Invalid,
+                    Some(
+                        "another row unbans the user, and no date or case number says which row came later: \
+                         write dates like 2026-01-02T03:04:05Z"
+                            .into(),
+                    ),
+                ),
+                Objection::Unclear(line) => (
+                    Fate::Invalid,
+                    Some(format!(
+                        "line {line} is about the same user and is not understood: it may lift the ban"
+                    )),
+                ),
+            });
         }
         if row.until.is_some_and(|until| until <= now) {
             return Ok((Fate::Ended, Some("the ban has ended already".into())));
@@ -110,7 +127,7 @@ impl Plan {
         match among {
             Among::Decides => {}
             Among::Another(line) => return Ok((Fate::Duplicate, Some(format!("line {line} counts")))),
-            Among::Over | Among::Cancelled => return Ok((Fate::Over, None)),
+            Among::Over | Among::Objection(_) => return Ok((Fate::Over, None)),
         }
         if let Some(who) = self.staff.who(row.user) {
             return Ok((Fate::Staff, Some(who)));

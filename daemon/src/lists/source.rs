@@ -137,7 +137,7 @@ fn markup(head: &[u8]) -> Option<&'static str> {
     (next.is_ascii_alphabetic() || b"!?".contains(next)).then_some("a web page")
 }
 
-/// What parts the cells of the first line that is not empty: whichever occurs most outside quotes.
+/// What parts the cells of the first line that is not empty: a tab, or whichever occurs most outside quotes.
 fn delimiter(head: &[u8]) -> u8 {
     let mut lines = head.split(|byte| matches!(byte, b'\r' | b'\n'));
     // A comment in front says nothing of the rows.
@@ -156,6 +156,10 @@ fn delimiter(head: &[u8]) -> u8 {
         if let Some((_, count)) = counts.iter_mut().find(|(one, _)| one == byte && !quoted) {
             *count += 1;
         }
+    }
+    // A tab parts cells, and nothing else: commas beside it are text.
+    if counts.iter().any(|(byte, count)| *byte == b'\t' && *count > 0) {
+        return b'\t';
     }
     // The first of equals, so that a comma is meant where there is nothing.
     let (byte, _) = counts.into_iter().rev().max_by_key(|(_, count)| *count).unwrap_or_default();

@@ -1,15 +1,16 @@
 //! A list is read through before any row is judged: what its columns hold, which users were unbanned, and which of several
 //! rows decides about a user. A file is read two or three times; of its rows only one number per user is kept.
 
-use super::columns::Columns;
+use super::columns::{Columns, Field};
+use super::order::{Objection, Objections};
 use super::values::LEAST_ID;
-use super::{Kind, Line, ListReader, Order, Row};
+use super::{Kind, Line, ListReader, Row};
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::sync::ListColumns;
-use wayhaven_shared::value::{Timestamp, UserId};
+use wayhaven_shared::value::{Timestamp, Untrusted, UserId};
 
 /// So improbable a number of ids that end in zeros cannot be a coincidence.
 const COINCIDENCE: f64 = 0.01;
@@ -23,7 +24,7 @@ pub struct Survey {
     kind: Kind,
     columns: Arc<Columns>,
     deciders: HashMap<UserId, Decider>,
-    unbans: HashMap<UserId, Unbans>,
+    objections: Objections,
     rounded: HashSet<UserId>,
 }
 
@@ -36,68 +37,6 @@ struct Decider {
     until: Option<Timestamp>,
 }
 
-/// When a user was unbanned, as far as it has to be known to compare a ban with it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Unbans {
-    /// The latest of those with a date, with its case number.
-    dated: Option<(Timestamp, Option<u64>)>,
-    /// The latest place and case number of those without a date, and of all.
-    undated: Option<Last>,
-    all: Last,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Last {
-    at: u64,
-    case: Option<u64>,
-}
-
-impl Last {
-    fn add(&mut self, at: u64, case: Option<u64>) {
-        self.at = self.at.max(at);
-        self.case = self.case.max(case);
-    }
-
-    /// Whether it came behind a ban of that place and case number.
-    fn is_behind(self, at: u64, case: Option<u64>) -> bool {
-        match (self.case, case) {
-            (Some(last), Some(case)) if last != case => last > case,
-            _ => self.at > at,
-        }
-    }
-}
-
-impl Unbans {
-    fn add(&mut self, at: u64, order: Order) {
-        self.all.add(at, order.case);
-        match order.created {
-            // Without a case number it may have been the last of its moment.
-            Some(created) => {
-                let key = |(at, case): (Timestamp, Option<u64>)| (at, case.unwrap_or(u64::MAX));
-                let new = (created, order.case);
-                if self.dated.is_none_or(|dated| key(dated) < key(new)) {
-                    self.dated = Some(new);
-                }
-            }
-            None => self.undated.get_or_insert_default().add(at, order.case),
-        }
-    }
-
-    /// Whether one of them came behind a ban. Of the same moment an unban counts, so that nobody stays banned by mistake.
-    fn cancel(&self, at: u64, ban: Order) -> bool {
-        let Some(created) = ban.created else { return self.all.is_behind(at, ban.case) };
-        let by_date = self.dated.is_some_and(|(date, case)| match date.cmp(&created) {
-            std::cmp::Ordering::Greater => true,
-            std::cmp::Ordering::Less => false,
-            std::cmp::Ordering::Equal => match (case, ban.case) {
-                (Some(case), Some(ban)) => case > ban,
-                _ => true,
-            },
-        });
-        by_date || self.undated.is_some_and(|last| last.is_behind(at, ban.case))
-    }
-}
-
 /// What a row means, beside the other rows of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Among {
@@ -105,36 +44,34 @@ pub(super) enum Among {
     Decides,
     /// The row in this line lasts at least as long.
     Another(u64),
-    /// The user was unbanned later.
-    Cancelled,
+    /// The user was unbanned later, or nobody knows whether.
+    Objection(Objection),
     /// There are more users than are taken.
     Over,
 }
 
 impl Survey {
-    /// Reads a file through, from its beginning.
+    /// Reads a file through, from its beginning, without these columns.
     ///
     /// # Errors
     /// Where it is no list, has a column that may limit the bans and is not understood, or its ids were rounded.
-    pub(super) fn of<R: Read + Seek>(file: &mut R, most: u32) -> Result<Self, Fault> {
+    pub(super) fn of<R: Read + Seek>(file: &mut R, most: u32, ignored: &[Untrusted]) -> Result<Self, Fault> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let survey = Self::columns_of(file)?;
-        let mut unbanned = HashMap::<UserId, Unbans>::new();
-        if survey.1 {
-            for (at, line) in (0..).zip(survey.0.read(&mut *file)?) {
-                let Line::Unban(unban) = line? else { continue };
-                if unbanned.len() >= most && !unbanned.contains_key(&unban.user) {
-                    return Err(Fault::usage(format!("the file unbans more than {most} users"))
-                        .hint("import a list of the bans in force instead of a history")
-                        .hint("wayhaven settings set network.import_cap 1000000"));
+        let (mut survey, has_objections) = Self::columns_of(file, ignored)?;
+        if has_objections {
+            let mut objections = Objections::default();
+            for line in survey.read(&mut *file)? {
+                match line? {
+                    Line::Unban(unban) => objections.unban(unban.user, unban.order)?,
+                    Line::Rejected(one) => objections.unclear(&one)?,
+                    Line::Row(_) | Line::Skipped(_) => {}
                 }
-                unbanned.entry(unban.user).or_default().add(at, unban.order);
             }
+            survey.objections = objections;
         }
-        let mut survey = Self { unbans: unbanned, ..survey.0 };
         for (at, line) in (0..).zip(survey.read(&mut *file)?) {
             let Line::Row(row) = line? else { continue };
-            if survey.is_cancelled(at, &row) {
+            if survey.objections.against(row.user, row.order).is_some() {
                 continue;
             }
             let new = Decider { at, line: row.line, until: row.until };
@@ -149,11 +86,11 @@ impl Survey {
         Ok(survey)
     }
 
-    /// The first reading: the columns, and whether somebody is unbanned.
-    fn columns_of<R: Read + Seek>(file: &mut R) -> Result<(Self, bool), Fault> {
+    /// The first reading: the columns, and whether somebody is unbanned or named by a row that is not understood.
+    fn columns_of<R: Read + Seek>(file: &mut R, ignored: &[Untrusted]) -> Result<(Self, bool), Fault> {
         rewind(file)?;
-        let mut reader = ListReader::open(file)?;
-        let (mut unbans, mut rows, mut useful) = (false, 0_u64, 0_u64);
+        let mut reader = ListReader::open_ignoring(file, ignored)?;
+        let (mut has_objections, mut rows, mut useful) = (false, 0_u64, 0_u64);
         let mut first = None;
         let mut rounded = Rounded::default();
         for line in reader.by_ref() {
@@ -161,11 +98,11 @@ impl Survey {
             match line? {
                 Line::Row(row) => rounded.see(row.user),
                 Line::Unban(unban) => {
-                    unbans = true;
+                    has_objections = true;
                     rounded.see(unban.user);
                 }
                 Line::Skipped(_) => {}
-                Line::Rejected(one) if one.ids > 0 => {}
+                Line::Rejected(one) if one.ids > 0 => has_objections |= !one.users.is_empty(),
                 Line::Rejected(one) => {
                     first.get_or_insert(one);
                     continue;
@@ -181,14 +118,16 @@ impl Survey {
             .hint("save the list as CSV with a column user_id, or as JSON"));
         }
         reader.columns().check()?;
+        // Some rows are rejected only once it is known what the columns of the whole file hold.
+        has_objections |= [Field::Type, Field::Person].into_iter().any(|field| reader.columns().has(field));
         let survey = Self {
             kind: reader.kind(),
             columns: Arc::new(reader.columns().clone()),
             deciders: HashMap::new(),
-            unbans: HashMap::new(),
+            objections: Objections::default(),
             rounded: rounded.check()?,
         };
-        Ok((survey, unbans))
+        Ok((survey, has_objections))
     }
 
     /// The rows of the same file, from its beginning.
@@ -217,8 +156,8 @@ impl Survey {
 
     /// What a row means beside the others, by its place in the file.
     pub(super) fn among(&self, at: u64, row: &Row) -> Among {
-        if self.is_cancelled(at, row) {
-            return Among::Cancelled;
+        if let Some(objection) = self.objections.against(row.user, row.order) {
+            return Among::Objection(objection);
         }
         match self.deciders.get(&row.user) {
             Some(decider) if decider.at == at => Among::Decides,
@@ -230,10 +169,6 @@ impl Survey {
     /// Whether the id looks like one that a spreadsheet has rounded, in a list too short for that to be a coincidence.
     pub(super) fn is_rounded(&self, user: UserId) -> bool {
         self.rounded.contains(&user)
-    }
-
-    fn is_cancelled(&self, at: u64, row: &Row) -> bool {
-        self.unbans.get(&row.user).is_some_and(|unbans| unbans.cancel(at, row.order))
     }
 }
 

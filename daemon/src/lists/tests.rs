@@ -2,6 +2,9 @@
 
 mod conservation;
 mod forms;
+mod harmless;
+mod lost;
+mod order;
 
 use super::*;
 use proptest::prelude::*;

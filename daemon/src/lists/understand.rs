@@ -3,6 +3,8 @@
 //! A row becomes a ban only if it names exactly one user, says nothing that speaks against a ban in force, and its end
 //! is understood. Everything else is rejected or skipped with its reason.
 
+mod user;
+
 use super::columns::Field;
 use super::values::{self, Act, End, Status};
 use super::{Line, Order, Rejected, Row, Skipped, Unban};
@@ -45,74 +47,10 @@ impl Told {
         self.of(is).filter(|cell| !cell.text.trim().is_empty())
     }
 
-    /// The user whom the row names.
-    fn user(&self) -> Result<UserId, (String, String)> {
-        let reject = |text: &str, why: &str| Err((text.to_owned(), why.to_owned()));
-        let strict: Vec<&Cell> = self.filled(|field| field == Field::User).collect();
-        let is_named = self.of(|field| field == Field::User).next().is_some();
-        let mut found: Vec<UserId> = Vec::new();
-        let mut refused: Option<(String, String)> = None;
-        let is_small = |user: UserId| user.get() < values::LEAST_ID;
-        let has_id = strict.iter().any(|cell| is_id(&cell.text));
-        for cell in &strict {
-            match user_in(&cell.text) {
-                // A row number is nobody's id.
-                Ok(user) if is_small(user) && has_id => {}
-                Ok(user) => found.push(user),
-                Err(why) => {
-                    refused.get_or_insert((cell.text.clone(), why.to_owned()));
-                }
-            }
-        }
-        if let Some(refused) = refused {
-            return Err(refused);
-        }
-        if is_named && found.is_empty() {
-            return reject("", "no user is named");
-        }
-        // Beside a column of user ids, `id` is the record's own, and a column of persons may hold names.
-        let mut others: Vec<&Cell> =
-            self.filled(|field| matches!(field, Field::Person | Field::Mention)).collect();
-        if !is_named {
-            others.extend(self.filled(|field| field == Field::Id));
-        }
-        let ids_elsewhere = is_named || self.filled(|field| field == Field::Id).any(|cell| is_id(&cell.text));
-        for cell in &others {
-            let may_be_name = cell.names && !cell.text.trim().starts_with("<@");
-            if may_be_name && ids_elsewhere {
-                continue;
-            }
-            match user_in(&cell.text) {
-                // A case number or a name of digits is nobody's id.
-                Ok(user) if is_small(user) && others.len() + strict.len() > 1 => {}
-                Ok(_) if may_be_name => {
-                    return reject(
-                        &cell.text,
-                        "the column also holds names, so these digits may be a name: name the column of ids user_id",
-                    );
-                }
-                Ok(user) => found.push(user),
-                Err(why) if why == SEVERAL => return reject(&cell.text, why),
-                Err(_) => {}
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        match found.as_slice() {
-            [user] => Ok(*user),
-            [] => {
-                let text = others.first().map_or("", |cell| cell.text.as_str());
-                let why = match user_in(text) {
-                    Ok(_) => "the number is too small for a user's id",
-                    Err(why) => why,
-                };
-                reject(text, why)
-            }
-            several => {
-                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
-                reject(&ids.join(" or "), "two columns name different users: remove one of them")
-            }
-        }
+    /// Everyone whom the row may be about.
+    fn users(&self) -> Vec<UserId> {
+        let cells = self.filled(Field::is_user);
+        cells.flat_map(|cell| values::ids_in(cell.text.as_bytes())).filter_map(UserId::new).collect()
     }
 
     fn reason(&self) -> Option<&str> {
@@ -120,27 +58,80 @@ impl Told {
         reasons.filter(|reason| !reason.is_empty()).last()
     }
 
-    /// When the row was made.
-    fn created(&self) -> Option<Timestamp> {
+    /// The cell that says when the row was made.
+    fn created_cell(&self) -> Option<&Cell> {
         let rank = |field| match field {
             Field::Created(rank) if rank < 9 => Some(rank),
             _ => None,
         };
-        let dated = self.filled(|field| rank(field).is_some());
-        let best = dated.min_by_key(|cell| rank(cell.field))?;
-        values::time(&best.text)
+        let dated =
+            self.filled(|field| rank(field).is_some()).filter(|cell| !values::says_nothing(&cell.text));
+        dated.min_by_key(|cell| rank(cell.field))
+    }
+
+    /// When the row was made.
+    fn created(&self) -> Option<Timestamp> {
+        self.created_cell().and_then(|cell| values::time(&cell.text))
     }
 
     /// The latest time that the row names, beside its end.
     fn dated(&self) -> Option<Timestamp> {
         let dated = self.filled(|field| matches!(field, Field::Created(_)));
-        dated.filter_map(|cell| values::time(&cell.text)).max()
+        dated.filter_map(|cell| values::time(&cell.text).or_else(|| values::latest_reading(&cell.text))).max()
     }
 
     fn order(&self) -> Order {
-        let case = self.filled(|field| field == Field::Case).next();
+        // The number of a row says nothing: many lists begin with the newest.
+        let is_case = |cell: &&Cell| cell.name.to_lowercase().contains("case");
+        let case = self.filled(|field| field == Field::Case).find(is_case);
         let case = case.and_then(|cell| cell.text.trim().trim_start_matches('#').parse().ok());
-        Order { created: self.created(), case }
+        let created = self.created_cell().filter(|_| self.zone().is_none());
+        Order {
+            created: created.and_then(|cell| values::time(&cell.text)),
+            is_day: created.is_some_and(|cell| values::has_no_clock(&cell.text)),
+            case,
+        }
+    }
+
+    /// A zone that is not read.
+    fn zone(&self) -> Option<&Cell> {
+        let is_utc = |text: &str| {
+            matches!(
+                text.to_ascii_lowercase().as_str(),
+                "utc" | "gmt" | "z" | "+00:00" | "+0000" | "0" | "etc/utc"
+            )
+        };
+        let mut zones = self.filled(|field| field == Field::Zone);
+        zones.find(|cell| !values::says_nothing(&cell.text) && !is_utc(cell.text.trim()))
+    }
+
+    /// Why a date or a note of the row may say that its ban is limited.
+    fn doubt(&self) -> Option<String> {
+        let shown = |cell: &Cell| (cell.name.to_string(), Untrusted::clipped(&cell.text).line_within(30));
+        for cell in self.filled(|field| matches!(field, Field::Created(_) | Field::Note)) {
+            let text = cell.text.trim();
+            if values::says_nothing(text) {
+                continue;
+            }
+            let (name, text) = match cell.field {
+                Field::Created(rank)
+                    if rank < 9 && values::time(text).is_none() && values::latest_reading(text).is_none() =>
+                {
+                    shown(cell)
+                }
+                Field::Note if says_limit(&cell.name, text) => {
+                    let (name, text) = shown(cell);
+                    return Some(format!(
+                        "its {name} {text:?} may say that the ban ends, was lifted or is none"
+                    ));
+                }
+                _ => continue,
+            };
+            return Some(format!(
+                "its {name} {text:?} is no date that is understood: write it like 2026-01-02T03:04:05Z"
+            ));
+        }
+        None
     }
 
     /// What was done.
@@ -224,11 +215,27 @@ impl Told {
                     ends.push(Timestamp::from_millis(created.millis().saturating_add(millis)));
                 }
                 (End::After(_), None) => {
-                    let why =
-                        format!("its {} says how long it lasts, and no column says when it began", cell.name);
-                    return Err(Why::Rejected(why));
+                    let began = match self.created_cell() {
+                        Some(created) => format!(
+                            "its {} {:?}, which says when it began, is not understood",
+                            created.name,
+                            Untrusted::clipped(&created.text).line_within(30)
+                        ),
+                        None => "no column says when it began".to_owned(),
+                    };
+                    return Err(Why::Rejected(format!(
+                        "its {} says how long it lasts, and {began}",
+                        cell.name
+                    )));
                 }
             }
+        }
+        if let Some(zone) = self.zone().filter(|_| !ends.is_empty()) {
+            let shown = Untrusted::clipped(&zone.text).line_within(30);
+            return Err(Why::Rejected(format!(
+                "its {} is {shown:?}, which is not read: write its end in UTC, like 2026-01-02T03:04:05Z",
+                zone.name
+            )));
         }
         // Of several ends the first counts: nobody is banned for longer than any column says.
         match ends.into_iter().min() {
@@ -236,6 +243,17 @@ impl Told {
             end => Ok(end),
         }
     }
+}
+
+/// Whether a note is a state, a type, a time or an end, or begins with one that lifts or limits a ban.
+fn says_limit(name: &str, text: &str) -> bool {
+    let is_proof = ["proof", "evidence"].iter().any(|word| name.to_lowercase().contains(word));
+    if is_proof && values::yes_or_no(text).is_some() {
+        return false;
+    }
+    let is_number = values::is_number(text) && values::yes_or_no(text).is_none();
+    let is_ban = values::act(text) == Some(Act::Ban) || values::status(text) == Some(Status::InForce);
+    (values::limits(text) && !is_number && !is_ban) || values::leads_with_lifting(text)
 }
 
 enum Why {
@@ -267,10 +285,16 @@ fn lifted(text: &str) -> Lifted {
 /// What a row says.
 pub(super) fn row(line: u64, told: Told) -> Line {
     let ids = told.cells.iter().map(|cell| values::ids_in(cell.text.as_bytes()).count()).sum();
-    let reject = |value: &str, why: String| {
-        Line::Rejected(Rejected { ids, ..Rejected::new(line, value.as_bytes(), why) })
-    };
     let named = told.user();
+    let users = match &named {
+        Ok(user) => vec![*user],
+        Err(_) => told.users(),
+    };
+    let order = told.order();
+    let reject = |value: &str, why: String| {
+        let users = users.clone();
+        Line::Rejected(Rejected { ids, users, order, ..Rejected::new(line, value.as_bytes(), why) })
+    };
     let shown = match &named {
         Ok(user) => user.to_string(),
         Err((text, _)) => values::bare(text).to_owned(),
@@ -296,7 +320,7 @@ pub(super) fn row(line: u64, told: Told) -> Line {
         Err((_, why)) => return reject(&shown, why),
     };
     if act == Act::Unban {
-        return Line::Unban(Unban { line, user, order: told.order() });
+        return Line::Unban(Unban { line, user, order });
     }
     let until = match told.end(act == Act::TemporaryBan) {
         Ok(until) => until,
@@ -305,47 +329,13 @@ pub(super) fn row(line: u64, told: Told) -> Line {
             return Line::Skipped(Skipped { line, value: Untrusted::clipped(&shown), fate, why });
         }
     };
+    if let Some(why) = told.doubt() {
+        return reject(&shown, why);
+    }
     let reason = told.reason();
     if told.cells.iter().any(|cell| cell.text.contains('\0')) {
         return reject(&shown, "the row holds a zero byte".into());
     }
     let reason = reason.map(Untrusted::clipped);
-    Line::Row(Row { line, user, reason, until, order: told.order(), dated: told.dated() })
-}
-
-const SEVERAL: &str = "several ids in one cell: put each on a line of its own";
-
-fn is_id(text: &str) -> bool {
-    values::id_alone(text).is_some()
-}
-
-/// The user whom a cell names: an id, a mention, or a name with the id in parentheses behind it.
-fn user_in(text: &str) -> Result<UserId, &'static str> {
-    let text = values::bare(text);
-    if let Ok(user) = text.parse::<UserId>() {
-        return Ok(user);
-    }
-    let mut ids = values::ids_in(text.as_bytes());
-    match (ids.next(), ids.next()) {
-        (Some(_), Some(_)) => Err(SEVERAL),
-        (Some(id), None) => {
-            let forms = [format!("({id})"), format!("[{id}]"), format!("<@{id}>"), format!("<@!{id}>")];
-            let is_named = forms.iter().any(|form| text.ends_with(form.as_str()));
-            UserId::new(id).filter(|_| is_named).ok_or("it is not a user's id alone")
-        }
-        _ => Err(no_id(text)),
-    }
-}
-
-/// What is wrong with text that is no id.
-fn no_id(text: &str) -> &'static str {
-    let is_rounded = text.starts_with(|first: char| first.is_ascii_digit())
-        && text.contains(['.', 'E', 'e'])
-        && text.bytes().all(|byte| byte.is_ascii_digit() || b".,+Ee".contains(&byte));
-    match text {
-        "" => "no user is named",
-        _ if is_rounded => "a spreadsheet has rounded the id: format the column as text and export again",
-        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => "the number is too large for a user's id",
-        _ => "it is not a user's id",
-    }
+    Line::Row(Row { line, user, reason, until, order, dated: told.dated() })
 }

@@ -2,6 +2,15 @@
 //!
 //! A form that can be read in two ways is not understood. A time without a zone is in UTC, as bots write it.
 
+mod dates;
+mod limits;
+
+pub(super) use dates::{has_no_clock, latest_reading, span, time};
+pub(super) use limits::{
+    is_number, leads_with_lifting, leads_with_limit, limits, mentions_limit, mentions_unban,
+    names_further_id, names_span_or_date, says_nothing,
+};
+
 use wayhaven_shared::value::{Timestamp, UserId};
 
 /// The least id of a user: Discord's ids have 17 digits or more since it opened.
@@ -150,135 +159,6 @@ pub(super) fn length(value: &str, unit: Option<u64>) -> Option<End> {
         return Some(End::Never);
     }
     span(value, unit).map(End::After)
-}
-
-/// A point in time.
-pub(super) fn time(value: &str) -> Option<Timestamp> {
-    let value = value.trim();
-    // Discord's form: <t:1767323045:R>.
-    let inner = value.strip_prefix("<t:").and_then(|rest| rest.strip_suffix('>'));
-    if let Some(inner) = inner {
-        let (seconds, style) = inner.split_once(':').unwrap_or((inner, "f"));
-        let is_style = style.len() == 1 && "tTdDfFRsS".contains(style);
-        return seconds.parse::<i64>().ok().filter(|_| is_style).map(|at| millis(at.saturating_mul(SECOND)));
-    }
-    unix(value).or_else(|| value.parse().ok()).or_else(|| calendar(value))
-}
-
-fn millis(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-/// Seconds, milliseconds or microseconds since 1970, between 2001 and 2100.
-fn unix(value: &str) -> Option<Timestamp> {
-    let whole = value.split_once('.').map_or(value, |(whole, fraction)| {
-        if fraction.bytes().all(|byte| byte.is_ascii_digit()) { whole } else { "" }
-    });
-    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: i64 = whole.parse().ok()?;
-    match number {
-        1_000_000_000..=4_102_444_800 => Some(millis(number * SECOND)),
-        1_000_000_000_000..=4_102_444_800_000 => Some(millis(number)),
-        1_000_000_000_000_000..=4_102_444_800_000_000 => Some(millis(number / 1_000)),
-        _ => None,
-    }
-}
-
-/// `2026-01-02`, `2026-01-02 03:04`, `2026/01/02 03:04:05.678`, with or without a zone.
-fn calendar(value: &str) -> Option<Timestamp> {
-    let mut text = value.replace('/', "-");
-    if matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
-        text.replace_range(10..11, " ");
-    }
-    let text =
-        text.trim_end_matches(|letter: char| letter.is_alphabetic() && "UTCGMZutcgmz".contains(letter));
-    let text = text.trim_end();
-    let (day, clock) = text.split_once(' ').map_or((text, "00:00"), |(day, clock)| (day, clock.trim()));
-    let mut parts = day.split('-');
-    let mut part = |length: usize| {
-        parts.next().filter(|part| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let (year, month, of_month) = (part(4)?, part(2)?, part(2)?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let (clock, zone) = match clock.find(['+', '-']) {
-        Some(at) => (clock[..at].trim_end(), &clock[at..]),
-        None => (clock, "+00:00"),
-    };
-    // RFC 3339 wants the seconds, and a colon in the zone.
-    let seconds = if clock.matches(':').count() == 1 { ":00" } else { "" };
-    let zone = match zone.len() {
-        3 => format!("{zone}:00"),
-        5 if zone.is_ascii() => format!("{}:{}", &zone[..3], &zone[3..]),
-        _ => zone.to_owned(),
-    };
-    format!("{year}-{month}-{of_month}T{clock}{seconds}{zone}").parse().ok()
-}
-
-const LENGTHS: [(&[&str], i64); 8] = [
-    (&["ms", "millisecond", "milliseconds"], 1),
-    (&["s", "sec", "secs", "second", "seconds"], SECOND),
-    (&["m", "min", "mins", "minute", "minutes"], 60 * SECOND),
-    (&["h", "hr", "hrs", "hour", "hours"], 3_600 * SECOND),
-    (&["d", "day", "days"], DAY),
-    (&["w", "wk", "wks", "week", "weeks"], 7 * DAY),
-    // The shortest month and year, so that nobody is banned for longer.
-    (&["mo", "mos", "mon", "month", "months"], 28 * DAY),
-    (&["y", "yr", "yrs", "year", "years"], 365 * DAY),
-];
-
-/// A length in milliseconds: `7d`, `1 week, 2 days`, `P7DT1H`, `7 days, 0:00:00`, `24:00:00`, or a number with `unit`
-/// seconds (0 for milliseconds).
-fn span(value: &str, unit: Option<u64>) -> Option<i64> {
-    let value = value.trim().to_ascii_lowercase();
-    if let Some(unit) = unit
-        && let Ok(number) = value.parse::<f64>()
-    {
-        let each = if unit == 0 { 1.0 } else { unit as f64 * 1_000.0 };
-        let total = number * each;
-        return (1.0..1e15).contains(&total).then_some(total as i64);
-    }
-    let text = match value.strip_prefix('p') {
-        // In ISO 8601 the months stand before the T, the minutes behind it.
-        Some(iso) if iso.starts_with(|first: char| first.is_ascii_digit() || first == 't') => {
-            let (days, clock) = iso.split_once('t').unwrap_or((iso, ""));
-            format!("{} {clock}", days.replace('m', "mo"))
-        }
-        _ => value,
-    };
-    let (mut total, mut any) = (0_i64, false);
-    let text = text.replace([',', '+'], " ").replace(" and ", " ");
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: i64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        if rest.starts_with(':') {
-            total = total.checked_add(clock(number, rest)?)?;
-            any = true;
-            break;
-        }
-        rest = rest.trim_start();
-        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let word = &rest[..letters];
-        let (_, each) = LENGTHS.into_iter().find(|(words, _)| words.contains(&word))?;
-        total = total.checked_add(number.checked_mul(each)?)?;
-        any = true;
-        rest = rest[letters..].trim_start();
-    }
-    (any && total > 0).then_some(total)
-}
-
-/// Hours, minutes and seconds behind the hours.
-fn clock(hours: i64, rest: &str) -> Option<i64> {
-    let parts: Vec<&str> = rest.split(':').skip(1).collect();
-    let [minutes, seconds] = parts.as_slice() else { return None };
-    let seconds = seconds.split('.').next()?;
-    let two = |part: &str| part.parse::<i64>().ok().filter(|number| part.len() == 2 && *number < 60);
-    Some(((hours.checked_mul(60)? + two(minutes)?) * 60 + two(seconds)?) * SECOND)
 }
 
 /// What a type says; nothing where it is not understood.

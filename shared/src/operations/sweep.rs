@@ -61,7 +61,7 @@ fn samples() -> Vec<Request> {
         value("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         value("sync freeze", json!({"except_reversals": true})),
         value("sync resume", json!({})),
-        value("sync import", json!({"file": "-x's list.csv", "apply": true})),
+        value("sync import", json!({"file": "-x's list.csv", "apply": true, "ignore_column": ["a b", "c"]})),
         value("sync export", json!({"format": "json", "source": "discord", "output": "a b.json"})),
         value("sync reconcile", json!({"child": user, "apply": true})),
         value("job list", json!({"running": true, "limit": 3})),

@@ -40,6 +40,7 @@ impl Handle for SyncImport {
             name: Untrusted::clipped(&self.file.shown()),
             most: cx.daemon.settings().network.import_cap,
             apply: self.apply,
+            ignored: self.ignore_column,
         };
         let asked_by = cx.invocation.actor.audit_name();
         running::begin(&cx.daemon, import, file, asked_by, cx.invocation.dry_run).await

@@ -2,7 +2,7 @@
 
 use super::super::columns::{Field, clean};
 use super::super::understand::{self, Told};
-use super::super::values::{self, Act, Shape};
+use super::super::values::{self, Act};
 use super::super::{Line, Noted, Rejected};
 use super::{Cells, Record};
 use std::io::Read;
@@ -36,7 +36,7 @@ impl Header {
             // A spreadsheet's own line, which names the separator, and comments.
             let only = first.cells.first().filter(|_| first.cells.len() <= 2);
             let is_separator = only.is_some_and(|cell| cell.to_ascii_lowercase().starts_with(b"sep="));
-            let names_users = first.cells.iter().any(|cell| named(cell).is_user());
+            let names_users = first.cells.iter().any(|cell| columns.meaning(cell).is_user());
             match is_separator || (is_comment(&first) && !names_users) {
                 true if has_id(&first) => {
                     commented.push(Record { broken: Some(COMMENTED.to_owned()), ..first });
@@ -45,7 +45,7 @@ impl Header {
                 false => break first,
             }
         };
-        let fields: Vec<Field> = first.cells.iter().map(|cell| named(cell)).collect();
+        let fields: Vec<Field> = first.cells.iter().map(|cell| columns.meaning(cell)).collect();
         // A row of data is no header, whatever words stand in it.
         if first.broken.is_none() && !has_id(&first) && fields.iter().any(|field| field.is_user()) {
             let names = first.cells.iter().map(|cell| clean(&String::from_utf8_lossy(cell)));
@@ -90,7 +90,8 @@ impl Header {
     ) -> Result<Option<Line>, Fault> {
         loop {
             let Some(mut record) = cells.next()? else { return Ok(None) };
-            if let Some(rejected) = record.rejected() {
+            let users: &[usize] = if matches!(self, Self::Named(_)) { &cells.users } else { &[] };
+            if let Some(rejected) = record.rejected_of(users) {
                 return Ok(Some(Line::Rejected(rejected)));
             }
             let is_used = |at: usize| match self {
@@ -101,12 +102,13 @@ impl Header {
             if let Some((_, cell)) = broken.find(|(_, cell)| std::str::from_utf8(cell).is_err()) {
                 let rejected = Rejected::new(record.line, cell, NO_TEXT);
                 record.broken = Some(NO_TEXT.to_owned());
-                let ids = record.rejected().map_or(0, |rejected| rejected.ids);
-                return Ok(Some(Line::Rejected(Rejected { ids, ..rejected })));
+                let (ids, users) =
+                    record.rejected_of(users).map_or((0, Vec::new()), |one| (one.ids, one.users));
+                return Ok(Some(Line::Rejected(Rejected { ids, users, ..rejected })));
             }
             match self {
                 Self::Named(named) => {
-                    return row(named, record, cells.source.delimiter(), columns).map(Some);
+                    return row(named, record, cells, columns).map(Some);
                 }
                 Self::Absent { .. } if is_comment(&record) && !has_id(&record) => {}
                 Self::Absent { id, reason } => {
@@ -122,20 +124,20 @@ const COMMENTED: &str = "it is commented out";
 const NO_TEXT: &str = "it is not text in UTF-8";
 
 fn is_read(field: Field) -> bool {
-    !matches!(field, Field::Irrelevant | Field::Unknown)
+    !matches!(field, Field::Irrelevant | Field::Ignored | Field::Unknown)
 }
 
 /// A row below a header.
-fn row(
+fn row<R: Read>(
     named: &[(Arc<str>, Field)],
     mut record: Record,
-    delimiter: u8,
+    cells: &Cells<R>,
     columns: &mut Noted,
 ) -> Result<Line, Fault> {
     let line = record.line;
     let reject = |mut record: Record, why: String| {
         record.broken = Some(why);
-        let rejected = record.rejected();
+        let rejected = record.rejected_of(&cells.users);
         Ok(Line::Rejected(rejected.unwrap_or_else(|| Rejected::new(line, b"", "it cannot be read"))))
     };
     if let Some(why) = header_again(named, &record)? {
@@ -150,8 +152,19 @@ fn row(
                 "it has more cells than the header: a comma may stand in a cell without quotes".to_owned(),
             );
         }
+        // A cell that may be an end, a state or a user is no part of a reason.
+        let more = record.cells[named.len()..].iter().map(|cell| String::from_utf8_lossy(cell).into_owned());
+        if let Some(cell) = more.into_iter().find(|cell| may_be_more_than_text(cell)) {
+            let cell = Untrusted::clipped(&cell).line_within(30);
+            return reject(
+                record,
+                format!(
+                    "it has more cells than the header, and {cell:?} may be more than a part of its reason"
+                ),
+            );
+        }
         let rest = record.cells.split_off(named.len() - 1);
-        record.cells.push(rest.join(&delimiter));
+        record.cells.push(rest.join(&cells.source.delimiter()));
     }
     if let Some((name, _)) =
         named.get(record.cells.len()..).into_iter().flatten().find(|(_, field)| field.limits())
@@ -165,7 +178,7 @@ fn row(
         let text = unescaped(&text);
         let names = match columns {
             Noted::New(columns) => {
-                columns.value(name, *field, text);
+                columns.value(name, text);
                 false
             }
             Noted::Known(columns) => *field == Field::Person && columns.holds_names(name),
@@ -219,17 +232,11 @@ fn line_without_header(record: &Record, delimiter: char, id: &Arc<str>, reason: 
     let behind = behind.trim_start_matches(SEPARATORS);
     let parts: Vec<&str> = [behind].into_iter().chain(texts).collect();
     let filled = || parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
-    let begins_with_id = |part: &str| {
-        let mut words = part.split(|letter: char| letter.is_whitespace() || SEPARATORS.contains(&letter));
-        words.next().is_some_and(|word| values::id_alone(word).is_some())
-    };
-    if filled().any(begins_with_id) {
+    if values::names_further_id(filled().collect::<Vec<_>>().join(", ").as_str()) {
         return reject("several ids on one line: put each on a line of its own");
     }
     // Without a header nobody can tell whether that is when the ban ends.
-    let is_limiting =
-        |part: &str| values::shape(part) == Shape::Limiting && values::act(part) != Some(Act::Ban);
-    if let Some(part) = filled().find(|part| is_limiting(part)) {
+    if let Some(part) = filled().flat_map(segments).find(|part| may_be_more_than_text(part)) {
         let part = Untrusted::clipped(part).line_within(30);
         return reject(&format!(
             "{part:?} may be an end or a type: begin the file with a header like user_id,reason,expires_at"
@@ -241,6 +248,25 @@ fn line_without_header(record: &Record, delimiter: char, id: &Arc<str>, reason: 
     let text = parts.iter().skip_while(|part| part.is_empty()).copied().collect::<Vec<_>>().join(&separator);
     told.say(Field::Reason, reason, text, false);
     understand::row(record.line, told)
+}
+
+/// The parts of a text between separators and brackets.
+fn segments(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ';', '|', '\t', '(', ')', '[', ']', ':', '–', '—'])
+        .flat_map(|part| part.split(" - "))
+        .map(|part| part.trim_matches(|letter: char| letter.is_whitespace() || "-*_~`\"'".contains(letter)))
+        .filter(|part| !part.is_empty())
+}
+
+/// Whether a piece of a line may be a user, an end, a state or a type, and not only a part of its reason.
+fn may_be_more_than_text(text: &str) -> bool {
+    let text = text.trim();
+    let is_ban = values::act(text) == Some(Act::Ban) || values::is_never(text);
+    values::id_alone(text).is_some()
+        || (values::limits(text) && !is_ban)
+        || values::leads_with_limit(text)
+        || values::names_span_or_date(text)
+        || values::mentions_unban(text)
 }
 
 const SEPARATORS: [char; 4] = [',', ';', '|', '\t'];

@@ -1,5 +1,9 @@
 //! Names of columns and their meaning.
 
+use super::words::{
+    ACTORS, ACTS, BESIDE, CREATED, DETAILS, ENDS, LENGTHS, LIFTED, NAMES, NOTES, PLACES, STATES, TYPE_OWNERS,
+    UNITS, ZONES,
+};
 use std::sync::Arc;
 use wayhaven_shared::value::Untrusted;
 
@@ -45,8 +49,14 @@ pub(in super::super) enum Field {
     Permanent,
     /// Whether the ban has an end.
     Temporary,
+    /// Free text beside the reason: not read, but a state that is its whole text, or begins it, is not passed over.
+    Note,
+    /// The zone of the row's times.
+    Zone,
     /// Known, and of no importance for a ban.
     Irrelevant,
+    /// Left out because the operator said so.
+    Ignored,
     Unknown,
 }
 
@@ -56,6 +66,10 @@ impl Field {
         let tokens = tokens(name);
         let joined = tokens.concat();
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        // A time in a zone that is not read.
+        if tokens.len() > 1 && tokens.iter().any(|token| ZONES.contains(token)) {
+            return Self::Unknown;
+        }
         exact(&joined).unwrap_or_else(|| by_tokens(&tokens, &joined))
     }
 
@@ -91,13 +105,14 @@ impl Field {
             Self::Type => "type",
             Self::InForce | Self::Lifted | Self::Status => "status",
             Self::Permanent | Self::Temporary => "whether it ends",
-            Self::Irrelevant | Self::Unknown => return None,
+            Self::Zone => "zone",
+            Self::Note | Self::Irrelevant | Self::Ignored | Self::Unknown => return None,
         })
     }
 }
 
 /// The words of a name in small letters: `userId`, `User ID` and `user_id` have the same two.
-fn tokens(name: &str) -> Vec<String> {
+pub(super) fn tokens(name: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let (mut inside, mut lower) = (false, false);
     for letter in name.chars().take(LONGEST_NAME) {
@@ -154,206 +169,10 @@ fn exact(joined: &str) -> Option<Field> {
         | "starttime" | "begin" | "begins" | "since" | "loggedat" | "datum" | "fecha" => Field::Created(1),
         "expires" | "expiresat" | "expiry" | "until" => Field::Until,
         "communicationdisableduntil" => Field::Irrelevant,
+        "timezone" | "tz" | "zone" | "utcoffset" | "offset" | "zeitzone" => Field::Zone,
         _ => return None,
     })
 }
-
-const TYPE_OWNERS: [&str; 13] = [
-    "punishment",
-    "action",
-    "case",
-    "infraction",
-    "sanction",
-    "event",
-    "log",
-    "entry",
-    "moderation",
-    "mod",
-    "ban",
-    "offence",
-    "penalty",
-];
-const LIFTED: [&str; 26] = [
-    "unban",
-    "unbanned",
-    "revoked",
-    "deleted",
-    "removed",
-    "pardoned",
-    "pardon",
-    "expired",
-    "lifted",
-    "inactive",
-    "cancelled",
-    "canceled",
-    "reverted",
-    "overturned",
-    "resolved",
-    "closed",
-    "ended",
-    "finished",
-    "released",
-    "undone",
-    "void",
-    "voided",
-    "appealed",
-    "disabled",
-    "unbanner",
-    "entbannt",
-];
-const DETAILS: [&str; 12] =
-    ["by", "reason", "user", "mod", "moderator", "id", "name", "note", "message", "staff", "admin", "author"];
-const ENDS: [&str; 40] = [
-    "until",
-    "till",
-    "end",
-    "ends",
-    "ending",
-    "expire",
-    "expires",
-    "expiry",
-    "expiration",
-    "expiring",
-    "unban",
-    "unbans",
-    "lift",
-    "lifts",
-    "release",
-    "releases",
-    "finish",
-    "finishes",
-    "termination",
-    "deadline",
-    "bis",
-    "ablauf",
-    "ablaufdatum",
-    "ende",
-    "enddatum",
-    "entbannung",
-    "entsperrung",
-    "hasta",
-    "fin",
-    "vence",
-    "vencimiento",
-    "caduca",
-    "expira",
-    "jusqu",
-    "echeance",
-    "échéance",
-    "scadenza",
-    "fino",
-    "einde",
-    "bitiş",
-];
-const LENGTHS: [&str; 18] = [
-    "duration",
-    "length",
-    "span",
-    "ttl",
-    "period",
-    "timeframe",
-    "sentence",
-    "dauer",
-    "laufzeit",
-    "frist",
-    "duracion",
-    "duración",
-    "duree",
-    "durée",
-    "durata",
-    "duur",
-    "duração",
-    "süre",
-];
-/// Only with a unit or a length, so that a column called `minutes` is a length.
-const UNITS: [(&[&str], u64); 6] = [
-    (&["s", "sec", "secs", "second", "seconds", "sekunden"], 1),
-    (&["min", "mins", "minute", "minutes", "minuten"], 60),
-    (&["h", "hr", "hrs", "hour", "hours", "stunden"], 3_600),
-    (&["d", "day", "days", "tage"], 86_400),
-    (&["w", "week", "weeks", "wochen"], 604_800),
-    (&["month", "months", "monate"], 28 * 86_400),
-];
-const ISSUERS: [&str; 17] = [
-    "moderator",
-    "mod",
-    "mods",
-    "executor",
-    "author",
-    "issuer",
-    "staff",
-    "admin",
-    "administrator",
-    "actor",
-    "responsible",
-    "punisher",
-    "enforcer",
-    "invoker",
-    "by",
-    "operator",
-    "banner",
-];
-const PLACES: [&str; 9] =
-    ["guild", "server", "channel", "message", "msg", "role", "roles", "thread", "webhook"];
-const CREATED: [&str; 25] = [
-    "created",
-    "creation",
-    "joined",
-    "join",
-    "date",
-    "time",
-    "timestamp",
-    "issued",
-    "since",
-    "start",
-    "started",
-    "began",
-    "banned",
-    "added",
-    "updated",
-    "modified",
-    "edited",
-    "logged",
-    "last",
-    "first",
-    "seen",
-    "registered",
-    "birthday",
-    "erstellt",
-    "beginn",
-];
-const NAMES: [&str; 30] = [
-    "name",
-    "username",
-    "nick",
-    "nickname",
-    "tag",
-    "usertag",
-    "avatar",
-    "url",
-    "link",
-    "proof",
-    "evidence",
-    "note",
-    "notes",
-    "comment",
-    "comments",
-    "discriminator",
-    "display",
-    "global",
-    "bot",
-    "flags",
-    "email",
-    "locale",
-    "reasons",
-    "dm",
-    "notified",
-    "color",
-    "colour",
-    "source",
-    "image",
-    "attachments",
-];
 
 fn by_tokens(tokens: &[&str], joined: &str) -> Field {
     let any = |words: &[&str]| tokens.iter().any(|token| words.contains(token));
@@ -361,9 +180,24 @@ fn by_tokens(tokens: &[&str], joined: &str) -> Field {
         let is_in = |words: &[&str]| tokens.iter().any(|token| words.contains(token));
         UNITS.into_iter().find(|(words, _)| is_in(words)).map(|(_, seconds)| seconds)
     };
-    let is_type = |token: &&str| *token == "type" || *token == "typ";
-    if tokens.last().is_some_and(is_type) && any(&TYPE_OWNERS) {
+    let last = tokens.last().copied().unwrap_or_default();
+    let all_of = |lists: &[&[&str]]| tokens.iter().all(|token| lists.iter().any(|list| list.contains(token)));
+    let is_about_act = || any(&TYPE_OWNERS) || any(&ACTORS) || any(&["staff", "bot", "last", "auto"]);
+    if tokens.len() > 1 && ACTS.contains(&last) && is_about_act() {
         return Field::Type;
+    }
+    if ["name", "tag", "label", "title", "kind"].contains(&last) && any(&ACTS) {
+        return Field::Type;
+    }
+    if any(&STATES) && all_of(&[&STATES, &BESIDE]) {
+        return Field::InForce;
+    }
+    if any(&["over"]) && all_of(&[&["over"], &BESIDE]) {
+        return Field::Lifted;
+    }
+    let beside_reason = ["for", "of", "the", "mod", "moderator", "staff", "public", "reason"];
+    if any(&["reason"]) && all_of(&[&beside_reason, &BESIDE, &TYPE_OWNERS]) {
+        return Field::Reason;
     }
     // How much of the messages a ban deleted, or what else the user was given.
     let deletes = any(&["delete", "deleted", "purge", "purged"])
@@ -399,7 +233,10 @@ fn by_tokens(tokens: &[&str], joined: &str) -> Field {
     if tokens.len() == 1 && joined.len() > 1 && unit().is_some() || (any(&["ban"]) && unit().is_some()) {
         return Field::Length(unit());
     }
-    if any(&ISSUERS) || any(&PLACES) || any(&NAMES) || says(&["username", "moderator", "nickname"]) {
+    if NOTES.contains(&last) && !any(&["type", "status", "state"]) {
+        return Field::Note;
+    }
+    if any(&ACTORS) || any(&PLACES) || any(&NAMES) || says(&["username", "moderator", "nickname"]) {
         return Field::Irrelevant;
     }
     if any(&CREATED) {

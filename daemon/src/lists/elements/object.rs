@@ -3,10 +3,11 @@
 use super::super::Noted;
 use super::super::columns::{Field, clean};
 use super::super::understand::Told;
-use super::super::values::{self, Shape};
+use super::super::values;
+use super::members::Members;
 use super::{LISTS, letters};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::Untrusted;
@@ -23,7 +24,7 @@ impl Names {
         if let Some((name, field)) = self.0.get(name) {
             return Ok((Arc::clone(name), *field));
         }
-        let field = Field::named(name);
+        let field = columns.columns().meaning(name);
         let shared = clean(name);
         if let Noted::New(columns) = columns {
             columns.note(&shared, field)?;
@@ -34,6 +35,20 @@ impl Names {
         self.0.insert(name.to_owned(), (Arc::clone(&shared), field));
         Ok((shared, field))
     }
+}
+
+/// A key within an object, by its path: it is never read, so its values have to be harmless.
+fn nested(path: &str, field: Field, columns: &mut Noted) -> Result<(Arc<str>, Field), Fault> {
+    let field = match field {
+        Field::Created(_) => Field::Created(9),
+        Field::Reason | Field::Note => Field::Note,
+        _ => Field::Unknown,
+    };
+    let shared = clean(path);
+    if let Noted::New(columns) = columns {
+        columns.note(&shared, field)?;
+    }
+    Ok((shared, field))
 }
 
 /// Whether a row could be read, and why not.
@@ -65,7 +80,7 @@ pub(super) fn keyed(
     }
     Ok(match text.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<String>(text) {
-            Ok(text) if values::shape(&text) == Shape::Text => {
+            Ok(text) if !values::limits(&text) && !values::leads_with_limit(&text) => {
                 let (name, _) = names.of("reason", columns)?;
                 told.say(Field::Reason, &name, text, false);
                 Ok(())
@@ -88,13 +103,17 @@ pub(super) fn fields(
     names: &mut Names,
     columns: &mut Noted,
 ) -> Result<Said, Fault> {
-    let fields: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(text) {
-        Ok(fields) => fields,
+    let members = match serde_json::from_str::<Members>(text) {
+        Ok(members) => members,
         Err(error) => return Ok(Err(malformed(&error))),
     };
-    for (key, value) in fields {
+    for (key, value) in members.0 {
+        if values::id_alone(&key).is_some() {
+            return Ok(Err("it holds an id as a key of its own".to_owned()));
+        }
         let (name, field) = names.of(&key, columns)?;
-        if let Err(why) = one(&name, field, value.get(), told, columns) {
+        let mut member = Member { told, names, columns };
+        if let Err(why) = member.read(&name, field, value.get())? {
             let name = Untrusted::clipped(&name).line_within(30);
             return Ok(Err(format!("{name}: {why}")));
         }
@@ -112,72 +131,156 @@ fn malformed(error: &serde_json::Error) -> String {
     format!("it is malformed JSON: {}", error.to_string().split(" at line").next().unwrap_or_default())
 }
 
-/// One field of an object.
-fn one(name: &Arc<str>, field: Field, value: &str, told: &mut Told, columns: &mut Noted) -> Said {
-    if value.starts_with(['{', '[']) {
+/// What a member of an object is read into.
+struct Member<'a> {
+    told: &'a mut Told,
+    names: &'a mut Names,
+    columns: &'a mut Noted,
+}
+
+impl Member<'_> {
+    /// One member of an object.
+    fn read(&mut self, name: &Arc<str>, field: Field, value: &str) -> Result<Said, Fault> {
+        if field == Field::Ignored {
+            return Ok(Ok(()));
+        }
+        if value.starts_with(['{', '[']) {
+            return self.nested(name, field, value);
+        }
+        // What is not read may be anything; what limits the ban is read as it stands.
+        let text = match field {
+            Field::User | Field::Person | Field::Mention | Field::Id => id(value),
+            _ => scalar(value),
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(why) => return Ok(Err(why)),
+        };
+        let known = match self.columns {
+            Noted::New(columns) => {
+                columns.value(name, text.as_deref().unwrap_or_default());
+                false
+            }
+            Noted::Known(columns) => field == Field::Person && columns.holds_names(name),
+        };
+        match text {
+            Some(text) => self.told.say(field, name, text, known),
+            // Nothing is said, which is not the same as a row without the field.
+            None if field.limits() || field == Field::User => {
+                self.told.say(field, name, String::new(), false);
+            }
+            None => {}
+        }
+        Ok(Ok(()))
+    }
+
+    /// A member that holds an object or a list.
+    fn nested(&mut self, name: &Arc<str>, field: Field, value: &str) -> Result<Said, Fault> {
         if LISTS.contains(&letters(name).as_str()) {
-            return Err("it holds a list of its own".to_owned());
+            return Ok(Err("it holds a list of its own".to_owned()));
         }
         if field.is_user() && value.starts_with('{') {
             // Discord's own form: {"user":{"id":…},"reason":…}.
-            let inner: BTreeMap<String, Box<RawValue>> =
-                serde_json::from_str(value).map_err(|error| malformed(&error))?;
-            for (key, inner) in &inner {
+            let members = match serde_json::from_str::<Members>(value) {
+                Ok(members) => members,
+                Err(error) => return Ok(Err(malformed(&error))),
+            };
+            for (key, inner) in &members.0 {
                 if key == "id" {
-                    let id = id(inner.get())?;
-                    told.say(Field::User, name, id.unwrap_or_default(), false);
-                } else if Field::named(key) != Field::Type {
-                    limits_nowhere(key, inner.get(), 0)?;
+                    match id(inner.get()) {
+                        Ok(id) => self.told.say(Field::User, name, id.unwrap_or_default(), false),
+                        Err(why) => return Ok(Err(why)),
+                    }
+                    if let Noted::New(columns) = self.columns {
+                        columns.user_is_nested();
+                    }
+                } else if let Err(why) = self.unread(&format!("{name}.{key}"), key, inner.get(), true)? {
+                    return Ok(Err(why));
                 }
             }
-            return Ok(());
-        }
-        if field == Field::Irrelevant || field == Field::Reason {
-            return Ok(());
+            return Ok(Ok(()));
         }
         if field.is_user() || field.limits() {
-            return Err("it is a list or an object, and not a value".to_owned());
+            return Ok(Err("it is a list or an object, and not a value".to_owned()));
         }
-        return limits_nowhere(name, value, 0);
-    }
-    // What is not read may be anything; what limits the ban is read as it stands.
-    let text = match field {
-        Field::User | Field::Person | Field::Mention | Field::Id => id(value)?,
-        _ => scalar(value)?,
-    };
-    let known = match columns {
-        Noted::New(columns) => {
-            columns.value(name, field, text.as_deref().unwrap_or_default());
-            false
+        // Somebody else, or a place.
+        if field == Field::Irrelevant && self.columns.columns().holds_anything(name) {
+            return Ok(Ok(()));
         }
-        Noted::Known(columns) => field == Field::Person && columns.holds_names(name),
-    };
-    match text {
-        Some(text) => told.say(field, name, text, known),
-        // Nothing is said, which is not the same as a row without the field.
-        None if field.limits() || field == Field::User => told.say(field, name, String::new(), false),
-        None => {}
+        self.unread(name, name, value, false)
     }
-    Ok(())
+
+    /// Checks what is nested, and so not read: it holds nothing that may limit the ban, and nobody else's id.
+    fn unread(&mut self, path: &str, key: &str, value: &str, is_user: bool) -> Result<Said, Fault> {
+        let field = self.columns.columns().meaning(path);
+        if field == Field::Ignored {
+            return self.columns.note(path, field).map(Ok);
+        }
+        let field = if path == key { field } else { Field::named(key) };
+        // A place, or somebody else.
+        if value.starts_with(['{', '[']) && self.columns.columns().is_elsewhere(key) {
+            return Ok(Ok(()));
+        }
+        if value.starts_with('{') {
+            let members = match serde_json::from_str::<Members>(value) {
+                Ok(members) => members,
+                Err(error) => return Ok(Err(malformed(&error))),
+            };
+            for (key, inner) in &members.0 {
+                if values::id_alone(key).is_some() {
+                    return Ok(Err(format!("{} holds an id as a key", shown(path))));
+                }
+                if let Err(why) = self.unread(&format!("{path}.{key}"), key, inner.get(), is_user)? {
+                    return Ok(Err(why));
+                }
+            }
+            return Ok(Ok(()));
+        }
+        if value.starts_with('[') {
+            let inner: Vec<Box<RawValue>> = match serde_json::from_str(value) {
+                Ok(inner) => inner,
+                Err(error) => return Ok(Err(malformed(&error))),
+            };
+            for value in &inner {
+                let is_other = matches!(field, Field::Irrelevant | Field::Reason);
+                if !is_other && values::ids_in(value.get().as_bytes()).next().is_some() {
+                    return Ok(Err(format!("{} is a list of ids, which is not read", shown(path))));
+                }
+                if let Err(why) = self.unread(path, key, value.get(), is_user)? {
+                    return Ok(Err(why));
+                }
+            }
+            return Ok(Ok(()));
+        }
+        let text = match scalar(value) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(why) => return Ok(Err(why)),
+        };
+        // The type of a user's object is another type.
+        if is_user && field == Field::Type && values::act(&text).is_none() {
+            return Ok(Ok(()));
+        }
+        if field.limits() && !text.is_empty() {
+            return Ok(Err(format!("{} stands in an object of its own, where it is not read", shown(path))));
+        }
+        if !is_user && field.is_user() && values::id_alone(&text).is_some() && !key.eq_ignore_ascii_case("id")
+        {
+            return Ok(Err(format!("{} names a user, where it is not read", shown(path))));
+        }
+        let (name, field) = nested(path, field, self.columns)?;
+        if let Noted::New(columns) = self.columns {
+            columns.value(&name, &text);
+        }
+        // A date in the future may be an end, also where it is nested, and a note may say that the ban was lifted.
+        if matches!(field, Field::Created(_) | Field::Note) {
+            self.told.say(field, &name, text, false);
+        }
+        Ok(Ok(()))
+    }
 }
 
-/// Refuses what is nested and may limit the ban.
-fn limits_nowhere(name: &str, value: &str, depth: usize) -> Said {
-    let refuse = || {
-        let name = Untrusted::clipped(name).line_within(30);
-        Err(format!("{name} stands in an object of its own, where it is not read"))
-    };
-    if value.starts_with('{') {
-        let inner: BTreeMap<String, Box<RawValue>> =
-            serde_json::from_str(value).map_err(|error| malformed(&error))?;
-        return inner.iter().try_for_each(|(name, value)| limits_nowhere(name, value.get(), depth + 1));
-    }
-    if value.starts_with('[') {
-        let inner: Vec<Box<RawValue>> = serde_json::from_str(value).map_err(|error| malformed(&error))?;
-        return inner.iter().try_for_each(|value| limits_nowhere(name, value.get(), depth + 1));
-    }
-    let says_nothing = matches!(value, "null" | "\"\"" | "false");
-    if depth > 0 && Field::named(name).limits() && !says_nothing { refuse() } else { Ok(()) }
+fn shown(path: &str) -> String {
+    Untrusted::clipped(path).line_within(30)
 }
 
 /// A value as text; nothing for null.

@@ -40,7 +40,7 @@ fn staged(test: &TestDaemon, list: impl AsRef<[u8]>) -> UploadId {
 }
 
 fn request() -> Request {
-    SyncImport { file: "bans.csv".parse().unwrap(), apply: false }.into()
+    SyncImport { file: "bans.csv".parse().unwrap(), apply: false, ignore_column: Vec::new() }.into()
 }
 
 async fn import(
@@ -184,7 +184,8 @@ async fn what_cannot_be_imported_is_refused_and_nothing_of_it_is_left() {
     let confirm = Some(grammar::confirmation(&bare.request));
     let fault = test.ask(Invocation { confirm, ..bare }).await.unwrap_err();
     assert!(fault.message.contains("no file came"), "{fault}");
-    let apply: Request = SyncImport { file: "x".parse().unwrap(), apply: true }.into();
+    let apply: Request =
+        SyncImport { file: "x".parse().unwrap(), apply: true, ignore_column: Vec::new() }.into();
     let member = by_member(sandbox.admin(), main, permissions::ADMINISTRATOR, apply);
     assert_eq!(test.ask(Invocation { dry_run: true, ..member }).await.unwrap_err().kind, FaultKind::Denied);
 
@@ -219,6 +220,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
         moderator: None,
         name: Untrusted::clipped("bans.csv"),
         most: 100_000,
+        ignored: Vec::new(),
         apply: true,
     };
     let file = test.daemon.layout().state.join("list");
@@ -235,7 +237,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
     // In the third chunk: that transaction is rolled back as a whole, as a kill would.
     arm(Point::Record, user(people[1_100]));
     let staff = Arc::new(Staff::known(&test.daemon, guild(main), None));
-    let survey = Arc::new(Survey::of(&mut File::open(&file).unwrap(), 100_000).unwrap());
+    let survey = Arc::new(Survey::of(&mut File::open(&file).unwrap(), 100_000, &[]).unwrap());
     let judged = || Judged {
         survey: Arc::clone(&survey),
         staff: Arc::clone(&staff),
@@ -279,11 +281,12 @@ async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
         moderator: None,
         name: Untrusted::clipped("bans.csv"),
         most: 100_000,
+        ignored: Vec::new(),
         apply: false,
     };
     let staff = Arc::new(Staff::known(&test.daemon, what.main, None));
     let mut list = File::open(&file).unwrap();
-    let survey = Arc::new(Survey::of(&mut list, what.most).unwrap());
+    let survey = Arc::new(Survey::of(&mut list, what.most, &[]).unwrap());
     let (plan, _) = judge_all(&test.daemon, &what, list, &survey, &staff, |_| ()).await.unwrap();
     assert_eq!((survey.kind(), plan.remembered()), (Kind::Csv, 100_000));
     let counted: Vec<_> = plan.rows().iter().map(|rows| (rows.fate, rows.count, rows.first.len())).collect();

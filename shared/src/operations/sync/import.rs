@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// New users are banned in the main. The deliveries to the children are held until sync approve sends them. --dry-run shows
 /// what an import would do with each row, and which columns are read and which are ignored. Warnings, kicks and bans that
-/// were lifted or have ended are counted and not imported. A row that may be read in two ways is rejected with its line.
+/// were lifted or have ended are counted and not imported. A row that may be read in two ways is rejected with its line,
+/// and its user is not banned by another row, unless that row has a later date. A file with a column that is not
+/// understood and may say that a ban ends, was lifted or is none is refused: rename the column, or add --ignore-column.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncImport {
     /// The file: a user id on each line, a table with a column user_id, or a JSON list
@@ -21,6 +23,10 @@ pub struct SyncImport {
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub apply: bool,
+    /// Do not read this column, or key of a JSON object; may be given several times
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_column: Vec<Untrusted>,
 }
 
 /// What becomes of a row.
@@ -120,6 +126,9 @@ pub struct ListColumns {
     pub read: Vec<ColumnRead>,
     /// Those that are ignored.
     pub ignored: Vec<Untrusted>,
+    /// Those that are ignored because the request said so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored_on_request: Vec<Untrusted>,
 }
 
 impl ListColumns {
@@ -133,11 +142,13 @@ impl ListColumns {
             }
             if text.is_empty() { "none".to_owned() } else { text }
         };
-        if self.read.is_empty() && self.ignored.is_empty() {
+        if self.read.is_empty() && self.ignored.is_empty() && self.ignored_on_request.is_empty() {
             return report;
         }
         let read = self.read.iter().map(|one| format!("{} ({})", one.name.line_within(30), one.meaning));
-        let ignored = self.ignored.iter().map(|name| name.line_within(30));
+        let on_request =
+            self.ignored_on_request.iter().map(|name| format!("{} (on request)", name.line_within(30)));
+        let ignored = on_request.chain(self.ignored.iter().map(|name| name.line_within(30)));
         let read = shown(read.collect());
         let ignored = shown(ignored.collect());
         // Their names are from the file.

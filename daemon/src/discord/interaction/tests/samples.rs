@@ -57,7 +57,7 @@ fn samples() -> Vec<Request> {
         ("sync retry", json!({"child": user, "user": user, "punishment": "7", "failed": true})),
         ("sync freeze", json!({"except_reversals": true})),
         ("sync resume", json!({})),
-        ("sync import", json!({"file": "bans.csv", "apply": true})),
+        ("sync import", json!({"file": "bans.csv", "apply": true, "ignore_column": ["a", "b"]})),
         ("sync export", json!({"format": "json", "source": "discord"})),
         ("sync reconcile", json!({"child": user, "apply": true})),
         ("job list", json!({"running": true, "limit": 3})),

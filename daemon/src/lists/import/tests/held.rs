@@ -19,7 +19,7 @@ fn list(people: &[u64]) -> String {
 }
 
 fn applied() -> Request {
-    SyncImport { file: "bans.csv".parse().unwrap(), apply: true }.into()
+    SyncImport { file: "bans.csv".parse().unwrap(), apply: true, ignore_column: Vec::new() }.into()
 }
 
 async fn holds(test: &TestDaemon, sandbox: &Sandbox) -> Vec<Hold> {
