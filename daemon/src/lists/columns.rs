@@ -184,6 +184,8 @@ impl Columns {
         let refused: Vec<_> = self
             .in_order()
             .into_iter()
+            // The column of the users is read, row by row.
+            .filter(|(_, seen)| seen.field != Field::Id || self.has(Field::User) || self.has_nested_user)
             .filter(|(_, seen)| is_checked(seen.field) && seen.kind.is_refused(seen.doubtful, seen.filled))
             .take(SHOWN_COLUMNS)
             .collect();

@@ -36,7 +36,7 @@ const FLAGS: [&str; 18] = [
     "is", "was", "has", "user", "member", "bot", "system", "notified", "dm", "dmed", "sent", "silent",
     "verified", "mfa", "premium", "nitro", "deaf", "webhook",
 ];
-const RECORDS: [&str; 9] = ["id", "ids", "uuid", "guid", "nonce", "hash", "number", "no", "key"];
+const RECORDS: [&str; 10] = ["oid", "id", "ids", "uuid", "guid", "nonce", "hash", "number", "no", "key"];
 const OTHER: [&str; 60] = [
     "avatar",
     "url",
@@ -189,7 +189,8 @@ impl Kind {
             return Self::Flags;
         }
         let is_code = any(&["type", "status", "state", "action", "kind"]);
-        if tokens.last().is_some_and(|last| RECORDS.contains(last)) && !is_code && tokens.len() > 1 {
+        let is_record = |last: &&str| RECORDS.contains(last) && (tokens.len() > 1 || last.len() > 2);
+        if tokens.last().is_some_and(is_record) && !is_code {
             return Self::Records;
         }
         if all(&[&OTHER, &names, &PERSONS, &PLACES, &TYPE_OWNERS]) && any(&OTHER) {
@@ -244,7 +245,7 @@ impl Kind {
     }
 }
 
-/// An id, a mention, a link, a name with its discriminator.
+/// An id, a mention, a link, a name with its discriminator, a line of signs.
 fn is_harmless(value: &str) -> bool {
     let is_one = !value.contains(char::is_whitespace);
     let is_mention =
@@ -253,7 +254,9 @@ fn is_harmless(value: &str) -> bool {
     let is_tag = value.rsplit_once('#').is_some_and(|(name, digits)| {
         !name.is_empty() && digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
     });
-    is_mention || is_link || is_tag || values::id_alone(value).is_some()
+    // A rule between the rows of a table.
+    let is_rule = value.len() >= 3 && value.bytes().all(|byte| byte.is_ascii_punctuation());
+    is_mention || is_link || is_tag || is_rule || values::id_alone(value).is_some()
 }
 
 /// A few words, which may be a state in any language. A code, such as a picture's, is none.

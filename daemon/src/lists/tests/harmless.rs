@@ -264,6 +264,13 @@ fn harmless_columns_are_ignored_and_free_text_is_free() {
         ),
         ("notes", "user_id,notes\n{A},warned twice before\n{B},an alt of somebody\n", "A, B"),
         ("nothing", "user_id,whatever\n{A},\n{B},none\n{C},-\n", "A, B, C"),
+        (
+            "a rule below the header",
+            "| User | ID | Reason |\n|------|----|----|\n| troll | {A} | spam |\n",
+            "A",
+        ),
+        ("an id that is none", "id,reason\nsomebody,x\n{A},x\n", "A"),
+        ("an object's id", "[{\"_id\":{\"$oid\":\"65a4\"},\"userId\":\"{A}\"}]", "A"),
     ]);
 }
 
