@@ -60,7 +60,7 @@ impl Model {
 
     /// Whether a main's decision may come to the guild only now, or waits.
     fn is_begun_late(&self, guild: Guild, case: Case) -> bool {
-        MAINS.into_iter().filter(|main| *main != guild && self.link(*main, guild).active).any(|main| {
+        MAINS.filter(|main| *main != guild && self.link(*main, guild).active).any(|main| {
             let is_cause = self.place(guild, case).causes.contains(&main);
             self.active(main, case) > 0 && (!is_cause || !self.is_open(main, guild))
                 || self.waiting.contains_key(&(main, guild, case))
