@@ -56,6 +56,8 @@ pub enum Follow {
     Nothing,
     /// It waits for its audit entry.
     Await(Awaited),
+    /// Discord describes the guild as it is now. Nobody has told what changed while there was no session.
+    Described(GuildId),
     /// What the bot may do in the guild may have changed.
     Changed(GuildId),
     /// The bot may do less in the guild than before, or is not there any more.
@@ -128,7 +130,7 @@ impl Ingest {
         let committed = match (noticed, event) {
             (Noticed::Guild(guild), event) => {
                 let here = matches!(event, GatewayEvent::GuildHere(_));
-                let follow = if here { Follow::Changed(guild) } else { Follow::Lost(guild) };
+                let follow = if here { Follow::Described(guild) } else { Follow::Lost(guild) };
                 self.guild(guild, here, follow).await
             }
             (Noticed::Changed { guild, rights }, _) => {
@@ -171,6 +173,10 @@ impl Ingest {
                 match follow {
                     Follow::Nothing => {}
                     Follow::Await(awaited) => self.resolve_later(awaited),
+                    Follow::Described(guild) => {
+                        self.engine.changed(guild);
+                        self.engine.look_again(guild);
+                    }
                     Follow::Changed(guild) => self.engine.changed(guild),
                     Follow::Lost(guild) => self.engine.lost(guild),
                     Follow::Hurry(guild, deliveries) => self.engine.hurry(guild, deliveries),

@@ -6,7 +6,7 @@
 use super::model::{GUILDS, Guild, MAINS, User};
 use super::{Failure, Simulation};
 use std::time::{Duration, Instant};
-use wayhaven_sandbox::{Fault, Trouble, World};
+use wayhaven_sandbox::{EventFate, Fault, Trouble, World};
 use wayhaven_shared::operations::ban::Ban;
 
 /// How a user gets out of the bot's reach.
@@ -31,6 +31,10 @@ const OFFICE_ABOVE: i64 = 9;
 const BOT_ROLE: &str = "Wayhaven";
 const BOT_ABOVE: i64 = 5;
 const BOT_BELOW: i64 = 1;
+
+/// The events that tell who ranks where.
+const CHANGES_OF_RANKS: [&str; 4] =
+    ["GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE", "GUILD_ROLE_UPDATE", "GUILD_UPDATE"];
 
 /// Maximum time until what a rank blocked has resumed by itself.
 const RESUMES_WITHIN: Duration = Duration::from_secs(10);
@@ -106,7 +110,7 @@ impl Simulation {
         }
         self.raised.retain(|(of, _), _| *of != guild);
         let id = self.network.guilds[guild];
-        let (office, own) = (self.network.sandbox.role(id, OFFICE), self.network.sandbox.role(id, BOT_ROLE));
+        let office = self.network.sandbox.role(id, OFFICE);
         // One change of roles has everybody within reach; or each user loses the role, or leaves.
         let at_once = self.dice.once_in(3);
         for (user, height) in users {
@@ -128,17 +132,25 @@ impl Simulation {
                 people.remove_role(id, self.network.owner(guild), whom, office).map_err(Failure::broken)?;
             }
         }
-        let people = self.network.sandbox.people();
-        for (role, position) in [(office, OFFICE_BELOW), (own, BOT_ABOVE)] {
-            let is_there = self
-                .network
-                .sandbox
-                .read(|world: &World| world.guilds[&id].roles[&role].position == position);
-            if !is_there {
-                people.move_role(id, role, position).map_err(Failure::broken)?;
-            }
+        self.put_role(guild, BOT_ROLE, BOT_ABOVE)?;
+        // Otherwise only those who held it have changed, which the guild's roles do not show.
+        if at_once { self.put_role(guild, OFFICE, OFFICE_BELOW) } else { Ok(()) }
+    }
+
+    fn put_role(&self, guild: Guild, role: &str, position: i64) -> Result<(), Failure> {
+        let id = self.network.guilds[guild];
+        let role = self.network.sandbox.role(id, role);
+        let is_there =
+            self.network.sandbox.read(|world: &World| world.guilds[&id].roles[&role].position == position);
+        if is_there {
+            return Ok(());
         }
-        Ok(())
+        self.network.sandbox.people().move_role(id, role, position).map_err(Failure::broken)
+    }
+
+    /// All roles stand where they stood at first.
+    pub(super) fn put_roles_back(&self) -> Result<(), Failure> {
+        (0..GUILDS).try_for_each(|guild| self.put_role(guild, OFFICE, OFFICE_BELOW))
     }
 
     /// Everybody is within reach again: while the daemon listens, while it is down, or while it has lost its session.
@@ -153,13 +165,28 @@ impl Simulation {
         match self.dice.below(6) {
             0 => self.network.kill()?,
             1 => self.network.terminate().await?,
-            2 if is_quiet && self.network.is_up() => {
-                self.network.sandbox.inject(Fault::Gateway { trouble: Trouble::InvalidSession(false) });
-                self.session_lost = true;
-            }
+            2 if is_quiet && self.network.is_up() => return self.lower_between_sessions(),
             _ => {}
         }
         (0..GUILDS).try_for_each(|guild| self.lower(guild))
+    }
+
+    /// Everybody is within reach again, and no session is told of that: the next one begins with the guilds as they are.
+    fn lower_between_sessions(&mut self) -> Result<(), Failure> {
+        let drop = |name: &str| Fault::Events {
+            name: Some(name.to_owned()),
+            guild: None,
+            times: None,
+            fate: EventFate::Drop,
+        };
+        let lost = CHANGES_OF_RANKS.map(|name| self.network.sandbox.inject(drop(name)));
+        let lowered = (0..GUILDS).try_for_each(|guild| self.lower(guild));
+        for fault in lost {
+            self.network.sandbox.clear(fault);
+        }
+        self.network.sandbox.inject(Fault::Gateway { trouble: Trouble::InvalidSession(false) });
+        self.session_lost = true;
+        lowered
     }
 
     /// Waits until what is on its way has met those who are out of reach.

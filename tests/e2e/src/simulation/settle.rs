@@ -92,6 +92,7 @@ impl Simulation {
         self.compare().await?;
         self.compare_decisions()?;
         self.nobody_else_was_removed()?;
+        self.put_roles_back()?;
         // What becomes of them further is not played.
         self.model.lost.extend(self.approved_bots.drain(..));
         self.judge.rest();

@@ -337,7 +337,9 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
             let heights = [Height::Role, Height::Role, Height::Bot, Height::Owner];
             let (guild, height) = (if dice.once_in(2) { child } else { guild }, dice.pick(&heights)?);
             let user = scene.somebody_to_raise(dice, guild)?;
-            let by = if MAINS.contains(&guild) { guild } else { main };
+            // Mostly one whose bans come there.
+            let open = MAINS.into_iter().find(|main| model.is_open(*main, guild)).unwrap_or(main);
+            let by = if MAINS.contains(&guild) { guild } else { open };
             let may_ban = scene.may_touch(by, user, By::Operator)
                 && !scene.crippled.contains(&by)
                 && (by != guild || height != Height::Owner);
