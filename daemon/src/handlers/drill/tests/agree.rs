@@ -4,6 +4,7 @@ use super::*;
 use crate::discord::directory::Presence;
 use crate::discord::mute_role::Unfit;
 use crate::invocation::Invocation;
+use crate::network::Refusal;
 use crate::store::PROTECTED;
 use crate::testing::{PATIENCE, user};
 use wayhaven_sandbox::{At, Fault};
@@ -268,15 +269,14 @@ impl Stage {
         };
         assert_eq!(planned.state, expected, "{what}: planned {planned:?}, really {reason}");
         let planned_reason = planned.reason.unwrap_or_default();
-        if state != DeliveryState::Applied && self.obstacle != Obstacle::Outage {
-            assert_eq!(bare(&planned_reason), bare(&why), "{what}");
-            match self.obstacle {
-                // What is stored says for good who protected them then.
-                Obstacle::Protected | Obstacle::ProtectedRole => {
-                    assert!(reason.starts_with(PROTECTED), "{reason}")
-                }
-                _ => assert_eq!(bare(&why), bare(&reason), "{what}"),
+        if reason.starts_with(PROTECTED) {
+            // What is stored says by what, and that it stays so.
+            for foreseen in [&planned_reason, &why] {
+                assert_eq!(Refusal::of_protection(foreseen), Some(Refusal::Protected), "{what}");
             }
+        } else if state != DeliveryState::Applied && self.obstacle != Obstacle::Outage {
+            assert_eq!(bare(&planned_reason), bare(&reason), "{what}");
+            assert_eq!(bare(&why), bare(&reason), "{what}");
         }
         let later = matches!(action, Action::Mute | Action::Timeout) && self.obstacle == Obstacle::NotThere;
         let foreseen = match state {
