@@ -1,12 +1,13 @@
 //! What a protection kept from a guild stays undelivered, whatever comes after it, until somebody punishes the user anew.
 
 use super::{BOTH, By, Scene};
-use crate::store::{Change, PROTECTED, StoreError, View};
+use crate::store::{Change, PROTECTED, StoreError};
 use crate::testing::{TestDaemon, asked, guild, sandbox, user};
 use serde_json::{Value, json};
 use std::time::Duration;
+use wayhaven_shared::FaultKind;
 use wayhaven_shared::operations::Reply;
-use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
+use wayhaven_shared::operations::job::{Job, JobResult, JobState};
 use wayhaven_shared::operations::protect::ProtectionChanged;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::{Difference, Reconciled, SyncReconcile};
@@ -55,12 +56,15 @@ async fn by_command(scene: &Scene, whom: u64, action: Action) -> PunishmentId {
 }
 
 async fn reconcile(test: &TestDaemon, main: u64, child: u64, apply: bool) -> Reconciled {
-    // One that the daemon has begun by itself goes first.
-    let is_idle =
-        move |view: &View<'_>| view.running_jobs(JobKind::Reconcile, guild(child)).unwrap().is_empty();
-    test.until("no comparison", is_idle).await;
-    let operation = SyncReconcile { child: Some(guild(child)), apply };
-    let job: Job = asked(test, main, operation, false).await.unwrap().jobs.pop().unwrap();
+    // One that the daemon begins by itself goes first.
+    let job: Job = loop {
+        let operation = SyncReconcile { child: Some(guild(child)), apply };
+        match asked(test, main, operation, false).await {
+            Ok(mut begun) => break begun.jobs.pop().unwrap(),
+            Err(fault) => assert_eq!(fault.kind, FaultKind::Conflict, "{fault:?}"),
+        }
+        tokio::task::yield_now().await;
+    };
     let id = job.id;
     test.until("the comparison", move |view| !view.job(id).unwrap().unwrap().is_running()).await;
     let job = test.read(move |view| view.job(id).unwrap().unwrap()).await;
