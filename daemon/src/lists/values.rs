@@ -40,28 +40,6 @@ pub(super) enum Act {
     Other,
 }
 
-/// How a value looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    Id,
-    /// A time, a length, a type or a status.
-    Limiting,
-    Text,
-}
-
-/// How the value of an unknown column looks.
-pub(super) fn shape(value: &str) -> Shape {
-    let value = value.trim();
-    if id_alone(value).is_some() {
-        return Shape::Id;
-    }
-    let limits = time(value).is_some()
-        || span(value, None).is_some()
-        || act(value).is_some()
-        || status(value).is_some();
-    if limits { Shape::Limiting } else { Shape::Text }
-}
-
 /// A whole value that is an id or a mention of a user.
 pub(super) fn id_alone(value: &str) -> Option<UserId> {
     let value = bare(value);

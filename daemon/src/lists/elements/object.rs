@@ -112,7 +112,7 @@ pub(super) fn fields(
             return Ok(Err("it holds an id as a key of its own".to_owned()));
         }
         let (name, field) = names.of(&key, columns)?;
-        let mut member = Member { told, names, columns };
+        let mut member = Member { told, columns };
         if let Err(why) = member.read(&name, field, value.get())? {
             let name = Untrusted::clipped(&name).line_within(30);
             return Ok(Err(format!("{name}: {why}")));
@@ -134,7 +134,6 @@ fn malformed(error: &serde_json::Error) -> String {
 /// What a member of an object is read into.
 struct Member<'a> {
     told: &'a mut Told,
-    names: &'a mut Names,
     columns: &'a mut Noted,
 }
 
