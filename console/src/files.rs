@@ -30,7 +30,7 @@ pub(crate) async fn send(client: &Client, request: &Request, envelope: &mut Enve
 }
 
 fn open(name: &FileName) -> Result<Box<dyn Read + Send>, Fault> {
-    if name.raw() == FileName::STANDARD_INPUT {
+    if name.raw() == FileName::STANDARD_STREAM {
         return Ok(Box::new(io::stdin()));
     }
     let unreadable = |error: io::Error| {
@@ -75,6 +75,7 @@ impl Target {
         match output {
             _ if dry_run => Ok(None),
             None => Ok(Some(Self::Standard)),
+            Some(name) if name.name().raw() == FileName::STANDARD_STREAM => Ok(Some(Self::Standard)),
             Some(name) => {
                 let name = name.name();
                 drop(make(name)?);
@@ -164,7 +165,7 @@ pub(crate) async fn run(client: &Client, mut envelope: Envelope) -> Result<Outco
         return client.run(envelope).await;
     };
     if let Request::SyncImport(import) = &request
-        && import.file.raw() == FileName::STANDARD_INPUT
+        && import.file.raw() == FileName::STANDARD_STREAM
     {
         return Err(Fault::usage("the console has no standard input for a list").hint("name a file"));
     }

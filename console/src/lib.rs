@@ -14,6 +14,7 @@ mod terminal_size;
 mod tui;
 
 pub use cli::command;
+pub use tui::DEMO_VARIABLE;
 
 use std::process::ExitCode;
 

@@ -25,4 +25,5 @@ mod terminal;
 mod theme;
 mod view;
 
+pub use session::DEMO_VARIABLE;
 pub(crate) use session::main;

@@ -45,7 +45,13 @@ impl Clock {
         Skew::from_millis(self.skew_ms.load(Ordering::Relaxed))
     }
 
-    /// The same as it was measured; nothing before Discord's first answer.
+    /// Discord's time by the answer that came last, to the second; nothing before its first answer. An answer that has just
+    /// come is judged by it: the measured difference may be of before somebody's clock was set.
+    pub fn discord_said(&self) -> Option<Timestamp> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner).said()
+    }
+
+    /// How far Discord's clock is from this one, as it was measured; nothing before Discord's first answer.
     pub fn measured_skew(&self) -> Option<Skew> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner).measured()
     }

@@ -3,6 +3,8 @@
 mod clock;
 
 use crate::daemon::Daemon;
+use crate::disk;
+use crate::log::Problem;
 use crate::store::AlertFilter;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,13 +23,16 @@ pub(crate) const MAX_AWAY: Duration = Duration::from_secs(60);
 /// soon. A store of a million audit rows has some 600 MB.
 const ROOM: (u64, u64) = (1 << 30, 64 << 20);
 
-/// Looks until the daemon stops; at once whenever the connection to Discord changes. A connection that is down for `max_away`
-/// is an error.
+/// Looks until the daemon stops; at once whenever the connection to Discord or the log changes. A connection that is down
+/// for `max_away` is an error.
 pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration, max_away: Duration) {
     let mut away = None::<Instant>;
     let (mut stopping, mut told) = (daemon.stopping(), daemon.store().sequence());
     let mut connection = None;
+    let mut log = daemon.reload().log().problem();
     loop {
+        log.mark_unchanged();
+        daemon.reload().log().check();
         told.mark_unchanged();
         connection = Some(daemon.connection()).filter(|now| connection.as_ref() != Some(now)).or(connection);
         away = match daemon.connection().state {
@@ -55,6 +60,7 @@ pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration, max_away: Duratio
         tokio::select! {
             () = stopping.raised() => return,
             () = changed => {}
+            Ok(()) = log.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -102,11 +108,18 @@ async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
             Some("rows that were noted are gone: audit verify tells which".to_owned()),
         ),
     };
-    let found: [Found; 4] = [
+    let log = daemon.reload().log().problem().borrow().clone();
+    let log = match log {
+        None => (Health::Healthy, None),
+        Some(Problem::Misplaced(text)) => (Health::Warning, Some(text)),
+        Some(Problem::Lost(text)) => (Health::Error, Some(text)),
+    };
+    let found: [Found; 5] = [
         ("audit", audit.0, audit.1),
         ("deliveries", deliveries.0, deliveries.1),
         ("discord", discord, connection.reason.filter(|_| discord != Health::Healthy)),
         ("disk", room.0, room.1),
+        ("log", log.0, log.1),
     ];
     let same = |(name, health, details): &Found| {
         before.iter().any(|one| {
@@ -127,7 +140,8 @@ async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
         }
         Ok(changed)
     });
-    for (name, health, details) in changed.await? {
+    // The log itself says what is wrong with it.
+    for (name, health, details) in changed.await?.into_iter().filter(|(name, ..)| *name != "log") {
         let details = details.unwrap_or_default();
         match health {
             Health::Healthy => tracing::info!(part = name, "healthy"),
@@ -138,11 +152,9 @@ async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
 }
 
 /// How much room there is on the disk of the store.
-fn room(data: &Path) -> (Health, Option<String>) {
-    let Ok(disk) = rustix::fs::statvfs(data) else {
-        return (Health::Warning, Some("how much room there is cannot be told".into()));
-    };
-    judge(disk.f_bavail.saturating_mul(disk.f_frsize))
+pub(crate) fn room(data: &Path) -> (Health, Option<String>) {
+    disk::free(data)
+        .map_or_else(|| (Health::Warning, Some("how much room there is cannot be told".into())), judge)
 }
 
 fn judge(free: u64) -> (Health, Option<String>) {

@@ -5,7 +5,7 @@
 //! step that was not committed. Where it goes on is its cursor, stored with the step that came before.
 
 use crate::daemon::Daemon;
-use crate::store::{NewJob, STOPPING};
+use crate::store::{NewJob, STOPPING, StoreError};
 use futures::FutureExt;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -17,11 +17,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
-use wayhaven_shared::value::{JobId, Untrusted};
+use wayhaven_shared::value::{GuildId, JobId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
 
 /// How long a caller is kept waiting for the whole answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The most plans of imports that run in one guild at a time.
+const MAX_PLANS: usize = 4;
 
 /// How often a job tells how far it is, at most.
 const BETWEEN_TELLS: Duration = Duration::from_millis(500);
@@ -172,6 +175,27 @@ impl Running {
     }
 }
 
+/// The job that keeps a new one from beginning. A plan of an import changes nothing, so it keeps no import waiting and
+/// only waits where there are many plans already.
+fn blocking(change: &crate::store::Change<'_>, new: &NewJob) -> Result<Option<Job>, StoreError> {
+    let (JobKind::Import, Some(guild)) = (new.kind, new.guild) else {
+        return change.running_job(new.kind, new.guild);
+    };
+    let mut alike = change.running_jobs(new.kind, guild)?;
+    alike.retain(|job| job.dry_run == new.dry_run);
+    let most = if new.dry_run { MAX_PLANS } else { 1 };
+    Ok(if alike.len() < most { None } else { alike.into_iter().next() })
+}
+
+fn is_running(job: &Job, guild: Option<GuildId>) -> Fault {
+    let place = guild.map_or_else(String::new, |guild| format!(" in guild {guild}"));
+    let (id, kind) = (job.id, job.kind.word().replace('_', " "));
+    let plan = if job.dry_run { ", a dry run," } else { "" };
+    Fault::conflict(format!("job {id}{plan} runs already: {kind}{place}"))
+        .hint(format!("see how far it is: wayhaven job show {id}"))
+        .hint(format!("end it: wayhaven job cancel {id}"))
+}
+
 /// Begins a job, and answers with what came of it where that does not take long, or with how it stands.
 ///
 /// # Errors
@@ -190,11 +214,8 @@ where
             // Of the whole store, whoever asks for it.
             return Err(Fault::conflict("the audit is being verified").hint("ask again once that is over"));
         }
-        if let Some(job) = change.running_job(new.kind, new.guild)? {
-            let place = new.guild.map_or_else(String::new, |guild| format!(" in guild {guild}"));
-            let message = format!("job {} does that{place} already", job.id);
-            let hint = format!("job show {0} tells how far it is, job cancel {0} ends it", job.id);
-            return Err(Fault::conflict(message).hint(hint));
+        if let Some(job) = blocking(change, &new)? {
+            return Err(is_running(&job, new.guild));
         }
         let id = change.begin_job(&new)?;
         // Before anybody sees the row: whoever takes up jobs that nobody works at leaves this one alone.

@@ -10,6 +10,7 @@ pub mod control;
 pub mod daemon;
 pub mod direct;
 pub mod discord;
+mod disk;
 pub mod doctor;
 mod drill;
 #[cfg(test)]

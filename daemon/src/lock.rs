@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 use wayhaven_shared::Fault;
-use wayhaven_shared::paths::Layout;
+use wayhaven_shared::paths::{Layout, Obstacle};
 
 /// How often a lock that somebody has is tried again, and the pause between.
 const MAX_TRIES: u32 = 10;
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Another daemon has it, or the file cannot be used.
 pub(crate) fn take(layout: &Layout) -> Result<File, Fault> {
     let path = layout.lock();
-    let unusable = |error: &std::io::Error| crate::startup::unusable(&path, "cannot be locked", error);
+    let unusable = |error: &std::io::Error| crate::disk::fault(&path, "cannot be locked", error);
     let mut file = match handed_over(&path) {
         Some(file) => file,
         None => {
@@ -63,13 +63,16 @@ fn held(layout: &Layout, pid: &str) -> Fault {
     let fault = Fault::conflict(format!("another daemon, pid {pid}, runs on {state}"))
         .hint("stop it: wayhaven daemon stop")
         .hint("start a second one elsewhere: WAYHAVEN_HOME=/path/to/another wayhavend run");
-    match pid.parse::<u32>() {
-        Ok(pid) => fault.hint(format!(
+    let Ok(pid) = pid.parse::<u32>() else { return fault };
+    fault.hint(match layout.socket.parent().and_then(Obstacle::at) {
+        Some(obstacle) => {
+            format!("its socket is not there: {obstacle}; move it away: {} && kill -HUP {pid}", obstacle.fix())
+        }
+        None => format!(
             "if wayhaven says that no daemon answers at {}, the socket was removed; create it again: kill -HUP {pid}",
             layout.socket.display()
-        )),
-        Err(_) => fault,
-    }
+        ),
+    })
 }
 
 /// The lock file, where this process has it as its standard input. Somebody else who opened it there gets no lock by that.

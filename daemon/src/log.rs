@@ -12,15 +12,16 @@ mod sink;
 use crate::clock::Clock;
 use crate::settings::LogLevel;
 use file::LogFile;
+pub(crate) use sink::Problem;
 use sink::{Destination, Ended, Sink};
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -37,6 +38,9 @@ const MAX_LINES_FOR_ERROR: usize = 1_024;
 /// Maximum time at the end for what waits to be written.
 const MAX_END_OF_FILE: Duration = Duration::from_secs(2);
 const MAX_END_OF_ERROR: Duration = Duration::from_secs(1);
+
+/// Maximum time until the file is opened again.
+const MAX_REOPEN: Duration = Duration::from_secs(1);
 
 /// The running log. What was logged is written out when it is dropped.
 pub struct Log {
@@ -90,10 +94,26 @@ impl LogHandle {
         (running.set_level)(level).map_err(|error| Fault::internal(format!("log.level: {error}")))
     }
 
-    /// Opens the file again, after somebody has moved it.
-    pub fn reopen(&self) {
+    /// Opens the file again, after somebody has moved it; the warning where lines do not go to the log afterwards.
+    pub async fn reopen(&self) -> Option<String> {
+        let running = self.0.as_ref()?;
+        // A disk that does not answer delays nothing else.
+        let _ = tokio::time::timeout(MAX_REOPEN, running.file.reopen()).await;
+        self.problem().borrow().as_ref().map(|problem| problem.text().to_owned())
+    }
+
+    /// Looks whether the file is still the log, where no line is written that does the same.
+    pub(crate) fn check(&self) {
         if let Some(running) = &self.0 {
-            running.file.reopen();
+            running.file.check();
+        }
+    }
+
+    /// Follows what is wrong with the file.
+    pub(crate) fn problem(&self) -> watch::Receiver<Option<Problem>> {
+        match &self.0 {
+            Some(running) => running.file.problem(),
+            None => watch::Sender::new(None).subscribe(),
         }
     }
 }
@@ -101,9 +121,8 @@ impl LogHandle {
 /// Writes one line, in the format of all, once the log itself has ended.
 pub fn last_line(directory: &Path, clock: &Clock, level: Level, text: &str) {
     let line = format!("{} - wayhaven - {level} - {text}\n", clock.now().short());
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(directory.join(FILE));
     // Whoever started the daemon is told by its last words in any case.
-    let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+    let _ = file::open(&directory.join(FILE)).and_then(|mut open| open.file.write_all(line.as_bytes()));
 }
 
 /// The file's name in its directory.

@@ -8,6 +8,7 @@
 
 pub mod backfill;
 mod keeper;
+mod local;
 pub(crate) mod pages;
 mod step;
 mod throttle;

@@ -6,6 +6,7 @@
 use crate::daemon::Daemon;
 use crate::discord::registration::register;
 use crate::log::LogHandle;
+use crate::secrets::modes;
 use crate::settings::{
     Difference, Key, Origin, Reloaded, Setting, Settings, Sources, Stored, key, without_place,
 };
@@ -85,6 +86,11 @@ impl Reload {
         Ok(settings)
     }
 
+    /// The running log.
+    pub(crate) fn log(&self) -> &LogHandle {
+        &self.log
+    }
+
     /// SIGHUP: opens the log again and reads the settings again; what came of it is in the log.
     pub(crate) async fn hang_up(&self, daemon: &Arc<Daemon>) {
         // The log has it.
@@ -101,8 +107,12 @@ impl Reload {
         asked_by: &str,
         dry_run: bool,
     ) -> Result<DaemonReloaded, Fault> {
+        let mut warnings = modes::warnings(daemon.layout());
         if !dry_run {
-            self.log.reopen();
+            // The log has its own warning already.
+            let misplaced = self.log.reopen().await;
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            warnings.extend(misplaced);
         }
         let taken = self.take(daemon, dry_run).await;
         match &taken {
@@ -119,7 +129,7 @@ impl Reload {
             }
         }
         let Reloaded { settings, changed, after_restart } = taken?;
-        let told = settings.warnings.into_iter().chain(settings.not_understood).collect();
+        let told = warnings.into_iter().chain(settings.warnings).chain(settings.not_understood).collect();
         Ok(DaemonReloaded { changed: shown(&changed), after_restart: shown(&after_restart), told, dry_run })
     }
 

@@ -6,6 +6,8 @@
 //! that names the setting, where it stands, its value and the way out; a secret's value is in none. What
 //! operators change at run time lives in the store, and stands between `.env` and the file.
 
+mod dotenv;
+mod guess;
 mod keys;
 mod machine;
 mod places;

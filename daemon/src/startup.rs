@@ -10,6 +10,7 @@ use crate::discord::budget::Budget;
 use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
+use crate::disk;
 use crate::doctor;
 use crate::health;
 use crate::lists::{running, staging};
@@ -27,6 +28,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
+use crate::sync::unread::Unread;
 use crate::sync::{closing, containment};
 use futures::FutureExt;
 use std::fs::{DirBuilder, File};
@@ -59,7 +61,7 @@ pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
     // 2. The directories and the lock.
     for directory in [&layout.data, &layout.state, &layout.logs] {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| unusable(directory, "cannot be made", &error))?;
+        made.map_err(|error| disk::fault(directory, "cannot be made", &error))?;
     }
     let lock = lock::take(&layout)?;
     // 3. The log.
@@ -176,20 +178,22 @@ pub(crate) async fn start(
         Arc::new(Rest::new(&settings.discord.api_base, &token, budget, timeout)?.with_clock(clock.clone()));
     let directory = Arc::new(Directory::new(Arc::clone(store.own_accounts())));
     directory.accounts().names().tell_time_by(clock.clone());
+    let (unread, wanted) = Unread::new(Arc::clone(directory.sight()));
     let tools = Tools {
         clock: clock.clone(),
         store: store.clone(),
         rest: Arc::clone(&rest),
         readings: Arc::default(),
+        unread: Arc::new(unread),
         directory: Arc::clone(&directory),
     };
     let engine = Engine::start(tools.clone()).await?;
-    let ingest = Ingest::start(tools, engine.clone()).await?;
+    let ingest = Ingest::start(tools, engine.clone(), wanted).await?;
     // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
     tokio::spawn(closing::keep(store.clone(), engine.clone(), clock.clone()));
     // 6. The socket's place.
     let listener = control::bind(&layout.socket)
-        .map_err(|error| unusable(&layout.socket, "is no place for the control socket", &error))?;
+        .map_err(|error| disk::fault(&layout.socket, "is no place for the control socket", &error))?;
     if let Some(group) = &settings.control.group {
         control::give(&layout.socket, group)?;
     }
@@ -290,11 +294,6 @@ fn taken(layout: &Layout, pid: Option<u32>) -> Fault {
     .hint("start this one elsewhere: WAYHAVEN_HOME=/path/to/another wayhavend run")
 }
 
-pub(crate) fn unusable(path: &Path, what: &str, error: &std::io::Error) -> Fault {
-    Fault::unavailable(format!("{} {what}: {error}", path.display()))
-        .hint("the daemon's user must own the directory; WAYHAVEN_HOME names another")
-}
-
 pub(crate) fn unopened(layout: &Layout, error: StoreError) -> Fault {
     let path = layout.store();
     match error {
@@ -303,8 +302,20 @@ pub(crate) fn unopened(layout: &Layout, error: StoreError) -> Fault {
         StoreError::Foreign => Fault::conflict(format!("{}: {error}", path.display()))
             .hint("move the file away, or name another place with WAYHAVEN_HOME"),
         error => {
+            // SQLite says "disk I/O error" for a full disk too.
+            let is_of_disk = matches!(&error, StoreError::Sqlite(error) if !is_about_content(error));
+            if let Some(fault) = is_of_disk.then(|| disk::probe(&layout.data).err()).flatten() {
+                let message = format!("{} cannot be opened: {}", path.display(), fault.message);
+                return Fault { message, ..fault };
+            }
             let fault = Fault::from(error);
             Fault { message: format!("{}: {}", path.display(), fault.message), ..fault }
         }
     }
+}
+
+/// Whether SQLite found fault with what is in the file, and not with writing it.
+fn is_about_content(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    !matches!(error.sqlite_error_code(), Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure))
 }

@@ -27,6 +27,7 @@ mod jobs;
 mod journal;
 mod links;
 mod lists;
+mod local_causes;
 mod locks;
 mod log_file;
 mod meta;
@@ -50,8 +51,9 @@ pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal
 pub use closing::{Delivered, UNDO_LIMIT};
 pub use deliveries::{
     Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT,
-    LostBulkBan, ORIGIN_REFUSED, Overridden, Pace, Queued, RetryFilter, Scope, Settlement, Stand, Stopped,
-    Stretch, TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN,
+    LostBulkBan, ORIGIN_REFUSED, Overridden, PROTECTED, Pace, Queued, RetryFilter, Scope, Settlement, Stand,
+    Stopped, Stretch, TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN, done_by_staff,
+    protected_by,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;
@@ -64,6 +66,7 @@ pub use inspection::{Inspection, inspect};
 pub use jobs::NewJob;
 pub use journal::Awaited;
 pub use links::Terms;
+pub use local_causes::ShownMember;
 pub use names::{MOST_NAMES, SeenName};
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
 pub use overlaps::{Cause, OUTLASTED, OUTLASTED_THERE, lasts_longer, overlaps};

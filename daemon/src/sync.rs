@@ -24,6 +24,7 @@ pub mod overrides;
 pub mod plan;
 pub mod record;
 pub mod revert;
+pub mod unread;
 
 pub use engine::Engine;
 

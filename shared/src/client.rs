@@ -6,7 +6,7 @@ use crate::control::{
 use crate::event::{Cursor, Watched};
 use crate::names::Names;
 use crate::operations::Request;
-use crate::paths::Layout;
+use crate::paths::{Layout, Obstacle};
 use crate::value::{Chunk, UploadId};
 use crate::{Fault, FaultKind, Operation};
 use std::io::{self, Read, Write};
@@ -191,11 +191,14 @@ pub fn unreachable_here(layout: &Layout, error: &io::Error) -> Fault {
     let fault = unreachable_fault(&layout.socket, error);
     let pid = layout.daemon_pid().filter(|_| fault.kind == FaultKind::Unreachable);
     let Some(pid) = pid else { return fault };
-    let message = format!(
-        "{}, although a daemon, pid {pid}, runs on {}: its socket was removed, or it is starting or stopping",
-        fault.message,
-        layout.state.display()
-    );
+    let runs = format!("{}, although a daemon, pid {pid}, runs on {}", fault.message, layout.state.display());
+    if let Some(obstacle) = layout.socket.parent().and_then(Obstacle::at) {
+        return Fault::new(FaultKind::Unreachable, format!("{runs}: {obstacle}")).hint(format!(
+            "move it away, and the daemon creates its socket again: {} && kill -HUP {pid}",
+            obstacle.fix()
+        ));
+    }
+    let message = format!("{runs}: its socket was removed, or it is starting or stopping");
     Fault::new(FaultKind::Unreachable, message).hint(format!(
         "the daemon creates its socket again within a minute; have it do that now: kill -HUP {pid}"
     ))

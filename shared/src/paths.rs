@@ -5,7 +5,8 @@
 
 use crate::Fault;
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::{File, FileType, TryLockError};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// The name of the control socket in its directory.
@@ -142,6 +143,53 @@ impl Layout {
     }
 }
 
+/// What lies where a directory should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    path: PathBuf,
+    kind: &'static str,
+}
+
+impl Obstacle {
+    /// What keeps this directory from being used or made: a symbolic link or a file in its place, or a file in the place of
+    /// a directory above it. Links above it are followed.
+    pub fn at(directory: &Path) -> Option<Self> {
+        let of = |path: &Path, kind| Some(Self { path: path.to_owned(), kind: kind_of(kind) });
+        match std::fs::symlink_metadata(directory) {
+            Ok(found) if found.is_dir() => None,
+            Ok(found) => of(directory, found.file_type()),
+            Err(_) => directory.ancestors().skip(1).find_map(|above| {
+                let found = std::fs::metadata(above).ok()?;
+                if found.is_dir() { None } else { of(above, found.file_type()) }
+            }),
+        }
+    }
+
+    /// The command that moves it away.
+    pub fn fix(&self) -> String {
+        let path = self.path.display();
+        format!("mv {path} {path}.aside")
+    }
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} is {}, where a directory should be", self.path.display(), self.kind)
+    }
+}
+
+/// The kind of a file, with its article.
+pub fn kind_of(found: FileType) -> &'static str {
+    match found {
+        found if found.is_symlink() => "a symbolic link",
+        found if found.is_dir() => "a directory",
+        found if found.is_fifo() => "a FIFO",
+        found if found.is_socket() => "a socket",
+        found if found.is_block_device() || found.is_char_device() => "a device",
+        _ => "a regular file",
+    }
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, Fault> {
     std::path::absolute(path).map_err(|error| {
         Fault::usage(format!("WAYHAVEN_HOME is {}, which names no directory: {error}", path.display()))
@@ -151,6 +199,34 @@ fn absolute(path: &Path) -> Result<PathBuf, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_where_a_directory_should_be_is_named() {
+        let home = std::env::temp_dir().join(format!("wayhaven-obstacle-{}", std::process::id()));
+        let (run, below) = (home.join("run"), home.join("run/below"));
+        std::fs::create_dir_all(&below).unwrap();
+        let link = home.join("link");
+        std::os::unix::fs::symlink(&run, &link).unwrap();
+        for fine in [&run, &below, &home.join("absent"), &link.join("below"), &link.join("absent")] {
+            assert_eq!(Obstacle::at(fine), None, "{fine:?}");
+        }
+        let found = Obstacle::at(&link).unwrap();
+        assert!(
+            found.to_string().ends_with("link is a symbolic link, where a directory should be"),
+            "{found}"
+        );
+        std::fs::remove_dir_all(&run).unwrap();
+        std::fs::write(&run, "").unwrap();
+        for at in [&run, &below] {
+            let found = Obstacle::at(at).unwrap();
+            assert_eq!(
+                found.to_string(),
+                format!("{} is a regular file, where a directory should be", run.display())
+            );
+            assert_eq!(found.fix(), format!("mv {0} {0}.aside", run.display()));
+        }
+        std::fs::remove_dir_all(&home).unwrap();
+    }
 
     #[test]
     fn a_home_holds_everything_and_a_long_one_is_refused_with_a_way_out() {

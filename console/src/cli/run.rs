@@ -98,9 +98,10 @@ async fn answer(
         confirm,
         ..Envelope::new(&request)
     };
-    let wait = globals.wait.filter(|_| !globals.no_wait && !envelope.dry_run);
+    // A dry run starts no deliveries, but its plan may be a job.
+    let (wait, dry_run) = (globals.wait.filter(|_| !globals.no_wait), envelope.dry_run);
     files::send(&client, &request, &mut envelope).await?;
-    let target = Target::of(&request, envelope.dry_run)?;
+    let target = Target::of(&request, dry_run)?;
     // A list is what was asked for: it is waited for in any case.
     let wait = wait.map(Duration::from).or(target.is_some().then_some(A_LIST));
     let cursor = match wait {
@@ -142,6 +143,7 @@ async fn answer(
         target.receive(&client, files::list_of(&reply), &mut output.list()).await?;
     }
     if let (Some(deadline), Some(cursor), None) = (deadline, cursor.clone(), &unfinished)
+        && !dry_run
         && let Some(started) = started(&request, &reply, outcome.at)
     {
         let mut ticker = ticker(globals, surroundings);
@@ -163,7 +165,8 @@ async fn answer(
         let fault = unfinished.or_else(|| reply.verdict());
         return Ok(fault.map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     }
-    let (Some(span), Some(cursor), Some(id)) = (wait, cursor, reply.pending()) else {
+    let pending = reply.pending().filter(|_| !dry_run);
+    let (Some(span), Some(cursor), Some(id)) = (wait, cursor, pending) else {
         output.reply(&outcome, Some(&reply.report()));
         return Ok(reply.verdict().map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     };

@@ -91,6 +91,10 @@ pub(crate) struct App {
     pub(crate) welcome: Option<Welcome>,
     /// The guild of palette lines that name none: WAYHAVEN_GUILD.
     pub(crate) guild: Option<GuildText>,
+    /// Whether the console is the demo's, whose daemon ends with it.
+    pub(crate) is_demo: bool,
+    /// Whether somebody wants to leave a terminal that is too small to ask in a dialog.
+    pub(crate) leave_asked: bool,
     /// When changes were missed, until somebody resynchronises.
     pub(crate) gap: Option<Timestamp>,
     pub(crate) mode: Mode,
@@ -124,6 +128,8 @@ impl App {
             link: Link::Starting,
             welcome: None,
             guild: None,
+            is_demo: false,
+            leave_asked: false,
             gap: None,
             mode: Mode::Observe,
             model: Model::default(),
@@ -154,7 +160,10 @@ impl App {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.key(&key),
             Input::Key(_) | Input::Tick => {}
             Input::Paste(text) => self.paste(&text),
-            Input::Resize(width, height) => self.size = terminal_size::usable(width, height),
+            Input::Resize(width, height) => {
+                self.size = terminal_size::usable(width, height);
+                self.leave_asked = false;
+            }
             Input::News(news) => self.news(news),
         }
         self.refresh();
@@ -263,10 +272,13 @@ impl App {
         }
     }
 
-    /// A key on a terminal that is too small to show anything: nothing is done that nobody can see, but for leaving.
+    /// A key on a terminal that is too small to show anything: nothing is done that nobody can see, and leaving takes the
+    /// key twice.
     fn unseen_key(&mut self, bound: Option<Command>) {
+        let leaves = matches!(bound, Some(Command::Back | Command::Interrupt));
+        let is_confirmed = std::mem::replace(&mut self.leave_asked, leaves) && leaves;
         self.orders.extend(match bound {
-            Some(Command::Back | Command::Interrupt) => Some(Order::Quit),
+            _ if is_confirmed => Some(Order::Quit),
             Some(Command::Suspend) => Some(Order::Suspend),
             Some(Command::Repaint) => Some(Order::Repaint),
             _ => None,

@@ -29,6 +29,9 @@ const FRAME: Duration = Duration::from_millis(33);
 /// How much news may wait: the daemon's events are in its store, so the feed can.
 const NEWS: usize = 64;
 
+/// The variable that is set where the console is the demo's, whose daemon ends with it.
+pub const DEMO_VARIABLE: &str = "WAYHAVEN_DEMO";
+
 /// How the console ended.
 enum Left {
     /// Somebody left it.
@@ -119,6 +122,7 @@ async fn run(place: &Place, guild: Option<GuildText>, theme: Theme) -> io::Resul
     let started = Instant::now();
     let mut app = App::new(moment(started), terminal_size::current(), theme);
     app.guild = guild;
+    app.is_demo = std::env::var_os(DEMO_VARIABLE).is_some();
     let (wishes, asked) = mpsc::unbounded_channel();
     let (told, mut news) = mpsc::channel(NEWS);
     let feed = tokio::spawn(feed::run(place.clone(), asked, told));

@@ -27,7 +27,7 @@ pub(crate) fn fits(size: (u16, u16)) -> bool {
 pub(crate) fn draw(app: &App, buffer: &mut Buffer) {
     let area = buffer.area;
     if !fits((area.width, area.height)) {
-        return too_small(area, buffer);
+        return too_small(app, area, buffer);
     }
     let theme = Theme { faded: matches!(app.link, Link::Lost { .. }), ..app.theme };
     let body = Rect::new(area.x, area.y + 1, area.width, area.height - 2);
@@ -50,12 +50,18 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) {
     }
 }
 
-fn too_small(area: Rect, buffer: &mut Buffer) {
+fn too_small(app: &App, area: Rect, buffer: &mut Buffer) {
     let note = format!("{}x{} is too small", area.width, area.height);
     let way_out = format!("{}x{} at least", SMALLEST.0, SMALLEST.1);
-    for (row, text) in
-        [note, way_out, "q leaves".to_owned()].iter().enumerate().take(usize::from(area.height))
-    {
+    let leave = match (app.leave_asked, app.prompt.is_some()) {
+        (false, _) => "q leaves",
+        (true, false) => "q again to leave",
+        (true, true) => "q again to leave and drop the line",
+    };
+    // The question must show on one row too.
+    let lines =
+        if app.leave_asked { [leave.to_owned(), note, way_out] } else { [note, way_out, leave.to_owned()] };
+    for (row, text) in lines.iter().enumerate().take(usize::from(area.height)) {
         let y = area.y + u16::try_from(row).unwrap_or(0);
         buffer.set_stringn(area.x, y, text, usize::from(area.width), Style::new());
     }

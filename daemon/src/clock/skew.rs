@@ -27,6 +27,9 @@ const MIN_CHANGE_MS: i64 = 250;
 /// An answer that took longer says too little, in milliseconds.
 const MAX_ROUND_TRIP_MS: i64 = 5_000;
 
+/// So many answers in a row that agree with each other, and with none before, overrule those before.
+const ANSWERS_THAT_OVERRULE: usize = 3;
+
 /// By how much the machine's two clocks may disagree about the length of a span before the wall clock counts as set,
 /// in milliseconds.
 const MAX_STEP_MS: i64 = 1_000;
@@ -84,6 +87,7 @@ pub struct RoundTrip {
 pub(super) struct Samples {
     ranges: VecDeque<Range>,
     last: Option<(Timestamp, Instant)>,
+    said: Option<Timestamp>,
     measured: Option<Skew>,
     corrected: Skew,
 }
@@ -100,6 +104,7 @@ impl Samples {
     /// Learns from an answer that says it was made at `date`.
     pub(super) fn learn(&mut self, trip: RoundTrip, date: Timestamp) {
         let RoundTrip { sent, received } = trip;
+        self.said = Some(date);
         // Whatever was measured before the wall clock was set says nothing any more.
         if self.last.is_some_and(|last| step(last, received).abs() > MAX_STEP_MS) {
             self.ranges.clear();
@@ -116,6 +121,7 @@ impl Samples {
         if self.ranges.len() > KEPT {
             self.ranges.pop_front();
         }
+        self.forget_what_was_set();
         if let Some((least, most)) = agreed(&self.ranges) {
             let measured = Skew(least + (most - least) / 2);
             self.measured = Some(measured);
@@ -125,6 +131,27 @@ impl Samples {
                 self.corrected = wanted;
             }
         }
+    }
+
+    /// Forgets what the latest answers contradict together, as after a machine was paused or Discord's clock was set: neither
+    /// of this machine's clocks shows that.
+    fn forget_what_was_set(&mut self) {
+        let older = self.ranges.len().saturating_sub(ANSWERS_THAT_OVERRULE);
+        let latest = || self.ranges.iter().skip(older);
+        let (Some(least), Some(most)) =
+            (latest().map(|range| range.least).max(), latest().map(|range| range.most).min())
+        else {
+            return;
+        };
+        let contradicts = |range: &Range| range.most < least || range.least > most;
+        if older > 0 && least <= most && self.ranges.iter().take(older).all(contradicts) {
+            self.ranges.drain(..older);
+        }
+    }
+
+    /// What the last answer said.
+    pub(super) fn said(&self) -> Option<Timestamp> {
+        self.said
     }
 
     /// The difference as it was measured last, if it was.
@@ -248,6 +275,24 @@ mod tests {
         ask(&mut samples, 0, later(60), &MOMENTS);
         ask(&mut samples, 0, later(70), &MOMENTS);
         assert_eq!(samples.corrected(), Skew(0), "{:?}", samples.measured());
+    }
+
+    #[test]
+    fn three_answers_that_contradict_all_before_overrule_them() {
+        let (wall, instant) = start();
+        let later = |seconds: u64| {
+            let millis = i64::try_from(seconds * 1_000).unwrap();
+            (Timestamp::from_millis(wall.millis() + millis), instant + Duration::from_secs(seconds))
+        };
+        let mut samples = Samples::default();
+        ask(&mut samples, 0, start(), &MOMENTS);
+        ask(&mut samples, 0, later(10), &MOMENTS);
+        // Discord's clock is an hour ahead, as after a machine was paused, and none of this machine's shows it.
+        ask(&mut samples, 3_600_000, later(20), &MOMENTS[..2]);
+        assert_eq!(samples.corrected(), Skew(0));
+        ask(&mut samples, 3_600_000, later(25), &MOMENTS[..1]);
+        let off = samples.corrected().millis() - 3_600_000;
+        assert!(off.abs() <= 1_000, "{:?}", samples.corrected());
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! `wayhavend check`: what a start would find, one line each.
 
 use super::{answer, token};
+use crate::disk;
+use crate::health;
 use crate::secrets::{modes, trust};
 use crate::settings::{Settings, Sources};
 use crate::startup;
 use crate::store::{self, Inspection};
-use rustix::fs::{Access, access};
 use serde_json::json;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use wayhaven_shared::paths::Layout;
 use wayhaven_shared::{Fault, FaultKind};
@@ -105,33 +106,28 @@ fn directories(layout: &Layout) -> Vec<Looked> {
     let looked = |found| Looked { at: "directories", found };
     let mut faults: Vec<Fault> = modes::guarded(layout).iter().filter_map(|one| one.check().err()).collect();
     faults.extend(modes::ways(layout).into_iter().filter_map(|path| trust::check_way(path).err()));
-    faults.dedup();
     let directories = [&layout.data, &layout.state, &layout.logs];
-    faults.extend(directories.iter().filter_map(|path| writable(path).err()));
+    faults.extend(directories.iter().filter_map(|path| disk::probe(path).err()));
+    faults.dedup();
     if !faults.is_empty() {
         return faults.into_iter().map(|fault| looked(Err(fault))).collect();
     }
     let absent = directories.iter().filter(|path| !path.exists()).count();
     let words: Vec<_> = directories.iter().map(|path| path.display().to_string()).collect();
     let to_come = if absent > 0 { format!("; {absent} of them will be made") } else { String::new() };
-    let notes = modes::loose_logs(layout).into_iter().map(|one| looked(Ok(format!("note: {one}"))));
+    let mut room: Vec<_> = directories
+        .iter()
+        .filter_map(|path| Some(format!("{} on the disk of {}", health::room(path).1?, path.display())))
+        .collect();
+    room.extend(modes::loose_logs(layout));
+    let notes = room.into_iter().map(|one| looked(Ok(format!("note: {one}"))));
     std::iter::once(looked(Ok(format!("{}{to_come}", words.join(", "))))).chain(notes).collect()
-}
-
-/// Whether things can be made in the directory, or the directory itself where it is not there.
-fn writable(directory: &Path) -> Result<(), Fault> {
-    let nearest = directory.ancestors().find(|path| path.exists()).map_or_else(PathBuf::new, Path::to_owned);
-    access(&nearest, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
-        Fault::unavailable(format!("{} cannot be written: {error}", nearest.display()))
-            .hint("run this as the daemon's user, who must own it; WAYHAVEN_HOME names another place")
-    })
 }
 
 fn lock(layout: &Layout) -> Result<String, Fault> {
     let path = layout.lock();
     let unusable = |error: &std::io::Error| {
-        Fault::unavailable(format!("{} cannot be used: {error}", path.display()))
-            .hint("run this as the daemon's user")
+        disk::fault(&path, "cannot be used", error).hint("run this as the daemon's user")
     };
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -156,7 +152,8 @@ fn socket(layout: &Layout) -> Result<String, Fault> {
     if std::os::unix::net::UnixStream::connect(&layout.socket).is_ok() {
         return Ok(format!("{path}: a daemon answers"));
     }
-    writable(layout.socket.parent().unwrap_or(Path::new("/")))?;
+    let directory = layout.socket.parent().unwrap_or(Path::new("/"));
+    disk::probe(directory)?;
     Ok(match layout.daemon_pid() {
         None => path.to_string(),
         Some(pid) => format!(

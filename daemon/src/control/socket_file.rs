@@ -4,11 +4,13 @@
 
 use super::give;
 use crate::settings::Group;
+use rustix::process::geteuid;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
+use wayhaven_shared::paths::Obstacle;
 
 /// The socket's modes, and the most that those of its directory may be.
 const MODE: u32 = 0o660;
@@ -22,6 +24,9 @@ const MAX_CONNECT: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where the directory or the socket cannot be made.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(obstacle) = path.parent().and_then(Obstacle::at) {
+        return Err(io::Error::new(ErrorKind::NotADirectory, obstacle.to_string()));
+    }
     if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
         std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
         // Once more, whatever the umask took away: the socket's group has to get there.
@@ -87,6 +92,18 @@ impl SocketFile {
     /// Looks at the file and its directory, and corrects what somebody changed. Returns a new listener where the socket had
     /// to be made again.
     pub(super) async fn check(&mut self, group: Option<&Group>) -> Option<UnixListener> {
+        if let Some(obstacle) = self.path.parent().and_then(Obstacle::at) {
+            let path = self.path.display();
+            log_once(
+                &mut self.problem,
+                format!(
+                    "the control socket {path} cannot be made: {obstacle}; move it away: {} && kill -HUP {}",
+                    obstacle.fix(),
+                    std::process::id()
+                ),
+            );
+            return None;
+        }
         self.tighten_directory();
         if identity(&self.path).is_some_and(|found| Some(found) == self.identity) {
             self.problem = None;
@@ -157,7 +174,16 @@ impl SocketFile {
     /// Takes away what lets others replace the socket.
     fn tighten_directory(&mut self) {
         let Some(directory) = self.path.parent() else { return };
-        let Ok(found) = std::fs::metadata(directory) else { return };
+        let Ok(found) = std::fs::symlink_metadata(directory) else { return };
+        if found.uid() != geteuid().as_raw() {
+            let (path, owner) = (directory.display(), found.uid());
+            let text = format!(
+                "the socket's directory {path} belongs to user {owner}, who can replace the socket; hand it over: \
+                 chown {} {path}",
+                geteuid().as_raw()
+            );
+            return log_once(&mut self.directory_problem, text);
+        }
         let mode = found.permissions().mode() & 0o7777;
         let loose = mode & 0o777 & !DIRECTORY_MODE;
         if loose == 0 {

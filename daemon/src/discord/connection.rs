@@ -123,6 +123,7 @@ async fn connect(
         lost: Arc::clone(&lost),
         accounts: Arc::clone(daemon.directory().accounts()),
         pulses,
+        sight: Arc::clone(daemon.directory().sight()),
     });
     let session = Session {
         daemon: Arc::clone(daemon),
@@ -191,7 +192,8 @@ async fn prepare(daemon: &Arc<Daemon>) -> Result<(Plan, Identifies), Failure> {
     let shards = told.shards.max(1);
     let token = settings.token.clone().ok_or_else(|| Failure::Final("there is no bot token".into()))?;
     let identifies = Identifies::new(shards, &told);
-    Ok((Plan { token, address: told.url, intents: gateway::intents(flags), shards }, identifies))
+    let sight = Arc::clone(daemon.directory().sight());
+    Ok((Plan { token, address: told.url, intents: gateway::intents(flags), shards, sight }, identifies))
 }
 
 /// Publishes where the connection stands.

@@ -4,6 +4,7 @@
 use crate::discord::accounts::Accounts;
 use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildChange, GuildView, RoleView, shard_of};
+use crate::discord::gateway::Sight;
 use crate::discord::mute_role::{RoleFacts, Unfit};
 use crate::network::OwnAccounts;
 use std::collections::{HashMap, HashSet};
@@ -78,6 +79,7 @@ pub struct Directory {
     accounts: Arc<Accounts>,
     guilds: RwLock<HashMap<GuildId, Guild>>,
     touched: watch::Sender<HashSet<GuildId>>,
+    sight: Arc<Sight>,
 }
 
 /// Where a role stands among a guild's roles.
@@ -228,6 +230,11 @@ impl Directory {
     /// Whose accounts they are.
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.accounts
+    }
+
+    /// Which guilds tell what happens now.
+    pub fn sight(&self) -> &Arc<Sight> {
+        &self.sight
     }
 
     /// How many guilds the bot sees.
@@ -502,7 +509,7 @@ impl Directory {
                 view.roles.remove(role);
                 Noticed::Permissions(*guild)
             }
-            GatewayEvent::Member { guild, user, roles } if Some(*user) == self.me() => {
+            GatewayEvent::Member { guild, user, roles, .. } if Some(*user) == self.me() => {
                 let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
                 view.mine.clone_from(roles);
                 Noticed::Permissions(*guild)
@@ -606,7 +613,12 @@ mod tests {
     #[test]
     fn losing_our_role_is_noticed() {
         let (directory, guild) = directory();
-        let event = GatewayEvent::Member { guild, user: UserId::new(7).unwrap(), roles: vec![] };
+        let event = GatewayEvent::Member {
+            guild,
+            user: UserId::new(7).unwrap(),
+            roles: vec![],
+            facts: crate::discord::event::MemberFacts::default(),
+        };
         assert_eq!(directory.learn(&event), Noticed::Permissions(guild));
         assert_eq!(directory.my_permissions(guild), Some(1));
     }

@@ -3,9 +3,11 @@
 
 mod entry;
 mod guild;
+mod member;
 
 pub use entry::{Deed, Entry, entry_kind};
 pub use guild::GuildChange;
+pub use member::MemberFacts;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,6 +71,8 @@ pub enum GatewayEvent {
         user: UserId,
         /// All their roles.
         roles: Vec<RoleId>,
+        /// What else is told of them.
+        facts: MemberFacts,
     },
     /// Somebody joined, with the roles that they have from the start: told where the application has the members intent.
     Joined {
@@ -78,6 +82,8 @@ pub enum GatewayEvent {
         user: UserId,
         /// All their roles.
         roles: Vec<RoleId>,
+        /// What else is told of them.
+        facts: MemberFacts,
     },
     /// Somebody left, or was removed: told where the application has the members intent.
     Left {
@@ -213,6 +219,7 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             guild: field(kind, data, "guild_id")?,
             user: field::<UserOnly>(kind, data, "user")?.id,
             roles: field(kind, data, "roles")?,
+            facts: MemberFacts::of(data),
         },
         "GUILD_MEMBER_REMOVE" => GatewayEvent::Left {
             guild: field(kind, data, "guild_id")?,
@@ -222,6 +229,7 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
             guild: field(kind, data, "guild_id")?,
             user: field::<UserOnly>(kind, data, "user")?.id,
             roles: field(kind, data, "roles")?,
+            facts: MemberFacts::of(data),
         },
         "GUILD_BAN_ADD" | "GUILD_BAN_REMOVE" => GatewayEvent::Ban {
             guild: field(kind, data, "guild_id")?,

@@ -12,10 +12,12 @@ mod acknowledge;
 mod hand;
 mod pulse;
 mod shard;
+mod sight;
 
 pub use acknowledge::{Acknowledger, Arrived};
 pub use hand::{Hand, Lost, Seen, What};
 pub use pulse::{Pulse, watch};
+pub use sight::Sight;
 
 use secrecy::SecretString;
 use serenity::all::GatewayIntents;
@@ -46,6 +48,8 @@ pub struct Plan {
     pub intents: u64,
     /// How many shards.
     pub shards: u32,
+    /// What tells which of them are connected.
+    pub sight: Arc<Sight>,
 }
 
 /// Why the gateway is not connected any more.
@@ -112,6 +116,7 @@ pub fn connect(
     hand: impl FnOnce(Arc<[Pulse]>) -> Hand,
 ) -> Line {
     let pulses: Arc<[Pulse]> = (0..plan.shards.max(1)).map(|_| Pulse::default()).collect();
+    plan.sight.begin(plan.shards.max(1));
     let hand = hand(Arc::clone(&pulses));
     let (tell, ended) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
@@ -122,6 +127,7 @@ pub fn connect(
         let outcome = match runtime {
             Ok(runtime) => {
                 let outcome = runtime.block_on(run(&plan, &own, news, hand, stopped));
+                plan.sight.end();
                 // serenity leaves tasks behind that wait for the network; the process is not to wait for them.
                 runtime.shutdown_background();
                 outcome

@@ -4,7 +4,7 @@ use super::config::{self, check_role};
 use super::setup::sees_members;
 use super::{Handle, PAGE};
 use crate::invocation::{Actor, Context};
-use crate::store::{Change, NewProtection};
+use crate::store::{Change, NewProtection, View};
 use crate::sync::desired::{LASTING, bring_all_about};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::protect::{
@@ -44,19 +44,22 @@ impl Handle for ProtectRemove {
         let protected = exactly_one(self.user, self.role)?;
         check_below_caller(cx, guild, protected).await?;
         let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
-        let changed = if dry_run {
-            store.read(move |view| Ok(view.is_protected(guild, protected)?)).await?
+        let (changed, undelivered) = if dry_run {
+            let look = move |view: &View<'_>| {
+                Ok((view.is_protected(guild, protected)?, view.kept_away_by(guild, protected)?))
+            };
+            store.read(look).await?
         } else {
             let remove = move |change: &Change<'_>| {
                 let changed = change.unprotect(guild, protected)?;
                 if changed {
                     bring_about_again(change, guild, protected)?;
                 }
-                Ok(changed)
+                Ok((changed, change.kept_away_by(guild, protected)?))
             };
             store.write(remove).await?
         };
-        Ok(outcome(cx, guild, protected, changed))
+        Ok(ProtectionChanged { undelivered, ..outcome(cx, guild, protected, changed) })
     }
 }
 
@@ -81,8 +84,9 @@ async fn check_below_caller(cx: &Context, guild: GuildId, protected: Protected) 
     Ok(())
 }
 
-/// What was decided about somebody while they were protected reaches the guilds that the list was for. Who holds a role only
-/// Discord knows, so for one those guilds are compared.
+/// What had been delivered before somebody was protected, and was put off since, is looked at again in the guilds that the
+/// list was for. What was not delivered because of the list stays undelivered. Who holds a role only Discord knows, so for
+/// one those guilds are compared.
 fn bring_about_again(change: &Change<'_>, guild: GuildId, protected: Protected) -> Result<(), Fault> {
     let topology = change.topology_here()?;
     let links = topology.links(guild).iter().map(|link| link.child);
@@ -116,6 +120,7 @@ fn outcome(cx: &Context, guild: GuildId, protected: Protected, changed: bool) ->
         changed,
         network: cx.daemon.store().topology().is_main(guild),
         holders_unknown: false,
+        undelivered: 0,
         dry_run: cx.invocation.dry_run,
     }
 }

@@ -25,7 +25,7 @@ async fn a_state_is_noted_when_it_begins_and_when_it_ends_and_not_in_between() {
     let keeping = tokio::spawn(keep(Arc::clone(&test.daemon), Duration::from_millis(5), MAX_AWAY));
     until(&test, "discord", Health::Healthy).await;
     let names: Vec<_> = parts(&test).await.into_iter().map(|one| one.name).collect();
-    assert_eq!(names, ["audit", "deliveries", "discord", "disk"]);
+    assert_eq!(names, ["audit", "deliveries", "discord", "disk", "log"]);
 
     let stopped =
         Connection { state: ConnectionState::Stopped, reason: Some("the token was refused".into()) };
@@ -42,7 +42,7 @@ async fn a_state_is_noted_when_it_begins_and_when_it_ends_and_not_in_between() {
     keeping.await.unwrap();
     let shell = shell(test.daemon.store());
     let rows: i64 = shell.query_row("SELECT count(*) FROM system_health", [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, 6, "four parts, two of which have changed");
+    assert_eq!(rows, 7, "five parts, two of which have changed");
     let over: String = shell
         .query_row(
             "SELECT status FROM system_health WHERE component = 'discord' AND resolved_at IS NOT NULL",

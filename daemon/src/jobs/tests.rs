@@ -95,6 +95,23 @@ async fn a_job_that_goes_on_is_shown_ended_by_its_number_and_begun_once_only() {
 }
 
 #[tokio::test]
+async fn plans_of_imports_run_beside_each_other_and_beside_an_import() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let import = |dry_run| NewJob { kind: JobKind::Import, dry_run, ..new(main) };
+    for _ in 0..MAX_PLANS {
+        assert!(begin(&test.daemon, import(true), for_ever).await.unwrap().is_running());
+    }
+    let fault = begin(&test.daemon, import(true), for_ever).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Conflict);
+    assert!(fault.message.contains("a dry run, runs already"), "{}", fault.message);
+    assert!(fault.hints.iter().any(|hint| hint.contains("wayhaven job cancel 1")), "{:?}", fault.hints);
+    assert!(begin(&test.daemon, import(false), for_ever).await.unwrap().is_running());
+    assert!(begin(&test.daemon, import(false), for_ever).await.is_err(), "one import at a time");
+}
+
+#[tokio::test]
 async fn what_fails_because_the_daemon_goes_is_left_to_the_next_start() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;

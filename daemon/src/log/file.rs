@@ -5,17 +5,21 @@ use super::sink::Destination;
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use wayhaven_shared::paths::{Obstacle, kind_of};
 
 /// The log file, open where that was possible.
 pub(super) struct LogFile {
     path: PathBuf,
     open: Option<Open>,
+    /// Why lines still go to the file that was open before.
+    misplaced: Option<String>,
 }
 
-struct Open {
-    file: File,
+pub(super) struct Open {
+    pub(super) file: File,
     device: u64,
     inode: u64,
     /// Whether the last line was cut by an error.
@@ -45,30 +49,60 @@ impl LogFile {
                 None
             }
         };
-        (Self { path, open }, warnings)
+        (Self { path, open, misplaced: None }, warnings)
     }
 
     /// Has the file open that has the log's name now.
     fn follow(&mut self) -> io::Result<&mut Open> {
-        let there = std::fs::symlink_metadata(&self.path).ok();
-        let same = |open: &Open| {
-            there.as_ref().is_some_and(|there| (there.dev(), there.ino()) == (open.device, open.inode))
-        };
-        if !self.open.as_ref().is_some_and(same) {
-            match open(&self.path) {
-                Ok(new) => self.open = Some(new),
-                // The file that was moved away can still be read there; one that was deleted cannot.
-                Err(error) if !self.open.as_ref().is_some_and(Open::has_a_name) => return Err(error),
-                Err(_) => {}
-            }
+        let is_current = self.open.as_ref().is_some_and(|open| open.has_the_name(&self.path));
+        if is_current {
+            self.misplaced = None
+        } else {
+            self.open_new()?
         }
         self.open.as_mut().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Opens the file that has the log's name. Where that fails, the file that is open stays in use as long as somebody
+    /// can read it: one that was moved away can still be read there, and one that was deleted cannot.
+    fn open_new(&mut self) -> io::Result<()> {
+        let error = match open(&self.path) {
+            Ok(new) => {
+                (self.open, self.misplaced) = (Some(new), None);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match self.open.as_ref().filter(|open| open.has_a_name()) {
+            None => return Err(explained(&self.path, error)),
+            // As where no more files can be opened.
+            Some(open) if open.has_the_name(&self.path) => self.misplaced = None,
+            Some(open) => {
+                let (path, now) = (self.path.display(), open.place());
+                let (why, fix) = obstacle(&self.path).unwrap_or_else(|| (error.to_string(), String::new()));
+                self.misplaced =
+                    Some(format!("the log {path} cannot be opened: {why}; lines go on into {now}{fix}"));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Open {
     fn has_a_name(&self) -> bool {
         self.file.metadata().is_ok_and(|found| found.nlink() > 0)
+    }
+
+    fn has_the_name(&self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path)
+            .is_ok_and(|there| (there.dev(), there.ino()) == (self.device, self.inode))
+    }
+
+    /// Where the file is now, as far as the system says it.
+    fn place(&self) -> String {
+        let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        std::fs::read_link(link)
+            .map_or_else(|_| "the previous file".to_owned(), |path| path.display().to_string())
     }
 }
 
@@ -78,10 +112,36 @@ impl Destination for LogFile {
         write_whole(&mut open.file, line, &mut open.torn)
     }
 
-    fn reopen(&mut self) {
-        if let Ok(new) = open(&self.path) {
-            self.open = Some(new);
-        }
+    fn reopen(&mut self) -> io::Result<()> {
+        self.open_new()
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        self.follow().map(drop)
+    }
+
+    fn misplaced(&self) -> Option<&str> {
+        self.misplaced.as_deref()
+    }
+}
+
+/// What lies where the log or its directory should be, and the command that makes room for a new log.
+fn obstacle(path: &Path) -> Option<(String, String)> {
+    let fix = |command: String| format!(". Move it away, and a new log is made at once: {command}");
+    if let Some(obstacle) = path.parent().and_then(Obstacle::at) {
+        return Some((obstacle.to_string(), fix(obstacle.fix())));
+    }
+    let found = std::fs::symlink_metadata(path).ok()?.file_type();
+    let shown = path.display();
+    let in_the_way = || (format!("it is {}", kind_of(found)), fix(format!("mv {shown} {shown}.aside")));
+    (!found.is_file()).then(in_the_way)
+}
+
+/// The error with what lies in the way.
+fn explained(path: &Path, error: io::Error) -> io::Error {
+    match obstacle(path) {
+        Some((why, fix)) => io::Error::new(error.kind(), why + &fix),
+        None => error,
     }
 }
 
@@ -105,7 +165,12 @@ fn write_whole(file: &mut impl Write, line: &[u8], torn: &mut bool) -> io::Resul
 }
 
 /// Opens the file for appending, for its owner alone. A link, a pipe or a directory is no log.
-fn open(path: &Path) -> io::Result<Open> {
+pub(super) fn open(path: &Path) -> io::Result<Open> {
+    let is_link =
+        |directory: &Path| std::fs::symlink_metadata(directory).is_ok_and(|found| found.is_symlink());
+    if path.parent().is_some_and(is_link) {
+        return Err(io::Error::other("its directory is a symbolic link"));
+    }
     // Without NONBLOCK a pipe without a reader would never open.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let append = || OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
@@ -173,7 +238,7 @@ mod tests {
         fs::rename(&path, &rotated).unwrap();
         fs::write(&path, "").unwrap();
         log.write(b"five\n").unwrap();
-        log.reopen();
+        log.reopen().unwrap();
         log.write(b"six\n").unwrap();
         assert_eq!((read(&rotated).as_str(), read(&path).as_str()), ("four\n", "five\nsix\n"));
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
@@ -226,6 +291,53 @@ mod tests {
         assert!(warnings.is_empty());
         log.write(b"two\n").unwrap();
         assert_eq!(read(&path), "one\ntwo\n");
+    }
+
+    #[test]
+    fn fault_46_what_lies_in_the_place_of_the_log_is_named_with_the_command_until_it_is_gone() {
+        let (directory, path, mut log) = log();
+        let elsewhere = directory.path().join("elsewhere");
+        fs::write(&elsewhere, "").unwrap();
+        let logs = path.parent().unwrap().to_owned();
+        let lay: [(&str, &Path, &dyn Fn()); 4] = [
+            ("it is a symbolic link", &path, &|| std::os::unix::fs::symlink(&elsewhere, &path).unwrap()),
+            ("it is a FIFO", &path, &|| {
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            }),
+            ("it is a directory", &path, &|| fs::create_dir(&path).unwrap()),
+            ("logs is a regular file, where a directory should be", &logs, &|| fs::write(&logs, "").unwrap()),
+        ];
+        for (what, place, lay) in lay {
+            let aside = place.with_extension("moved");
+            fs::rename(place, &aside).unwrap();
+            lay();
+            log.reopen().unwrap();
+            let problem = log.misplaced().unwrap().to_owned();
+            let fix = format!("mv {0} {0}.aside", place.display());
+            for words in [what, &fix, "lines go on into", "moved"] {
+                assert!(problem.contains(words), "{words} in {problem}");
+            }
+            // It is tried again with every line.
+            log.write(b"one\n").unwrap();
+            assert_eq!(log.misplaced(), Some(problem.as_str()));
+            let moved = std::process::Command::new("sh").args(["-c", &fix]).status().unwrap();
+            assert!(moved.success());
+            log.write(b"two\n").unwrap();
+            assert_eq!((log.misplaced(), read(&path).as_str()), (None, "two\n"));
+            let trash = directory.path().join("trash");
+            fs::rename(format!("{}.aside", place.display()), &trash).unwrap();
+            fs::remove_dir_all(&trash).or_else(|_| fs::remove_file(&trash)).unwrap();
+            fs::remove_dir_all(&aside).or_else(|_| fs::remove_file(&aside)).unwrap();
+        }
+        assert_eq!(read(&elsewhere), "", "nothing is written through a link");
+        // A directory that is a link is not followed either.
+        let aside = logs.with_extension("moved");
+        fs::rename(&logs, &aside).unwrap();
+        fs::create_dir(logs.with_extension("other")).unwrap();
+        std::os::unix::fs::symlink(logs.with_extension("other"), &logs).unwrap();
+        log.write(b"three\n").unwrap();
+        assert!(log.misplaced().unwrap().contains("logs is a symbolic link"), "{:?}", log.misplaced());
+        assert_eq!(fs::read_dir(logs.with_extension("other")).unwrap().count(), 0);
     }
 
     /// A disk with so much room.

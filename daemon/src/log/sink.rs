@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
 /// One line with its line end.
@@ -20,12 +21,43 @@ pub(super) trait Destination: Send + 'static {
     fn write(&mut self, line: &[u8]) -> io::Result<()>;
 
     /// Opens the destination again, where there is something to open.
-    fn reopen(&mut self) {}
+    fn reopen(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Looks again whether lines go to the right place.
+    fn check(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Why lines do not go to the right place, and what to do.
+    fn misplaced(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What is wrong with a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// Lines are lost.
+    Lost(String),
+    /// Lines are written to another place.
+    Misplaced(String),
+}
+
+impl Problem {
+    /// What is wrong, and what to do.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Lost(text) | Self::Misplaced(text) => text,
+        }
+    }
 }
 
 enum Message {
     Line(Line),
-    Reopen,
+    Reopen(oneshot::Sender<()>),
+    Check,
     End,
 }
 
@@ -47,6 +79,7 @@ struct Shared {
     ending: AtomicBool,
     /// The destination in which losses are reported.
     other: OnceLock<Sink>,
+    problem: watch::Sender<Option<Problem>>,
 }
 
 /// A destination's end: waits for the thread.
@@ -73,9 +106,10 @@ impl Sink {
             lost: AtomicU64::new(0),
             ending: AtomicBool::new(false),
             other: OnceLock::new(),
+            problem: watch::Sender::new(None),
         });
         let (done, ended) = sync_channel(1);
-        let writer = Writer { messages, destination, shared: Arc::clone(&shared) };
+        let writer = Writer { messages, destination, shared: Arc::clone(&shared), misplaced: None };
         let run = move || {
             writer.run();
             let _ = done.send(());
@@ -103,10 +137,22 @@ impl Sink {
         }
     }
 
-    /// Has the destination opened again.
-    pub(super) fn reopen(&self) {
+    /// Has the destination opened again. The receiver hears when that was tried.
+    pub(super) fn reopen(&self) -> oneshot::Receiver<()> {
+        let (tried, hears) = oneshot::channel();
         // Where the queue is full the thread compares the path with every line all the same.
-        let _ = self.queue.try_send(Message::Reopen);
+        let _ = self.queue.try_send(Message::Reopen(tried));
+        hears
+    }
+
+    /// Has the destination looked at, where no line comes that does the same.
+    pub(super) fn check(&self) {
+        let _ = self.queue.try_send(Message::Check);
+    }
+
+    /// Follows what is wrong with the destination.
+    pub(super) fn problem(&self) -> watch::Receiver<Option<Problem>> {
+        self.shared.problem.subscribe()
     }
 
     /// Ends the thread once it has written what waits, within this time; how many lines are missing in the destination.
@@ -129,6 +175,14 @@ impl Shared {
         }
     }
 
+    fn set_problem(&self, problem: Option<Problem>) {
+        self.problem.send_if_modified(|known| {
+            let is_new = *known != problem;
+            *known = problem;
+            is_new
+        });
+    }
+
     fn report(&self, level: Level, text: &str) {
         if let Some(other) = self.other.get() {
             other.send(line(&self.clock, level, text));
@@ -146,6 +200,8 @@ struct Writer<D> {
     messages: Receiver<Message>,
     destination: D,
     shared: Arc<Shared>,
+    /// What was said last of lines that go to another place.
+    misplaced: Option<String>,
 }
 
 impl<D: Destination> Writer<D> {
@@ -159,33 +215,68 @@ impl<D: Destination> Writer<D> {
             match message {
                 None => return,
                 Some(Message::End) => {}
-                Some(Message::Reopen) => self.destination.reopen(),
+                Some(Message::Reopen(tried)) => {
+                    let opened = self.destination.reopen();
+                    if let Err(error) = &opened {
+                        let text = format!("{} cannot be opened: {error}", self.shared.name);
+                        self.shared.report(Level::WARN, &text);
+                    }
+                    // Whoever asked for it hears of it again.
+                    self.settle(&opened, true);
+                    // Nobody may wait for it any more.
+                    let _ = tried.send(());
+                }
+                Some(Message::Check) => {
+                    let checked = self.destination.check();
+                    self.settle(&checked, false);
+                }
                 Some(Message::Line(line)) => {
-                    self.write(&line);
+                    let written = self.write(&line);
+                    self.settle(&written, false);
                     self.shared.queued.fetch_sub(1, Ordering::Relaxed);
                 }
             }
         }
     }
 
+    /// Keeps what is wrong with the destination now. Where lines go to another place, that place and the other
+    /// destination say so, and both say when that is over.
+    fn settle(&mut self, outcome: &io::Result<()>, again: bool) {
+        if let Err(error) = outcome {
+            let text = format!("{} cannot be written: {error}", self.shared.name);
+            return self.shared.set_problem(Some(Problem::Lost(text)));
+        }
+        let found = self.destination.misplaced().map(ToOwned::to_owned);
+        if found != self.misplaced || again && found.is_some() {
+            let (level, text) = match &found {
+                Some(text) => (Level::WARN, text.clone()),
+                None => (Level::INFO, format!("{} is written again", self.shared.name)),
+            };
+            self.misplaced.clone_from(&found);
+            self.shared.report(level, &text);
+            // Where it cannot be written the other destination has it.
+            let _ = self.destination.write(&line(&self.shared.clock, level, &text));
+        }
+        self.shared.set_problem(found.map(Problem::Misplaced));
+    }
+
     /// Writes one line, after a note about those that are missing before it.
-    fn write(&mut self, text: &Line) {
+    fn write(&mut self, text: &Line) -> io::Result<()> {
         let missing = self.shared.lost.swap(0, Ordering::Relaxed);
         let note = format!("{} missing here: they could not be written", lines(missing));
         let note = (missing > 0).then(|| line(&self.shared.clock, Level::WARN, &note));
         let written = note.map_or(Ok(()), |note| self.destination.write(&note));
         if let Err(error) = written {
             self.shared.lost.fetch_add(missing, Ordering::Relaxed);
-            return self.shared.lose(&error);
+            self.shared.lose(&error);
+            return Err(error);
         }
         if missing > 0 {
             let name = &self.shared.name;
             let text = format!("{name} can be written again: {} missing there", lines(missing));
             self.shared.report(Level::INFO, &text);
         }
-        if let Err(error) = self.destination.write(text) {
-            self.shared.lose(&error);
-        }
+        self.destination.write(text).inspect_err(|error| self.shared.lose(error))
     }
 }
 
@@ -202,6 +293,8 @@ mod tests {
         /// Each write waits for a word, where there is somebody to give it.
         gate: Option<Receiver<()>>,
         began: Option<Sender<()>>,
+        misplaced: Arc<Mutex<Option<String>>>,
+        seen: Option<String>,
     }
 
     impl Destination for Paper {
@@ -212,7 +305,20 @@ mod tests {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.lines.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap());
+            self.check()
+        }
+
+        fn reopen(&mut self) -> io::Result<()> {
+            self.check()
+        }
+
+        fn check(&mut self) -> io::Result<()> {
+            self.seen = self.misplaced.lock().unwrap().clone();
             Ok(())
+        }
+
+        fn misplaced(&self) -> Option<&str> {
+            self.seen.as_deref()
         }
     }
 
@@ -220,8 +326,14 @@ mod tests {
 
     fn paper() -> (Paper, Arc<Mutex<Vec<String>>>, Arc<AtomicBool>) {
         let (lines, refuses) = (Arc::default(), Arc::default());
-        let paper =
-            Paper { lines: Arc::clone(&lines), refuses: Arc::clone(&refuses), gate: None, began: None };
+        let paper = Paper {
+            lines: Arc::clone(&lines),
+            refuses: Arc::clone(&refuses),
+            gate: None,
+            began: None,
+            misplaced: Arc::default(),
+            seen: None,
+        };
         (paper, lines, refuses)
     }
 
@@ -265,6 +377,37 @@ mod tests {
         );
         assert!(reported[1].ends_with("10 lines are missing there"), "{reported:?}");
         assert_eq!(reported[2], "the log can be written again: 12 lines are missing there");
+    }
+
+    #[tokio::test]
+    async fn fault_46_lines_in_another_place_are_reported_there_and_elsewhere_and_again_when_asked() {
+        let ((paper_of_file, file, refuses), (paper_of_error, error, _)) = (paper(), paper());
+        let misplaced = Arc::clone(&paper_of_file.misplaced);
+        let (to_file, file_ended) = Sink::start("the log".into(), paper_of_file, 100, Clock::default());
+        let (to_error, error_ended) = Sink::start("stderr".into(), paper_of_error, 100, Clock::default());
+        to_file.report_to(&to_error);
+        let mut problem = to_file.problem();
+        *misplaced.lock().unwrap() = Some("it is a link".into());
+        to_file.check();
+        problem.changed().await.unwrap();
+        let expected = Some(Problem::Misplaced("it is a link".into()));
+        assert_eq!(*problem.borrow_and_update(), expected);
+        send(&to_file, "one");
+        to_file.reopen().await.unwrap();
+        assert_eq!(*problem.borrow(), expected);
+        *misplaced.lock().unwrap() = None;
+        send(&to_file, "two");
+        problem.changed().await.unwrap();
+        assert_eq!(*problem.borrow_and_update(), None);
+        refuses.store(true, Ordering::SeqCst);
+        send(&to_file, "lost");
+        problem.changed().await.unwrap();
+        assert!(matches!(&*problem.borrow_and_update(), Some(Problem::Lost(_))));
+        to_file.end(&file_ended, PATIENCE);
+        to_error.end(&error_ended, PATIENCE);
+        let again = "the log is written again";
+        assert_eq!(said(&file), ["it is a link", "one", "it is a link", "two", again]);
+        assert_eq!(said(&error)[..3], ["it is a link", "it is a link", again]);
     }
 
     #[test]

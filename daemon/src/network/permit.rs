@@ -80,6 +80,17 @@ impl Refusal {
         matches!(self, Self::Protected | Self::ProtectedInMain | Self::OwnsMain | Self::Own)
     }
 
+    /// Whether the main, or what holds everywhere, protects the user: then it concerns all children.
+    pub fn is_of_main(self) -> bool {
+        self.is_protection() && self != Self::Protected
+    }
+
+    /// The refusal for a protected user that a reason in the store names.
+    pub fn of_protection(reason: &str) -> Option<Self> {
+        let all = [Self::Protected, Self::ProtectedInMain, Self::OwnsMain, Self::Own];
+        all.into_iter().find(|refusal| refusal.to_string() == reason)
+    }
+
     /// Whether it is about this user and this guild alone: what is refused so ends nothing that is on its way.
     pub fn spares_older(self) -> bool {
         self.is_protection() || matches!(self, Self::Excepted(_))

@@ -29,13 +29,15 @@ enum What {
     Note(Difference),
     /// It is brought about.
     Do { there: Option<bool>, taken_back: TakenBack },
+    /// It is not brought about because of a protection, and that is remembered.
+    Remember { there: Option<bool> },
     /// An undo that a gate kept back is tried again, and judged as any undo is.
     Lift(DeliveryId),
 }
 
 impl What {
     fn makes_a_delivery(self) -> bool {
-        !matches!(self, Self::Note(_))
+        matches!(self, Self::Do { .. } | Self::Lift(_))
     }
 }
 
@@ -162,6 +164,7 @@ impl Walk {
             Difference::Missing if self.left_to_backfills.contains(&wanted.main) => {
                 What::Note(Difference::Missing)
             }
+            Difference::Protected if resolve != Resolve::Show => What::Remember { there },
             Difference::Missing | Difference::Found if resolve != Resolve::Show => act(TakenBack::Unknown),
             difference => What::Note(difference),
         })
@@ -204,6 +207,11 @@ impl Walk {
                                 tally.count(&wanted, difference);
                                 tally.cursor.begun += u64::from(only_first);
                             }
+                        }
+                        What::Remember { there } => {
+                            let (difference, _) =
+                                bring_about(change, &wanted, there, TakenBack::Unknown, pace)?;
+                            tally.count(&wanted, difference);
                         }
                         What::Lift(delivery) => {
                             let of = (wanted.user, wanted.measure);

@@ -234,8 +234,10 @@ impl Walk {
             let Some(members) = asked else { return Ok(false) };
             let Some(up_to) = members.last().map(|member| member.user) else { return Ok(true) };
             let now = self.running.daemon.clock().now();
-            let page = Page::Members { members, mute_role, now };
-            self.sweep(measures, Stretch { after, up_to: Some(up_to) }, &page).await?;
+            let (page, stretch) =
+                (Page::Members { members, mute_role, now }, Stretch { after, up_to: Some(up_to) });
+            self.end_local_causes(stretch, &page).await?;
+            self.sweep(measures, stretch, &page).await?;
         }
     }
 
@@ -252,12 +254,19 @@ impl Walk {
         loop {
             let after = self.cursor.after;
             self.as_of = self.running.daemon.clock().now();
+            let seen = unreadable.total();
             let page = pages::bans(&mut self.running, self.guild, after, self.kind, &mut unreadable).await?;
+            let is_whole = unreadable.total() == seen;
             self.found.unreadable = before + unreadable.total();
             let page: Vec<UserId> = page.into_iter().map(|ban| ban.user).collect();
             // A short page proves nothing; an empty one is the end.
             let up_to = page.last().copied();
-            self.sweep(&[Action::Ban], Stretch { after, up_to }, &Page::Bans(page)).await?;
+            let (page, stretch) = (Page::Bans(page), Stretch { after, up_to });
+            // A ban that cannot be read is there all the same.
+            if is_whole {
+                self.end_local_causes(stretch, &page).await?;
+            }
+            self.sweep(&[Action::Ban], stretch, &page).await?;
             if up_to.is_none() {
                 // A plan raises no alert: its result says it.
                 if self.cursor.resolve != Resolve::Show {
@@ -301,7 +310,7 @@ impl Walk {
             // Up to where every main's decisions are complete.
             let mut end: Option<UserId> = None;
             for (main, measure) in sources {
-                let decided = view.decided(main, measure, stretch, now, CHUNK)?;
+                let decided = view.decided((main, guild), measure, stretch, now, CHUNK)?;
                 if let Some((last, _)) = decided.last().filter(|_| decided.len() == CHUNK) {
                     end = Some(end.map_or(*last, |end| end.min(*last)));
                 }

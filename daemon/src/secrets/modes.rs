@@ -84,13 +84,25 @@ pub fn loose_logs(layout: &Layout) -> Vec<String> {
         match found {
             Ok((true, _)) => {}
             Ok((false, path)) => {
-                let fault = Guarded::file(path).check().err();
-                warnings.extend(fault.map(|fault| [vec![fault.message], fault.hints].concat().join("; ")));
+                warnings.extend(Guarded::file(path).check().err().map(in_one_line));
             }
             Err(error) => warnings.push(format!("{} cannot be listed: {error}", layout.logs.display())),
         }
     }
     warnings
+}
+
+/// What a start would refuse or warn of, one warning each, for a daemon that runs already.
+pub fn warnings(layout: &Layout) -> Vec<String> {
+    let guarded = guarded(layout).into_iter().filter_map(|one| one.check().err());
+    let ways = ways(layout).into_iter().filter_map(|path| trust::check_way(path).err());
+    let mut faults: Vec<_> = guarded.chain(ways).collect();
+    faults.dedup();
+    faults.into_iter().map(in_one_line).chain(loose_logs(layout)).collect()
+}
+
+fn in_one_line(fault: Fault) -> String {
+    [vec![fault.message], fault.hints].concat().join("; ")
 }
 
 /// Refuses the first of them that is not as it should.
@@ -221,6 +233,14 @@ mod tests {
         assert!(loose_logs(&layout).is_empty(), "there is no directory yet");
         std::fs::create_dir_all(&layout.logs).unwrap();
         set(&layout.logs, 0o700);
+        set(&layout.logs, 0o777);
+        let loose = warnings(&layout);
+        let chmod = format!("chmod 700 {}", layout.logs.display());
+        assert!(
+            loose.len() == 1 && loose[0].contains("has the mode 0777") && loose[0].contains(&chmod),
+            "{loose:?}"
+        );
+        set(&layout.logs, 0o700);
         let [now, old, link] =
             ["wayhaven.log", "wayhaven.log.1.gz", "latest"].map(|name| layout.logs.join(name));
         for (file, mode) in [(&now, 0o640), (&old, 0o644)] {
@@ -229,6 +249,7 @@ mod tests {
         }
         std::os::unix::fs::symlink(&old, &link).unwrap();
         check(&layout).unwrap();
+        assert_eq!(warnings(&layout), loose_logs(&layout));
         let warnings = loose_logs(&layout);
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         for words in [

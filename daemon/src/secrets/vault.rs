@@ -7,6 +7,7 @@
 
 use super::files;
 use super::seal::{Key, KeyId, SealedToken};
+use crate::disk;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use std::fs::{File, TryLockError};
@@ -244,8 +245,8 @@ fn unread(path: &Path, error: &io::Error) -> Fault {
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Fault {
-    Fault::unavailable(format!("{} cannot be written: {error}", path.display()))
-        .hint("run this as the daemon's user, with room on the disk; what was sealed before still is")
+    disk::fault(path, "cannot be written", error)
+        .hint("run this as the daemon's user; what was sealed before still is")
 }
 
 #[cfg(test)]

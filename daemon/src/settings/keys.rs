@@ -114,6 +114,14 @@ keys! {
     LOG_LEVEL = "log.level", ["LOG_LEVEL"], "info", "trace, debug, info, warn or error; DEBUG=true is debug";
 }
 
+/// Whether a variable of this name counts, or is answered with what replaces it.
+pub(super) fn is_known(name: &str) -> bool {
+    OTHER_VARIABLES.contains(&name)
+        || [MAIN_GUILD, BOT_OWNER, DEBUG].contains(&name)
+        || REPLACED.iter().any(|(replaced, _)| *replaced == name)
+        || KEYS.iter().any(|key| key.variables().any(|variable| variable == name))
+}
+
 /// The key with this path.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().copied().find(|key| key.name == name)
@@ -137,44 +145,4 @@ pub(super) fn meant(name: &str) -> String {
         |best: &'static Key, key: &'static Key| if likeness(key) > likeness(best) { key } else { best };
     let best = KEYS.iter().copied().fold(&TOKEN, closer);
     if likeness(best) < ALIKE { String::new() } else { format!(": did you mean {}?", best.name) }
-}
-
-/// The variable that looks most like `name`.
-pub(super) fn nearest_variable(name: &str) -> String {
-    let mut best = (0.0_f64, TOKEN.variable());
-    let others = OTHER_VARIABLES.iter().map(|name| (*name).to_owned());
-    for variable in KEYS.iter().map(|key| key.variable()).chain(others) {
-        let likeness = strsim::normalized_damerau_levenshtein(name, &variable);
-        if likeness > best.0 {
-            best = (likeness, variable);
-        }
-    }
-    best.1
-}
-
-/// What the seed's variables about Discord itself begin with.
-const DISCORD: &str = "DISCORD_";
-
-/// How many letters a slip of the pen changes at most, in names of so many letters.
-fn slips(letters: usize) -> usize {
-    if letters < 8 { 1 } else { 2 }
-}
-
-/// The variable that was meant by a name which is none of ours and looks like one of the seed's; nothing where it looks like
-/// nobody's we know.
-pub(super) fn nearly(name: &str) -> Option<String> {
-    let upper = name.to_uppercase();
-    let seeds = KEYS.iter().flat_map(|key| key.seed_names.iter().copied());
-    let all = seeds.chain([MAIN_GUILD, BOT_OWNER, DEBUG]);
-    let near = |known: &&str| {
-        let cut_short =
-            upper.len() >= 8 && known.strip_prefix(upper.as_str()).is_some_and(|end| end.starts_with('_'));
-        cut_short || strsim::damerau_levenshtein(&upper, known) <= slips(known.len())
-    };
-    let distance = |known: &&str| strsim::damerau_levenshtein(&upper, known);
-    if let Some(meant) = all.filter(near).min_by_key(distance) {
-        return Some(meant.to_owned());
-    }
-    let like = |variable: &String| strsim::damerau_levenshtein(&format!("{PREFIX}{upper}"), variable);
-    upper.starts_with(DISCORD).then(|| KEYS.iter().map(|key| key.variable()).min_by_key(like))?
 }

@@ -1,8 +1,9 @@
 //! Where settings come from: the process's environment, the `.env` beside the file, and the file. Reading is
 //! here, so that everything else is pure.
 
-use super::keys::{self, BOT_OWNER, DEBUG, KEYS, MAIN_GUILD, OTHER_VARIABLES, PREFIX, REPLACED};
-use super::{Origin, Stored, one_line, text};
+use super::guess::{self, Guess};
+use super::keys::{self, KEYS, PREFIX};
+use super::{Origin, Stored, dotenv, one_line, text};
 use crate::secrets::trust;
 use std::collections::BTreeMap;
 use std::io;
@@ -68,10 +69,7 @@ impl Sources {
 }
 
 fn concerns_us(name: &str) -> bool {
-    name.starts_with(PREFIX)
-        || [MAIN_GUILD, BOT_OWNER, DEBUG].contains(&name)
-        || REPLACED.iter().any(|(replaced, _)| *replaced == name)
-        || KEYS.iter().any(|key| key.seed_names.contains(&name))
+    name.starts_with(PREFIX) || keys::is_known(name)
 }
 
 /// The file's text; nothing where there is no such file.
@@ -108,55 +106,31 @@ impl Variables {
     }
 
     pub(super) fn of_dotenv(path: &Path, text: &str) -> Result<Self, Fault> {
-        let mut variables = BTreeMap::new();
-        // The iterator also fills in `$NAME` from the process's environment, as people expect of a `.env`.
-        for pair in dotenvy::from_read_iter(text.as_bytes()) {
-            let (name, value) = pair.map_err(|error| {
-                // Its own message repeats the line, which may hold the token.
-                let line = match &error {
-                    // It carries the whole line or the value, which is the line's end.
-                    dotenvy::Error::LineParse(end, _) if !end.trim().is_empty() => {
-                        text.lines().position(|line| line.trim().ends_with(end.trim()))
-                    }
-                    _ => None,
-                };
-                let place = line.map_or_else(String::new, |index| format!(" line {}", index + 1));
-                Fault::usage(format!(
-                    "{}{place} is not NAME=value: put quotes around a value with spaces, and # before a comment",
-                    path.display()
-                ))
-            })?;
-            variables.insert(name, value);
-        }
+        let variables = dotenv::variables(path, text)?;
         Self { variables: filled(variables), dotenv: Some(path.to_owned()) }.checked()
     }
 
-    /// Refuses what begins like ours and is not ours. In the `.env`, which is written for us, also what is nearly ours:
+    /// Refuses what begins like ours and is not ours. In the `.env`, which is written for us, also what looks like ours:
     /// otherwise a slip of the pen leaves a setting out without a word.
     fn checked(self) -> Result<Self, Fault> {
-        let known = |name: &str| {
-            OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.variables().any(|one| one == name))
-        };
-        let ours = |name: &str| {
-            known(name)
-                || [MAIN_GUILD, BOT_OWNER, DEBUG].contains(&name)
-                || REPLACED.iter().any(|(replaced, _)| *replaced == name)
-        };
-        let slips = self.variables.keys().filter(|name| self.dotenv.is_some() && !ours(name));
-        let mut slips = slips.filter(|name| !name.starts_with(PREFIX));
-        if let Some((name, meant)) = slips.find_map(|name| Some((name, keys::nearly(name)?))) {
+        for name in self.variables.keys().filter(|name| !keys::is_known(name)) {
+            let guess = match name.starts_with(PREFIX) {
+                true => guess::with_prefix(name),
+                false if self.dotenv.is_some() => guess::without_prefix(name),
+                false => Guess::Nothing,
+            };
             let (name, place) = (one_line(name), self.origin(name).place());
-            return Err(Fault::usage(format!("{name} {place} is no setting: did you mean {meant}?")));
+            return Err(match guess {
+                Guess::Nothing => continue,
+                Guess::Variable(meant) => {
+                    Fault::usage(format!("{name} {place} is no setting: did you mean {meant}?"))
+                }
+                Guess::Unclear => Fault::usage(format!(
+                    "{name} {place} is no setting: remove it, or take a name that the README lists"
+                )),
+            });
         }
-        match self.variables.keys().find(|name| name.starts_with(PREFIX) && !known(name)) {
-            Some(name) => Err(Fault::usage(format!(
-                "{} {} is no setting: did you mean {}?",
-                one_line(name),
-                self.origin(name).place(),
-                keys::nearest_variable(name)
-            ))),
-            None => Ok(self),
-        }
+        Ok(self)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Given> {

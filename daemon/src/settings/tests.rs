@@ -216,6 +216,23 @@ fn a_slip_in_the_dotenv_is_refused_with_the_name_that_was_meant() {
         ("DISCORD_TOKEN", "WAYHAVEN_DISCORD_TOKEN"),
         ("DISCORD_REQUESTS_PER_MINUTE", "WAYHAVEN_DISCORD_REQUESTS_PER_SECOND"),
         ("WAYHAVEN_OWNER_ID", "WAYHAVEN_OWNER_IDS"),
+        ("WAYHAVEN_GUILD_ID", "MAIN_GUILD_ID"),
+        // Without our prefix.
+        ("OWNER_IDS", "WAYHAVEN_OWNER_IDS"),
+        ("CONTROL_OPERATORS", "WAYHAVEN_CONTROL_OPERATORS"),
+        ("NETWORK_MAINS", "WAYHAVEN_NETWORK_MAINS"),
+        ("network_main", "WAYHAVEN_NETWORK_MAINS"),
+        ("API_BASE", "WAYHAVEN_DISCORD_API_BASE"),
+        ("IMPORT_CAP", "WAYHAVEN_NETWORK_IMPORT_CAP"),
+        // As other bots call it.
+        ("TOKEN", "BOT_TOKEN"),
+        ("DISCORD_BOT_TOKEN", "WAYHAVEN_DISCORD_TOKEN"),
+        ("OWNER_ID", "BOT_OWNER_ID"),
+        ("GUILD_ID", "MAIN_GUILD_ID"),
+        ("MAIN_ID", "MAIN_GUILD_ID"),
+        ("DISCORD_GUILD_ID", "MAIN_GUILD_ID"),
+        ("APP_ID", "APPLICATION_ID"),
+        ("DISCORD_CLIENT_ID", "APPLICATION_ID"),
     ] {
         let refused = refusal("", &format!("OK=1\n{written}=s3cr3t"), &[]);
         assert_eq!(refused, format!("{written} in /etc/.env is no setting: did you mean {meant}?"));
@@ -223,9 +240,21 @@ fn a_slip_in_the_dotenv_is_refused_with_the_name_that_was_meant() {
         load("", &format!("{written}="), &[]).unwrap();
     }
     // What other programs keep there is none of ours, and neither is what the machine's environment holds.
-    let others =
-        "SOMEBODY_ELSES=1\nTOKEN=1\nGUILD_ID=1\nDATABASE_PASSWORD=1\nLOG_FORMAT=1\nAPP_ID=1\nDEBUGGER=1";
-    load("", others, &[("DISCORD_OPENAPI", "x"), ("MAIN_GULD_ID", "1")]).unwrap();
+    let others = "SOMEBODY_ELSES=1\nDATABASE_PASSWORD=1\nLOG_FORMAT=1\nDEBUGGER=1\nGROUP=1\nLEVEL=1";
+    load("", others, &[("DISCORD_OPENAPI", "x"), ("MAIN_GULD_ID", "1"), ("OWNER_IDS", "1")]).unwrap();
+    // Where nothing is like it, a guess misleads.
+    let way_out = "is no setting: remove it, or take a name that the README lists";
+    assert_eq!(refusal("", "DISCORD_WEBHOOK=1", &[]), format!("DISCORD_WEBHOOK in /etc/.env {way_out}"));
+    let refused = refusal("", "", &[("WAYHAVEN_COLOUR", "1")]);
+    assert_eq!(refused, format!("WAYHAVEN_COLOUR in the environment {way_out}"));
+}
+
+#[test]
+fn the_readme_lists_every_key() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    for key in KEYS {
+        assert!(readme.contains(&format!("\n| `{}` |", key.name)), "{} is not in the README", key.name);
+    }
 }
 
 #[test]

@@ -6,6 +6,10 @@ use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::config::GuildConfig;
 use wayhaven_shared::value::{GuildId, RoleId, Timestamp, UserId};
 
+/// That the guild's own staff have not given its mute role to the user of a punishment `p` themselves.
+const NOT_LOCAL: &str = "NOT EXISTS (SELECT 1 FROM local_causes own
+    WHERE own.guild_id = ?1 AND own.user_id = p.target_user AND own.measure = 'mute')";
+
 impl View<'_> {
     /// What a guild has set; the defaults where we have never heard of it.
     ///
@@ -75,6 +79,7 @@ impl Change<'_> {
             self.config(guild)?.mute_role_id.filter(|role| config.mute_role_id != Some(*role))
         {
             self.keep_former_role(guild, former)?;
+            self.end_local_mutes(guild)?;
         }
         let sql = "UPDATE guild_settings SET notification_channel_id = ?2, notifications_enabled = ?3, audit_posted = ?4,
                  log_channel_id = ?5, staff_role_id = ?6, mute_role_id = ?8, updated_at = ?7,
@@ -95,15 +100,17 @@ impl Change<'_> {
     }
 
     /// Remembers for everybody whom a mute of ours may hold in the guild that they were given that role, which is its mute
-    /// role no more.
+    /// role no more. Whoever has it of the guild's own staff keeps it.
     fn keep_former_role(&self, guild: GuildId, role: RoleId) -> Result<(), StoreError> {
-        let sql = "INSERT OR IGNORE INTO former_mute_roles (guild_id, user_id, role_id)
-             SELECT ?1, target_user, ?2 FROM punishments
-              WHERE source_guild = ?1 AND action = 'mute' AND status = 'active'
+        let sql = format!(
+            "INSERT OR IGNORE INTO former_mute_roles (guild_id, user_id, role_id)
+             SELECT ?1, p.target_user, ?2 FROM punishments p
+              WHERE p.source_guild = ?1 AND p.action = 'mute' AND p.status = 'active' AND {NOT_LOCAL}
               UNION SELECT ?1, d.target_user, ?2 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
               WHERE d.guild_id = ?1 AND d.action = 'mute' AND p.status = 'active'
-                AND (d.state NOT IN ('skipped', 'failed', 'superseded') OR d.sent = 1)";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(role)])?;
+                AND (d.state NOT IN ('skipped', 'failed', 'superseded') OR d.sent = 1) AND {NOT_LOCAL}"
+        );
+        self.connection().prepare_cached(&sql)?.execute(params![Sql(guild), Sql(role)])?;
         Ok(())
     }
 
@@ -114,6 +121,23 @@ impl Change<'_> {
     pub fn forget_former_mute_roles(&self, guild: GuildId, user: UserId) -> Result<(), StoreError> {
         let sql = "DELETE FROM former_mute_roles WHERE guild_id = ?1 AND user_id = ?2";
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user)])?;
+        Ok(())
+    }
+
+    /// Forgets those that the user does not have any more: whoever gives them one of these later does not mute them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(super) fn keep_former_roles(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        roles: &[RoleId],
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM former_mute_roles WHERE guild_id = ?1 AND user_id = ?2 AND role_id = ?3";
+        for gone in self.former_mute_roles(guild, user)?.into_iter().filter(|role| !roles.contains(role)) {
+            self.connection().prepare_cached(sql)?.execute(params![Sql(guild), Sql(user), Sql(gone)])?;
+        }
         Ok(())
     }
 }

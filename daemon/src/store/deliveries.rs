@@ -15,6 +15,7 @@ mod listing;
 mod lost;
 mod origin_step;
 mod outlasting;
+mod protected;
 mod provenance;
 mod settle;
 
@@ -28,7 +29,8 @@ pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
 pub(super) use origin_step::OriginStep;
 pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
-pub use provenance::{Asked, Judged, Overridden};
+pub use protected::{PROTECTED, protected_by};
+pub use provenance::{Asked, Judged, Overridden, done_by_staff};
 
 use self::origin_step::NOT_AWAITED;
 use super::overlaps::OUTLASTED;
@@ -336,10 +338,13 @@ impl Change<'_> {
                    -- What was skipped for this user alone has ended nothing that was held.
                    AND NOT (d.state = 'held' AND later.state = 'skipped')
                    -- What does the same and nobody has approved takes nothing's place.
-                   AND NOT (later.action = d.action AND {}))
+                   AND NOT (later.action = d.action AND {})
+                   -- Nor does what stays undelivered because the user was protected.
+                   AND NOT (later.action = later.measure AND {}))
              RETURNING {RETURNED}",
             held::NOT_APPROVED.replace("d.", "deliveries."),
-            held::NOT_APPROVED.replace("d.", "later.")
+            held::NOT_APPROVED.replace("d.", "later."),
+            protected::is_kept_away("later")
         );
         let opened = self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;
         opened.iter().try_for_each(|id| self.queue(*id))?;

@@ -44,6 +44,8 @@ const ALL: &[&str] = &[
     include_str!("migrations/0034-names.sql"),
     include_str!("migrations/0035-operators.sql"),
     include_str!("migrations/0036-forced.sql"),
+    include_str!("migrations/0037-shielded.sql"),
+    include_str!("migrations/0038-local-causes.sql"),
 ];
 
 /// How many there are: the schema of this version.

@@ -1,4 +1,4 @@
-//! `punishments`, and what a guild's own staff did.
+//! `punishments`.
 
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, Telling, View};
@@ -267,18 +267,6 @@ impl View<'_> {
         let values = params![Sql(guild), Sql(user), action.word()];
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, punishment).optional()?)
     }
-
-    /// Whether the guild's own staff have done this to the user there, and it stands: what ends by itself counts until then.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn is_done_locally(&self, guild: GuildId, user: UserId, measure: Action) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM local_causes WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?3
-                AND (until IS NULL OR until > ?4))";
-        let values = params![Sql(guild), Sql(user), measure.measure().word(), self.now().millis()];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
-    }
 }
 
 impl Change<'_> {
@@ -373,35 +361,5 @@ impl Change<'_> {
             action.measure().word(),
         ];
         Ok(self.connection().prepare_cached(sql)?.execute(values)? > 0)
-    }
-
-    /// Remembers what a guild's own staff did, or forgets it where they took it back. What leaves nothing behind (a kick,
-    /// a warning) is not remembered.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn note_local_cause(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        actor: Option<UserId>,
-        action: Action,
-        until: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        if action.is_undo() {
-            let sql = "DELETE FROM local_causes WHERE guild_id = ?1 AND user_id = ?2 AND measure = ?3";
-            let values = params![Sql(guild), Sql(user), action.measure().word()];
-            self.connection().prepare_cached(sql)?.execute(values)?;
-        } else if action.undo().is_some() {
-            // They do it themselves again.
-            self.end_override(guild, user, action)?;
-            let sql = "INSERT INTO local_causes VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO UPDATE SET until = excluded.until";
-            let now = self.now().millis();
-            let until = until.map(Timestamp::millis);
-            let values = params![Sql(guild), Sql(user), action.word(), Sql(actor), now, until];
-            self.connection().prepare_cached(sql)?.execute(values)?;
-        }
-        Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! A punishment is taken back, or ends, while others of its guild and measure remain. In a child where each of those waits for
-//! approval, or was refused it, it was the only one: there it is taken back alone.
+//! approval, was refused it, or is kept away by a protection, it was the only one: there it is taken back alone.
 
 use super::containment::contain;
 use super::plan::{Step, plan};
@@ -28,7 +28,9 @@ pub fn alone_in(
         }
         let mut alone = true;
         for other in remaining {
-            alone = alone && view.is_not_approved(*other, step.guild, one.action)?;
+            let kept_back = view.is_not_approved(*other, step.guild, one.action)?
+                || view.is_kept_from(*other, step.guild)?;
+            alone = alone && kept_back;
         }
         // It may wait for the same itself, and then nothing of it is there.
         if alone && !view.is_not_approved(one.id, step.guild, one.action)? {

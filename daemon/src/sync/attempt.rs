@@ -1,6 +1,6 @@
 //! One delivery, tried once: its gates, its request, and what follows from the answer. What is asked first where an
 //! earlier try had no answer is in `earlier`, what an exception makes of one in `excepted`, why Discord refused in
-//! `explain`, whether a longer timeout stands in `outlasted`, whether an undo may take something back in `whose`, what the guild's
+//! `explain`, whether what the guild's own staff did still stands in `local`, whether a longer timeout stands in `outlasted`, whether an undo may take something back in `whose`, what the guild's
 //! protected roles ask for in `protected`, which roles a mute is made of in `roles`; what follows from the
 //! answer in `outcome`; several by one request are in `bulk`.
 
@@ -9,6 +9,7 @@ mod earlier;
 mod everybody;
 mod excepted;
 mod explain;
+mod local;
 pub mod obstacle;
 mod outcome;
 mod outlasted;
@@ -28,6 +29,7 @@ use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
 use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
+use crate::sync::unread::Unread;
 use obstacle::Obstacle;
 use reading::Readings;
 use std::sync::Arc;
@@ -60,6 +62,8 @@ pub struct Tools {
     pub rest: Arc<Rest>,
     /// How far audit logs were read.
     pub readings: Arc<Readings>,
+    /// Which guilds' logs may hold what is not known.
+    pub unread: Arc<Unread>,
     /// What the bot may do where.
     pub directory: Arc<Directory>,
 }
@@ -237,6 +241,7 @@ async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Resul
         return Ok(false);
     }
     protected::check_roles(tools, delivery).await?;
+    local::look(tools, delivery, &roles).await?;
     outlasted::check(tools, delivery).await?;
     if !delivery.action.is_idempotent() {
         mark(tools, delivery).await?;

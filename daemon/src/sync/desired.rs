@@ -3,11 +3,11 @@
 //! each of them respects the same walls.
 
 use super::overrides;
-use crate::network::{LinkRow, LinkState, Topology, authorise_for};
+use crate::network::{LinkRow, LinkState, Refusal, Topology, authorise_for};
 use crate::store::{Change, Echo, Footing, Pace, StoreError, View};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::Difference;
-use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, UserId};
+use wayhaven_shared::value::{DeliveryId, GuildId, LinkId, PunishmentId, UserId};
 
 /// The measures that last, and so are compared.
 pub const LASTING: [Action; 3] = [Action::Ban, Action::Mute, Action::Timeout];
@@ -60,12 +60,17 @@ pub fn compare(
     let Wanted { guild, user, measure, main, punishment, .. } = *wanted;
     let footing = view.footing(punishment, guild, measure)?;
     let refused = authorise_for(topology, main, guild, measure, user).err();
-    Ok(match footing {
+    let unless_protected = match footing {
         Footing::Open(id) if view.is_blocked(id)? => Difference::Blocked,
         Footing::Open(_) => Difference::OnItsWay,
         // Whether it is there is known of members alone: they have joined, and nobody has told.
         Footing::WhenTheyJoin(_) if there.is_none() => Difference::OnItsWay,
-        _ if refused.is_some_and(|refusal| refusal.state() != DeliveryState::Held) => Difference::LeftOut,
+        _ if refused
+            .is_some_and(|refusal| refusal.state() != DeliveryState::Held && !refusal.is_protection()) =>
+        {
+            Difference::LeftOut
+        }
+        Footing::Protected(_) => Difference::Protected,
         Footing::LeftOut => Difference::LeftOut,
         Footing::Refused => Difference::Failed,
         Footing::Applied(..) if there == Some(false) => Difference::Gone,
@@ -81,6 +86,15 @@ pub fn compare(
         Footing::None if view.is_discarded_elsewhere(punishment)? => Difference::LeftOut,
         Footing::WhenTheyJoin(_) if there == Some(true) => Difference::InOrder,
         Footing::None | Footing::Stopped(_) | Footing::WhenTheyJoin(_) => Difference::Missing,
+    };
+    let is_protected = refused.is_some_and(Refusal::is_protection);
+    Ok(match unless_protected {
+        // It would be delivered now, and is not: it stays so.
+        Difference::Missing | Difference::Found if is_protected => Difference::Protected,
+        Difference::OnItsWay | Difference::Blocked | Difference::Protected => unless_protected,
+        // What was delivered before is put off until they are not protected any more.
+        _ if is_protected => Difference::LeftOut,
+        _ => unless_protected,
     })
 }
 
@@ -102,7 +116,7 @@ pub fn bring_about(
         return Ok((Difference::LeftOut, None));
     };
     // What was decided may have ended since it was read.
-    if change.decided_for(main, measure, user, change.now())? != Some(punishment) {
+    if change.decided_for((main, guild), measure, user, change.now())? != Some(punishment) {
         return Ok((Difference::InOrder, None));
     }
     let difference = compare(change, &topology, wanted, there)?;
@@ -117,6 +131,10 @@ pub fn bring_about(
             let Some(decision) = change.punishment(punishment)? else { return Ok((difference, None)) };
             let id = change.deliver_late(&decision, guild, link.id, (state, reason), pace)?;
             (difference, Some(id))
+        }
+        (Difference::Protected, _) => {
+            remember_protection(change, wanted, link.id, (state, reason))?;
+            (difference, None)
         }
         (Difference::Found, _) => {
             if let Some(decision) = change.punishment(punishment)? {
@@ -134,7 +152,7 @@ pub fn bring_about(
         (Difference::Gone, Footing::Applied(id, _)) => match (taken_back, measure.undo()) {
             (TakenBack::ByStaff(by, entry), Some(undo)) => {
                 // As where it is heard when it happens.
-                change.note_local_cause(guild, user, by, undo, None)?;
+                change.note_local_cause(Echo::of_entry(guild, user, undo, entry), by, None)?;
                 change.let_go(guild, user, undo)?;
                 let at = change.skew().made_at(entry);
                 overrides::taken_back_here(change, guild, user, undo, by, at)?;
@@ -153,6 +171,32 @@ pub fn bring_about(
     })
 }
 
+/// What would be delivered now is not, because the user is protected, or was when it was decided: its delivery says so. The
+/// same holds for the shorter ones that would take its place.
+fn remember_protection(
+    change: &Change<'_>,
+    wanted: &Wanted,
+    link: LinkId,
+    (state, reason): (DeliveryState, Option<&str>),
+) -> Result<(), StoreError> {
+    let Wanted { guild, user, measure, main, .. } = *wanted;
+    for one in change.overlapping(main, user, measure, change.now())? {
+        let of_main = change.protection_of(one.id)?;
+        let Some(why) = of_main.as_deref().or(reason) else { continue };
+        match change.footing(one.id, guild, measure)? {
+            Footing::Stopped(id) | Footing::WhenTheyJoin(id) | Footing::Protected(Some(id)) => {
+                change.stop_for_protection(id, why)?;
+            }
+            Footing::None | Footing::Protected(None) if change.stand(one.id, guild, measure)?.is_none() => {
+                let Some(decision) = change.punishment(one.id)? else { continue };
+                change.deliver_late(&decision, guild, link, (state, Some(why)), Pace::Behind)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// What every main wants for the user in the child, of these measures, is brought about where nothing was delivered yet: they
 /// join, or an exception has ended. Returns the deliveries that were begun, or that wait and may go at once.
 ///
@@ -168,7 +212,8 @@ pub fn bring_all_about(
     let mut begun = Vec::new();
     for &measure in measures {
         for link in open_links(&topology, guild, measure) {
-            let Some(punishment) = change.decided_for(link.main, measure, user, change.now())? else {
+            let Some(punishment) = change.decided_for((link.main, guild), measure, user, change.now())?
+            else {
                 continue;
             };
             let wanted = Wanted { guild, user, measure, main: link.main, punishment, asked: false };

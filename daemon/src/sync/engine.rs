@@ -182,7 +182,8 @@ impl Engine {
         let _ = self.messages.send(Message::Ranked(guild, user, roles));
     }
 
-    /// Asks once more about those who ranked above the bot in the guild: without the members intent nothing tells of it.
+    /// Asks once more about those who ranked above the bot in the guild: nothing tells of changes without the members intent,
+    /// or between two sessions.
     pub fn look_again(&self, guild: GuildId) {
         let _ = self.messages.send(Message::LookAgain(guild));
     }

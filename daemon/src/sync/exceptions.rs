@@ -83,7 +83,7 @@ fn steps(
         let Some(link) = topology.link(main, guild).filter(|link| link.state == LinkState::Active) else {
             continue;
         };
-        let Some(punishment) = view.in_force(main, user, measure)? else { continue };
+        let Some(punishment) = view.in_force(main, guild, user, measure)? else { continue };
         let (state, reason) = match authorise_for(topology, main, guild, measure, user) {
             // It is put into its hold when it is stored.
             Ok(_) if view.needs_approval(&punishment)? => (DeliveryState::Held, None),

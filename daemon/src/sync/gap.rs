@@ -11,6 +11,7 @@
 mod log;
 
 use super::attempt::Tools;
+use crate::discord::directory::Presence;
 use crate::discord::event::shard_of;
 use crate::network::Topology;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use wayhaven_shared::value::GuildId;
 
 /// How often the mains' logs are read although nothing seems to be missing.
@@ -76,8 +77,8 @@ pub struct Gaps {
 }
 
 impl Gaps {
-    /// Starts with no gap.
-    pub fn start(tools: Tools) -> Self {
+    /// Starts with no gap. `wanted` are guilds whose logs somebody waits for.
+    pub fn start(tools: Tools, wanted: mpsc::UnboundedReceiver<GuildId>) -> Self {
         let (asks, inbox) = mpsc::unbounded_channel();
         let live = Arc::default();
         let gaps = Self { asks, live, tools: tools.clone() };
@@ -90,6 +91,7 @@ impl Gaps {
             idle: Vec::new(),
         };
         tokio::spawn(filling.run(inbox));
+        tokio::spawn(gaps.clone().fill_wanted(wanted));
         gaps
     }
 
@@ -111,6 +113,7 @@ impl Gaps {
         let seen = guilds.iter().filter_map(|guild| {
             // A second gap before the first is filled: what came between the two is behind the first.
             let was_open = !live.open.insert(*guild);
+            self.tools.unread.opened(*guild);
             live.newest.remove(guild).filter(|_| !was_open).map(|entry| (*guild, entry))
         });
         let seen = seen.collect();
@@ -121,6 +124,19 @@ impl Gaps {
     /// Reads the logs of these guilds.
     pub fn fill(&self, which: Which) {
         self.ask(Ask::Fill(which));
+    }
+
+    /// Reads the logs that come out of there, until the daemon ends.
+    async fn fill_wanted(self, mut wanted: mpsc::UnboundedReceiver<GuildId>) {
+        while let Some(guild) = wanted.recv().await {
+            let directory = &self.tools.directory;
+            // Of a guild that is not there yet, or that is in sight again, no log is read.
+            let is_here = directory.presence(guild) == Some(Presence::Here);
+            match is_here && directory.sight().lost_at(guild).is_some() {
+                true => self.fill(Which::Guild(guild)),
+                false => self.tools.unread.failed(guild),
+            }
+        }
     }
 
     /// Reads a guild's log after a while: what was to be stored could not be.
@@ -167,7 +183,7 @@ struct Filling {
     gaps: Gaps,
     /// Mains before children.
     waiting: BTreeSet<(bool, GuildId)>,
-    running: JoinSet<(GuildId, log::Ended)>,
+    running: JoinSet<(GuildId, Instant, log::Ended)>,
     /// Guilds whose log is read now, and whether it is to be read once more after that.
     read_now: HashMap<GuildId, bool>,
     idle: Vec<oneshot::Sender<()>>,
@@ -175,13 +191,13 @@ struct Filling {
 
 impl Filling {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
-        let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + CATCH_UP, CATCH_UP);
+        let mut catch_up = tokio::time::interval_at(Instant::now() + CATCH_UP, CATCH_UP);
         catch_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => match ended {
-                    Ok((guild, ended)) => self.ended(guild, ended),
+                    Ok((guild, began, ended)) => self.ended(guild, began, ended),
                     // A panic in a reading: the task is gone, and the guild stays open for the next time.
                     Err(error) => tracing::error!("the reading of an audit log failed: {error}"),
                 },
@@ -247,12 +263,20 @@ impl Filling {
         {
             self.read_now.insert(guild, false);
             let reader = self.reader.clone();
-            self.running.spawn(async move { (guild, reader.read(guild).await) });
+            let began = Instant::now();
+            self.running.spawn(async move { (guild, began, reader.read(guild).await) });
         }
     }
 
-    fn ended(&mut self, guild: GuildId, ended: log::Ended) {
+    fn ended(&mut self, guild: GuildId, began: Instant, ended: log::Ended) {
         let again = self.read_now.remove(&guild).unwrap_or(false);
+        let tools = &self.gaps.tools;
+        let is_here = tools.directory.presence(guild) == Some(Presence::Here);
+        match ended {
+            log::Ended::Read | log::Ended::Unreadable if is_here => tools.unread.read(guild, began),
+            // Nothing is known of it, for now.
+            _ => tools.unread.failed(guild),
+        }
         match ended {
             log::Ended::Read if !again => drop(self.gaps.live().open.remove(&guild)),
             // It stays open; the guild's return, or a permission, has it read.

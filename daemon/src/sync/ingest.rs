@@ -12,6 +12,7 @@ pub mod author;
 mod awaited;
 mod echoes;
 pub mod entry;
+mod members;
 
 use super::Engine;
 use super::attempt::Tools;
@@ -20,12 +21,15 @@ use super::gap::Gaps;
 use super::holders::Holders;
 use crate::discord::directory::{Noticed, VIEW_AUDIT_LOG};
 use crate::discord::event::{Entry, GatewayEvent};
-use crate::store::{Awaited, Echo};
+use crate::store::{Awaited, Echo, ShownMember};
 use author::{Author, author_in_child, judge};
 use echoes::Echoes;
 use entry::{from_event, without_offices, work_entry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use members::{Members, shown};
+use std::sync::Arc;
+use tokio::sync::mpsc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::Action;
@@ -42,6 +46,7 @@ pub struct Ingest {
     gaps: Gaps,
     echoes: Echoes,
     holders: Holders,
+    members: Members,
 }
 
 /// What follows an event once it is committed.
@@ -51,6 +56,8 @@ pub enum Follow {
     Nothing,
     /// It waits for its audit entry.
     Await(Awaited),
+    /// Discord describes the guild as it is now. Nobody has told what changed while there was no session.
+    Described(GuildId),
     /// What the bot may do in the guild may have changed.
     Changed(GuildId),
     /// The bot may do less in the guild than before, or is not there any more.
@@ -83,14 +90,19 @@ impl Taken {
 }
 
 impl Ingest {
-    /// Starts with what the journal still has from before.
+    /// Starts with what the journal still has from before. `wanted` are guilds whose audit logs somebody waits for.
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub async fn start(tools: Tools, engine: Engine) -> Result<Self, Fault> {
-        let gaps = Gaps::start(tools.clone());
+    pub async fn start(
+        tools: Tools,
+        engine: Engine,
+        wanted: mpsc::UnboundedReceiver<GuildId>,
+    ) -> Result<Self, Fault> {
+        let gaps = Gaps::start(tools.clone(), wanted);
         let holders = Holders::new(tools.clone(), gaps.clone());
-        let ingest = Self { tools, engine, gaps, echoes: Echoes::default(), holders };
+        let (echoes, members) = (Echoes::default(), Members::default());
+        let ingest = Self { tools, engine, gaps, echoes, holders, members };
         for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {
             ingest.resolve_later(awaited);
         }
@@ -118,7 +130,7 @@ impl Ingest {
         let committed = match (noticed, event) {
             (Noticed::Guild(guild), event) => {
                 let here = matches!(event, GatewayEvent::GuildHere(_));
-                let follow = if here { Follow::Changed(guild) } else { Follow::Lost(guild) };
+                let follow = if here { Follow::Described(guild) } else { Follow::Lost(guild) };
                 self.guild(guild, here, follow).await
             }
             (Noticed::Changed { guild, rights }, _) => {
@@ -133,17 +145,20 @@ impl Ingest {
                 self.ban(guild, user, action).await
             }
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
-            (Noticed::Nothing, GatewayEvent::Member { guild, user, roles }) => {
+            (Noticed::Nothing, GatewayEvent::Member { guild, user, roles, facts }) => {
                 self.engine.ranked(guild, user, Some(roles.clone()));
+                let shown = shown(&self.tools.clock, roles.clone(), facts);
+                self.members.look(&self.tools.store, guild, user, shown);
                 self.member(guild, user, roles).await
             }
             (Noticed::Nothing, GatewayEvent::Left { guild, user }) => {
                 self.engine.ranked(guild, user, None);
                 Ok(at_once(Follow::Nothing))
             }
-            (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles }) => {
+            (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles, facts }) => {
                 self.engine.ranked(guild, user, Some(roles.clone()));
-                self.joined(guild, user, roles).await
+                let shown = shown(&self.tools.clock, roles, facts);
+                self.joined(guild, user, shown).await
             }
             (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
         };
@@ -158,6 +173,10 @@ impl Ingest {
                 match follow {
                     Follow::Nothing => {}
                     Follow::Await(awaited) => self.resolve_later(awaited),
+                    Follow::Described(guild) => {
+                        self.engine.changed(guild);
+                        self.engine.look_again(guild);
+                    }
                     Follow::Changed(guild) => self.engine.changed(guild),
                     Follow::Lost(guild) => self.engine.lost(guild),
                     Follow::Hurry(guild, deliveries) => self.engine.hurry(guild, deliveries),
@@ -204,9 +223,13 @@ impl Ingest {
         // Without the permission Discord would refuse again, and counts refusals (FACTS C1).
         let follow = if self.may_something(guild) { Follow::Changed(guild) } else { Follow::Lost(guild) };
         match *event {
-            GatewayEvent::RoleGone { role, .. } if self.protects(guild, role) => {
+            GatewayEvent::RoleGone { role, .. } => {
+                let protects = self.protects(guild, role);
                 let forget = move |change: &crate::store::Change<'_>| {
-                    change.forget_holders_of(guild, role)?;
+                    if protects {
+                        change.forget_holders_of(guild, role)?;
+                    }
+                    change.role_deleted(guild, role)?;
                     Ok(follow)
                 };
                 self.tools.store.submit(forget).await
@@ -276,11 +299,14 @@ impl Ingest {
 
     /// Somebody joined: what they have shaken off by leaving is done again (FAULTS 38). It takes its turn behind what came
     /// before it; of thousands who join, those whom nothing concerns cost one look there, and nothing is written.
-    async fn joined(&self, guild: GuildId, user: UserId, roles: Vec<RoleId>) -> Result<Pending, Fault> {
-        if let Some(note) = self.holders.told(guild, user, roles) {
+    async fn joined(&self, guild: GuildId, user: UserId, shown: ShownMember) -> Result<Pending, Fault> {
+        if let Some(note) = self.holders.told(guild, user, shown.roles.clone()) {
             self.tools.store.write_later("who holds a protected role", note).await;
         }
+        let shown = Arc::new(shown);
         let work = move |change: &crate::store::Change<'_>| {
+            // What was there by the staff's own hand is gone, and what is done below is not theirs.
+            change.take_in_member(guild, user, &shown)?;
             // An undo that came in between has the last word.
             if change.may_be_held_to(guild, user)? {
                 change.joined(guild, user)?;
@@ -293,7 +319,7 @@ impl Ingest {
             Ok(if begun.is_empty() { Follow::Nothing } else { Follow::Hurry(guild, begun) })
         };
         let store = self.tools.store.clone();
-        let committed = store.submit(work).await?;
+        let committed = store.submit(work.clone()).await?;
         let or_later = async move {
             let outcome = committed.await;
             if outcome.is_err() {
@@ -301,7 +327,7 @@ impl Ingest {
                 tokio::spawn(async move {
                     for failures in 0..JOIN_TRIES {
                         tokio::time::sleep(super::backoff(failures)).await;
-                        if store.write(work).await.is_ok() {
+                        if store.write(work.clone()).await.is_ok() {
                             return;
                         }
                     }
@@ -332,8 +358,8 @@ impl Ingest {
     }
 }
 
-/// Somebody does not own the guild any more: what was decided about them in it, and could not leave it while they did, is
-/// delivered.
+/// Somebody does not own the guild any more: what was put off because they did is looked at again. What was not delivered
+/// because of it stays undelivered.
 fn no_owner_any_more(change: &crate::store::Change<'_>, guild: GuildId, former: UserId) -> Result<(), Fault> {
     let topology = change.topology_here()?;
     for child in topology.links(guild).iter().map(|link| link.child) {

@@ -3,9 +3,10 @@
 use super::containment::{Imports, contain, contain_imported, counts};
 use super::plan::{Step, plan};
 use crate::direct::wording;
+use crate::network::Shield;
 use crate::store::{
     Cause, Change, First, NewPunishment, OUTLASTED, Queued, Scope, StoreError, Telling, View, lasts_longer,
-    overlaps,
+    overlaps, protected_by,
 };
 use std::sync::Arc;
 use wayhaven_shared::operations::punishment::{
@@ -48,11 +49,32 @@ pub enum AtOrigin {
 /// # Errors
 /// Where the store fails.
 pub fn outlasting(view: &View<'_>, new: &NewPunishment) -> Result<Option<Cause>, StoreError> {
+    Ok(all_outlasting(view, new)?.pop())
+}
+
+/// All of those, the one that lasts longest last.
+fn all_outlasting(view: &View<'_>, new: &NewPunishment) -> Result<Vec<Cause>, StoreError> {
     if new.origin != Origin::System || !overlaps(new.action) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let longest = view.overlapping(new.guild, new.user, new.action, view.now())?.pop();
-    Ok(longest.filter(|one| !lasts_longer(new.expires_at, one.until)))
+    let mut longer = view.overlapping(new.guild, new.user, new.action, view.now())?;
+    longer.retain(|one| !lasts_longer(new.expires_at, one.until));
+    Ok(longer)
+}
+
+/// The reason by which the longer ones outlast it in a child: those that a protection keeps from the child do not.
+fn outlasted_in(
+    view: &View<'_>,
+    action: Action,
+    longer: &[Cause],
+    child: GuildId,
+) -> Result<Option<String>, StoreError> {
+    for one in longer.iter().rev() {
+        if !view.is_kept_from(one.id, child)? {
+            return Ok(Some(outlasted_by(action, one)));
+        }
+    }
+    Ok(None)
 }
 
 /// Stores a punishment, one delivery per active link, and ends older open deliveries of the same measure and user. A warning
@@ -88,14 +110,24 @@ fn store(
     hold_back: impl FnOnce(&mut [Step]) -> Result<Option<HoldId>, StoreError>,
 ) -> Result<Recorded, StoreError> {
     let topology = change.topology_here()?;
-    let longer = outlasting(change, new)?.map(|one| outlasted_by(new.action, &one));
+    let all_longer = all_outlasting(change, new)?;
+    let longer = all_longer.last().map(|one| outlasted_by(new.action, one));
     let punishment = change.insert_punishment(new)?;
     let replaced = change.replaced_by(punishment.id)?;
     change.tell(&wayhaven_shared::event::Change::Punishment { punishment: punishment.clone() })?;
 
     let mut steps = plan(&topology, new.guild, new.action, new.user);
-    for step in steps.iter_mut().filter(|step| longer.is_some() && !step.state.is_final()) {
-        (step.state, step.reason, step.spares_older) = (DeliveryState::Skipped, longer.clone(), true);
+    for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
+        if let Some(why) = outlasted_in(change, new.action, &all_longer, step.guild)? {
+            (step.state, step.reason, step.spares_older) = (DeliveryState::Skipped, Some(why), true);
+        }
+    }
+    if let Some(shield) = topology.protection().shield(new.guild, new.guild, new.user)
+        && !matches!(shield, Shield::Owner { .. })
+        && topology.is_main(new.guild)
+        && !new.action.is_undo()
+    {
+        change.keep_from_children(punishment.id, &protected_by(shield))?;
     }
     // What this one makes of the budgets is for those after it.
     let hold = hold_back(&mut steps)?;

@@ -245,7 +245,7 @@ fn hand_over(
     let children = steps.map(|step| (step.guild, Scope::Child(step.link), step.state, step.reason));
     let origin = (one.guild_id, Scope::Origin, DeliveryState::Pending, None);
     for (guild, scope, state, reason) in std::iter::once(origin).chain(children) {
-        // What waits for approval there, or was refused it, takes nobody's place.
+        // What waits for approval there, was refused it, or is kept away by a protection takes nobody's place.
         let Some(other) = longest_in(change, remaining, guild, action)? else { continue };
         let again = action == Action::Timeout
             && was_in_force
@@ -302,7 +302,7 @@ fn longest_in(
     action: Action,
 ) -> Result<Option<Punishment>, StoreError> {
     for id in of.iter().rev() {
-        if !view.is_not_approved(*id, guild, action)? {
+        if !view.is_not_approved(*id, guild, action)? && !view.is_kept_from(*id, guild)? {
             return view.punishment(*id);
         }
     }

@@ -291,8 +291,10 @@ impl Reported for HoldsDecided {
         if self.approved && self.frozen {
             report = report.hint("this main is frozen: sync resume sends what is approved");
         }
-        if !self.approved && count > 0 {
-            report = report.hint("it stands in the main: punishment revert takes it back there too");
+        let in_main = |hold: &Hold| hold.kind != HoldKind::Refused;
+        if !self.approved && count > 0 && self.holds.iter().any(in_main) {
+            report = report
+                .hint("what was done in the main stands there: wayhaven punishment revert takes it back too");
         }
         if self.holds.is_empty() { report } else { report.table(table(&self.holds, "nothing is held")) }
     }

@@ -30,6 +30,8 @@ pub struct ProtectAdd {
 }
 
 /// Take a user or a role off the list: they may be punished again
+///
+/// What was not delivered because of the list stays undelivered: the reply counts it. To deliver it, issue it again.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProtectRemove {
     /// This user
@@ -155,6 +157,9 @@ pub struct ProtectionChanged {
     /// Whether it is not known who holds the role, since Discord does not tell: the members intent is not granted.
     #[serde(default)]
     pub holders_unknown: bool,
+    /// How many punishments in force stay undelivered because of the line.
+    #[serde(default)]
+    pub undelivered: u64,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -174,7 +179,7 @@ impl Reported for ProtectionChanged {
             (true, false) => "nobody may punish them here, and nothing of a main reaches them here",
             (false, _) => "they may be punished like everybody",
         };
-        Report::new(title, Tone::Good)
+        let report = Report::new(title, Tone::Good)
             .field("Guild", self.guild_id)
             .field(
                 match self.protected {
@@ -183,7 +188,17 @@ impl Reported for ProtectionChanged {
                 },
                 self.protected.text(),
             )
-            .field("From now on", reach)
+            .field("From now on", reach);
+        if self.undelivered == 0 {
+            return report;
+        }
+        let (kept, where_to) = match self.network {
+            true => (format!("{} punishments, to any child", self.undelivered), "this guild"),
+            false => (format!("{} punishments of mains, to this guild", self.undelivered), "its main"),
+        };
+        report.field("Not delivered", kept).hint(format!(
+            "to deliver them, issue each again in {where_to}: `wayhaven ban USER --guild GUILD`, or mute, timeout"
+        ))
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -49,6 +49,8 @@ pub enum Difference {
     Surplus,
     /// Not delivered by a decision: an exception, a protected user, discarded.
     LeftOut,
+    /// Not delivered because the user was protected when it was decided: only a new punishment is delivered.
+    Protected,
     /// Discord has refused it for good.
     Failed,
     /// Somebody else's in that guild: none of our business.
@@ -57,7 +59,7 @@ pub enum Difference {
 
 impl Difference {
     /// Every difference, those that want something done first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Missing,
         Self::Gone,
         Self::Overridden,
@@ -68,6 +70,7 @@ impl Difference {
         Self::Failed,
         Self::OnItsWay,
         Self::LeftOut,
+        Self::Protected,
         Self::InOrder,
         Self::Theirs,
     ];
@@ -85,6 +88,7 @@ impl Difference {
             Self::Found => "there before it was delivered",
             Self::Surplus => "ours, and decided no more",
             Self::LeftOut => "left out: an exception, protected, or discarded",
+            Self::Protected => "not delivered: protected when it was decided",
             Self::Failed => "refused by Discord",
             Self::Theirs => "the guild's own",
         }
@@ -104,7 +108,7 @@ impl Difference {
             Self::OnItsWay | Self::Missing | Self::Gone | Self::Surplus => Tone::Waiting,
             Self::Unclear | Self::Overridden => Tone::Warning,
             Self::Failed | Self::Blocked => Tone::Bad,
-            Self::Found | Self::LeftOut | Self::Theirs => Tone::Quiet,
+            Self::Found | Self::LeftOut | Self::Protected | Self::Theirs => Tone::Quiet,
         }
     }
 }
@@ -177,8 +181,8 @@ impl Reconciled {
     /// Counts one that stands so, and names it where it is among the first that want something done.
     pub fn note(&mut self, one: Differing) {
         self.add(one.difference, 1);
-        let told =
-            one.difference.is_mended() || matches!(one.difference, Difference::Failed | Difference::Blocked);
+        let told = one.difference.is_mended()
+            || matches!(one.difference, Difference::Failed | Difference::Blocked | Difference::Protected);
         if told && self.differing.len() < NAMED {
             self.differing.push(one);
         }

@@ -152,7 +152,7 @@ impl Health {
 /// A part of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Component {
-    /// `discord`, `store`, `disk`, `deliveries` or `audit`.
+    /// `discord`, `disk`, `deliveries`, `audit` or `log`.
     pub name: String,
     /// How it stands.
     pub health: Health,

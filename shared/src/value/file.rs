@@ -15,8 +15,8 @@ impl FileName {
     /// The longest name, in bytes: as long as a path can be.
     pub const LONGEST: usize = 4_096;
 
-    /// What stands for standard input.
-    pub const STANDARD_INPUT: &'static str = "-";
+    /// What stands for standard input where a file is read, and for standard output where one is written.
+    pub const STANDARD_STREAM: &'static str = "-";
 
     /// The name as it was given.
     pub fn raw(&self) -> &str {

@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
         }
     });
     runtime.shutdown_background();
-    match outcome {
+    match outcome.and_then(|()| crate::say::all_written().map_err(Fault::unavailable)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => failed(&fault),
     }

@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         }
     };
     engine::quiet_panics();
-    match play(&plan) {
+    match play(&plan).and_then(|()| crate::say::all_written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             complain!("error: {why}");

@@ -12,6 +12,9 @@ mod judge;
 mod links;
 mod model;
 mod network;
+mod outsiders;
+mod ranks;
+mod scene;
 mod settle;
 mod steps;
 mod store;
@@ -20,6 +23,7 @@ use crate::dice::Dice;
 use judge::Judge;
 use model::{Guild, Model, User};
 use network::{Network, USERS};
+use ranks::Height;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
@@ -86,6 +90,20 @@ struct Simulation {
     faults: Vec<FaultId>,
     /// Children that the bot lacks something in.
     crippled: Vec<Guild>,
+    /// Who is out of the bot's reach, where, and how.
+    raised: BTreeMap<(Guild, User), Height>,
+    /// How often somebody got there.
+    rises: usize,
+    /// How many deliveries that was found to have blocked.
+    blocked: usize,
+    /// How often a main has warned a user.
+    warnings: BTreeMap<(Guild, User), usize>,
+    /// Members who were removed from one main only.
+    stay: Vec<(Guild, u64)>,
+    /// Bots whose ban was approved since everything came to rest.
+    approved_bots: Vec<User>,
+    /// Whether the daemon has lost its session while nobody did anything by hand, and goes on with a new one.
+    session_lost: bool,
     /// Whether interactions may be lost.
     shaky: bool,
     /// Whether Discord may carry out later what it has answered.
@@ -114,6 +132,13 @@ impl Simulation {
             touched: BTreeMap::new(),
             faults: Vec::new(),
             crippled: Vec::new(),
+            raised: BTreeMap::new(),
+            rises: 0,
+            blocked: 0,
+            warnings: BTreeMap::new(),
+            stay: Vec::new(),
+            approved_bots: Vec::new(),
+            session_lost: false,
             shaky: false,
             late: false,
             must_begin_anew: false,
@@ -158,11 +183,12 @@ impl Simulation {
             Step::Ban { guild, user, by } => self.act(guild, user, by, true).await,
             Step::Unban { guild, user, by } => self.act(guild, user, by, false).await,
             Step::Killed { guild, user, ban } => self.killed(guild, user, ban).await,
-            Step::Brief { main, user } => self.brief(main, user).await,
+            Step::BanFor { main, user, by, length } => self.ban_for(main, user, by, length).await,
+            Step::Warn { main, user } => self.warn(main, user).await,
             Step::TimePasses => self.time_passes().await,
             Step::Raid { main, by } => self.many(main, by, true).await,
             Step::Amnesty { main } => self.many(main, steps::By::Operator, false).await,
-            Step::Revert { main, user } => self.revert(main, user).await,
+            Step::Revert { main, user, nth } => self.revert(main, user, nth).await,
             Step::Amend { main, user } => self.amend(main, user).await,
             Step::Freeze { main } => self.freeze(main).await,
             Step::Resume { main } => self.resume(main).await,
@@ -171,9 +197,18 @@ impl Simulation {
             Step::Mend { main, child } => self.mend(main, child).await,
             Step::Unlink { main, child, ending } => self.unlink(main, child, ending).await,
             Step::Protect { guild, user } => self.protect(guild, user).await,
-            Step::Transfer { guild } => self.network.transfer(guild),
+            Step::Transfer { guild } => self.transfer(guild),
             Step::Integration { main } => self.integration(main),
-            Step::OldBot { main, ban } => self.old_bot(main, ban),
+            Step::KickBot { main } => self.kick_bot(main),
+            Step::BanBot { main, verdict } => self.ban_bot(main, verdict).await,
+            Step::Raise { guild, user, height, banned_by } => {
+                self.raise(guild, user, height).await?;
+                match banned_by {
+                    Some(main) => self.act(main, user, steps::By::Operator, true).await,
+                    None => Ok(()),
+                }
+            }
+            Step::Lower { guild } => self.lower(guild),
             Step::Forbid { child } => self.forbid(child).await,
             Step::RemoveBot { child } => self.remove_bot(child).await,
             Step::Outage { child } => self.outage(child).await,
@@ -220,10 +255,17 @@ impl Simulation {
     /// Somebody new takes the part of a user.
     fn replace(&mut self, user: User) {
         let Some(place) = self.pool.iter_mut().find(|one| **one == user) else { return };
-        let (id, newcomer) = (self.network.sandbox.stranger(), self.network.users.len());
-        self.network.users.push(id);
-        self.ids.insert(id, newcomer);
-        *place = newcomer;
+        *place = self.network.users.len();
+        let id = self.network.sandbox.stranger();
+        self.known(id);
+    }
+
+    /// Somebody's number, from now on where they had none.
+    fn known(&mut self, id: u64) -> User {
+        *self.ids.entry(id).or_insert_with(|| {
+            self.network.users.push(id);
+            self.network.users.len() - 1
+        })
     }
 
     /// The steps that a failure may follow from: the last ones, and those that name the user.
@@ -232,7 +274,9 @@ impl Simulation {
             Step::Ban { user, .. }
             | Step::Unban { user, .. }
             | Step::Killed { user, .. }
-            | Step::Brief { user, .. }
+            | Step::BanFor { user, .. }
+            | Step::Warn { user, .. }
+            | Step::Raise { user, .. }
             | Step::Revert { user, .. }
             | Step::Protect { user, .. } => Some(*user) == failure.user,
             Step::Amend { .. } | Step::Trouble { .. } | Step::Mishap { .. } | Step::Breathe => false,

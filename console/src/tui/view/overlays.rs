@@ -97,7 +97,11 @@ pub(super) fn dialog(app: &App, dialog: &Dialog, body: Rect, buffer: &mut Buffer
     let room = usize::from(width.saturating_sub(4));
     let (title, lines) = match &dialog.question {
         Question::Leave => {
-            ("leave the console?", vec![vec![span("the daemon goes on without it", Ink::Toned(Tone::Plain))]])
+            let then = match app.is_demo {
+                true => "the demo ends, and its daemon with it",
+                false => "the daemon continues without the console",
+            };
+            ("leave the console?", vec![vec![span(then, Ink::Toned(Tone::Plain))]])
         }
         Question::Apply(proposal) => {
             let summary = app.theme.signs.text(&proposal.summary);

@@ -170,6 +170,9 @@ fn too_small_is_said_and_every_size_can_be_drawn() {
     |40x10 at least
     |q leaves
     ");
+    let shown = |operator: &Operator| text(&cells(&operator.app));
+    operator.types("q");
+    assert!(shown(&operator).contains("q again to leave"), "{}", shown(&operator));
     for keys in ["", "3", "?", ":ban 1 --", "/日", "q"] {
         let mut operator = Operator::seated((80, 24), true, false);
         operator.types(keys);
@@ -181,6 +184,18 @@ fn too_small_is_said_and_every_size_can_be_drawn() {
         }
     }
     operator.presses(KeyCode::Enter);
+}
+
+#[test]
+fn the_question_of_the_demo_says_that_its_daemon_ends() {
+    for (is_demo, then) in [(true, "the demo ends, and its daemon with it"), (false, "the daemon continues")]
+    {
+        let mut operator = Operator::seated((80, 24), true, false);
+        operator.app.is_demo = is_demo;
+        operator.types("q");
+        let shown = text(&cells(&operator.app));
+        assert!(shown.contains("leave the console?") && shown.contains(then), "{shown}");
+    }
 }
 
 #[test]

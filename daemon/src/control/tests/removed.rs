@@ -69,6 +69,40 @@ async fn fault_48_a_socket_that_was_removed_or_replaced_is_made_again_and_connec
 }
 
 #[tokio::test]
+async fn fault_48_what_is_in_the_place_of_the_directory_is_not_touched_or_followed() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let path = test.daemon.layout().socket.clone();
+    let directory = path.parent().unwrap().to_owned();
+    let elsewhere = directory.with_extension("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let file = || {
+        fs::write(&directory, "x").unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o644)).unwrap();
+    };
+    let link = || std::os::unix::fs::symlink(&elsewhere, &directory).unwrap();
+    for lay in [&file as &dyn Fn(), &link] {
+        fs::remove_dir_all(&directory).unwrap();
+        lay();
+        let before = fs::symlink_metadata(&directory).unwrap();
+        // A second socket of the daemon's shows that the check is over: both follow the same word, one after another.
+        let beside = door(&test, Limits::default());
+        until_answered(&beside).await;
+        fs::remove_file(&beside).unwrap();
+        test.daemon.check_socket();
+        until_answered(&beside).await;
+        let after = fs::symlink_metadata(&directory).unwrap();
+        assert_eq!(after.permissions(), before.permissions());
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        let refused = bind(&path).unwrap_err();
+        assert!(refused.to_string().contains("where a directory should be"), "{refused}");
+        fs::remove_file(&directory).unwrap();
+        test.daemon.check_socket();
+        until_answered(&path).await;
+    }
+}
+
+#[tokio::test]
 async fn fault_48_the_interval_finds_it_too_and_loose_modes_are_corrected() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -134,6 +134,11 @@ impl Session {
                 let worked = async move { Worked { shard, arrival, committed: taken.committed().await } };
                 Some(Box::pin(worked))
             }
+            What::CaughtUp(connection) => {
+                // Whatever came before it was handed to the store.
+                self.daemon.directory().sight().caught_up(shard, connection);
+                None
+            }
             What::Unreadable(unreadable) => {
                 tracing::error!("an event is not understood: {unreadable}");
                 let which = unreadable.guild.map_or(Which::Shard(shard, self.shards), Which::Guild);

@@ -1,15 +1,15 @@
 //! Where serenity's events go: read down to what is used of them, and handed on.
 
-use super::{Acknowledger, Pulse};
+use super::{Acknowledger, Pulse, Sight};
 use crate::discord::accounts::{Account, Accounts};
-use crate::discord::event::{self, GatewayEvent, GuildView, RoleView, Unreadable};
+use crate::discord::event::{self, GatewayEvent, GuildView, MemberFacts, RoleView, Unreadable};
 use serde_json::{Value, json};
 use serenity::all::{Context, Event, Guild, Member, MfaLevel, RawEventHandler, Role};
 use serenity::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
-use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, RoleId, Timestamp, Untrusted, UserId};
 
 /// An event, with the shard it came on.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub enum What {
     Event(GatewayEvent),
     /// An event of a kind that is used, and that cannot be read.
     Unreadable(Unreadable),
+    /// Everything that had happened when this connection of the shard began has come, or a gap is known.
+    CaughtUp(u64),
 }
 
 /// The shards whose events were dropped since it was looked at last, and whether what is known of guilds and roles is
@@ -57,6 +59,8 @@ pub struct Hand {
     pub accounts: Arc<Accounts>,
     /// The shards' pulses.
     pub pulses: Arc<[Pulse]>,
+    /// Which shards tell what happens now.
+    pub sight: Arc<Sight>,
 }
 
 #[async_trait]
@@ -78,7 +82,16 @@ impl RawEventHandler for Hand {
             let name = Some(joined.member.user.name.to_string());
             self.accounts.learn(Account { id: user, bot, name });
             let roles = joined.member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
-            return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles }));
+            let time = |at: serenity::model::Timestamp| {
+                let millis = i64::try_from(at.unix_timestamp_nanos() / 1_000_000);
+                Timestamp::from_millis(millis.unwrap_or(i64::MAX))
+            };
+            let facts = MemberFacts {
+                joined_at: joined.member.joined_at.map(time),
+                // Serenity does not say whether none was told.
+                timeout: joined.member.communication_disabled_until.map(|until| Some(time(until))),
+            };
+            return self.put(shard, What::Event(GatewayEvent::Joined { guild, user, roles, facts }));
         }
         let Some((kind, data)) = raw(event) else { return };
         if kind == "INTERACTION_CREATE" {
@@ -99,7 +112,11 @@ impl RawEventHandler for Hand {
         {
             pulse.is_ready();
         }
+        let begins = matches!(what, What::Event(GatewayEvent::Ready { .. } | GatewayEvent::Resumed));
         self.put(shard, what);
+        if begins {
+            self.put(shard, What::CaughtUp(self.sight.connection(shard)));
+        }
     }
 }
 

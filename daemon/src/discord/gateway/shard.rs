@@ -2,7 +2,7 @@
 //! here, with leave.
 
 use super::pulse::{Beating, Life};
-use super::{Ended, Hand, Leave, News, Plan, Pulse, broken};
+use super::{Ended, Hand, Leave, News, Plan, Pulse, Sight, broken};
 use crate::sync::backoff;
 use secrecy::{ExposeSecret, SecretString};
 use serenity::all::{GatewayIntents, Http, RawEventHandler, ShardId, ShardInfo};
@@ -30,6 +30,7 @@ pub(super) struct Shared {
     pulses: Arc<[Pulse]>,
     news: mpsc::UnboundedSender<News>,
     hand: Arc<dyn RawEventHandler>,
+    sight: Arc<Sight>,
     http: Arc<Http>,
 }
 
@@ -48,6 +49,7 @@ impl Shared {
             pulses,
             news,
             hand: Arc::new(hand),
+            sight: Arc::clone(&plan.sight),
             // serenity's runner wants one; no request is made with it.
             http: Arc::new(Http::new(plan.token.expose_secret())),
         }
@@ -67,7 +69,8 @@ pub(super) async fn keep(number: u32, shared: Arc<Shared>) -> Ended {
         return Ended::Broken("a shard without a pulse".into());
     };
     let address = Arc::new(Mutex::new(shared.address.clone()));
-    tokio::spawn(turnstile(Arc::clone(&address)));
+    let sight = Arc::clone(&shared.sight);
+    tokio::spawn(turnstile(Arc::clone(&address), move || sight.connects(number)));
     let manager = idle_manager(&shared).await;
     let (mut refusals, mut failures, mut has_leave) = (0, 0, false);
     loop {
@@ -105,6 +108,7 @@ pub(super) async fn keep(number: u32, shared: Arc<Shared>) -> Ended {
             () = pulse.is_to_begin_anew() => Ok(()),
         };
         let life = pulse.end();
+        shared.sight.connects(number);
         if let Err(error) = outcome {
             return broken(&error);
         }
@@ -145,10 +149,17 @@ async fn idle_manager(shared: &Shared) -> Arc<ShardManager> {
     manager
 }
 
-/// Whoever connects locks the address first. Held in turns, it lets one through at a time.
-async fn turnstile(address: Arc<Mutex<String>>) {
+/// Whoever connects locks the address first. Held in turns, it lets one through at a time, and tells of each.
+async fn turnstile(address: Arc<Mutex<String>>, connects: impl Fn()) {
     loop {
-        let held = address.lock().await;
+        let held = match address.try_lock() {
+            Ok(held) => held,
+            // Somebody has waited, and has it now.
+            Err(_) => {
+                connects();
+                address.lock().await
+            }
+        };
         tokio::time::sleep(BETWEEN_CONNECTIONS).await;
         drop(held);
     }
@@ -157,11 +168,16 @@ async fn turnstile(address: Arc<Mutex<String>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test(start_paused = true)]
     async fn connections_of_a_shard_are_apart() {
         let address = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(turnstile(Arc::clone(&address)));
+        let told = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&told);
+        tokio::spawn(turnstile(Arc::clone(&address), move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        }));
         tokio::task::yield_now().await;
         let began = tokio::time::Instant::now();
         for _ in 0..8 {
@@ -169,5 +185,8 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(began.elapsed(), BETWEEN_CONNECTIONS * 8);
+        assert_eq!(told.load(Ordering::Relaxed), 8, "each is told, and nothing else");
+        tokio::time::sleep(BETWEEN_CONNECTIONS * 4).await;
+        assert_eq!(told.load(Ordering::Relaxed), 8);
     }
 }

@@ -332,7 +332,9 @@ impl Rest {
     pub(super) fn check_timeout(&self, action: Action, member: &Value) -> Result<(), RestError> {
         let Some(until) = member.get("communication_disabled_until") else { return Ok(()) };
         let until = until.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-        let goes_on = until.is_some_and(|until| until > self.clock.skew().to_discord(self.clock.now()));
+        let measured = self.clock.skew().to_discord(self.clock.now());
+        let now = self.clock.discord_said().unwrap_or(measured);
+        let goes_on = until.is_some_and(|until| until > now);
         match goes_on == (action == Action::Timeout) {
             true => Ok(()),
             false => Err(RestError::NotApplied),

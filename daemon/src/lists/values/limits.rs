@@ -4,6 +4,12 @@
 
 use super::{Act, act, id_alone, ids_in, is_never, latest_reading, span, status, time, yes_or_no};
 
+/// The longest text that is a time or a length as a whole, in bytes, with room to spare.
+const LONGEST_LIMIT: usize = 120;
+
+/// The longest word of a time or a length, in bytes.
+const LONGEST_WORD: usize = 40;
+
 /// Words with which a value says nothing. Other words for "never" say that the column is about an end.
 pub(in super::super) fn says_nothing(value: &str) -> bool {
     const NOTHING: [&str; 19] = [
@@ -35,6 +41,9 @@ pub(in super::super) fn limits(value: &str) -> bool {
     let value = value.trim();
     if says_nothing(value) || id_alone(value).is_some() {
         return false;
+    }
+    if value.len() > LONGEST_LIMIT {
+        return act(value).is_some() || status(value).is_some();
     }
     yes_or_no(value).is_some()
         || is_never(value)
@@ -132,11 +141,16 @@ pub(in super::super) fn mentions_limit(text: &str) -> bool {
 
 /// Whether a text holds a length or a date anywhere: `7d`, `7 days`, `2035-01-01`, `1/6/2035`, `<t:…>`.
 pub(in super::super) fn names_span_or_date(text: &str) -> bool {
+    // Lists are long, and most reasons hold no number.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return names_written_span(text);
+    }
     let parts: Vec<&str> = text
         .split(|letter: char| letter.is_whitespace() || ",;|()[]{}\"'!?".contains(letter))
         .map(|part| part.trim_matches(|letter: char| !letter.is_alphanumeric()))
         .filter(|part| !part.is_empty())
         .collect();
+    let has_digit = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let is_day = |part: &str| {
         let numbers: Vec<&str> = part.split(['-', '/', '.']).collect();
@@ -145,14 +159,18 @@ pub(in super::super) fn names_span_or_date(text: &str) -> bool {
     // `7-day` and `7_days` are lengths too.
     let joined = |part: &str| span(&part.replace(['-', '_'], " "), None).is_some();
     text.contains("<t:")
-        || parts.iter().any(|part| {
+        || parts.iter().filter(|part| part.len() <= LONGEST_WORD && has_digit(part)).any(|part| {
             is_day(part)
                 || joined(part)
                 || (id_alone(part).is_none() && time(part).is_some())
                 || begins_like_date(part)
         })
         || parts.windows(2).any(|pair| is_digits(pair[0]) && span(&pair.join(" "), None).is_some())
-        || parts.windows(3).any(|three| latest_reading(&three.join(" ")).is_some())
+        || parts
+            .windows(3)
+            .filter(|three| three.iter().any(|part| has_digit(part)))
+            .filter(|three| three.iter().all(|part| part.len() <= LONGEST_WORD))
+            .any(|three| latest_reading(&three.join(" ")).is_some())
         || names_written_span(text)
 }
 

@@ -1,12 +1,13 @@
 //! Backfills: what begins them, what they deliver, and what they leave alone.
 
 use super::{compare, compared_by_itself, decided, unlinked, until_over};
-use crate::store::{Change, NewPunishment};
+use crate::store::{Change, NewProtection, NewPunishment};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{TestDaemon, asked, guild, sandbox, user};
 use wayhaven_sandbox::{Options, RouteWindow, Sandbox};
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::job::{JobCancel, JobKind, JobState};
+use wayhaven_shared::operations::protect::Protected;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::reconcile::Difference;
 use wayhaven_shared::operations::setup::{
@@ -287,4 +288,55 @@ fn kills_at_any_moment_lose_nothing_and_repeat_next_to_nothing() {
     let again = life.runtime.block_on(compare(&life.test, main, child, false));
     assert_eq!(again.count(Difference::InOrder), 300);
     life.die();
+}
+
+#[tokio::test]
+async fn what_a_main_protected_when_it_was_decided_comes_to_no_child_that_is_linked_later_or_anew() {
+    let sandbox = sandbox(1).await;
+    let test = unlinked(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let (spared, banned) = (sandbox.stranger(), sandbox.stranger());
+    let list = Protected::User(user(spared));
+    let line = NewProtection { guild: guild(main), protected: list, note: None, by: None };
+    test.daemon.store().write(move |change| Ok(change.protect(&line)?)).await.unwrap();
+    decided(&test, main, &[spared, banned]).await;
+    let unprotect = move |change: &Change<'_>| Ok(change.unprotect(guild(main), list)?);
+    assert!(test.daemon.store().write(unprotect).await.unwrap());
+    test.propose(main, child).await;
+    let plan = accept(&test, main, child, true).await;
+    assert_eq!(plan.backfill.unwrap().to_deliver, 1, "the plan counts only what comes");
+    let job = accepted(&test, &sandbox).await;
+    until_over(&test, job).await;
+    assert!(sandbox.is_banned(child, banned) && !sandbox.is_banned(child, spared));
+    // Once more, behind a link that was removed with what came along it.
+    let leaving = SetupRemoveChild { undo: true, keep: false, child: guild(child), force: false };
+    asked(&test, main, leaving, false).await.unwrap();
+    test.until("a closed link", move |view| {
+        view.link(guild(main), guild(child)).unwrap().unwrap().state == "closed"
+    })
+    .await;
+    assert!(!sandbox.is_banned(child, banned));
+    let job = accepted(&test, &sandbox).await;
+    until_over(&test, job).await;
+    assert!(sandbox.is_banned(child, banned) && !sandbox.is_banned(child, spared));
+}
+
+#[tokio::test]
+async fn whom_a_child_protects_during_a_backfill_no_later_one_bans_there() {
+    let sandbox = sandbox(1).await;
+    let test = unlinked(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let (spared, banned) = (sandbox.stranger(), sandbox.stranger());
+    decided(&test, main, &[spared, banned]).await;
+    let list = Protected::User(user(spared));
+    let line = NewProtection { guild: guild(child), protected: list, note: None, by: None };
+    test.daemon.store().write(move |change| Ok(change.protect(&line)?)).await.unwrap();
+    let job = accepted(&test, &sandbox).await;
+    until_over(&test, job).await;
+    let unprotect = move |change: &Change<'_>| Ok(change.unprotect(guild(child), list)?);
+    assert!(test.daemon.store().write(unprotect).await.unwrap());
+    compared_by_itself(&test, child).await;
+    let found = compare(&test, main, child, true).await;
+    assert_eq!((found.count(Difference::Protected), found.count(Difference::InOrder)), (1, 1), "{found:?}");
+    assert!(sandbox.is_banned(child, banned) && !sandbox.is_banned(child, spared));
 }

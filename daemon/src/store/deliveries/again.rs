@@ -2,6 +2,7 @@
 //! and joined again has shaken off.
 
 use super::held::NOT_APPROVED;
+use super::protected::{is_kept_away, is_kept_from};
 use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Refusal, permit_for};
 use crate::store::rows::{Sql, column, optional, word};
@@ -26,13 +27,14 @@ const GATE_LOOKED_AT: i64 = 3_600_000;
 /// That a delivery `d` of the punishment `p` is the last word in its guild: what it does stands, and is to stand. An undo
 /// that was skipped has taken nothing back, and what was taken back by itself, or has ended, leaves what it stood beside.
 /// Of several that are active the one that lasts longest counts.
-const STANDS: &str = "d.action = d.measure AND d.let_go = 0
+const STANDS: &str = "NOT KEPT_AWAY AND d.action = d.measure AND d.let_go = 0
     AND p.status = 'active' AND (p.expires_at IS NULL OR p.expires_at > :now)
     AND NOT EXISTS (SELECT 1 FROM punishments later WHERE later.target_user = p.target_user
         AND later.source_guild = p.source_guild AND later.measure = p.measure AND later.action = later.measure
         AND (coalesce(later.expires_at, 9223372036854775807), later.event_id)
           > (coalesce(p.expires_at, 9223372036854775807), p.event_id)
-        AND later.status = 'active' AND NOT EXISTS (SELECT 1 FROM deliveries x JOIN holds ON holds.id = x.hold_id
+        AND later.status = 'active' AND NOT KEPT_FROM_THE_GUILD
+        AND NOT EXISTS (SELECT 1 FROM deliveries x JOIN holds ON holds.id = x.hold_id
             WHERE x.punishment_id = later.event_id AND x.guild_id = d.guild_id AND holds.decision IS NOT 'approved'))
     AND NOT EXISTS (SELECT 1 FROM deliveries later JOIN punishments theirs ON theirs.event_id = later.punishment_id
         WHERE later.guild_id = d.guild_id
@@ -44,7 +46,13 @@ const STANDS: &str = "d.action = d.measure AND d.let_go = 0
 /// The end of [`STANDS`]: also what is applied once more after an undo.
 fn stands() -> String {
     let kept_back = NOT_APPROVED.replace("d.", "later.");
-    format!("{STANDS} AND NOT {APPLIED_AGAIN} AND NOT ({kept_back}))")
+    let stands = STANDS
+        .replace("KEPT_AWAY", &is_kept_away("d"))
+        .replace("KEPT_FROM_THE_GUILD", &is_kept_from("later", "d.guild_id"));
+    let later_kept_away = is_kept_away("later");
+    format!(
+        "{stands} AND NOT {APPLIED_AGAIN} AND NOT ({kept_back}) AND NOT (later.action = later.measure AND {later_kept_away}))"
+    )
 }
 
 fn millis(span: Duration) -> i64 {
@@ -116,9 +124,16 @@ impl Change<'_> {
         let found: Vec<Queued> = statement.query_map(values, queued)?.collect::<Result<_, _>>()?;
         let mut opened = 0;
         for delivery in found {
-            if self.gate(&delivery)?.is_none() {
-                self.open_again(delivery.id)?;
-                opened += 1;
+            match self.gate(&delivery)? {
+                None => {
+                    self.open_again(delivery.id)?;
+                    opened += 1;
+                }
+                // What was never delivered there stays so.
+                Some(refusal) if refusal.is_protection() && matches!(delivery.scope, Scope::Child(_)) => {
+                    self.stop_for_protection(delivery.id, &refusal.to_string())?;
+                }
+                Some(_) => {}
             }
         }
         for measure in [Action::Mute, Action::Timeout] {
@@ -236,7 +251,8 @@ impl Change<'_> {
 
     fn open_again(&self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, renew_at = NULL,
+            "UPDATE deliveries SET state = 'pending', reason = NULL, not_before = NULL, renew_at = NULL, gone = 0,
+                was_there = nullif(was_there, 1),
                 updated_at = ?2 WHERE delivery_id = ?1 RETURNING {RETURNED}"
         );
         self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;

@@ -100,8 +100,10 @@ impl Change<'_> {
         reason: Option<&str>,
     ) -> Result<bool, StoreError> {
         let Some((state, reason, hold)) = self.start_again(id, state, reason)? else { return Ok(false) };
+        let reason = self.remember_protection(id, state, reason.as_deref())?.or(reason);
         let sql = format!(
-            "UPDATE deliveries SET state = ?2, reason = ?3, not_before = NULL, let_go = 0, updated_at = ?4,
+            "UPDATE deliveries SET state = ?2, reason = ?3, not_before = NULL, let_go = 0, gone = 0, updated_at = ?4,
+                was_there = nullif(was_there, 1),
                 hold_id = coalesce(hold_id, ?5)
              WHERE delivery_id = ?1 AND state NOT IN {OPEN} RETURNING {RETURNED}"
         );

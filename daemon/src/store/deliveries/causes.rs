@@ -14,7 +14,8 @@ use wayhaven_shared::value::{GuildId, UserId};
 pub(super) enum Causes {
     /// Those that came along a link that is active.
     OfLinks,
-    /// Also those that were left there when their link was closed: nobody but the guild's own staff lifts them.
+    /// Also those that were left there when their link was closed: nobody but the guild's own staff lifts them. Like what
+    /// the staff did themselves they end when they are lifted, or Discord shows them no more.
     AndKept,
     /// Those alone: the guild does not apply what came along its links.
     Kept,
@@ -88,7 +89,8 @@ impl View<'_> {
                     OR (d.action = 'timeout' AND d.state = 'skipped' AND d.reason LIKE '{OUTLASTED_THERE}%'))
                AND (d.state <> 'held' OR (d.sent = 1 AND (d.lifted IS NULL OR d.echo > d.lifted)))
                AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)
-               AND (r.id IS NULL OR (?7 AND r.state = 'active') OR (?6 AND r.state NOT IN ('active', 'closing') AND r.undone = 0))
+               AND (r.id IS NULL OR (?7 AND r.state = 'active') OR (?6 AND r.state NOT IN ('active', 'closing') AND r.undone = 0
+                    AND d.gone = 0 AND (d.lifted IS NULL OR d.echo > d.lifted)))
                AND NOT {})",
             is_taken_back_along_its_link()
         );

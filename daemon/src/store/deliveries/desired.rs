@@ -1,5 +1,6 @@
 //! What is decided and what was delivered, in the order of ban lists: what a comparison with Discord reads.
 
+use super::protected::{PROTECTED, is_kept_from};
 use super::provenance::is_taken_back_along_its_link as taken_back_along_its_link;
 use super::{OPEN, STOPPED, Scope};
 use crate::network::Refusal;
@@ -29,7 +30,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    fn bounds(self) -> (i64, i64) {
+    pub(in crate::store) fn bounds(self) -> (i64, i64) {
         let number = |user: UserId| user.get().cast_signed();
         (self.after.map_or(0, number), self.up_to.map_or(i64::MAX, number))
     }
@@ -48,6 +49,9 @@ pub enum Footing {
     Applied(DeliveryId, Timestamp),
     /// It was not done for a reason that may be over, or was taken back with its link: it may be done again.
     Stopped(DeliveryId),
+    /// It stays undelivered because the user was protected when it would have been delivered. The delivery is named whose reason
+    /// does not say so yet.
+    Protected(Option<DeliveryId>),
     /// It is not to be done: discarded, let go by the guild's staff, or overtaken by what they decided.
     LeftOut,
     /// Discord has refused it for good.
@@ -86,28 +90,32 @@ pub struct Traffic {
 
 impl View<'_> {
     /// Whom a main has punished so that it is to stand, by their ids: of each the active decision that lasts longest, and
-    /// the newest of those that end together.
+    /// the newest of those that end together. One that a protection keeps from the child counts only where there is no other.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn decided(
         &self,
-        main: GuildId,
+        (main, child): (GuildId, GuildId),
         measure: Action,
         stretch: Stretch,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(UserId, PunishmentId)>, StoreError> {
         // SQLite takes the other columns from the row that has the maximum.
-        let sql = "SELECT target_user AS user, event_id AS id,
-                max(printf('%020d%020d', coalesce(expires_at, 9223372036854775807), event_id)) FROM punishments
-             WHERE source_guild = ?1 AND measure = ?2 AND status = 'active' AND action = measure
-               AND target_user > ?3 AND target_user <= ?4 AND (expires_at IS NULL OR expires_at > ?5)
-             GROUP BY target_user ORDER BY target_user LIMIT ?6";
+        let sql = format!(
+            "SELECT target_user AS user, event_id AS id,
+                max(printf('%d%020d%020d', NOT {}, coalesce(expires_at, 9223372036854775807), event_id))
+               FROM punishments p
+              WHERE source_guild = ?1 AND measure = ?2 AND status = 'active' AND action = measure
+                AND target_user > ?3 AND target_user <= ?4 AND (expires_at IS NULL OR expires_at > ?5)
+              GROUP BY target_user ORDER BY target_user LIMIT ?6",
+            is_kept_from("p", "?7")
+        );
         let (after, up_to) = stretch.bounds();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = params![Sql(main), measure.word(), after, up_to, now.millis(), limit];
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![Sql(main), measure.word(), after, up_to, now.millis(), limit, Sql(child)];
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(values, |row| Ok((column(row, "user")?, column(row, "id")?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -139,12 +147,13 @@ impl View<'_> {
         let sql = format!(
             "SELECT count(DISTINCT p.target_user) FROM punishments p
               WHERE p.source_guild = ?1 AND p.measure = ?3 AND p.status = 'active' AND p.action = p.measure
-                AND (p.expires_at IS NULL OR p.expires_at > ?4)
+                AND (p.expires_at IS NULL OR p.expires_at > ?4) AND NOT {}
                 AND NOT EXISTS (SELECT 1 FROM exceptions e
                      WHERE e.guild_id = ?2 AND e.user_id = p.target_user AND e.measure = p.measure)
                 AND NOT EXISTS (SELECT 1 FROM deliveries d
                      WHERE d.punishment_id = p.event_id AND d.guild_id = ?2 AND d.action = p.action
                        AND (d.state IN {OPEN} OR (d.state = 'applied' AND NOT {})))",
+            is_kept_from("p", "?2"),
             taken_back_along_its_link()
         );
         let values = params![Sql(main), Sql(child), measure.word(), now.millis()];
@@ -152,20 +161,20 @@ impl View<'_> {
         Ok(count.cast_unsigned())
     }
 
-    /// The main's decision of a measure that is to stand for the user.
+    /// The main's decision of a measure that is to stand for the user in the child.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn decided_for(
         &self,
-        main: GuildId,
+        link: (GuildId, GuildId),
         measure: Action,
         user: UserId,
         now: Timestamp,
     ) -> Result<Option<PunishmentId>, StoreError> {
         let before = UserId::new(user.get() - 1);
         let one = Stretch { after: before, up_to: Some(user) };
-        Ok(self.decided(main, measure, one, now, 1)?.pop().map(|(_, id)| id))
+        Ok(self.decided(link, measure, one, now, 1)?.pop().map(|(_, id)| id))
     }
 
     /// Whether any main's decision is to stand for the user. One lookup by index for everybody who joins anywhere, and for
@@ -188,6 +197,7 @@ impl View<'_> {
             "SELECT d.delivery_id, d.state, d.let_go, d.updated_at, d.state IN {OPEN} AS open,
                     coalesce(d.reason = '{WHEN_THEY_JOIN}', 0) AS absent,
                     coalesce(d.reason LIKE '{DISCARDED}%', 0) AS discarded,
+                    coalesce(d.reason LIKE '{PROTECTED}%', 0) AS protected,
                     EXISTS (SELECT 1 FROM deliveries own WHERE own.guild_id = d.guild_id
                         AND own.target_user = d.target_user AND own.measure = d.measure AND own.scope = 'origin'
                         AND own.delivery_id > d.delivery_id) AS overtaken
@@ -202,6 +212,7 @@ impl View<'_> {
                 DeliveryState::Applied => Footing::Applied(id, column(row, "updated_at")?),
                 DeliveryState::Skipped if row.get("absent")? => Footing::WhenTheyJoin(id),
                 DeliveryState::Skipped if row.get("discarded")? => Footing::LeftOut,
+                DeliveryState::Skipped if row.get("protected")? => Footing::Protected(None),
                 DeliveryState::Superseded if row.get("overtaken")? => Footing::LeftOut,
                 DeliveryState::Failed => Footing::Refused,
                 _ => Footing::Stopped(id),
@@ -220,6 +231,10 @@ impl View<'_> {
             Some(Footing::Stopped(id) | Footing::WhenTheyJoin(id)) if self.is_discarded_for_others(id)? => {
                 Ok(Footing::LeftOut)
             }
+            Some(Footing::Stopped(id) | Footing::WhenTheyJoin(id)) if self.is_kept_away(id)? => {
+                Ok(Footing::Protected(Some(id)))
+            }
+            None if self.protection_of(of)?.is_some() => Ok(Footing::Protected(None)),
             found => Ok(found.unwrap_or(Footing::None)),
         }
     }

@@ -153,6 +153,7 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn note_echo(&self, of: Echo) -> Result<(), StoreError> {
+        self.changed_by_us(of)?;
         let candidates = self.candidates(of)?;
         let known = candidates.iter().find(|one| of.logged && one.echo == Some(of.entry));
         let told_of = || candidates.iter().find(|one| one.is_told_of(of));

@@ -207,18 +207,24 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([Sql(undo)], |row| row.get(0))?)
     }
 
-    /// The main's punishment of a measure of the user that is active and lasts longest.
+    /// The main's punishment of a measure of the user that is active and lasts longest, of those that no protection keeps from
+    /// the child.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn in_force(
         &self,
         main: GuildId,
+        child: GuildId,
         user: UserId,
         measure: Action,
     ) -> Result<Option<Punishment>, StoreError> {
-        let longest = self.overlapping(main, user, measure, self.now())?.pop();
-        longest.map_or(Ok(None), |one| self.punishment(one.id))
+        for one in self.overlapping(main, user, measure, self.now())?.into_iter().rev() {
+            if !self.is_kept_from(one.id, child)? {
+                return self.punishment(one.id);
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) type Begins = (DeliveryState, Option<String>, Option<HoldId>);
 
 impl View<'_> {
     /// How a delivery of an older punishment to a child begins that has none of it yet, where the gates let it begin so.
-    /// What waits for approval elsewhere waits for the same here, and what was discarded elsewhere is discarded.
+    /// What waits for approval elsewhere waits for the same here, what was discarded elsewhere is discarded, and what a main's
+    /// protection kept from its children is kept from this one.
     ///
     /// # Errors
     /// Where the store fails.
@@ -31,6 +32,9 @@ impl View<'_> {
         let begins = (state, reason.map(ToOwned::to_owned), None);
         if state.is_final() {
             return Ok(begins);
+        }
+        if let Some(why) = self.protection_of(punishment)? {
+            return Ok((DeliveryState::Skipped, Some(why), None));
         }
         Ok(match self.kept_back(punishment)? {
             Some((hold, None)) => (DeliveryState::Held, Some(Refusal::Held(hold).to_string()), Some(hold)),
@@ -211,7 +215,7 @@ impl Change<'_> {
     }
 
     /// Where a delivery that is to be opened again starts: what is held for approval stays so, and what was discarded is
-    /// not opened any more, which is nothing. What has to be approved first is put into its hold, and what waits elsewhere into
+    /// not opened any more, which is nothing; nor is what a protection has kept away. What has to be approved first is put into its hold, and what waits elsewhere into
     /// the same.
     pub(super) fn start_again(
         &self,
@@ -219,6 +223,9 @@ impl Change<'_> {
         state: DeliveryState,
         reason: Option<&str>,
     ) -> Result<Option<Begins>, StoreError> {
+        if self.is_kept_away(id)? {
+            return Ok(None);
+        }
         let held = |hold: HoldId| (DeliveryState::Held, Some(Refusal::Held(hold).to_string()), Some(hold));
         let begins = (state, reason.map(ToOwned::to_owned), None);
         let own = self.hold_of(id)?;

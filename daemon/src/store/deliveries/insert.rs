@@ -79,7 +79,10 @@ impl Change<'_> {
             Scope::Origin => (state, reason.map(ToOwned::to_owned), None),
             Scope::Child(_) => self.begins_later(punishment, state, reason)?,
         };
-        let first = First { guild, scope, state, reason, hold };
+        let of = (punishment.id, punishment.guild_id);
+        let to = (guild, punishment.user_id, punishment.action, scope);
+        let protected = self.protection_at_begin(of, to, (state, reason.as_deref()), true)?;
+        let first = First { guild, scope, state, reason: protected.or(reason), hold };
         Ok((self.insert_one(punishment, punishment.action, first)?, state))
     }
 
@@ -139,6 +142,10 @@ impl Change<'_> {
                 Scope::Origin => None,
                 Scope::Child(link) => Some(*link),
             };
+            let of = (punishment.id, punishment.guild_id);
+            let to = (*guild, punishment.user_id, action, *scope);
+            let protected = self.protection_at_begin(of, to, (*state, reason.as_deref()), false)?;
+            let reason = protected.as_ref().or(reason.as_ref());
             insert.execute(params![
                 Sql(punishment.id),
                 Sql(*guild),
@@ -163,7 +170,7 @@ impl Change<'_> {
                 guild_name,
                 user_id: punishment.user_id,
                 state: *state,
-                reason: reason.clone(),
+                reason: reason.cloned(),
                 attempts: 0,
                 created_at: now,
                 updated_at: now,

@@ -1,8 +1,9 @@
 //! Whose what stands in a guild is: what an undo may touch.
 
-use super::APPLIED_AGAIN;
 use super::causes::Causes;
 use super::excepted::HAS_ENDED;
+use super::{APPLIED_AGAIN, Echo};
+use crate::store::local_causes::LocalCause;
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, named_params, params};
@@ -140,8 +141,11 @@ impl View<'_> {
         undo: Option<DeliveryId>,
         excepted: Option<ExceptionOrigin>,
     ) -> Result<Judged, StoreError> {
-        if self.is_done_locally(guild, user, measure)? {
-            return Ok(Judged::Leave(format!("{} there by its own staff", measure.past())));
+        if let Some(cause) = self.standing_local_cause(guild, user, measure)? {
+            return Ok(match self.asked_about_local(guild, user, cause, undo)? {
+                Some(asked) => Judged::Ask(asked),
+                None => Judged::Leave(done_by_staff(measure)),
+            });
         }
         if excepted == Some(ExceptionOrigin::Override) {
             return Ok(Judged::Leave("taken back there by its own staff".to_owned()));
@@ -164,6 +168,23 @@ impl View<'_> {
             Some(asked) => Judged::Ask(asked),
             None => Judged::TakeBack,
         })
+    }
+
+    /// What Discord's log is asked where the guild's own staff have done it: an entry of ours that is later tells that theirs
+    /// had ended by then. Nothing where none of ours may be later. A timeout's entry tells itself what was there before.
+    fn asked_about_local(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        cause: LocalCause,
+        undo: Option<DeliveryId>,
+    ) -> Result<Option<Asked>, StoreError> {
+        if cause.measure == Action::Timeout {
+            return Ok(None);
+        }
+        let made_at = self.skew().made_at(cause.entry);
+        let asked = self.standing(guild, user, cause.measure, undo)?.asked;
+        Ok(asked.filter(|asked| asked.until >= made_at))
     }
 
     /// What stands of the measure in the guild because a main's punishment of the user was delivered along a link that is
@@ -372,8 +393,16 @@ impl Change<'_> {
             ":now": self.now().millis(), ":entry": entry.map(u64::cast_signed),
         };
         self.connection().prepare_cached(&sql)?.execute(values)?;
-        Ok(())
+        match entry {
+            Some(entry) => self.changed_by_us(Echo::of_entry(guild, user, measure.measure(), entry)),
+            None => Ok(()),
+        }
     }
+}
+
+/// Why an undo leaves what the guild's own staff did.
+pub fn done_by_staff(measure: Action) -> String {
+    format!("{} there by its own staff", measure.measure().past())
 }
 
 pub(super) fn below(delivery: Option<DeliveryId>) -> i64 {

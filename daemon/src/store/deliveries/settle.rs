@@ -17,27 +17,25 @@ impl Change<'_> {
     /// Where the store fails.
     pub fn settle(&self, id: DeliveryId, settlement: &Settlement) -> Result<bool, StoreError> {
         if settlement.state == DeliveryState::Applied {
-            // A guild's own undo by command ends what its staff did like one by hand.
-            let sql = "DELETE FROM local_causes WHERE (guild_id, user_id, measure) =
-                           (SELECT guild_id, target_user, measure FROM deliveries
-                             WHERE delivery_id = ?1 AND scope = 'origin' AND action <> measure)";
-            self.connection().prepare_cached(sql)?.execute([Sql(id)])?;
+            self.end_causes_by(id, settlement.was_there)?;
             self.own_hand_ends_exception(id)?;
             self.end_older_undo(id)?;
         }
+        let protected = self.remember_protection(id, settlement.state, settlement.reason.as_deref())?;
         let sql = format!(
             "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,
-                not_before = ?6, updated_at = ?4, was_there = coalesce(?8, was_there)
+                not_before = ?6, updated_at = ?4, was_there = coalesce(?8, was_there),
+                delivered = delivered OR ?2 = 'applied'
              WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
         let now = self.now().millis();
         let not_before = settlement.wait.map(|wait| now.saturating_add_unsigned(millis(wait)));
         let (state, attempts) = (settlement.state.word(), settlement.attempts);
+        let reason = protected.as_ref().or(settlement.reason.as_ref());
         // What Discord has refused was not done, and is nobody's to undo.
         let sent =
             matches!(settlement.state, DeliveryState::Applied | DeliveryState::Unknown) && attempts > 0;
-        let values =
-            params![Sql(id), state, settlement.reason, now, attempts, not_before, sent, settlement.was_there];
+        let values = params![Sql(id), state, reason, now, attempts, not_before, sent, settlement.was_there];
         if !self.update_and_tell(&sql, values)?.is_empty() {
             if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
                 self.release(id)?;
@@ -50,9 +48,10 @@ impl Change<'_> {
         }
         // Also of what was superseded while its request was on the way: an undo has to know that it left.
         let sql =
-            "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3, was_there = coalesce(?4, was_there)
-             WHERE delivery_id = ?1";
-        let values = params![Sql(id), attempts, sent, settlement.was_there];
+            "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3, was_there = coalesce(?4, was_there),
+                delivered = delivered OR ?5 WHERE delivery_id = ?1";
+        let delivered = settlement.state == DeliveryState::Applied;
+        let values = params![Sql(id), attempts, sent, settlement.was_there, delivered];
         self.connection().prepare_cached(sql)?.execute(values)?;
         if settlement.state == DeliveryState::Applied {
             self.follow_exception(id)?;

@@ -110,7 +110,7 @@ async fn cause(
         return Ok(cause);
     }
     let slot = slot(tools, delivery, Rest::member_route(guild)).await?;
-    let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Roles)?;
+    let member = super::local::member(tools, delivery, slot).await.map_err(Stop::Roles)?;
     if member.as_ref().is_some_and(|member| is_undone(tools, action, member, mute_roles)) {
         return Ok(Cause::Done);
     }

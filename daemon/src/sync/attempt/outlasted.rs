@@ -34,7 +34,7 @@ pub(super) async fn check(tools: &Tools, delivery: &Queued) -> Result<(), Stop> 
         let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT)));
     };
-    let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Roles)?;
+    let member = super::local::member(tools, delivery, slot).await.map_err(Stop::Roles)?;
     let Some(member) = member else { return Err(not_there(delivery)) };
     let end = until.min(longest(tools)).millis().saturating_add(CLOCKS_DIFFER_MS);
     let Some(shown) = member.communication_disabled_until.filter(|shown| shown.millis() > end) else {

@@ -4,14 +4,14 @@
 use super::{Stop, Tools, priority_of};
 use crate::discord::rest::Rest;
 use crate::network::Refusal;
-use crate::store::Queued;
+use crate::store::{Queued, protected_by};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Refuses what would punish somebody who holds a role that the guild protects. It costs a request where the guild
 /// protects roles, and nothing elsewhere. Who is no member holds none.
 pub(super) async fn check_roles(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
-    let (guild, user) = (delivery.guild, delivery.user);
+    let guild = delivery.guild;
     if delivery.action.is_undo() || !tools.store.topology().protection().has_roles(guild) {
         return Ok(());
     }
@@ -20,10 +20,10 @@ pub(super) async fn check_roles(tools: &Tools, delivery: &Queued) -> Result<(), 
         let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)));
     };
-    let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Roles)?;
+    let member = super::local::member(tools, delivery, slot).await.map_err(Stop::Roles)?;
     let Some(member) = member else { return Ok(()) };
     match tools.store.topology().protection().by_roles(guild, &member.roles) {
-        Some(_) => Err(Refusal::Protected.into()),
+        Some(shield) => Err(Stop::Not(Refusal::Protected.state(), protected_by(shield))),
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, AuditLogEntry, LogOf, Rest, RestError};
 use crate::discord::routes::Route;
-use crate::store::{Asked, Judged, LostBulkBan, Queued, Scope};
+use crate::store::{Asked, Judged, LostBulkBan, Queued, Scope, done_by_staff};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -56,18 +56,40 @@ enum Answer {
 /// Whether an undo may lift what stands in its guild. In the guild that has decided it this is asked only of what ends by
 /// itself: there a ban that was there before Wayhaven's stays.
 pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    wait_for_the_log(tools, delivery).await?;
     let Some(asked) = judge(tools, delivery, None).await? else { return Ok(()) };
     let entry = match ask(tools, delivery, asked).await? {
         Answer::Ours(entry) => Some(entry),
         Answer::NotOurs => None,
         // Where nobody can tell, what the guild itself has decided ends as it was decided.
         Answer::Silent(_) if delivery.scope == Scope::Origin => return Ok(()),
-        Answer::Silent(reason) => return Err(Stop::Not(DeliveryState::Skipped, reason)),
+        Answer::Silent(reason) => {
+            let (guild, user, action) = (delivery.guild, delivery.user, delivery.action);
+            let local = tools.store.read(move |view| Ok(view.is_done_locally(guild, user, action)?)).await;
+            let reason = if local.map_err(Stop::Store)? { done_by_staff(action) } else { reason };
+            return Err(Stop::Not(DeliveryState::Skipped, reason));
+        }
     };
     match judge(tools, delivery, Some(entry)).await? {
         // Something else was found out meanwhile.
         Some(_) => Err(Stop::Wait(ASK_AGAIN)),
         None => Ok(()),
+    }
+}
+
+/// The guild's own staff may have done it anew while the daemon did not look: its log is read first. Whoever asks for an undo
+/// in the guild itself means what stands there, and does not wait.
+async fn wait_for_the_log(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
+    let (guild, punishment) = (delivery.guild, delivery.punishment);
+    if delivery.scope == Scope::Origin {
+        let ends = tools.store.read(move |view| Ok(view.ends_by_itself(punishment)?)).await;
+        if !ends.map_err(Stop::Store)? {
+            return Ok(());
+        }
+    }
+    match tools.unread.is_known(guild) {
+        true => Ok(()),
+        false => Err(Stop::Wait(ASK_AGAIN)),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock::Skew;
 use crate::discord::directory::Directory;
 use crate::discord::event::{Deed, Entry};
 use crate::discord::mute_role::unfit;
+use crate::network::Shield;
 use crate::store::{AuditRow, Change, Echo, NewPunishment, Personal, Severity, StoreError};
 use crate::sync::overrides::taken_back_here;
 use crate::sync::record::{AtOrigin, record};
@@ -57,15 +58,7 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
     // Our own effect comes back: it only confirms. That of a bulk ban has no actor (FACTS B5).
     let told = Echo::of_entry(guild, user, seen.action, id);
     if by == Author::Us {
-        note_echo(change, &entry)?;
-        // It ended what its staff had done before, of which the log may tell only now.
-        if seen.action.is_undo()
-            && topology.is_child(guild)
-            && !change.is_outrun(guild, user, seen.action, id)?
-        {
-            change.note_local_cause(guild, user, None, seen.action, None)?;
-        }
-        return Ok(());
+        return note_echo(change, &entry);
     }
     if entry.actor.is_none() && entry.integration.is_none() && change.is_echo(told)? {
         // Once what we did is taken back nothing tells any more whose it was, and the log may be read again.
@@ -80,6 +73,12 @@ pub fn work_entry(change: &Change<'_>, by: Author, entry: Entry) -> Result<(), S
             return Ok(());
         }
         if change.is_outrun(guild, user, seen.action, id)? || change.is_undone_since(told)? {
+            change.audit(&row(&seen))?;
+            return Ok(());
+        }
+        if seen.action.is_undo() && change.is_done_by_us_since(told)? {
+            // It took back nothing of what we did later, and its entry was read late.
+            change.note_local_cause(told, seen.by, None)?;
             change.audit(&row(&seen))?;
             return Ok(());
         }
@@ -111,12 +110,16 @@ pub fn from_event(
 pub fn note_echo(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
     let Some(seen) = meaning(change, entry)? else { return Ok(()) };
     let Entry { guild, id, user, .. } = *entry;
-    if let (Action::Timeout, Deed::Timeout { before: Some(before), .. }) = (seen.action, &entry.deed)
-        && *before > entry.at()
-        && !change.was_timed_out_by_us(guild, user, change.skew().made_at(id))?
-    {
-        // Theirs went on while ours began.
-        change.note_local_cause(guild, user, None, Action::Timeout, Some(change.skew().to_local(*before)))?;
+    if let (Action::Timeout, Deed::Timeout { before, .. }) = (seen.action, &entry.deed) {
+        let before = before.filter(|before| *before > entry.at()).map(|end| change.skew().to_local(end));
+        let skew = change.skew();
+        if before.is_some() && !change.was_timed_out_by_us(guild, user, skew.made_at(id))? {
+            // Theirs went on while ours began.
+            let theirs = Echo::of_entry(guild, user, Action::Timeout, id.saturating_sub(1));
+            change.note_local_cause(theirs, None, before)?;
+        } else {
+            change.timeout_was(guild, user, id, before)?;
+        }
     }
     change.note_echo(Echo::of_entry(guild, user, seen.action, id))
 }
@@ -330,10 +333,13 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
     }
     // Nothing of what Wayhaven did there before stands any more.
     let Seen { guild, user, action, .. } = *seen;
-    change.note_lifted(match audit_entry {
+    let told = match audit_entry {
         Some(entry) => Echo::of_entry(guild, user, action, entry),
         None => Echo::of_event(guild, user, action, change),
-    })
+    };
+    // Also of what its staff did before it was a main.
+    change.note_local_cause(told, None, None)?;
+    change.note_lifted(told)
 }
 
 /// Somebody punished by hand in Discord whom the main protects: done is done, but nothing of it is delivered (the plan
@@ -346,9 +352,15 @@ fn tell_protected(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
     };
     let by_whom = by.map_or_else(|| "somebody unknown".to_owned(), |by| format!("user {by}"));
     let done = action.past();
-    let details = format!(
-        "{by_whom} has {done} user {user} by hand in main {guild}, and {shield}: nothing of it is delivered"
-    );
+    let what = format!("{by_whom} has {done} user {user} by hand in main {guild}, and {shield}");
+    let span = if action == Action::Timeout { " --for SPAN" } else { "" };
+    let details = match shield {
+        Shield::Owner { .. } => format!("{what}: nothing of it is delivered as long as they own it"),
+        _ => format!(
+            "{what}. Nothing of it is delivered to children, also not when the protection ends. To deliver it, end the \
+             protection and issue it again: `wayhaven {action} {user}{span} --guild {guild}`"
+        ),
+    };
     change.alert("protected_punished", Severity::High, Some(guild), by, &details)
 }
 
@@ -358,7 +370,7 @@ fn tell_protected(change: &Change<'_>, seen: &Seen) -> Result<(), StoreError> {
 /// Where the store fails.
 pub fn contain_seen(change: &Change<'_>, seen: &Seen, told: Echo) -> Result<(), StoreError> {
     let Seen { guild, user, action, by, until, .. } = *seen;
-    change.note_local_cause(guild, user, by, action, until)?;
+    change.note_local_cause(told, by, until)?;
     if action.is_undo() {
         change.let_go(guild, user, action)?;
     }

@@ -56,18 +56,14 @@ async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, children) = (sandbox.main_guild(), sandbox.children());
-    let ids = [
-        test.ban(main, NOBODY).await,
-        test.punish(
-            main,
-            json!({"operation": "ban", "arguments": {"user": NOBODY.to_string(), "for": "1h"}}),
-        )
-        .await
-        .punishment
-        .unwrap()
-        .id,
-    ];
-    for id in ids {
+    for span in [None, Some("1h")] {
+        let mut arguments = json!({ "user": NOBODY.to_string() });
+        if let Some(span) = span {
+            arguments["for"] = span.into();
+        }
+        let asked = test.punish(main, json!({ "operation": "ban", "arguments": arguments })).await;
+        let id = asked.punishment.unwrap().id;
+        // The second one begins once the first has failed: it would take the place of what is open.
         test.until_counted(id, DeliveryState::Failed, 2).await;
         assert_eq!(status(&test, id).await, "failed");
         let outcome = origin(&test, id).await;
@@ -98,7 +94,7 @@ async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
     let (wanted, causes) = test
         .read(move |view| {
             let (main, whom) = (guild(main), user(NOBODY));
-            let wanted = view.decided_for(main, Action::Ban, whom, view.now()).unwrap();
+            let wanted = view.decided_for((main, guild(child)), Action::Ban, whom, view.now()).unwrap();
             (wanted, view.causes(main, whom, Action::Ban, view.now()).unwrap())
         })
         .await;

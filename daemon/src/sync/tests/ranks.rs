@@ -2,7 +2,7 @@
 
 use crate::reconcile::{self, Cursor, Resolve};
 use crate::testing::{PATIENCE, TestDaemon, asked, guild, sandbox, user};
-use wayhaven_sandbox::{EventFate, Fault, Options, Sandbox};
+use wayhaven_sandbox::{EventFate, Fault, Options, Sandbox, Trouble};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reconcile::SyncReconcile;
 use wayhaven_shared::value::PunishmentId;
@@ -170,6 +170,37 @@ async fn without_the_members_intent_the_next_comparison_tells() {
         assert!(sandbox.is_banned(child, victim));
         assert_eq!(tries(&sandbox, child, victim), [403, 204]);
     }
+}
+
+#[tokio::test]
+async fn a_new_session_looks_at_ranks_again_since_nobody_tells_of_changes_before_it() {
+    let sandbox = sandbox(1).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let (victim, role) = above(&sandbox, child);
+    let (mains_victim, mains_role) = above(&sandbox, main);
+    let test = TestDaemon::start(&sandbox).await;
+    let id = blocked(&test, &sandbox, child, victim).await;
+    let own = test.ban(main, mains_victim).await;
+    test.until("it is blocked", move |view| {
+        view.origin_of(own).unwrap().unwrap().state == DeliveryState::Blocked
+    })
+    .await;
+    // As while no session lives.
+    for place in [main, child] {
+        let name = Some("GUILD_MEMBER_UPDATE".to_owned());
+        sandbox.inject(Fault::Events { name, guild: Some(place), times: Some(1), fate: EventFate::Drop });
+    }
+    sandbox.people().remove_role(child, sandbox.owner(), victim, role).unwrap();
+    sandbox.people().remove_role(main, sandbox.owner(), mains_victim, mains_role).unwrap();
+    test.settled().await;
+    assert_eq!(tries(&sandbox, child, victim), [403], "nobody has told");
+    sandbox.inject(Fault::Gateway { trouble: Trouble::InvalidSession(false) });
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    test.until("it is done", move |view| {
+        view.origin_of(own).unwrap().unwrap().state == DeliveryState::Applied
+    })
+    .await;
+    assert_eq!(tries(&sandbox, child, victim), [403, 204]);
 }
 
 #[tokio::test]

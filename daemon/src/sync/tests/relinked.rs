@@ -168,6 +168,8 @@ async fn a_child_reverts_its_own_ban_whatever_a_former_main_has_left_there() {
     let mut own = Vec::new();
     for child in [former, linked] {
         test.ban(main, kept).await;
+        // What is on its way would be superseded by the child's own.
+        test.settled().await;
         own.push(test.ban(child, kept).await);
     }
     test.ban(main, brief).await;

@@ -137,6 +137,8 @@ async fn a_revert_that_was_interrupted_is_finished_by_asking_again_and_nothing_i
     next.until_ready().await;
     let done = asked(&next, main, these(&ids), false).await.unwrap();
     assert_eq!((done.already, done.undone), (1, 4));
+    // What was open at the kill waits until the child's log was read.
+    next.until("all of it", |view| view.open_deliveries().unwrap().is_empty()).await;
     next.settled().await;
     for (id, whom) in ids.iter().copied().zip(victims) {
         assert_eq!(next.read(move |view| undos(view, id)).await, 1);

@@ -24,7 +24,7 @@ pub struct AuditExport {
     #[arg(long, value_name = "USER")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// The file it is written to, which must not be there yet (default standard output)
+    /// The file it is written to, which must not be there yet (default -: standard output)
     #[arg(long, value_name = "FILE")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<NewFile>,

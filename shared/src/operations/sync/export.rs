@@ -20,7 +20,7 @@ pub struct SyncExport {
     #[arg(long, value_name = "SOURCE", value_enum)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ListSource>,
-    /// The file it is written to, which must not be there yet (default standard output)
+    /// The file it is written to, which must not be there yet (default -: standard output)
     #[arg(long, value_name = "FILE")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<NewFile>,

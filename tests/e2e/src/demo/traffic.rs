@@ -14,7 +14,7 @@ const MAX_FAILURES: usize = 3;
 /// Runs the console until the person leaves it, while things happen; then everything stops.
 pub(super) async fn with_console(stage: Stage) -> Result<(), Fault> {
     let mut command = stage.home.command("wayhaven");
-    command.stdin(std::process::Stdio::inherit());
+    command.stdin(std::process::Stdio::inherit()).env(wayhaven_console::DEMO_VARIABLE, "1");
     let console = tokio::process::Command::from(command).status();
     let left = tokio::select! {
         left = console => left.map_err(|error| Fault::internal(format!("the console did not start: {error}")))?,

@@ -1,22 +1,33 @@
 //! What people decide, by command and by hand.
 
-use super::model::{Guild, MAINS, User};
-use super::steps::{By, Scene};
+use super::model::{Guild, Length, MAINS, User};
+use super::scene::Scene;
+use super::steps::By;
 use super::{Failure, Simulation};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::protect::ProtectAdd;
 use wayhaven_shared::operations::reversal::{PunishmentAmend, PunishmentRevert};
+use wayhaven_shared::operations::warn::Warn;
 use wayhaven_shared::value::{PunishmentId, Untrusted, UserId};
 
 /// How many of a raid are banned.
 const RAID: usize = 30;
 
-/// How long a bans lasts that ends by itself: longer than any run, whose clock is put forward instead.
-const BRIEF: &str = "30d";
+/// Maximum time until what follows a warning is decided.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long somebody is banned after their first warning in a main, their second, and so on.
+const FOLLOWING: [Length; 4] = [Length::Brief, Length::Long, Length::Brief, Length::Brief];
+
+/// The same as an argument of a command.
+pub(super) fn warning_steps() -> String {
+    let steps = FOLLOWING.iter().enumerate().map(|(at, length)| format!("{}:ban:{}", at + 1, length.text()));
+    steps.collect::<Vec<_>>().join(",")
+}
 
 fn request(user: UserId, ban: bool) -> Request {
     if ban { Ban::new(user).into() } else { Unban { user, reason: None }.into() }
@@ -27,7 +38,7 @@ impl Simulation {
         self.judge.decided(guild, user, ban);
         match by {
             By::Hand => return self.by_hand(guild, user, ban),
-            By::Moderator if !self.shaky => self.slash(guild, user, ban).await?,
+            By::Moderator if !self.shaky => self.slash(guild, user, ban, None).await?,
             _ => drop(self.network.ask(guild, request(self.network.user(user)?, ban)).await?),
         }
         self.touched.insert(user, (guild, false));
@@ -52,38 +63,24 @@ impl Simulation {
         Ok(())
     }
 
-    /// An integration removes somebody from a main who is a member of every guild: nobody else does because of that.
-    pub(super) fn integration(&mut self, main: Guild) -> Result<(), Failure> {
-        let (sandbox, member) = (&self.network.sandbox, self.network.sandbox.stranger());
-        let people = sandbox.people();
-        for guild in self.network.guilds {
-            people.had_joined(guild, member).map_err(Failure::broken)?;
-        }
-        let actor = self.dice.once_in(2).then(|| self.network.owner(main));
-        people.integration_kick(self.network.guilds[main], "twitch", actor, member).map_err(Failure::broken)
-    }
-
-    /// A bot of another maker, which is in every guild, is kicked from a main or banned there: by hand, it reaches no child
-    /// unless somebody approves it, and nobody does.
-    pub(super) fn old_bot(&mut self, main: Guild, ban: bool) -> Result<(), Failure> {
-        let (people, id) = (self.network.sandbox.people(), self.network.guilds[main]);
-        let bot = people.invite_other_bot(id, 0).map_err(Failure::broken)?;
-        for guild in self.network.guilds {
-            people.had_joined(guild, bot).map_err(Failure::broken)?;
-        }
-        let by = self.network.owner(main);
-        let done = if ban { people.ban(id, by, bot, None) } else { people.kick(id, by, bot, None) };
-        done.map_err(Failure::broken)
-    }
-
-    async fn slash(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), Failure> {
+    async fn slash(
+        &mut self,
+        guild: Guild,
+        user: User,
+        ban: bool,
+        length: Option<Length>,
+    ) -> Result<(), Failure> {
         self.network.up().await?;
         let (id, whom) = (self.network.guilds[guild], self.network.users[user]);
         let before = self.network.store.decided(id, whom)?;
         let sandbox = &self.network.sandbox;
         let by = if guild == 0 { sandbox.moderator() } else { sandbox.child_moderator(id) };
         let (people, command) = (sandbox.people(), if ban { "ban" } else { "unban" });
-        let asked = people.slash(id, by, command, json!({ "user": whom.to_string() }));
+        let options = match length {
+            Some(length) => json!({ "user": whom.to_string(), "for": length.text() }),
+            None => json!({ "user": whom.to_string() }),
+        };
+        let asked = people.slash(id, by, command, options);
         let asked = asked.map_err(|why| Failure::about(user, format!("no /{command}: {why}")))?;
         let reply =
             people.reply(asked).await.map_err(|why| Failure::about(user, format!("/{command}: {why}")))?;
@@ -110,19 +107,53 @@ impl Simulation {
         Ok(())
     }
 
-    pub(super) async fn brief(&mut self, main: Guild, user: User) -> Result<(), Failure> {
-        // A brief ban over another one of the main replaces it, which this model does not know: the random histories of
-        // the daemon's tests play that.
-        if self.model.active(main, user) > 0 {
-            return Ok(());
-        }
+    /// Somebody is banned for a time, whatever else their guild has decided about them.
+    pub(super) async fn ban_for(
+        &mut self,
+        main: Guild,
+        user: User,
+        by: By,
+        length: Length,
+    ) -> Result<(), Failure> {
         self.judge.decided(main, user, true);
-        let span = BRIEF.parse().ok();
-        let ban = Ban { span, ..Ban::new(self.network.user(user)?) };
-        self.network.ask(main, ban.into()).await?;
+        match by {
+            By::Moderator if !self.shaky => self.slash(main, user, true, Some(length)).await?,
+            _ => {
+                let ban = Ban { span: length.text().parse().ok(), ..Ban::new(self.network.user(user)?) };
+                drop(self.network.ask(main, ban.into()).await?);
+            }
+        }
         self.touched.insert(user, (main, false));
-        self.model.decide(main, user, true, false);
-        self.model.ends_by_itself(main, user);
+        self.model.ban_for(main, user, length, false);
+        self.retire_lost();
+        Ok(())
+    }
+
+    /// Somebody is warned, and the daemon bans them by itself for a time because of that.
+    pub(super) async fn warn(&mut self, main: Guild, user: User) -> Result<(), Failure> {
+        let given = self.warnings.get(&(main, user)).copied().unwrap_or(0);
+        let Some(length) = FOLLOWING.get(given).copied() else { return Ok(()) };
+        self.judge.decided(main, user, true);
+        let reason = Untrusted::clipped(&format!("as of step {}", self.step));
+        let warn = Warn { user: self.network.user(user)?, reason, evidence: None };
+        let (id, whom) = (self.network.guilds[main], self.network.users[user]);
+        let before = self.network.store.decided(id, whom)?;
+        self.network.ask(main, warn.into()).await?;
+        *self.warnings.entry((main, user)).or_default() += 1;
+        let began = Instant::now();
+        // The warning, and what follows it.
+        while self.network.store.decided(id, whom)? < before + 2 {
+            if began.elapsed() > FOLLOWS_WITHIN {
+                return Err(Failure::about(
+                    user,
+                    format!("nothing follows the warning of user {user} in main {main}"),
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.touched.insert(user, (main, false));
+        self.model.ban_for(main, user, length, true);
+        self.retire_lost();
         Ok(())
     }
 
@@ -159,36 +190,39 @@ impl Simulation {
             touched: &self.touched,
             pool: &self.pool,
             crippled: &self.crippled,
+            raised: &self.raised,
             late: self.late,
         }
     }
 
-    pub(super) async fn revert(&mut self, main: Guild, user: User) -> Result<(), Failure> {
-        let Some(newest) = self.newest_ban(main, user).await? else { return Ok(()) };
+    /// One of a main's bans is reverted, by its number.
+    pub(super) async fn revert(&mut self, main: Guild, user: User, nth: usize) -> Result<(), Failure> {
+        let ban = self.active_ban(main, user, nth).await?;
         self.judge.decided(main, user, false);
-        let revert = PunishmentRevert { punishments: vec![newest], ..PunishmentRevert::default() };
+        let revert = PunishmentRevert { punishments: vec![ban], ..PunishmentRevert::default() };
         self.network.ask(main, revert.into()).await?;
         self.touched.insert(user, (main, false));
-        self.model.revert(main, user);
+        self.model.revert(main, user, nth);
         self.retire_lost();
         Ok(())
     }
 
     pub(super) async fn amend(&mut self, main: Guild, user: User) -> Result<(), Failure> {
-        let Some(id) = self.newest_ban(main, user).await? else { return Ok(()) };
+        let id = self.active_ban(main, user, 0).await?;
         let reason = Untrusted::clipped(&format!("as of step {}", self.step));
         self.network.ask(main, PunishmentAmend { id, reason }.into()).await.map(drop)
     }
 
-    async fn newest_ban(&mut self, main: Guild, user: User) -> Result<Option<PunishmentId>, Failure> {
+    /// The number of one of a main's bans that nobody has lifted, counted from the oldest.
+    async fn active_ban(&mut self, main: Guild, user: User, nth: usize) -> Result<PunishmentId, Failure> {
         // Also a killed daemon's file is whole only once it was opened again.
         self.network.up().await?;
-        let newest = self.network.store.newest_ban(self.network.guilds[main], self.network.users[user])?;
-        let found = PunishmentId::new(newest);
-        match found {
-            None => Err(Failure::about(user, format!("main {main} has no ban of user {user} that stands"))),
-            found => Ok(found),
-        }
+        let place = (self.network.guilds[main], self.network.users[user]);
+        let bans = self.network.store.active_bans()?.remove(&place).unwrap_or_default();
+        let found = bans.get(nth).and_then(|(ban, _)| PunishmentId::new(*ban));
+        found.ok_or_else(|| {
+            Failure::about(user, format!("main {main} has the bans {bans:?} of user {user}, and no {nth}th"))
+        })
     }
 
     /// Somebody is protected, and then banned all the same: by hand where they are protected, by a command elsewhere.

@@ -4,6 +4,10 @@
 //! only is asked that nothing leaks, and nobody touches them again. How few they are is told at the end.
 
 mod linking;
+mod overlaps;
+
+pub(super) use overlaps::{DAYS_AT_ONCE, Length};
+use overlaps::{Day, Decided};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -65,10 +69,12 @@ pub(super) struct Model {
     /// Users of whom it is not known how they stand.
     pub(super) lost: BTreeSet<User>,
     places: BTreeMap<(Guild, User), Place>,
-    /// The bans of a guild that nobody has taken back, oldest first; whether each ends by itself.
-    active: BTreeMap<(Guild, User), Vec<(Ban, bool)>>,
+    /// The bans of a guild that nobody has lifted, oldest first; also those that a shorter one has replaced.
+    active: BTreeMap<(Guild, User), Vec<Decided>>,
     /// How many bans were decided.
     bans: Ban,
+    /// How many days have passed.
+    today: Day,
     /// What a freeze holds for a child: a ban, or that it is taken back.
     held: BTreeMap<(Guild, Guild, User), Option<Ban>>,
 }
@@ -89,7 +95,7 @@ impl Model {
 
     /// Whom a guild has banned.
     pub(super) fn decided_by(&self, source: Guild) -> Vec<User> {
-        let stands = |(place, active): (&(Guild, User), &Vec<(Ban, bool)>)| {
+        let stands = |(place, active): (&(Guild, User), &Vec<Decided>)| {
             (place.0 == source && !active.is_empty()).then_some(place.1)
         };
         self.active.iter().filter_map(stands).collect()
@@ -100,18 +106,25 @@ impl Model {
         self.active.get(&(guild, user)).map_or(0, Vec::len)
     }
 
-    /// A guild decides: it bans, or takes that back; by a command, or by its staff's own hand.
+    /// A guild decides: it bans for ever, or unbans; by a command, or by its staff's own hand.
     pub(super) fn decide(&mut self, source: Guild, user: User, ban: bool, by_hand: bool) {
         self.bans += 1;
-        let decided = ban.then_some(self.bans);
-        let active = self.active.entry((source, user)).or_default();
-        match decided {
-            Some(number) => active.push((number, false)),
+        let decided = ban.then(|| Decided::forever(self.bans));
+        self.deliver(source, user, decided, by_hand);
+    }
+
+    /// Stores a decision of a guild, a ban or else an unban, and delivers it.
+    fn deliver(&mut self, source: Guild, user: User, decided: Option<Decided>, by_hand: bool) {
+        let replaced = match decided {
+            Some(decided) => self.add(source, user, decided),
             None => {
-                active.clear();
+                self.active.entry((source, user)).or_default().clear();
                 self.is_no_cause(user, |(guild, _)| guild == source);
+                Vec::new()
             }
-        }
+        };
+        let decided = decided.map(|decided| decided.number);
+        let ban = decided.is_some();
         // Its own word goes before what others had for it.
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
         let overrides = !ban && !by_hand && self.overrides(source, user);
@@ -149,12 +162,14 @@ impl Model {
                 self.held.insert((source, child, user), decided);
             }
         }
+        self.lose_where_only_replaced(source, user, decided, &replaced);
     }
 
     /// A main's decision comes to a child.
     fn arrive(&mut self, source: Guild, child: Guild, user: User, ban: Option<Ban>) {
         let active = self.active.get(&(source, user));
-        let stands = ban.filter(|ban| active.is_some_and(|active| active.iter().any(|(one, _)| one == ban)));
+        let stands =
+            ban.filter(|ban| active.is_some_and(|active| active.iter().any(|one| one.number == *ban)));
         let place = self.at(child, user);
         if place.excepted {
             return;
@@ -168,6 +183,14 @@ impl Model {
             place.brought.insert(source);
         } else if place.ours && !place.local && place.causes.is_empty() {
             place.lifted();
+        }
+    }
+
+    /// The ban of a bot is approved, and comes to a child.
+    pub(super) fn approved(&mut self, main: Guild, child: Option<Guild>, bot: User) {
+        self.at(main, bot).banned = true;
+        if let Some(child) = child.filter(|child| self.is_open(main, *child)) {
+            self.at(child, bot).banned = true;
         }
     }
 
@@ -213,70 +236,6 @@ impl Model {
         freed.into_keys().map(|(.., user)| user).collect()
     }
 
-    /// The newest ban of a guild is to end by itself.
-    pub(super) fn ends_by_itself(&mut self, source: Guild, user: User) {
-        if let Some(newest) = self.active.get_mut(&(source, user)).and_then(|active| active.last_mut()) {
-            newest.1 = true;
-        }
-    }
-
-    /// The time of all that ends by itself has come: what was taken back by that. Only the newest ban of a guild lifts.
-    pub(super) fn time_passes(&mut self) -> Vec<(Guild, User)> {
-        let (mut ended, mut over) = (Vec::new(), Vec::new());
-        for (place, active) in &mut self.active {
-            match active.last() {
-                Some((_, true)) => ended.push(*place),
-                _ => over
-                    .extend(active.extract_if(.., |(_, brief)| *brief).map(|(number, _)| (place.1, number))),
-            }
-        }
-        for (user, number) in over {
-            self.is_no_cause(user, |(_, of)| of == number);
-        }
-        for (source, user) in &ended {
-            // Two mains at once: it hangs on the order whose undo finds the other's cause.
-            if ended.iter().filter(|(_, other)| other == user).count() > 1 {
-                self.lost.insert(*user);
-            }
-            self.decide(*source, *user, false, false);
-        }
-        ended
-    }
-
-    /// The newest ban of a guild is reverted; whether none is left.
-    pub(super) fn revert(&mut self, source: Guild, user: User) -> bool {
-        let active = self.active.entry((source, user)).or_default();
-        let reverted = active.pop();
-        let older = active.last().map(|(number, _)| *number);
-        let none_left = active.is_empty();
-        if none_left {
-            self.decide(source, user, false, false);
-        } else if let (Some((number, _)), Some(older)) = (reverted, older) {
-            let linked: Vec<Guild> =
-                CHILDREN.filter(|child| self.links.contains_key(&(source, *child))).collect();
-            for child in linked {
-                let place = self.place(child, user);
-                let (was_cause, is_cause) =
-                    (place.causes.contains(&(source, number)), place.causes.contains(&(source, older)));
-                // The older one takes its place. Whether it comes to where it is not so far is nobody's promise.
-                if !(place.banned || place.excepted)
-                    || (was_cause && !is_cause && !self.is_open(source, child))
-                {
-                    self.lost.insert(user);
-                } else if was_cause {
-                    self.at(child, user).causes.insert((source, older));
-                }
-            }
-            self.is_no_cause(user, |(_, of)| of == number);
-        }
-        none_left
-    }
-
-    /// Whether anything ends by itself.
-    pub(super) fn has_brief(&self) -> bool {
-        self.active.values().flatten().any(|(_, brief)| *brief)
-    }
-
     /// How many are banned in a guild, of those who are not lost.
     pub(super) fn banned(&self, guild: Guild) -> usize {
         let counts = |((at, user), place): (&(Guild, User), &Place)| {
@@ -287,62 +246,4 @@ impl Model {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn linked() -> Model {
-        let mut model = Model::default();
-        MAINS.for_each(|main| CHILDREN.for_each(|child| model.link(main, child, false, false)));
-        model
-    }
-
-    #[test]
-    fn what_two_mains_want_stays_until_both_take_it_back_and_what_staff_want_stays_for_ever() {
-        let mut model = linked();
-        model.local(2, 0, true);
-        model.decide(0, 0, true, false);
-        model.decide(1, 0, true, true);
-        model.decide(0, 0, false, false);
-        assert!((2..6).all(|child| model.place(child, 0).banned));
-        model.decide(1, 0, false, true);
-        assert!(model.place(2, 0).banned, "its own staff's");
-        assert!((3..6).all(|child| !model.place(child, 0).banned));
-    }
-
-    #[test]
-    fn what_staff_take_back_is_not_delivered_there_again() {
-        let mut model = linked();
-        model.decide(0, 0, true, false);
-        model.local(3, 0, false);
-        model.decide(0, 0, true, false);
-        assert!(!model.place(3, 0).banned && model.place(4, 0).banned);
-    }
-
-    #[test]
-    fn staff_override_what_has_come_to_their_guild_and_not_what_else_the_main_has_decided() {
-        let mut model = linked();
-        model.decide(0, 0, true, false);
-        model.ends_by_itself(0, 0);
-        model.link(0, 2, true, false);
-        model.decide(0, 0, true, false);
-        model.time_passes();
-        model.local(2, 0, false);
-        model.local(3, 0, false);
-        assert!(!model.place(2, 0).excepted, "what had come here has ended");
-        assert!(model.place(3, 0).excepted);
-    }
-
-    #[test]
-    fn a_freeze_holds_and_a_monitor_forgets() {
-        let mut model = linked();
-        model.link(0, 2, true, false);
-        model.frozen.insert(0);
-        model.decide(0, 0, true, false);
-        assert_eq!((model.banned(0), model.banned(3)), (1, 0));
-        model.resume(0);
-        model.link(0, 2, false, false);
-        assert_eq!((model.banned(2), model.banned(3)), (0, 1));
-        model.make_good(0, 2);
-        assert_eq!(model.banned(2), 1);
-    }
-}
+mod tests;

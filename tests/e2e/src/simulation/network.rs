@@ -1,5 +1,6 @@
 //! The sandbox, the daemon on it, and how they are asked.
 
+use super::acts::warning_steps;
 use super::model::{GUILDS, Guild, MAINS, User};
 use super::store::{Open, Store};
 use super::{Failure, unix_ms};
@@ -12,6 +13,7 @@ use wayhaven_shared::client::Client;
 use wayhaven_shared::control::{Envelope, Outcome};
 use wayhaven_shared::grammar::confirmation;
 use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::config::ConfigWarnings;
 use wayhaven_shared::operations::setup::SetupMainGuild;
 use wayhaven_shared::value::{GuildId, UserId};
 
@@ -88,8 +90,11 @@ impl Network {
             client: None,
         };
         network.up().await?;
+        let steps = warning_steps().parse().map_err(|why| Failure::broken(format!("no steps: {why}")))?;
+        let warnings = ConfigWarnings { steps, within: None };
         for main in MAINS {
             network.ask(main, SetupMainGuild {}.into()).await?;
+            network.ask(main, warnings.clone().into()).await?;
         }
         Ok(network)
     }
@@ -151,7 +156,7 @@ impl Network {
             daemon.kill().map_err(|error| Failure::broken(error.to_string()))?;
             self.deaths += 1;
         }
-        self.store.between_lives(false)
+        self.store.between_lives(0)
     }
 
     /// SIGTERM.
@@ -165,7 +170,7 @@ impl Network {
             }
             self.deaths += 1;
         }
-        self.store.between_lives(false)
+        self.store.between_lives(0)
     }
 
     /// Asks as an operator, confirmed; the daemon has to do it.

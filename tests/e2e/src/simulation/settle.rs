@@ -1,6 +1,6 @@
 //! Until nothing moves any more, and whether everything is then as it must be.
 
-use super::model::{CHILDREN, GUILDS, MAINS};
+use super::model::{CHILDREN, DAYS_AT_ONCE, GUILDS, MAINS};
 use super::{Failure, Simulation};
 use std::time::{Duration, Instant};
 use wayhaven_sandbox::{Discord, World};
@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// tried again after a minute.
 const READING: Duration = Duration::from_secs(6);
 
+/// How long a mark is waited for where a session was lost.
+const MARK_AGAIN: Duration = Duration::from_millis(500);
+
 /// How often the whole file is checked.
 const WHOLE: usize = 40;
 
@@ -29,23 +32,33 @@ impl Simulation {
         let began = Instant::now();
         self.look()?;
         self.clear_faults();
-        for child in self.crippled.clone() {
-            self.give_back(child)?;
-        }
         if std::mem::take(&mut self.must_begin_anew) && self.network.is_up() {
             if self.dice.once_in(2) { self.network.kill()? } else { self.network.terminate().await? }
         }
+        if self.dice.once_in(2) {
+            self.end_ranks().await?;
+        }
+        for child in self.crippled.clone() {
+            self.give_back(child)?;
+        }
+        self.end_ranks().await?;
         let mut client = self.network.up().await?;
         let calm = |sandbox: &Discord| sandbox.read(World::puts_nothing_off);
         let waited = self.network.sandbox.wait_until(calm, PATIENCE).await;
         waited.map_err(|timeout| Failure::broken(timeout.to_string()))?;
 
         let (mut marker, mut heard, mut retried) = (self.mark()?, false, Instant::now());
+        let lowered = Instant::now();
+        let mut marked = lowered;
         // Each time it is given twice as long: a busy machine reads slowly too.
         let (mut reading, mut patience) = (Instant::now(), READING);
         let mut cursor = client.watch(None, Duration::ZERO).await.map_err(unasked)?.cursor;
         loop {
             heard = heard || self.network.store.knows_local(marker.0, marker.1)?;
+            if self.session_lost && !heard && marked.elapsed() > MARK_AGAIN {
+                // No session was told of it, and nobody reads that guild's log.
+                (marker, marked) = (self.mark()?, Instant::now());
+            }
             let open = self.network.open()?;
             if heard && open.nothing() {
                 break;
@@ -57,7 +70,11 @@ impl Simulation {
                     "LOSS: it never comes to rest: {open:?}{heard}; {status:?}"
                 )));
             }
-            if open.blocked > 0 && open.moving == 0 && retried.elapsed() > Duration::from_millis(100) {
+            if open.blocked > 0
+                && open.moving == 0
+                && retried.elapsed() > Duration::from_millis(100)
+                && !self.resumes_by_itself(open.blocked, lowered)?
+            {
                 self.retry(&client).await?;
                 retried = Instant::now();
             }
@@ -73,8 +90,13 @@ impl Simulation {
         }
         self.look()?;
         self.compare().await?;
+        self.compare_decisions()?;
+        self.nobody_else_was_removed()?;
+        self.put_roles_back()?;
+        // What becomes of them further is not played.
+        self.model.lost.extend(self.approved_bots.drain(..));
         self.judge.rest();
-        (self.network.deaths, self.shaky, self.late) = (0, false, false);
+        (self.network.deaths, self.shaky, self.late, self.session_lost) = (0, false, false, false);
         self.touched.clear();
         self.settled += 1;
         self.waited += began.elapsed();
@@ -153,6 +175,28 @@ impl Simulation {
         found
     }
 
+    /// The mains' bans that nobody has lifted are the picture's, and so is which of them a shorter one has replaced.
+    fn compare_decisions(&mut self) -> Result<(), Failure> {
+        let bans = self.network.store.active_bans()?;
+        for main in MAINS {
+            for (user, id) in self.network.users.iter().enumerate() {
+                let stored = bans.get(&(self.network.guilds[main], *id)).map_or(&[][..], Vec::as_slice);
+                let wanted = self.model.replaced(main, user);
+                let is_same = stored.iter().map(|(_, replaced)| *replaced).eq(wanted.iter().copied());
+                let is_played = !self.model.lost.contains(&user) && !self.approved_bots.contains(&user);
+                if !is_same && is_played {
+                    let history = self.network.store.history(*id)?;
+                    let text = format!(
+                        "of main {main}'s bans of user {user} ({id}) {stored:?} stand, and should be replaced as {wanted:?}\n    \
+                         {history}"
+                    );
+                    return Err(Failure::about(user, text));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Everything comes to rest, once more after a start, and the file is whole.
     pub(super) async fn end(&mut self) -> Result<(), Failure> {
         self.settle().await?;
@@ -168,7 +212,7 @@ impl Simulation {
         } else {
             self.network.terminate().await?
         }
-        self.network.store.between_lives(true)?;
+        self.network.store.between_lives(DAYS_AT_ONCE)?;
         for (main, user) in self.model.time_passes() {
             self.judge.decided(main, user, false);
             self.touched.insert(user, (main, true));
@@ -189,8 +233,11 @@ impl Simulation {
     pub(super) fn report(&self) -> String {
         let banned: Vec<usize> = (0..GUILDS).map(|guild| self.model.banned(guild)).collect();
         format!(
-            "{} requests, came to rest {} times in {:.0} ms each, {} restarts for a log, {} late, {} users lost of {}, banned {banned:?}",
+            "{} requests, {} users out of reach, which blocked {} deliveries, came to rest {} times in {:.0} ms each, {} restarts for a log, {} late, {} users lost \
+             of {}, banned {banned:?}",
             self.judge.effects,
+            self.rises,
+            self.blocked,
             self.settled,
             self.waited.as_secs_f64() * 1_000.0 / (self.settled.max(1) as f64),
             self.restarts,

@@ -2,9 +2,11 @@
 //!
 //! A further step is a variant here, an arm in `acts.rs` or `links.rs`, and what must come of it in `model.rs`.
 
-use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, UNLINKED, User};
+use super::model::{CHILDREN, GUILDS, Guild, Length, MAINS, UNLINKED, User};
+use super::outsiders::Verdict;
+use super::ranks::Height;
+use super::scene::Scene;
 use crate::dice::Dice;
-use std::collections::BTreeMap;
 
 /// Who does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +91,18 @@ pub(super) enum Step {
         ban: bool,
     },
     /// A ban that ends by itself.
-    Brief {
+    BanFor {
+        main: Guild,
+        user: User,
+        by: By,
+        length: Length,
+    },
+    /// A warning, which the daemon follows up by a ban that ends by itself.
+    Warn {
         main: Guild,
         user: User,
     },
-    /// The time of all of them is over; the daemon is down meanwhile.
+    /// More time than the shorter ones last; the daemon is down meanwhile.
     TimePasses,
     /// Thirty bans in a row.
     Raid {
@@ -104,10 +113,11 @@ pub(super) enum Step {
     Amnesty {
         main: Guild,
     },
-    /// The newest ban of a main is taken back by its number.
+    /// One of a main's bans of a user is reverted by its number: which one, from the oldest on.
     Revert {
         main: Guild,
         user: User,
+        nth: usize,
     },
     Amend {
         main: Guild,
@@ -151,10 +161,25 @@ pub(super) enum Step {
     Integration {
         main: Guild,
     },
-    /// A bot is banned in a main by hand, or kicked.
-    OldBot {
+    /// A bot is kicked from a main by hand.
+    KickBot {
         main: Guild,
-        ban: bool,
+    },
+    /// A bot is banned in a main by hand, and somebody decides about that.
+    BanBot {
+        main: Guild,
+        verdict: Verdict,
+    },
+    /// Somebody gets out of the bot's reach in a guild, and perhaps a main bans them then.
+    Raise {
+        guild: Guild,
+        user: User,
+        height: Height,
+        banned_by: Option<Guild>,
+    },
+    /// Everybody in a guild is within the bot's reach again.
+    Lower {
+        guild: Guild,
     },
     /// The bot may not ban in a child any more, or its log is hidden.
     Forbid {
@@ -216,37 +241,6 @@ const BREAKS: [Break; 9] = [
 ];
 const BY: [By; 5] = [By::Operator, By::Operator, By::Operator, By::Moderator, By::Hand];
 
-/// How things stand for who draws the next step.
-pub(super) struct Scene<'a> {
-    pub(super) model: &'a Model,
-    /// Who was touched since everything came to rest last: by which guild, and whether by hand.
-    pub(super) touched: &'a BTreeMap<User, (Guild, bool)>,
-    /// Who takes part.
-    pub(super) pool: &'a [User],
-    /// Children that the bot lacks something in.
-    pub(super) crippled: &'a [Guild],
-    /// Whether Discord may carry out later what it has answered.
-    pub(super) late: bool,
-}
-
-impl Scene<'_> {
-    /// Somebody whom that guild may decide about, so that it is clear what must come of it.
-    fn somebody(&self, dice: &mut Dice, guild: Guild, by: By) -> Option<User> {
-        // A few that come again and again have the longest stories.
-        let most = if dice.once_in(2) { 8 } else { self.pool.len() };
-        let user = (0..12).map(|_| self.pool[dice.below(most)]).find(|user| self.may_touch(guild, *user, by));
-        user.filter(|_| !self.crippled.contains(&guild))
-    }
-
-    pub(super) fn may_touch(&self, guild: Guild, user: User, by: By) -> bool {
-        let free = match self.touched.get(&user) {
-            None => true,
-            Some((source, by_hand)) => *source == guild && !by_hand && by != By::Hand && !self.late,
-        };
-        free && !self.model.lost.contains(&user)
-    }
-}
-
 /// The next step.
 pub(super) fn next(dice: &mut Dice, scene: &Scene<'_>) -> Step {
     loop {
@@ -276,13 +270,20 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         500..510 => {
             Step::Killed { guild, user: scene.somebody(dice, guild, By::Operator)?, ban: dice.below(5) < 3 }
         }
-        510..550 => Step::Brief { main, user: scene.somebody(dice, main, By::Operator)? },
-        550..554 => Some(Step::TimePasses).filter(|_| model.has_brief())?,
+        510..550 => {
+            let by = if by == By::Hand { By::Operator } else { by };
+            let length = if dice.below(3) == 0 { Length::Long } else { Length::Brief };
+            Step::BanFor { main, user: scene.somebody(dice, main, by)?, by, length }
+        }
+        550..554 => Some(Step::TimePasses).filter(|_| model.has_temporary())?,
         554..559 => Step::Raid { main, by },
         559..563 => Step::Amnesty { main },
         563..593 => {
             let user = scene.somebody(dice, main, By::Operator)?;
-            Some(Step::Revert { main, user }).filter(|_| model.active(main, user) > 0)?
+            let active = model.active(main, user);
+            // Mostly the newest.
+            let nth = if dice.below(3) > 0 { active.saturating_sub(1) } else { dice.below(active) };
+            Some(Step::Revert { main, user, nth }).filter(|_| active > 0)?
         }
         593..603 => {
             let user = scene.somebody(dice, main, By::Operator)?;
@@ -327,7 +328,33 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         }
         820..826 => Step::Transfer { guild },
         826..832 => Step::Integration { main },
-        832..838 => Step::OldBot { main, ban: dice.once_in(2) },
+        832..835 => Step::KickBot { main },
+        835..839 => {
+            let verdicts = [Verdict::Waits, Verdict::Approved, Verdict::Discarded];
+            Step::BanBot { main, verdict: dice.pick(&verdicts)? }
+        }
+        839..885 => {
+            let heights = [Height::Role, Height::Role, Height::Bot, Height::Owner];
+            let (guild, height) = (if dice.once_in(2) { child } else { guild }, dice.pick(&heights)?);
+            let user = scene.somebody_to_raise(dice, guild)?;
+            // Mostly one whose bans come there.
+            let open = MAINS.into_iter().find(|main| model.is_open(*main, guild)).unwrap_or(main);
+            let by = if MAINS.contains(&guild) { guild } else { open };
+            let may_ban = scene.may_touch(by, user, By::Operator)
+                && !scene.crippled.contains(&by)
+                && (by != guild || height != Height::Owner);
+            Step::Raise { guild, user, height, banned_by: Some(by).filter(|_| may_ban && dice.below(4) > 0) }
+        }
+        885..895 => {
+            let guild = scene.raised.keys().nth(dice.below(scene.raised.len()))?.0;
+            Step::Lower { guild }
+        }
+        895..945 => {
+            let user = scene.somebody_raised(dice)?;
+            let free = scene.may_touch(main, user, By::Operator) && !scene.crippled.contains(&main);
+            Some(Step::Ban { guild: main, user, by: By::Operator }).filter(|_| free)?
+        }
+        945..975 => Step::Warn { main, user: scene.somebody(dice, main, By::Operator)? },
         _ => return None,
     })
 }

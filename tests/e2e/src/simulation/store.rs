@@ -2,6 +2,7 @@
 
 use super::Failure;
 use rusqlite::{Connection, OpenFlags, params};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// What is on its way.
@@ -63,6 +64,9 @@ const ALWAYS: [(&str, &str); 7] = [
          AND u.measure = p.measure AND u.action <> u.measure AND u.event_id > p.event_id)"),
 ];
 
+/// Bans by guild and user.
+pub(super) type ActiveBans = HashMap<(u64, u64), Vec<(u64, bool)>>;
+
 /// The file.
 pub(super) struct Store {
     path: PathBuf,
@@ -100,11 +104,23 @@ impl Store {
         self.count(sql, params![guild.cast_signed(), user.cast_signed()])
     }
 
-    /// The number of a guild's newest ban of a user that stands.
-    pub(super) fn newest_ban(&mut self, guild: u64, user: u64) -> Result<u64, Failure> {
-        let sql = "SELECT coalesce(max(event_id), 0) FROM punishments
-                    WHERE source_guild = ?1 AND target_user = ?2 AND action = 'ban' AND status = 'active'";
-        Ok(self.count(sql, params![guild.cast_signed(), user.cast_signed()])?.cast_unsigned())
+    /// The bans of each guild and user that nobody has lifted, oldest first: their numbers, and whether a shorter one has
+    /// replaced each.
+    pub(super) fn active_bans(&mut self) -> Result<ActiveBans, Failure> {
+        let sql = "SELECT source_guild, target_user, event_id, status = 'superseded' FROM punishments
+                    WHERE action = 'ban' AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))
+                    ORDER BY event_id";
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let row = |row: &rusqlite::Row<'_>| {
+            let place = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+            Ok((place, (row.get::<_, i64>(2)?.cast_unsigned(), row.get(3)?)))
+        };
+        let mut found = ActiveBans::new();
+        for row in statement.query_map([], row).map_err(failed("the store"))? {
+            let (place, ban) = row.map_err(failed("the store"))?;
+            found.entry(place).or_default().push(ban);
+        }
+        Ok(found)
     }
 
     /// Whether the daemon knows that a guild's own staff ban a user.
@@ -160,6 +176,36 @@ impl Store {
         rows.map(|row| row.map(i64::cast_unsigned)).collect::<Result<_, _>>().map_err(failed("the store"))
     }
 
+    /// The users of deliveries that are blocked because nobody in the bot's rank can do them.
+    pub(super) fn blocked_by_rank(&mut self) -> Result<Vec<u64>, Failure> {
+        let sql = "SELECT target_user FROM deliveries WHERE state = 'blocked'
+             AND (reason LIKE '%ranks above the bot%' OR reason LIKE '%owns the guild%')";
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let rows = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(failed("the store"))?;
+        rows.map(|row| row.map(i64::cast_unsigned)).collect::<Result<_, _>>().map_err(failed("the store"))
+    }
+
+    /// Where the ban of a bot waits for approval: each hold, and the guild.
+    pub(super) fn waits_for_approval(&mut self, bot: u64) -> Result<Vec<(u64, u64)>, Failure> {
+        let sql = "SELECT h.id, d.guild_id FROM deliveries d JOIN holds h ON h.id = d.hold_id
+             WHERE d.target_user = ?1 AND d.state = 'held' AND h.kind = 'bot' AND h.decided_at IS NULL";
+        self.pairs(sql, bot)
+    }
+
+    /// What a hold keeps back: each guild, and the user.
+    pub(super) fn kept_back_by(&mut self, hold: u64) -> Result<Vec<(u64, u64)>, Failure> {
+        self.pairs("SELECT guild_id, target_user FROM deliveries WHERE state = 'held' AND hold_id = ?1", hold)
+    }
+
+    fn pairs(&mut self, sql: &str, of: u64) -> Result<Vec<(u64, u64)>, Failure> {
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
+        let pair = |row: &rusqlite::Row<'_>| {
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+        };
+        let rows = statement.query_map([of.cast_signed()], pair).map_err(failed("the store"))?;
+        rows.collect::<Result<_, _>>().map_err(failed("the store"))
+    }
+
     /// What must always hold, and does not.
     pub(super) fn check(&mut self) -> Result<(), Failure> {
         for (name, sql) in ALWAYS {
@@ -207,13 +253,15 @@ impl Store {
         Ok(lines.join("\n    "))
     }
 
-    /// While no daemon runs: how soon it may identify again is another test's; and, where asked, the time of what ends by
-    /// itself has come.
-    pub(super) fn between_lives(&mut self, time_passes: bool) -> Result<(), Failure> {
+    /// While no daemon runs: how soon it may identify again is another test's; and so many days pass.
+    pub(super) fn between_lives(&mut self, days: u32) -> Result<(), Failure> {
         self.close();
         let connection = Connection::open(&self.path).map_err(failed("the store cannot be opened"))?;
-        let ends = "UPDATE punishments SET expires_at = 1 WHERE expires_at > 1 AND status = 'active';";
-        let sql = format!("DELETE FROM identifies; {}", if time_passes { ends } else { "" });
+        let sql = format!(
+            "DELETE FROM identifies;
+             UPDATE punishments SET expires_at = expires_at - {days} * 86400000
+              WHERE expires_at IS NOT NULL AND status IN ('active', 'superseded');"
+        );
         connection.execute_batch(&sql).map_err(failed("the store cannot be changed"))
     }
 }

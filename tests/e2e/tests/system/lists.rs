@@ -45,6 +45,11 @@ async fn a_list_that_discord_takes_long_to_show_is_waited_for_and_leaves_nothing
     assert!(third.status.success(), "{third:?}");
     assert_eq!(String::from_utf8_lossy(&third.stdout), list);
 
+    // A hyphen is standard output, as it is standard input for an import.
+    let streamed = ask("--output=-").wait_with_output().unwrap();
+    assert!(streamed.status.success(), "{streamed:?}");
+    assert_eq!(String::from_utf8_lossy(&streamed.stdout), list);
+
     // What is there is not written over, and nothing is asked of Discord for it.
     let again = ask(&output).wait_with_output().unwrap();
     assert_eq!(again.status.code(), Some(6), "{again:?}");

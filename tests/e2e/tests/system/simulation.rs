@@ -11,7 +11,7 @@ use wayhaven_e2e::simulation::{Plan, play};
 const STEPS: usize = 300;
 const SEEDS: u64 = 3;
 
-/// The first network's seed: the third of them found what was blocked to leave as somebody else's.
+/// The first network's seed.
 const FIRST: u64 = 501;
 
 /// When it stops where the machine is busy: what was played by then counts.

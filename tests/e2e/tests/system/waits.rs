@@ -1,8 +1,11 @@
 //! `--wait` of every request that starts deliveries, and the exit codes of requests that find something failing.
 
 use crate::setting::{Setting, options};
-use wayhaven_e2e::process::Finished;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use wayhaven_e2e::process::{Finished, PATIENCE};
 use wayhaven_sandbox::{At, Fault as Trouble, Options};
+use wayhaven_shared::operations::job::JobList;
 use wayhaven_shared::operations::status::ConnectionState;
 
 const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
@@ -88,6 +91,41 @@ async fn an_applied_import_is_waited_for_until_the_children_have_it() {
         assert_eq!(setting.sandbox.banned_in(&setting.sandbox.children(), user), 2);
     }
     assert_eq!(imported.json()["data"]["settled"]["children"]["applied"], 4, "{}", imported.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_a_job_is_waited_for_and_keeps_no_other_waiting() {
+    let setting = Setting::new(options(1)).await;
+    let list = setting.home.path().join("bans.csv");
+    std::fs::write(&list, format!("user_id\n{}\n", setting.member(3))).unwrap();
+    let file = list.display().to_string();
+    // Whatever reads a ban list takes longer than a request is kept waiting.
+    let hang = setting.sandbox.inject(Trouble::Hang { at: At::route("GET", "/guilds/{guild_id}/bans") });
+    let main = setting.main.to_string();
+    let ask = |words: &[&str]| {
+        let mut command = setting.home.command("wayhaven");
+        command.args(words).args(["--guild", &main, "--json", "--dry-run", "--wait=100"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let import = ["sync", "import", &file];
+    let asked = [ask(&import), ask(&import), ask(&["sync", "reconcile"])];
+    let export = ask(&["sync", "export", "--source=discord"]);
+    let begun = Instant::now();
+    while setting.client.call(JobList { running: true, limit: None }).await.unwrap().jobs.len() < 3 {
+        assert!(begun.elapsed() < PATIENCE, "the jobs never begin");
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    setting.sandbox.clear(hang);
+    for (number, child) in asked.into_iter().chain([export]).enumerate() {
+        let output = child.wait_with_output().unwrap();
+        let (told, error) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{number}: {told}{error}");
+        assert!(
+            told.contains("\"state\":\"done\"") && !told.contains("\"state\":\"running\""),
+            "{number}: {told}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,8 @@ fn a_terminal_that_is_too_small_takes_no_key_but_the_one_that_leaves() {
     operator.types("y");
     assert!(!operator.asked().into_iter().any(changes));
     operator.types("q");
+    assert!(!matches!(operator.orders.last(), Some(Order::Quit)), "leaving is asked twice");
+    operator.types("q");
     assert!(matches!(operator.orders.last(), Some(Order::Quit)));
 }
 

@@ -4,6 +4,8 @@ use super::*;
 use crate::discord::directory::Presence;
 use crate::discord::mute_role::Unfit;
 use crate::invocation::Invocation;
+use crate::network::Refusal;
+use crate::store::PROTECTED;
 use crate::testing::{PATIENCE, user};
 use wayhaven_sandbox::{At, Fault};
 use wayhaven_shared::operations::punished::Punished;
@@ -267,7 +269,12 @@ impl Stage {
         };
         assert_eq!(planned.state, expected, "{what}: planned {planned:?}, really {reason}");
         let planned_reason = planned.reason.unwrap_or_default();
-        if state != DeliveryState::Applied && self.obstacle != Obstacle::Outage {
+        if reason.starts_with(PROTECTED) {
+            // What is stored says by what, and that it stays so.
+            for foreseen in [&planned_reason, &why] {
+                assert_eq!(Refusal::of_protection(foreseen), Some(Refusal::Protected), "{what}");
+            }
+        } else if state != DeliveryState::Applied && self.obstacle != Obstacle::Outage {
             assert_eq!(bare(&planned_reason), bare(&reason), "{what}");
             assert_eq!(bare(&why), bare(&reason), "{what}");
         }

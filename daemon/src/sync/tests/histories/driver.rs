@@ -8,6 +8,8 @@ mod judge;
 mod kicks;
 mod life;
 mod passing;
+mod protection;
+mod rejoining;
 mod stillness;
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
@@ -264,12 +266,14 @@ impl Driver {
             Step::TimePasses => return self.time_passes(),
             Step::Revert { main, case } => return self.revert(main, case),
             Step::Join { guild } => return self.join(guild),
+            Step::Rejoin { guild, kicked, heard } => return self.rejoin(guild, kicked, heard),
             Step::Kick { guild, by_hand } => return self.kick(guild, by_hand),
             Step::Trouble { guild, case, kind, times } => self.trouble(guild, case, kind, times),
             Step::Mend { guild } => self.daemon().engine().mended(guild_id(self.id(guild))),
             Step::Run { turns } => self.turn(turns),
             Step::Level { main, maximum } => self.level(main, maximum),
             Step::Decide { main, all, approve } => return self.decide_holds(main, all, approve),
+            Step::Protect { guild, case, by_role, on } => return self.protect(guild, case, by_role, on),
             Step::Reconcile { main, child } => return self.reconcile(main, child),
             Step::Settle => return self.settle(),
             Step::Crash { turns } => {

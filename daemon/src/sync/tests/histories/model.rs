@@ -5,6 +5,8 @@
 //! says that it does not know (`None`), and the driver does not ask.
 
 mod holding;
+mod protection;
+mod rejoining;
 
 use holding::{Decided, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +64,8 @@ pub(super) struct Place {
     excepting: bool,
     /// Whether that ends as soon as a ban of the guild's own is done.
     ending: bool,
+    /// Whether the guild's own staff have taken it back by hand since it was last delivered.
+    lifted: bool,
 }
 
 impl Place {
@@ -84,6 +88,10 @@ pub(super) struct Model {
     waiting: BTreeMap<(Guild, Guild, Case), Waiting>,
     /// How much was decided.
     serial: usize,
+    /// Which guild protects which user, and whether by a role.
+    protected: BTreeSet<(Guild, usize, bool)>,
+    /// Which guilds protect a role, whoever holds it.
+    role_lists: BTreeSet<Guild>,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
 }
@@ -101,6 +109,8 @@ impl Default for Model {
             maximum: BTreeSet::new(),
             waiting: BTreeMap::new(),
             serial: 0,
+            protected: BTreeSet::new(),
+            role_lists: BTreeSet::new(),
             held: BTreeMap::new(),
         }
     }
@@ -194,7 +204,7 @@ impl Model {
         let serial = self.serial;
         let active = self.active.entry((source, case)).or_default();
         match on {
-            true => active.push(Decided { serial, brief: false, automatic: false, kept: BTreeSet::new() }),
+            true => active.push(Decided::new(serial)),
             false => active.clear(),
         }
         let mut was_cause = BTreeSet::new();
@@ -208,8 +218,12 @@ impl Model {
         self.waiting.retain(|(_, guild, of), _| (*guild, *of) != (source, case));
         let fought = self.is_fought_over(source);
         let overridden = !on && !by_hand && self.takes_back(source, case);
+        let own_lasted_longer = self.may_have_outlasted(source, case);
         let own = self.at(source, case);
-        if overridden {
+        if overridden && own_lasted_longer {
+            own.lost_sight();
+            own.excepted = None;
+        } else if overridden {
             // Whether it had arrived by then is known only of what is settled.
             let settled = !own.murky && own.open.iter().all(|other| *other == source);
             let excepted = if settled { Some(true) } else { own.excepted.filter(|excepted| *excepted) };
@@ -224,6 +238,7 @@ impl Model {
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
         own.stands = Some(on).filter(|_| !(overridden && fought));
+        own.lifted &= !on || by_hand;
         if !by_hand {
             own.ours = own.stands;
             own.murky |= overridden && fought;
@@ -234,8 +249,16 @@ impl Model {
                 own.local = false;
             }
         }
+        if on && MAINS.contains(&source) && self.protects(source, case) {
+            self.keep_away(source, source, case);
+        }
         for child in CHILDREN.filter(|_| MAINS.contains(&source)) {
             if !self.link(source, child).active {
+                continue;
+            }
+            if on && self.would_be_open(source, child) && self.is_known_protected(source, child, case) {
+                // It ends nothing that is on its way there.
+                self.keep_away(source, child, case);
                 continue;
             }
             let (through, frozen) = (self.is_open(source, child), self.frozen.contains(&source));
@@ -274,12 +297,20 @@ impl Model {
 
     /// Something, or its undo, goes along a link whose gates are open.
     fn arrive(&mut self, source: Guild, child: Guild, case: Case, on: bool) {
+        if on && self.is_protected(source, child, case) {
+            self.keep_away(source, child, case);
+            if self.place(child, case).open.contains(&source) {
+                self.at(child, case).lost_sight();
+            }
+            return;
+        }
         let place = self.at(child, case);
         match on {
             _ if place.excepted == Some(true) => {}
             _ if place.excepted.is_none() => place.lost_sight(),
             true => {
                 (place.stands, place.ours) = (Some(true), Some(true));
+                place.lifted = false;
                 place.causes.insert(source);
             }
             false if place.murky || place.ours.is_none() => {
@@ -301,16 +332,20 @@ impl Model {
     pub(super) fn local(&mut self, guild: Guild, case: Case, on: bool) {
         let overridden = !on && self.takes_back(guild, case);
         let fought = self.is_fought_over(guild);
+        let own_lasted_longer = self.may_have_outlasted(guild, case);
         let place = self.at(guild, case);
         (place.stands, place.local) = (Some(on), on);
+        place.lifted |= !on;
         if overridden && fought {
             place.lost_sight();
             place.excepted = None;
         } else if on {
             (place.excepted, place.excepting, place.ending) = (Some(false), false, false);
         } else if overridden {
-            place.excepted =
-                if place.murky { place.excepted.filter(|excepted| *excepted) } else { Some(true) };
+            place.excepted = match place.murky {
+                true => place.excepted.filter(|excepted| *excepted),
+                false => Some(true).filter(|_| !own_lasted_longer),
+            };
         }
     }
 

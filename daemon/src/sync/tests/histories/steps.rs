@@ -1,5 +1,7 @@
 //! What may happen in a history, and random ones.
 
+mod protection;
+
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, UNLINKED};
 
 /// Enough randomness to choose with (xorshift64*); the same seed gives the same history.
@@ -106,6 +108,8 @@ pub(super) enum Step {
     Hand { guild: Guild, case: Case, on: bool },
     /// Somebody who may have been kicked joins again.
     Join { guild: Guild },
+    /// Who is muted or timed out leaves or is kicked by hand, and joins again; the daemon has heard of it, or not.
+    Rejoin { guild: Guild, kicked: bool, heard: bool },
     /// They are kicked, by a command or by hand.
     Kick { guild: Guild, by_hand: bool },
     /// Requests for a case's user, or for who is kicked, fail so often.
@@ -122,6 +126,8 @@ pub(super) enum Step {
     Level { main: Guild, maximum: bool },
     /// Somebody approves what waits in a main, or discards it: all of it, or the newest.
     Decide { main: Guild, all: bool, approve: bool },
+    /// A guild protects the user of a case, by its list or by a role that they hold, or does not any more.
+    Protect { guild: Guild, case: Case, by_role: bool, on: bool },
     /// A child is compared with what a main has decided, and what is missing is brought about.
     Reconcile { main: Guild, child: Guild },
     /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
@@ -151,6 +157,27 @@ const FORGERIES: [Forgery; 7] = [
 
 const CLOSINGS: [Closing; 4] = [Closing::Whole, Closing::Bare, Closing::Waning, Closing::ProposedAnew];
 
+/// Somebody joins again, often where the guild's staff have muted them, and their main may mute and unmute them.
+fn shake_off(dice: &mut Dice, steps: &mut Vec<Step>) {
+    let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), 2 + dice.below(2));
+    let guild = if dice.below(4) > 0 { child } else { dice.of(0..GUILDS) };
+    let rejoin = Step::Rejoin { guild, kicked: dice.coin(), heard: dice.below(3) > 0 };
+    let mute = |on: bool, by_hand: bool| match by_hand {
+        true => Step::Hand { guild: main, case, on },
+        false => Step::Command { guild: main, case, on },
+    };
+    let before = dice.below(3) == 0;
+    if dice.below(3) > 0 {
+        steps.push(Step::Hand { guild: child, case, on: true });
+    }
+    steps.extend(before.then(|| mute(true, dice.coin())));
+    steps.push(rejoin);
+    if dice.below(3) > 0 {
+        steps.extend((!before).then(|| mute(true, dice.coin())));
+        steps.push(mute(false, dice.coin()));
+    }
+}
+
 /// The history of a seed: most links are there, then anything happens.
 pub(super) fn history(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed);
@@ -168,6 +195,8 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         steps.push(Step::Level { main: dice.of(MAINS), maximum });
     }
     let waits = maximum || seed % 4 == 1;
+    // In some somebody is protected now and then, and punished all the same.
+    let protects = seed % 5 < 2;
     for _ in 0..dice.of(6..22) {
         let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
@@ -179,6 +208,12 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
                 1 => Step::Level { main, maximum: dice.coin() },
                 _ => Step::Decide { main, all: dice.coin(), approve: dice.below(3) > 0 },
             });
+        }
+        if protects && dice.below(6) == 0 {
+            steps.extend(protection::protection(&mut dice));
+        }
+        if dice.below(5) == 0 {
+            shake_off(&mut dice, &mut steps);
         }
         steps.push(match dice.below(54) {
             0..=2 => Step::Link { main, child, monitor: dice.below(4) == 0 },

@@ -1,6 +1,7 @@
 //! What becomes of links, and of what goes along them.
 
 use super::{Ban, Guild, Model, User};
+use std::collections::BTreeSet;
 
 impl Model {
     /// A link is made, or changes its mode; whether what the main had decided before is brought there.
@@ -62,19 +63,21 @@ impl Model {
         }
     }
 
-    /// Whom the main has banned, with the newest ban of each, and may have banned in the child. Of whom the child's staff have
+    /// Whom the main has banned, with the ban of each that lasts longest, and may have banned in the child. Of whom the child's staff have
     /// taken back that very ban while no link was open, or said their own word since, it is nobody's promise.
     fn standing(&mut self, main: Guild, child: Guild) -> Vec<(User, Ban)> {
-        let newest = |((source, user), active): (&(Guild, User), &Vec<(Ban, bool)>)| {
-            let (number, _) = active.last()?;
+        let longest = |(source, user): &(Guild, User)| {
+            let number = self.in_force(*source, *user)?.number;
             let is_guarded = [main, child].into_iter().any(|guild| self.protected.contains(&(guild, *user)));
             let stands = *source == main && !is_guarded && !self.lost.contains(user);
-            (stands && !self.place(child, *user).excepted).then_some((*user, *number))
+            (stands && !self.place(child, *user).excepted).then_some((*user, number))
         };
-        let standing: Vec<(User, Ban)> = self.active.iter().filter_map(newest).collect();
+        let standing: Vec<(User, Ban)> = self.active.keys().filter_map(longest).collect();
         let taken_back = |(user, number): &(User, Ban)| {
             let place = self.place(child, *user);
-            !place.banned && (place.causes.contains(&(main, *number)) || *number < place.own_word)
+            let decided: BTreeSet<Ban> = self.numbers(main, *user).collect();
+            let came = place.causes.iter().any(|(of, ban)| *of == main && decided.contains(ban));
+            !place.banned && (came || *number < place.own_word)
         };
         let (unclear, clear): (Vec<_>, Vec<_>) = standing.into_iter().partition(taken_back);
         self.lost.extend(unclear.into_iter().map(|(user, _)| user));

@@ -75,6 +75,10 @@ impl Driver {
     }
 
     pub(super) fn command(&mut self, guild: Guild, case: Case, on: bool) -> Result<(), String> {
+        if on && self.model.protects(guild, case) {
+            // The command is refused.
+            return Ok(());
+        }
         let request = request(action(case, on), user_id(self.users[CASES[case].0]));
         let before = self.latest_delivery();
         if self.ask(guild, self.users[CASES[case].0], action(case, on), request)? {
@@ -117,6 +121,11 @@ impl Driver {
             }
             _ => self.wait(asked).map(drop),
         };
+        if outcome.is_err() && !action.is_undo() && self.model.asks_for_roles(guild) {
+            // Discord did not say whether they hold a protected role, so the command was refused.
+            self.decisions.pop();
+            return Ok(false);
+        }
         outcome.map(|()| true).map_err(|fault| format!("refused: {fault}"))
     }
 

@@ -41,7 +41,12 @@ impl Driver {
         if !MAINS.contains(&main) {
             return hold.map_or(Ok(None), |_| Err("what is decided in no main is held".to_owned()));
         }
-        let reached: Vec<Guild> = CHILDREN.filter(|child| self.model.would_be_open(main, *child)).collect();
+        let is_reached = |child: &Guild| {
+            let protected =
+                what.is_some_and(|(case, on)| on && self.model.is_known_protected(main, *child, case));
+            self.model.would_be_open(main, *child) && !protected
+        };
+        let reached: Vec<Guild> = CHILDREN.filter(is_reached).collect();
         let (least, most) = match what {
             None => (false, !reached.is_empty()),
             Some((case, on)) => {

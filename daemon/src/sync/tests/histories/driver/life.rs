@@ -42,6 +42,9 @@ impl Driver {
             return;
         }
         daemon.directory().set_me(user_id(self.stage.sandbox.bot_id()));
+        // The driver is its gateway, and tells everything.
+        daemon.directory().sight().begin(1);
+        daemon.directory().sight().caught_up(0, 0);
         for id in self.stage.guilds {
             let data = self.stage.sandbox.read(|world| world.guild_create_json(id));
             daemon.directory().learn(&event::read("GUILD_CREATE", &data).unwrap().unwrap());

@@ -23,6 +23,10 @@ impl Driver {
     }
 
     pub(super) fn brief(&mut self, main: Guild, case: Case) -> Result<(), String> {
+        if self.model.protects(main, case) {
+            // The command is refused.
+            return Ok(());
+        }
         let (user, span) = (user_id(self.whom(case)), "1d".parse().ok());
         let request: Request = match CASES[case].1 {
             Action::Mute => Mute { user, span, reason: None, evidence: None }.into(),
@@ -39,6 +43,10 @@ impl Driver {
 
     /// What follows a warning, for two days: the daemon has decided it by itself.
     pub(super) fn escalate(&mut self, main: Guild, case: Case) -> Result<(), String> {
+        if self.model.protects(main, case) || self.model.outlasts_in_part(main, case) {
+            // It is refused, or what it does in a child hangs on what is kept from there.
+            return Ok(());
+        }
         let (before, at, whom) = (self.latest_delivery(), self.stage.requests(), self.whom(case));
         let (guild, user, measure) = (guild_id(self.id(main)), user_id(whom), CASES[case].1);
         let mut new = NewPunishment::new(guild, user, measure, Origin::System);

@@ -13,6 +13,14 @@ pub(super) struct Decided {
     pub(super) automatic: bool,
     /// The children where it waits for approval, or was refused it.
     pub(super) kept: BTreeSet<Guild>,
+    /// Those of them that a protection keeps it from.
+    pub(super) shielded: BTreeSet<Guild>,
+}
+
+impl Decided {
+    pub(super) fn new(serial: usize) -> Self {
+        Self { serial, brief: false, automatic: false, kept: BTreeSet::new(), shielded: BTreeSet::new() }
+    }
 }
 
 /// Something that waits for approval.
@@ -142,18 +150,23 @@ impl Model {
             return;
         }
         for case in 0..super::CASES.len() {
-            let decided = self.active(main, case) > 0;
-            let place = self.place(child, case);
-            let in_order = match decided {
-                true => place.causes.contains(&main) || place.excepted == Some(true),
-                false => place.stands == Some(false) || (place.local && !place.murky),
-            };
-            if !in_order {
-                // Whether it may be done again hangs on how its row ended, which is no more than how it stands.
-                self.at(child, case).lost_sight();
-                let place = self.at(child, case);
-                place.stands = Some(true).filter(|_| place.local);
-            }
+            self.brought_about(main, child, case);
+        }
+    }
+
+    /// The same of one case.
+    pub(super) fn brought_about(&mut self, main: Guild, child: Guild, case: Case) {
+        let decided = self.active(main, case) > 0;
+        let place = self.place(child, case);
+        let in_order = match decided {
+            true => place.causes.contains(&main) || place.excepted == Some(true),
+            false => place.stands == Some(false) || (place.local && !place.murky),
+        };
+        if !in_order && !self.stays_away(main, child, case) {
+            // Whether it may be done again hangs on how its row ended, which is no more than how it stands.
+            self.at(child, case).lost_sight();
+            let place = self.at(child, case);
+            place.stands = Some(true).filter(|_| place.local);
         }
     }
 
@@ -229,7 +242,7 @@ impl Model {
     pub(in super::super) fn kept(&mut self, source: Guild, case: Case) {
         self.serial += 1;
         let (serial, kept) = (self.serial, CHILDREN.collect());
-        let one = Decided { serial, brief: true, automatic: true, kept };
+        let one = Decided { brief: true, automatic: true, kept, ..Decided::new(serial) };
         self.active.entry((source, case)).or_default().push(one);
     }
 
