@@ -33,6 +33,8 @@ struct Seen {
     filled: u64,
     /// Values that may limit or lift a ban, in a column that is not read.
     doubtful: u64,
+    /// Whether one of them says so without doubt.
+    is_certain: bool,
     samples: Vec<String>,
     /// Values that are no ids, in a column of persons.
     names: u64,
@@ -83,7 +85,9 @@ impl Columns {
         let last = name.rsplit('.').next().unwrap_or(name);
         let tokens = names::tokens(last);
         let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let kind = Kind::of(field, &words, &tokens.concat());
+        // The number of a record's version, as Mongoose writes it.
+        let joined = if last == "__v" { last.to_owned() } else { tokens.concat() };
+        let kind = Kind::of(field, &words, &joined);
         let is_target = words.iter().any(|word| words::TARGETS.contains(word)) && !field.limits();
         let is_other = |word: &&str| words::ACTORS.contains(word) || words::PLACES.contains(word);
         let is_about_people = kind == Kind::Names && !words.iter().any(is_other);
@@ -93,6 +97,7 @@ impl Columns {
             place: self.seen.len(),
             filled: 0,
             doubtful: 0,
+            is_certain: false,
             samples: Vec::new(),
             names: 0,
             is_target,
@@ -111,8 +116,9 @@ impl Columns {
             let is_name = value.chars().any(|letter| letter.is_alphabetic() && !matches!(letter, 'e' | 'E'));
             seen.names += u64::from(is_name && super::values::ids_in(value.as_bytes()).next().is_none());
         }
-        if is_checked(seen.field) && seen.kind.doubts(value) {
+        if is_checked(seen.field) && (seen.kind.doubts(value) || seen.kind.is_certain(value)) {
             seen.doubtful += 1;
+            seen.is_certain |= seen.kind.is_certain(value);
             let sample = Untrusted::clipped(value).line_within(30);
             if seen.samples.len() < SHOWN_VALUES && !seen.samples.contains(&sample) {
                 seen.samples.push(sample);
@@ -186,7 +192,10 @@ impl Columns {
             .into_iter()
             // The column of the users is read, row by row.
             .filter(|(_, seen)| seen.field != Field::Id || self.has(Field::User) || self.has_nested_user)
-            .filter(|(_, seen)| is_checked(seen.field) && seen.kind.is_refused(seen.doubtful, seen.filled))
+            .filter(|(_, seen)| {
+                is_checked(seen.field)
+                    && (seen.is_certain || seen.kind.is_refused(seen.doubtful, seen.filled))
+            })
             .take(SHOWN_COLUMNS)
             .collect();
         if refused.is_empty() {

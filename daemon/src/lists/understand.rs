@@ -253,7 +253,10 @@ fn says_limit(name: &str, text: &str) -> bool {
     }
     let is_number = values::is_number(text) && values::yes_or_no(text).is_none();
     let is_ban = values::act(text) == Some(Act::Ban) || values::status(text) == Some(Status::InForce);
-    (values::limits(text) && !is_number && !is_ban) || values::leads_with_lifting(text)
+    (values::limits(text) && !is_number && !is_ban)
+        || values::leads_with_lifting(text)
+        || values::mentions_unban(text)
+        || values::names_end(text)
 }
 
 enum Why {

@@ -32,9 +32,9 @@ const NAMES_SHARE: u64 = 5;
 /// The most words of a value that may be a state in a language that is not known.
 const STATE_WORDS: usize = 3;
 
-const FLAGS: [&str; 18] = [
+const FLAGS: [&str; 19] = [
     "is", "was", "has", "user", "member", "bot", "system", "notified", "dm", "dmed", "sent", "silent",
-    "verified", "mfa", "premium", "nitro", "deaf", "webhook",
+    "verified", "mfa", "premium", "nitro", "deaf", "webhook", "partial",
 ];
 const RECORDS: [&str; 10] = ["oid", "id", "ids", "uuid", "guid", "nonce", "hash", "number", "no", "key"];
 const OTHER: [&str; 60] = [
@@ -146,14 +146,14 @@ impl Kind {
             (Field::Case | Field::Id, _) => return Self::Records,
             (Field::Created(_), _) => return Self::Dates,
             // Members of Discord's own objects.
-            (_, "communicationdisableduntil" | "premiumtype") => return Self::Free,
+            (_, "communicationdisableduntil" | "premiumtype" | "__v") => return Self::Free,
             (_, "mfaenabled" | "identityenabled") => return Self::Flags,
             _ => {}
         }
         if any(&["delete", "deleted", "purge", "purged"]) && tokens.len() > 1 && all(&[&messages]) {
             return Self::Free;
         }
-        let names: [&str; 19] = [
+        let names: [&str; 17] = [
             "name",
             "names",
             "username",
@@ -171,8 +171,6 @@ impl Kind {
             "handle",
             "usertag",
             "id",
-            "link",
-            "url",
         ];
         let by: [&str; 8] =
             ["banned", "ban", "issued", "punished", "created", "added", "actioned", "imposed"];
@@ -234,6 +232,14 @@ impl Kind {
             Self::Other => !values::is_number(value) && values::mentions_limit(value),
             Self::Unknown => values::mentions_limit(value) || is_state(value),
         }
+    }
+
+    /// Whether a value is no name: a text about an end.
+    pub(super) fn is_certain(self, value: &str) -> bool {
+        self == Self::Names
+            && values::leads_with_limit(value)
+            && values::names_span_or_date(value)
+            && value.contains(' ')
     }
 
     /// Whether so many doubtful values of all of them are too many.

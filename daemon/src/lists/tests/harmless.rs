@@ -199,6 +199,13 @@ fn a_length_or_an_end_in_a_column_of_any_name_is_not_dropped() {
             "user_id,notes\n{A},7d\n{B},until 2035-01-01\n{C},2035-01-01\n{D},he was rude for long\n",
             "D",
         ),
+        ("a link", "user_id,url\n{A},until 2035-01-01\n", ""),
+        ("a place", &format!("user_id,server\n{{A}},until 2035-01-01\n{}", "{B},Home\n".repeat(50)), "B"),
+        (
+            "ends in notes",
+            "user_id,notes\n{A},see the ticket; ends 2035-01-01\n{B},will be unbanned in June\n",
+            "",
+        ),
         ("an unknown column", "user_id,extra\n{A},banned for one week because of spam\n", ""),
     ]);
     check_read(&[

@@ -282,3 +282,10 @@ pub(in super::super) fn names_further_id(text: &str) -> bool {
     // One word is a name, or joins two users in a language that is not known.
     before.len() < 2 || before.iter().all(|word| JOINING.contains(&word.as_str()))
 }
+
+/// Whether a text says anywhere when something ends: `see the ticket, ends 2035-01-01`.
+pub(in super::super) fn names_end(text: &str) -> bool {
+    const ENDS: [&str; 9] =
+        ["until", "till", "ends", "ending", "expires", "expiring", "expired", "bis", "hasta"];
+    names_span_or_date(text) && words(text).any(|word| ENDS.contains(&word.as_str()))
+}

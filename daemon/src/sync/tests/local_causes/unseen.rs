@@ -193,7 +193,8 @@ async fn a_comparison_ends_what_the_guilds_lists_do_not_show() {
     network.ask(main, "sync reconcile", json!({ "child": child.to_string() })).await;
     network.test.settled().await;
     assert!(network.is_local(Mute, muted).await, "a plan changes nothing");
-    network.test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    let arguments = json!({ "child": child.to_string(), "apply": true });
+    network.ask(main, "sync reconcile", arguments).await;
     let ended = move |view: &View<'_>| {
         [(muted, Mute), (banned, Ban), (timed_out, Timeout)]
             .into_iter()
