@@ -164,9 +164,7 @@ async fn run(place: &Place, guild: Option<GuildText>, theme: Theme) -> io::Resul
                 }
             }
             Woken::Continued => {
-                // Whoever stopped us from outside has set the modes back, behind our record of them.
-                terminal::restore();
-                terminal::enter()?;
+                terminal::enter_again()?;
                 let (width, height) = terminal_size::current();
                 app.update(moment(started), Input::Resize(width, height));
                 frames.forget();

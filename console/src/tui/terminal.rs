@@ -10,6 +10,7 @@ use crossterm::{clipboard::CopyToClipboard, queue};
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use rustix::termios::{LocalModes, tcgetattr};
 use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,24 @@ pub(super) fn enter() -> io::Result<()> {
     let mut bytes = Vec::new();
     queue!(bytes, EnterAlternateScreen, DisableLineWrap, EnableBracketedPaste, Hide, Clear(ClearType::All))?;
     write(&bytes)
+}
+
+/// Takes the terminal after the process was stopped and continued. Where somebody stopped it from outside, the shell has
+/// set the modes back behind crossterm's record of them. Where it stopped itself, [`enter`] has run before the signal is
+/// handled, and leaving raw mode for a moment would turn a typed Return into another key.
+///
+/// # Errors
+/// Where there is no terminal, or it is gone.
+pub(super) fn enter_again() -> io::Result<()> {
+    if !is_raw() {
+        restore();
+    }
+    enter()
+}
+
+/// Whether the terminal itself is in raw mode, whatever crossterm has on record.
+fn is_raw() -> bool {
+    tcgetattr(io::stdin()).is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ICANON))
 }
 
 /// Gives the terminal back as it was. May be called from anywhere and any number of times.

@@ -92,12 +92,13 @@ impl Home {
         self.directory.path()
     }
 
-    /// Where everything lies in it.
+    /// Where everything lies in it, or in the `WAYHAVEN_HOME` that was set since.
     ///
     /// # Errors
     /// Where the path is too long for a socket.
     pub fn layout(&self) -> io::Result<Layout> {
-        let environment = Environment { home: Some(self.path().into()), runtime: None };
+        let home = self.environment.get("WAYHAVEN_HOME").map_or(self.path(), Path::new);
+        let environment = Environment { home: Some(home.into()), runtime: None };
         Layout::new(&environment).map_err(io::Error::other)
     }
 

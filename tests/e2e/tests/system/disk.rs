@@ -7,9 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 use wayhaven_e2e::Home;
-use wayhaven_e2e::process::PATIENCE;
 use wayhaven_sandbox::Sandbox;
 
 /// A small disk; it is taken away when it is dropped.
@@ -75,14 +73,9 @@ async fn fault_22_and_44_check_and_a_start_name_a_full_disk_and_a_read_only_one(
     told(&home, "its file system is mounted read-only");
     disk.remount("rw");
     // With a store that was there before, whose files have to be made again.
-    let mut daemon = home.command("wayhavend").arg("run").stderr(Stdio::null()).spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while home.wayhaven(&["status"]).unwrap().code != Some(0) {
-        assert!(Instant::now() < deadline, "it never starts");
-    }
-    rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM)
-        .unwrap();
-    assert!(daemon.wait().unwrap().success());
+    let mut daemon = home.start().unwrap();
+    daemon.ready().await.unwrap();
+    assert!(daemon.terminate().await.unwrap().success());
     disk.fill();
     told(&home, "its disk is full");
 }

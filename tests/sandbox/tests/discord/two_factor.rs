@@ -35,12 +35,20 @@ async fn what_needs_two_factor_is_refused_until_the_guild_or_the_owner_changes_t
     // In another guild nothing is required.
     let other = sandbox.children()[0];
     assert_eq!(bot.bare("PUT", &format!("/guilds/{other}/bans/{user}")).await.status, 204);
+}
 
-    let desk = Desk::of(&sandbox);
+#[tokio::test]
+async fn the_control_desk_requires_two_factor_and_lets_the_owner_use_it() {
+    let sandbox = Sandbox::start(unchecked()).await.unwrap();
+    let (bot, desk) = (Bot::of(&sandbox), Desk::of(&sandbox));
+    let (guild, user) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
+    let ban = format!("/guilds/{guild}/bans/{user}");
+    assert_eq!(desk.post("/owner/two-factor", json!({"uses": false})).await.0, 200);
     assert_eq!(desk.post("/two-factor", json!({"guild": guild.to_string(), "required": false})).await.0, 200);
     assert_eq!(bot.bare("PUT", &ban).await.status, 204);
-    desk.post("/two-factor", json!({"guild": guild.to_string(), "required": true})).await;
-    assert_eq!(bot.bare("DELETE", &ban).await.code(), 50013);
+    assert_eq!(desk.post("/two-factor", json!({"guild": guild.to_string(), "required": true})).await.0, 200);
+    let refused = bot.bare("DELETE", &ban).await;
+    assert_eq!((refused.status, refused.code()), (403, 60003), "{}", refused.body);
     assert_eq!(desk.post("/owner/two-factor", json!({"uses": true})).await.0, 200);
     assert_eq!(bot.bare("DELETE", &ban).await.status, 204);
 }
