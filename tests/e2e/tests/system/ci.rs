@@ -117,6 +117,7 @@ impl Cargo {
             'test --no-fail-fast') what=all ;;\n\
             *) for last; do :; done; what=$(printf %s \"$last\" | tr -c 'a-zA-Z0-9_\\n' -) ;;\n\
             esac\n\
+            [ $what = compile ] || [ ! -f \"$here/leaves\" ] || { sleep 600 & echo $! >>\"$here/left\"; }\n\
             [ ! -f \"$here/$what\" ] || cat \"$here/$what\"\n\
             exit \"$(cat \"$here/$what.code\")\"\n";
         let program = cargo.path("cargo");
@@ -171,6 +172,23 @@ fn what_passes_runs_once() {
         (vec![], vec!["test --no-run".into(), "test --no-fail-fast".into()])
     );
     assert!(outcome.printed.contains("test result: ok. 2 passed"), "its closing lines are shown");
+}
+
+#[test]
+fn a_process_that_a_test_leaves_behind_does_not_hold_the_run() {
+    let cargo = Cargo::new(&[PASSES, TWO_FAIL, &failed(&[SYSTEM])].concat(), 101);
+    let cargo = cargo.alone("leak::echoes", 1, 0).alone("socket::fault_28", 1, 0);
+    std::fs::write(cargo.path("leaves"), "").unwrap();
+    let outcome = cargo.run();
+    // It ended although they run on.
+    let left = std::fs::read_to_string(cargo.path("left")).unwrap();
+    assert_eq!(left.lines().count(), 3);
+    for pid in left.lines() {
+        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    assert!(outcome.passed && outcome.flaky.len() == 2, "{}", outcome.printed);
+    assert!(outcome.printed.contains("test socket::fault_28 ... FAILED"), "{}", outcome.printed);
 }
 
 #[test]
