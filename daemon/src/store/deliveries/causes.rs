@@ -71,8 +71,9 @@ impl View<'_> {
 
     /// Whether another main's punishment of the user is active and has come to the guild. A timeout that is over is none,
     /// and neither is what was taken back, or given up, with its link. A timeout that was not sent because a longer one stands
-    /// there is one. What a freeze holds has come only where it left, or
-    /// may have, before that, and nobody has lifted it since.
+    /// there is one, and so is what was skipped or failed at a second attempt after the first one had done it, which Discord
+    /// tells later. What a freeze holds has come only where it left, or may have, before that. Nobody may have lifted either
+    /// since.
     pub(super) fn has_other_cause(
         &self,
         guild: GuildId,
@@ -86,6 +87,7 @@ impl View<'_> {
               LEFT JOIN guild_relationships r ON r.id = d.link_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
                AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND (d.state NOT IN ('skipped', 'failed', 'superseded')
+                    OR (d.state IN ('skipped', 'failed') AND d.was_there = 0 AND (d.lifted IS NULL OR d.echo > d.lifted))
                     OR (d.action = 'timeout' AND d.state = 'skipped' AND d.reason LIKE '{OUTLASTED_THERE}%'))
                AND (d.state <> 'held' OR (d.sent = 1 AND (d.lifted IS NULL OR d.echo > d.lifted)))
                AND (p.action <> 'timeout' OR p.expires_at IS NULL OR p.expires_at > ?5)

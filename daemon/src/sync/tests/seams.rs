@@ -2,7 +2,7 @@
 //! request that waits, a freeze that ends while it is being noted.
 
 use crate::network::Freeze;
-use crate::store::{NewPunishment, Settlement};
+use crate::store::{Judged, NewPunishment, Settlement};
 use crate::sync::record::{AtOrigin, record};
 use crate::testing::{PATIENCE, TestDaemon, guild, make_second_main, sandbox, user};
 use wayhaven_sandbox::fault::Scope;
@@ -332,4 +332,36 @@ async fn a_ban_whose_undo_a_monitor_link_kept_does_not_leave_when_the_link_is_ac
         assert!(!sandbox.is_banned(child, victims[0]), "together: {together}");
         assert!(victims[1..].iter().all(|victim| sandbox.is_banned(child, *victim)));
     }
+}
+
+#[tokio::test]
+async fn what_was_done_at_first_and_skipped_at_the_second_attempt_keeps_another_mains_undo_away() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    make_second_main(&test, main, other, child).await;
+    // It is done, and neither the answer to it nor the one to the question afterwards comes.
+    sandbox.inject(Fault::CutAfter { at: at("PUT", child) });
+    let silent = sandbox.inject(Fault::CutBefore { at: At::route("GET", BAN).guild(child) });
+    let first = test.ban(other, victim).await;
+    test.until_counted(first, DeliveryState::Unknown, 1).await;
+    test.until("Discord's word that it was us", move |view| {
+        let judged = view.judge_undo(guild(child), user(victim), guild(other), Action::Ban, None);
+        judged.unwrap() == Judged::TakeBack
+    })
+    .await;
+    let monitor = test
+        .daemon
+        .store()
+        .write(move |change| Ok(change.activate_link(guild(other), guild(child), Mode::Monitor)?));
+    monitor.await.unwrap();
+    test.until_counted(first, DeliveryState::Skipped, 1).await;
+    sandbox.clear(silent);
+
+    let second = test.ban(main, victim).await;
+    test.until_counted(second, DeliveryState::Applied, 1).await;
+    let undo = test.unban(main, victim).await;
+    test.until_counted(undo, DeliveryState::Skipped, 1).await;
+    assert!(sandbox.is_banned(child, victim), "the other main's ban stands there");
 }
