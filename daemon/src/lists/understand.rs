@@ -108,9 +108,9 @@ impl Told {
     /// Why a date or a note of the row may say that its ban is limited.
     fn doubt(&self) -> Option<String> {
         let shown = |cell: &Cell| (cell.name.to_string(), Untrusted::clipped(&cell.text).line_within(30));
-        for cell in self.filled(|field| matches!(field, Field::Created(_) | Field::Note)) {
+        for cell in self.filled(|field| matches!(field, Field::Created(_) | Field::Note | Field::Zone)) {
             let text = cell.text.trim();
-            if values::says_nothing(text) {
+            if values::says_nothing(text) || (cell.field == Field::Zone && values::is_zone(text)) {
                 continue;
             }
             let (name, text) = match cell.field {
@@ -118,6 +118,10 @@ impl Told {
                     if rank < 9 && values::time(text).is_none() && values::latest_reading(text).is_none() =>
                 {
                     shown(cell)
+                }
+                Field::Zone => {
+                    let (name, text) = shown(cell);
+                    return Some(format!("its {name} {text:?} is no time zone"));
                 }
                 Field::Note if says_limit(&cell.name, text) => {
                     let (name, text) = shown(cell);

@@ -5,7 +5,7 @@
 mod dates;
 mod limits;
 
-pub(super) use dates::{has_no_clock, latest_reading, span, time};
+pub(super) use dates::{has_no_clock, is_zone, latest_reading, span, time};
 pub(super) use limits::{
     is_number, leads_with_lifting, leads_with_limit, limits, mentions_limit, mentions_unban, names_end,
     names_further_id, names_span_or_date, says_nothing,

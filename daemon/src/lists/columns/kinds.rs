@@ -146,7 +146,8 @@ impl Kind {
             (Field::Case | Field::Id, _) => return Self::Records,
             (Field::Created(_), _) => return Self::Dates,
             // Members of Discord's own objects.
-            (_, "communicationdisableduntil" | "premiumtype" | "__v") => return Self::Free,
+            (_, "communicationdisableduntil") => return Self::Dates,
+            (_, "premiumtype" | "__v") => return Self::Records,
             (_, "mfaenabled" | "identityenabled") => return Self::Flags,
             _ => {}
         }

@@ -228,3 +228,27 @@ fn is_clock(word: &str) -> bool {
         && parts
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
+
+/// Whether this names a time zone: an offset, a place as in `Europe/Berlin`, an abbreviation, or a name that ends in "time".
+pub(in super::super) fn is_zone(value: &str) -> bool {
+    let value = value.trim();
+    if value.parse::<i64>() == Ok(0) {
+        return true;
+    }
+    let upper = value.to_ascii_uppercase();
+    let rest = ["UTC", "GMT", "Z"].iter().find_map(|name| upper.strip_prefix(name)).unwrap_or(&upper);
+    let digits = rest.strip_prefix(['+', '-']).map(|offset| offset.replace(':', ""));
+    let is_offset = digits.is_some_and(|digits| {
+        matches!(digits.len(), 1..=4) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let is_place = value.split('/').count() > 1
+        && value
+            .split('/')
+            .all(|part| part.len() > 2 && part.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase()));
+    let is_abbreviation = matches!(value.len(), 3..=5)
+        && value.bytes().all(|byte| byte.is_ascii_uppercase())
+        && ["T", "UTC", "GMT"].iter().any(|end| value.ends_with(end));
+    rest.is_empty()
+        || is_offset
+        || (!super::limits(value) && (is_place || is_abbreviation || upper.ends_with(" TIME")))
+}
