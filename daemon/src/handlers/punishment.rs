@@ -111,7 +111,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if asked.action.measure() == Action::Mute {
         check_mute_role(cx, guild, &asked).await?;
     }
-    let of_bot = is_bot(cx, &topology, guild, asked.action, asked.user).await;
+    let of_bot = whose(cx, &topology, guild, asked.action, asked.user).await? == Kind::Bot;
     if cx.invocation.dry_run {
         return preview::preview(cx, &topology, guild, &asked, of_bot).await;
     }
@@ -172,13 +172,32 @@ fn known_of(cx: &Context, user: UserId) -> Known {
     }
 }
 
-/// Whether the user is a bot, where something depends on that: what is decided about a bot reaches a child with somebody's
-/// approval only.
-async fn is_bot(cx: &Context, topology: &Topology, guild: GuildId, action: Action, user: UserId) -> bool {
-    if action.is_undo() || action == Action::Warn || reached(topology, guild, action).is_empty() {
-        return false;
+/// Whose account it is, where something depends on that: what is decided about a bot reaches a child with somebody's approval
+/// only. And only the account tells whether there is such a user at all: to a ban Discord answers that it knows none, to
+/// everything else only that they are no member.
+///
+/// # Errors
+/// Discord knows no such user.
+async fn whose(
+    cx: &Context,
+    topology: &Topology,
+    guild: GuildId,
+    action: Action,
+    user: UserId,
+) -> Result<Kind, Fault> {
+    let by_itself = matches!(cx.invocation.actor, Actor::System);
+    let propagates = action != Action::Warn && !reached(topology, guild, action).is_empty();
+    let must_exist = action.measure() != Action::Ban && !by_itself;
+    if action.is_undo() || !(propagates || must_exist) {
+        return Ok(Kind::Person);
     }
-    cx.daemon.directory().accounts().ask(cx.daemon.rest(), user).await == Kind::Bot
+    let kind = cx.daemon.directory().accounts().ask(cx.daemon.rest(), user).await;
+    if kind == Kind::Nobody && must_exist {
+        return Err(Fault::not_found(format!("Discord knows no user {user}")).hint(
+            "an id copied from a message, a role or a channel is none of a user: copy it from their profile",
+        ));
+    }
+    Ok(kind)
 }
 
 /// Without a mute role nobody can be muted where it is asked for, and only those unmuted who were given one that was the

@@ -3,6 +3,7 @@
 use crate::testing::{TestDaemon, asked, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault, Sandbox, permissions};
+use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
@@ -49,6 +50,38 @@ fn ranked(sandbox: &Sandbox) -> u64 {
 
 fn request(operation: &str, whom: u64) -> Value {
     json!({ "operation": operation, "arguments": { "user": whom.to_string() } })
+}
+
+#[tokio::test]
+async fn what_discord_would_answer_with_no_member_is_refused_for_a_user_whom_it_does_not_know() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    super::hand::set_mute_roles(&sandbox, &test).await;
+    for (operation, more) in [("warn", "reason"), ("kick", ""), ("mute", ""), ("timeout", "for")] {
+        for dry_run in [false, true] {
+            let mut whole = request(operation, NOBODY);
+            match more {
+                "reason" => whole["arguments"]["reason"] = "spam".into(),
+                "for" => whole["arguments"]["for"] = "1h".into(),
+                _ => {}
+            }
+            let mut invocation = by_operator(Role::Owner, Some(main), serde_json::from_value(whole).unwrap());
+            invocation.dry_run = dry_run;
+            let fault = test.ask(invocation).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::NotFound, "{operation}: {fault}");
+            assert!(fault.message.contains(&NOBODY.to_string()) && !fault.hints.is_empty(), "{fault}");
+        }
+        // A user who is no member of anything is one all the same.
+        let stranger = sandbox.stranger();
+        if operation == "warn" {
+            let warned = json!({ "operation": "warn", "arguments": { "user": stranger.to_string(), "reason": "spam" } });
+            test.punish(main, warned).await;
+        }
+    }
+    let punished =
+        test.read(|view| view.punishments(None, Some(user(NOBODY)), None, 50).unwrap().len()).await;
+    assert_eq!(punished, 0);
 }
 
 #[tokio::test]
