@@ -10,7 +10,7 @@ use crate::handlers::examine_for;
 use crate::invocation::Context;
 use crate::jobs::{self, Running, Stop};
 use crate::network::{Refusal, authorise, authorise_for};
-use crate::store::NewJob;
+use crate::store::{NewJob, ORIGIN_REFUSED};
 use crate::sync::attempt::obstacle::{Known, Obstacle};
 use crate::sync::foresight::{self, Foresight};
 use serde_json::Value;
@@ -49,10 +49,10 @@ async fn work(
     let agreed = topology.links(main).iter().filter(|link| link.state == crate::network::LinkState::Active);
     let children: Vec<GuildId> = agreed.map(|link| link.child).collect();
     let total = children.len() as u64 + 1;
-    let mut guilds = Vec::new();
+    let (mut guilds, mut refused) = (Vec::new(), Vec::new());
     for guild in std::iter::once(main).chain(children) {
         running.check()?;
-        let looked = look(cx, main, guild, user);
+        let looked = look(cx, (main, guild), user, &mut refused);
         guilds.push(running.unless_cancelled(looked).await??);
         running.tell(guilds.len() as u64, Some(total), None).await;
     }
@@ -72,12 +72,25 @@ async fn work(
     Ok(JobResult::Drilled(drill))
 }
 
-/// One guild of the network.
+/// What the main cannot do itself: its children's deliveries are held then. Where the bot is absent they are not, and
+/// without a mute role nothing is decided.
+fn refused_in(cx: &Context, foresight: &Foresight) -> Vec<Action> {
+    let is_refused = |action: &Action| {
+        let obstacle = foresight.obstacle(&cx.daemon, *action);
+        obstacle.is_some_and(|obstacle| {
+            obstacle.state() == DeliveryState::Blocked
+                && !matches!(obstacle, Obstacle::Absent | Obstacle::NoMuteRole)
+        })
+    };
+    EVERY_MEASURE.into_iter().filter(is_refused).collect()
+}
+
+/// One guild of the network. What its main cannot do itself is put into `refused` with the main, which comes first.
 async fn look(
     cx: &Context,
-    main: GuildId,
-    guild: GuildId,
+    (main, guild): (GuildId, GuildId),
     user: Option<UserId>,
+    refused: &mut Vec<Action>,
 ) -> Result<DrilledGuild, Fault> {
     let topology = cx.daemon.store().topology();
     let link = topology.link(main, guild);
@@ -89,8 +102,12 @@ async fn look(
     };
     let known = person.as_ref().and_then(|person| person.known.clone().ok()).unwrap_or(Known::Nothing);
     let foresight = Foresight::of(&cx.daemon, guild, user, known).await?;
+    if guild == main {
+        *refused = refused_in(cx, &foresight);
+    }
     let outlooks = EVERY_MEASURE.into_iter().map(|action| {
-        let (prospect, why) = outlook(cx, (main, guild), action, person.as_ref(), &foresight);
+        let is_refused = refused.contains(&action);
+        let (prospect, why) = outlook(cx, (main, guild), action, person.as_ref(), &foresight, is_refused);
         Outlook { action, prospect, why: why.map(|why| Untrusted::clipped(&why)) }
     });
     let outlooks = outlooks.collect();
@@ -128,6 +145,7 @@ fn outlook(
     action: Action,
     person: Option<&Person>,
     foresight: &Foresight,
+    is_refused: bool,
 ) -> Found {
     let (topology, directory) = (cx.daemon.store().topology(), cx.daemon.directory());
     let mut frozen = None;
@@ -147,6 +165,9 @@ fn outlook(
                 return (prospect, Some(refusal.to_string()));
             }
         }
+    }
+    if guild != main && is_refused && frozen.is_none() {
+        return waits(ORIGIN_REFUSED);
     }
     if directory.presence(guild).is_none() {
         return waits("Discord has not told of the guild yet");

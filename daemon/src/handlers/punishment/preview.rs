@@ -53,7 +53,6 @@ pub(super) async fn preview(
         steps = cx.daemon.store().read(judge).await?;
     }
     foresee_hold(cx, guild, (action, user, of_bot), &mut steps).await?;
-    foresee(cx, &mut steps, action, user).await?;
     let member = member_of(cx, guild, action, user).await;
     let known = member.as_ref().map_or(Known::Nothing, Known::of);
     let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
@@ -66,6 +65,8 @@ pub(super) async fn preview(
             (step.state, step.reason) = (DeliveryState::Held, Some(ORIGIN_REFUSED.to_owned()));
         }
     }
+    // Of what is held no child is asked, whatever it would meet there.
+    foresee(cx, &mut steps, action, user).await?;
     let replaces =
         cx.daemon.store().read(move |view| Ok(view.would_replace(guild, user, action, until)?)).await?;
     let mut warnings = None;
