@@ -365,3 +365,27 @@ async fn what_was_done_at_first_and_skipped_at_the_second_attempt_keeps_another_
     test.until_counted(undo, DeliveryState::Skipped, 1).await;
     assert!(sandbox.is_banned(child, victim), "the other main's ban stands there");
 }
+
+#[tokio::test]
+async fn a_ban_whose_replacement_is_held_keeps_another_mains_undo_away() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    make_second_main(&test, main, other, child).await;
+    let first = test.ban(other, victim).await;
+    test.until_counted(first, DeliveryState::Applied, 1).await;
+    let frozen = test
+        .daemon
+        .store()
+        .write(move |change| Ok(change.set_freeze(guild(other), Some(Freeze::Everything))?));
+    frozen.await.unwrap();
+    let newer = test.ban(other, victim).await;
+    test.until_counted(newer, DeliveryState::Held, 1).await;
+
+    let second = test.ban(main, victim).await;
+    test.until_counted(second, DeliveryState::Applied, 1).await;
+    let undo = test.unban(main, victim).await;
+    test.until_counted(undo, DeliveryState::Skipped, 1).await;
+    assert!(sandbox.is_banned(child, victim), "the other main's first ban stands there");
+}

@@ -31,6 +31,11 @@ impl Driver {
         people.join(place, whom)?;
         if !heard {
             self.born();
+            if !self.stage.gateway {
+                // As who holds protected roles is read after READY.
+                let (guild, user) = (guild_id(place), user_id(whom));
+                self.change(move |change| change.note_holder(guild, user, &[]));
+            }
         } else if self.stage.gateway {
             self.hear();
             // What follows a join follows its commit.
