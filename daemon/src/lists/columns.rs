@@ -194,6 +194,7 @@ impl Columns {
             .filter(|(_, seen)| seen.field != Field::Id || self.has(Field::User) || self.has_nested_user)
             .filter(|(_, seen)| {
                 is_checked(seen.field)
+                    && !(seen.kind == Kind::OtherRecords && self.has(Field::Type))
                     && (seen.is_certain || seen.kind.is_refused(seen.doubtful, seen.filled))
             })
             .take(SHOWN_COLUMNS)

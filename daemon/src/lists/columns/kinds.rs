@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Flags,
     /// Numbers of records.
     Records,
+    /// Numbers of records that are no bans, as `warn_id`: without a column of types each row is one.
+    OtherRecords,
     /// Times that are no end.
     Dates,
     /// Links, pictures, counts.
@@ -35,6 +37,10 @@ const STATE_WORDS: usize = 3;
 const FLAGS: [&str; 19] = [
     "is", "was", "has", "user", "member", "bot", "system", "notified", "dm", "dmed", "sent", "silent",
     "verified", "mfa", "premium", "nitro", "deaf", "webhook", "partial",
+];
+const NO_BANS: [&str; 12] = [
+    "warn", "warns", "warning", "warnings", "mute", "strike", "kick", "timeout", "note", "reminder",
+    "verbal", "jail",
 ];
 const RECORDS: [&str; 10] = ["oid", "id", "ids", "uuid", "guid", "nonce", "hash", "number", "no", "key"];
 const OTHER: [&str; 60] = [
@@ -140,6 +146,10 @@ impl Kind {
             "delete", "deleted", "purge", "purged", "message", "messages", "msg", "msgs", "history", "days",
             "day", "seconds", "hours", "hour", "min", "minutes", "of",
         ];
+        let is_record = |last: &&str| RECORDS.contains(last) && (tokens.len() > 1 || last.len() > 2);
+        if field != Field::Ignored && any(&NO_BANS) && tokens.last().is_some_and(is_record) {
+            return Self::OtherRecords;
+        }
         match (field, joined) {
             (Field::Ignored, _) => return Self::Free,
             (Field::Person | Field::Mention, _) => return Self::Names,
@@ -188,7 +198,6 @@ impl Kind {
             return Self::Flags;
         }
         let is_code = any(&["type", "status", "state", "action", "kind"]);
-        let is_record = |last: &&str| RECORDS.contains(last) && (tokens.len() > 1 || last.len() > 2);
         if tokens.last().is_some_and(is_record) && !is_code {
             return Self::Records;
         }
@@ -209,11 +218,12 @@ impl Kind {
     /// Whether a value may limit or lift a ban, as far as anybody can tell.
     pub(super) fn doubts(self, value: &str) -> bool {
         let value = value.trim();
-        if values::says_nothing(value) || is_harmless(value) {
+        if values::says_nothing(value) || (self != Self::OtherRecords && is_harmless(value)) {
             return false;
         }
         match self {
             Self::Free => false,
+            Self::OtherRecords => true,
             Self::Names => {
                 values::limits(value) && !values::is_number(value) || values::yes_or_no(value).is_some()
             }
