@@ -65,7 +65,16 @@ impl Handle for ConfigStaffrole {
             check_role(cx, guild, role)?;
             check_below_caller(cx, guild, role)?;
         }
-        configure(cx, guild, move |before| Ok(GuildConfig { staff_role_id: role, ..before })).await
+        configure(cx, guild, move |before| {
+            if role.is_some() && role == before.mute_role_id {
+                return Err(Fault::conflict(
+                    "this is the guild's mute role: whoever is muted would be its staff",
+                )
+                .hint("config muterole names another role for mutes"));
+            }
+            Ok(GuildConfig { staff_role_id: role, ..before })
+        })
+        .await
     }
 }
 
@@ -77,9 +86,23 @@ impl Handle for ConfigMuterole {
             check_role(cx, guild, role)?;
             check_mutes(cx, guild, role)?;
             check_below_caller(cx, guild, role)?;
+            if cx.daemon.store().topology().protection().by_roles(guild, &[role]).is_some() {
+                return Err(Fault::conflict(format!(
+                    "role {role} is protected in this guild: whoever is muted could not be punished any more"
+                ))
+                .hint("make a role for nothing but mutes, or protect remove --role ends the protection"));
+            }
         }
-        let configured =
-            configure(cx, guild, move |before| Ok(GuildConfig { mute_role_id: role, ..before })).await?;
+        let configured = configure(cx, guild, move |before| {
+            if role.is_some() && role == before.staff_role_id {
+                return Err(Fault::conflict(
+                    "this is the guild's staff role: whoever is muted would be its staff",
+                )
+                .hint("make a role for nothing but mutes"));
+            }
+            Ok(GuildConfig { mute_role_id: role, ..before })
+        })
+        .await?;
         match (configured.dry_run, role) {
             (true, _) => {}
             // Mutes that waited for it go on.

@@ -19,6 +19,13 @@ impl Handle for ProtectAdd {
         let mut holders_unknown = false;
         if let Protected::Role(role) = protected {
             check_role(cx, guild, role)?;
+            let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+            if config.mute_role_id == Some(role) {
+                return Err(Fault::conflict(
+                    "this is the guild's mute role: whoever is muted could not be punished any more",
+                )
+                .hint("config muterole names another role for mutes"));
+            }
             // Where Discord does not answer, nobody knows, and the warning says what that would mean.
             holders_unknown = !sees_members(cx).await.unwrap_or(false);
         }

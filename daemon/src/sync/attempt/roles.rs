@@ -52,9 +52,20 @@ pub(super) async fn check_fit(tools: &Tools, delivery: &Queued, roles: &[RoleId]
     if delivery.action != Action::Mute {
         return Ok(());
     }
+    let guild = delivery.guild;
+    let staff =
+        tools.store.read(move |view| Ok(view.config(guild)?.staff_role_id)).await.map_err(Stop::Store)?;
+    let topology = tools.store.topology();
     for role in roles {
         if let Some(unfit) = judge(tools, delivery, *role).await? {
             return Err(refusal(&unfit, *role));
+        }
+        // Both setters refuse it; a store may be older than that.
+        if staff == Some(*role) {
+            return Err(Stop::Unfit(format!("the mute role {role} is also the guild's staff role")));
+        }
+        if topology.protection().by_roles(guild, &[*role]).is_some() {
+            return Err(Stop::Unfit(format!("the mute role {role} is also protected in the guild")));
         }
     }
     Ok(())

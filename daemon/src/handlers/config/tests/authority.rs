@@ -218,3 +218,43 @@ async fn the_doctor_and_the_connection_test_give_the_reason_that_a_mute_is_given
     let drilled = test.ask(by_operator(Role::Owner, Some(main), drill)).await.unwrap();
     assert!(format!("{drilled:?}").contains(&reason), "{drilled:?}");
 }
+
+#[tokio::test]
+async fn the_mute_role_is_neither_the_staffs_nor_a_protected_one_whichever_is_set_first() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let (muted, regular) = (sandbox.role(main, "Muted"), sandbox.role(main, "Regular"));
+    sandbox.people().set_role_permissions(main, regular, 0).unwrap();
+    until_seen(&test, main, regular, true).await;
+    let refused = async |operation: &str, role: u64, words: &str| {
+        let fault = super::ask(&test, main, operation, id(role)).await.unwrap_err();
+        assert!(fault.kind == FaultKind::Conflict && fault.message.contains(words), "{operation}: {fault}");
+        assert!(!fault.hints.is_empty(), "{fault}");
+    };
+    super::ask(&test, main, "config muterole", id(muted)).await.unwrap();
+    refused("config staffrole", muted, "mute role").await;
+    refused("protect add", muted, "mute role").await;
+    super::ask(&test, main, "config staffrole", id(regular)).await.unwrap();
+    refused("config muterole", regular, "staff role").await;
+    super::ask(&test, main, "config staffrole", json!({ "unset": true })).await.unwrap();
+    super::ask(&test, main, "protect add", id(regular)).await.unwrap();
+    refused("config muterole", regular, "protected").await;
+
+    // A store in which both were set before they were refused.
+    let both = test.daemon.store().write(move |change| {
+        let before = change.config(guild(main))?;
+        Ok(change.configure(guild(main), &GuildConfig { staff_role_id: before.mute_role_id, ..before })?)
+    });
+    both.await.unwrap();
+    let victim = sandbox.stranger();
+    sandbox.people().join(main, victim).unwrap();
+    let mute = json!({ "operation": "mute", "arguments": { "user": victim.to_string() } });
+    let id = test.punish(main, mute).await.punishment.unwrap().id;
+    test.until("the mute's end in the main", move |view| {
+        let origin = view.origin_of(id).unwrap().unwrap();
+        origin.reason.is_some_and(|reason| reason.contains("staff role"))
+    })
+    .await;
+    assert!(!sandbox.read(|world| world.guilds[&main].members[&victim].roles.contains(&muted)));
+}
