@@ -3,16 +3,19 @@
 //! The answer is that of the real thing: the gates are those that every delivery passes, the permissions those that a lane
 //! looks at, the obstacles those that explain a refusal, and of somebody it asks Discord who they are there.
 
+use crate::discord::accounts::Kind;
 use crate::discord::budget::Priority;
 use crate::discord::rest::{Rest, RestError};
 use crate::doctor::EVERY_MEASURE;
 use crate::handlers::examine_for;
+use crate::handlers::punishment::hold_foreseen;
 use crate::invocation::Context;
 use crate::jobs::{self, Running, Stop};
 use crate::network::{Refusal, authorise, authorise_for};
-use crate::store::{NewJob, ORIGIN_REFUSED};
+use crate::store::{NewJob, ORIGIN_REFUSED, UNKNOWN_USER};
 use crate::sync::attempt::obstacle::{Known, Obstacle};
 use crate::sync::foresight::{self, Foresight};
+use crate::sync::plan::plan;
 use serde_json::Value;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::drill::{Drill, DrilledGuild, Outlook, Prospect};
@@ -49,10 +52,11 @@ async fn work(
     let agreed = topology.links(main).iter().filter(|link| link.state == crate::network::LinkState::Active);
     let children: Vec<GuildId> = agreed.map(|link| link.child).collect();
     let total = children.len() as u64 + 1;
-    let (mut guilds, mut refused) = (Vec::new(), Vec::new());
+    let mut foreseen = Foreseen::of(cx, main, user).await?;
+    let mut guilds = Vec::new();
     for guild in std::iter::once(main).chain(children) {
         running.check()?;
-        let looked = look(cx, (main, guild), user, &mut refused);
+        let looked = look(cx, (main, guild), user, &mut foreseen);
         guilds.push(running.unless_cancelled(looked).await??);
         running.tell(guilds.len() as u64, Some(total), None).await;
     }
@@ -72,25 +76,64 @@ async fn work(
     Ok(JobResult::Drilled(drill))
 }
 
-/// What the main cannot do itself: its children's deliveries are held then. Where the bot is absent they are not, and
-/// without a mute role nothing is decided.
-fn refused_in(cx: &Context, foresight: &Foresight) -> Vec<Action> {
-    let is_refused = |action: &Action| {
-        let obstacle = foresight.obstacle(&cx.daemon, *action);
-        obstacle.is_some_and(|obstacle| {
-            obstacle.state() == DeliveryState::Blocked
-                && !matches!(obstacle, Obstacle::Absent | Obstacle::NoMuteRole)
-        })
-    };
-    EVERY_MEASURE.into_iter().filter(is_refused).collect()
+/// What is decided once for the whole network.
+#[derive(Default)]
+struct Foreseen {
+    /// Discord knows no such user: it fails everywhere.
+    is_nobody: bool,
+    /// What would be held for approval, and why.
+    held: Vec<(Action, String)>,
+    /// What the main cannot do itself: its children's deliveries are held then.
+    refused: Vec<Action>,
 }
 
-/// One guild of the network. What its main cannot do itself is put into `refused` with the main, which comes first.
+impl Foreseen {
+    async fn of(cx: &Context, main: GuildId, user: Option<UserId>) -> Result<Self, Fault> {
+        let kind = match user {
+            Some(user) => cx.daemon.directory().accounts().ask(cx.daemon.rest(), user).await,
+            None => Kind::Person,
+        };
+        let topology = cx.daemon.store().topology();
+        let mut held = Vec::new();
+        // A drill for nobody in particular is about an id of no user.
+        let whom = user.or(UserId::new(1));
+        for (action, user) in EVERY_MEASURE.into_iter().zip(std::iter::repeat(whom)) {
+            let Some(user) = user else { break };
+            let steps = plan(&topology, main, action, user);
+            let why = hold_foreseen(cx, main, (action, user, kind == Kind::Bot), steps).await?;
+            held.extend(why.map(|why| (action, why)));
+        }
+        Ok(Self { is_nobody: kind == Kind::Nobody, held, refused: Vec::new() })
+    }
+
+    /// Notes what the main cannot do itself. Where the bot is absent nothing is held, and without a mute role nothing is
+    /// decided.
+    fn of_main(&mut self, cx: &Context, foresight: &Foresight) {
+        let is_refused = |action: &Action| {
+            let obstacle = foresight.obstacle(&cx.daemon, *action);
+            obstacle.is_some_and(|obstacle| {
+                obstacle.state() == DeliveryState::Blocked
+                    && !matches!(obstacle, Obstacle::Absent | Obstacle::NoMuteRole)
+            })
+        };
+        self.refused = EVERY_MEASURE.into_iter().filter(is_refused).collect();
+    }
+
+    /// What becomes of a measure in every child, whatever stands in its way there.
+    fn in_children(&self, action: Action) -> Option<Found> {
+        if let Some((_, why)) = self.held.iter().find(|(held, _)| *held == action) {
+            return Some((Prospect::Waits, Some(why.clone())));
+        }
+        self.refused.contains(&action).then(|| (Prospect::Waits, Some(ORIGIN_REFUSED.to_owned())))
+    }
+}
+
+/// One guild of the network. What its main cannot do itself is noted with the main, which comes first.
 async fn look(
     cx: &Context,
     (main, guild): (GuildId, GuildId),
     user: Option<UserId>,
-    refused: &mut Vec<Action>,
+    foreseen: &mut Foreseen,
 ) -> Result<DrilledGuild, Fault> {
     let topology = cx.daemon.store().topology();
     let link = topology.link(main, guild);
@@ -103,11 +146,13 @@ async fn look(
     let known = person.as_ref().and_then(|person| person.known.clone().ok()).unwrap_or(Known::Nothing);
     let foresight = Foresight::of(&cx.daemon, guild, user, known).await?;
     if guild == main {
-        *refused = refused_in(cx, &foresight);
+        foreseen.of_main(cx, &foresight);
     }
     let outlooks = EVERY_MEASURE.into_iter().map(|action| {
-        let is_refused = refused.contains(&action);
-        let (prospect, why) = outlook(cx, (main, guild), action, person.as_ref(), &foresight, is_refused);
+        let (prospect, why) = match foreseen.is_nobody {
+            true => (Prospect::Fails, Some(UNKNOWN_USER.to_owned())),
+            false => outlook(cx, (main, guild), action, person.as_ref(), (&foresight, foreseen)),
+        };
         Outlook { action, prospect, why: why.map(|why| Untrusted::clipped(&why)) }
     });
     let outlooks = outlooks.collect();
@@ -144,8 +189,7 @@ fn outlook(
     (main, guild): (GuildId, GuildId),
     action: Action,
     person: Option<&Person>,
-    foresight: &Foresight,
-    is_refused: bool,
+    (foresight, foreseen): (&Foresight, &Foreseen),
 ) -> Found {
     let (topology, directory) = (cx.daemon.store().topology(), cx.daemon.directory());
     let mut frozen = None;
@@ -166,8 +210,8 @@ fn outlook(
             }
         }
     }
-    if guild != main && is_refused && frozen.is_none() {
-        return waits(ORIGIN_REFUSED);
+    if let Some(found) = foreseen.in_children(action).filter(|_| guild != main && frozen.is_none()) {
+        return found;
     }
     if directory.presence(guild).is_none() {
         return waits("Discord has not told of the guild yet");

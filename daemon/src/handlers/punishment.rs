@@ -5,6 +5,8 @@ mod preview;
 pub(super) mod warnings;
 
 use super::{Handle, PAGE};
+pub(crate) use preview::hold_foreseen;
+
 use crate::direct::telling;
 use crate::discord::accounts::Kind;
 use crate::invocation::{Actor, Context, operator_name};
@@ -111,14 +113,14 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if asked.action.measure() == Action::Mute {
         check_mute_role(cx, guild, &asked).await?;
     }
-    let of_bot = whose(cx, &topology, guild, asked.action, asked.user).await? == Kind::Bot;
+    let kind = whose(cx, &topology, guild, asked.action, asked.user).await?;
     if cx.invocation.dry_run {
-        return preview::preview(cx, &topology, guild, &asked, of_bot).await;
+        return preview::preview(cx, &topology, guild, &asked, kind).await;
     }
     let known = known_of(cx, asked.user);
     let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
-        of_bot,
+        of_bot: kind == Kind::Bot,
         reason: asked.reason,
         moderator: cx.invocation.actor.user(),
         operator: cx.invocation.actor.uid(),

@@ -15,6 +15,7 @@ const WHOM: u64 = 700_000_000_000_000_001;
 
 async fn started() -> (Sandbox, TestDaemon) {
     let sandbox = sandbox(1).await;
+    sandbox.change(|world| world.person_with_id(WHOM));
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     for (of, reason) in [(main, "=HYPERLINK(\"x\"), \"quoted\"\r\nsecond line"), (child, "plain")] {

@@ -29,6 +29,7 @@ async fn log(test: &TestDaemon, of: Option<u64>, filters: Value) -> Result<Audit
 /// In the main and in the child: warnings by an operator and by the moderator, and refusals.
 async fn busy() -> (Sandbox, TestDaemon) {
     let sandbox = sandbox(1).await;
+    sandbox.change(|world| world.person_with_id(ONE));
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     for of in [main, child] {

@@ -2,11 +2,12 @@
 
 use super::{Asked, warnings};
 use crate::direct::telling;
+use crate::discord::accounts::Kind;
 use crate::discord::budget::Priority;
 use crate::discord::rest::MemberView;
 use crate::invocation::Context;
 use crate::network::Topology;
-use crate::store::{BOT_ABSENT, Judged, NewPunishment, ORIGIN_REFUSED, Telling, View};
+use crate::store::{BOT_ABSENT, Judged, NewPunishment, ORIGIN_REFUSED, Telling, UNKNOWN_USER, View};
 use crate::sync::attempt::obstacle::{Known, Obstacle};
 use crate::sync::attempt::whose;
 use crate::sync::containment::why_held;
@@ -25,7 +26,7 @@ pub(super) async fn preview(
     topology: &Topology,
     guild: GuildId,
     asked: &Asked,
-    of_bot: bool,
+    kind: Kind,
 ) -> Result<Punished, Fault> {
     let (action, user) = (asked.action, asked.user);
     let until = asked.span.map(|span| cx.daemon.clock().now() + span);
@@ -52,13 +53,24 @@ pub(super) async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
-    foresee_hold(cx, guild, (action, user, of_bot), &mut steps).await?;
+    let held = hold_foreseen(cx, guild, (action, user, kind == Kind::Bot), steps.clone()).await?;
+    for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
+        if let Some(why) = &held {
+            (step.state, step.reason) = (DeliveryState::Held, Some(why.clone()));
+        }
+    }
     let member = member_of(cx, guild, action, user).await;
     let known = member.as_ref().map_or(Known::Nothing, Known::of);
     let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
     let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
     let shown = member.flatten().and_then(|member| member.communication_disabled_until);
-    let origin = here(guild, foresight.obstacle(&cx.daemon, action), shown.zip(until), action);
+    let mut origin = here(guild, foresight.obstacle(&cx.daemon, action), shown.zip(until), action);
+    if kind == Kind::Nobody {
+        (origin.state, origin.reason) = (DeliveryState::Failed, Some(UNKNOWN_USER.to_owned()));
+        for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
+            (step.state, step.reason) = (DeliveryState::Failed, Some(UNKNOWN_USER.to_owned()));
+        }
+    }
     let refused = origin.state == DeliveryState::Blocked && origin.reason.as_deref() != Some(BOT_ABSENT);
     if topology.is_main(guild) && refused && !action.is_undo() {
         for step in steps.iter_mut().filter(|step| step.state == DeliveryState::Pending) {
@@ -135,24 +147,23 @@ async fn would_meet(
     Ok(foresight.obstacle(&cx.daemon, action))
 }
 
-/// What goes beyond a budget would be held for approval.
-async fn foresee_hold(
+/// Why what goes beyond a budget, or is about a bot, would be held for approval; nothing where it would not.
+///
+/// # Errors
+/// Where the store fails.
+pub(crate) async fn hold_foreseen(
     cx: &Context,
     guild: GuildId,
     (action, user, of_bot): (Action, UserId, bool),
-    steps: &mut [Step],
-) -> Result<(), Fault> {
+    planned: Vec<Step>,
+) -> Result<Option<String>, Fault> {
     let actor = &cx.invocation.actor;
     let moderator = actor.user();
     let new = NewPunishment { moderator, of_bot, ..NewPunishment::new(guild, user, action, actor.origin()) };
-    let (budgets, planned) = (cx.daemon.store().budgets(), steps.to_vec());
+    let budgets = cx.daemon.store().budgets();
     let look = move |view: &View<'_>| Ok(why_held(view, budgets, &new, &planned)?);
-    let Some(kind) = cx.daemon.store().read(look).await? else { return Ok(()) };
-    for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
-        (step.state, step.reason) =
-            (DeliveryState::Held, Some(format!("{}: somebody has to approve it", kind.why())));
-    }
-    Ok(())
+    let kind = cx.daemon.store().read(look).await?;
+    Ok(kind.map(|kind| format!("{}: somebody has to approve it", kind.why())))
 }
 
 /// What an attempt would meet in each child.

@@ -373,3 +373,37 @@ async fn without_a_mute_role_in_the_main_all_three_say_so() {
     let (prospect, why) = of(&drill, main, Action::Mute);
     assert!(prospect == Prospect::Fails && why.contains("mute role"), "{why}");
 }
+
+/// What becomes of a ban in the child: as the dry run, the drill and the real run say.
+async fn all_three(
+    test: &TestDaemon,
+    main: u64,
+    child: u64,
+    whom: u64,
+) -> (DeliveryState, Prospect, DeliveryState) {
+    let plan = run_it(test, main, asked_for(Action::Ban, whom), true).await;
+    let planned = plan.plan.into_iter().find(|one| one.guild_id == guild(child)).unwrap().state;
+    let drill = run(test, main, Some(whom)).await.unwrap();
+    let foreseen = of(&drill, child, Action::Ban).0;
+    let done = run_it(test, main, asked_for(Action::Ban, whom), false).await;
+    let id = done.punishment.unwrap().id;
+    test.settled().await;
+    (planned, foreseen, test.delivery(id, child).await.state)
+}
+
+#[tokio::test]
+async fn what_is_held_for_approval_or_names_no_user_is_foreseen_by_all_three() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let held = (DeliveryState::Held, Prospect::Waits, DeliveryState::Held);
+    let bot = sandbox.people().invite_other_bot(main, 0).unwrap();
+    assert_eq!(all_three(&test, main, child, bot).await, held, "a bot");
+    let nobody = (DeliveryState::Failed, Prospect::Fails, DeliveryState::Failed);
+    assert_eq!(all_three(&test, main, child, 424_242_424_242).await, nobody, "no user");
+    set(&test, main, "setup security-level", json!({ "level": "maximum" })).await;
+    assert_eq!(all_three(&test, main, child, sandbox.stranger()).await, held, "security level maximum");
+    let drill = run(&test, main, None).await.unwrap();
+    assert_eq!(of(&drill, child, Action::Ban).0, Prospect::Waits, "for nobody in particular too");
+    assert_eq!(of(&drill, main, Action::Ban).0, Prospect::Arrives, "the main itself waits for nobody");
+}
