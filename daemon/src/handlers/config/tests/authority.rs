@@ -72,6 +72,11 @@ async fn the_mute_role_of_a_member_is_below_them_grants_nothing_and_is_nobodys_i
     people.set_bot_permissions(main, permissions::LEAST_FOR_BOT).unwrap();
     let bot = sandbox.role(main, "Wayhaven");
     people.move_role(main, bot, 9).unwrap();
+    // Regular was fit at its former place too: what comes behind the moves tells that they were seen.
+    for bits in [0, permissions::ADMINISTRATOR] {
+        people.set_role_permissions(main, of("Muted"), bits).unwrap();
+        until_seen(&test, main, of("Muted"), bits == 0).await;
+    }
     until_seen(&test, main, of("Regular"), true).await;
     for operation in ["config muterole", "config staffrole"] {
         let fault = ask(operation, of("Regular")).await.unwrap_err();
