@@ -24,7 +24,9 @@ pub(super) async fn meant(
     if let Some(guild) = text.id() {
         return Ok(Some(guild));
     }
-    find(text, &guilds(daemon).await?, request).map(Some)
+    let topology = daemon.store().topology();
+    let is_ours = |guild: GuildId| topology.is_main(guild) || topology.is_child(guild);
+    find(text, &guilds(daemon).await?, &is_ours, request).map(Some)
 }
 
 /// The main, where there is exactly one.
@@ -40,10 +42,12 @@ async fn guilds(daemon: &Daemon) -> Result<BTreeMap<GuildId, Untrusted>, Fault> 
     Ok(stored.into_iter().chain(daemon.directory().names()).collect())
 }
 
-/// The guild that is called so; otherwise the only one whose name begins so.
+/// The guild that is called so; otherwise the only one whose name begins so. A name is its owner's choice: one outside of our
+/// networks takes no guild's place that `is_ours`, and is listed behind them.
 fn find(
     text: &GuildText,
     guilds: &BTreeMap<GuildId, Untrusted>,
+    is_ours: &dyn Fn(GuildId) -> bool,
     request: &Request,
 ) -> Result<GuildId, Fault> {
     let wanted = text.folded();
@@ -51,9 +55,13 @@ fn find(
         guilds.iter().filter(|(_, name)| is(&fold(&name.line()))).map(|(guild, _)| *guild).collect()
     };
     let mut found = named(&|name| name == wanted);
-    if found.is_empty() {
-        found = named(&|name| name.starts_with(&wanted));
+    if !found.iter().any(|guild| is_ours(*guild)) {
+        let begin_so = named(&|name| name.starts_with(&wanted));
+        let is_meant = |guild: &GuildId| found.is_empty() || is_ours(*guild);
+        let more: Vec<GuildId> = begin_so.into_iter().filter(is_meant).collect();
+        found.extend(more);
     }
+    found.sort_by_key(|guild| !is_ours(*guild));
     match found.as_slice() {
         [] => Err(Fault::not_found(format!("no guild is called \"{text}\", and no name begins so"))
             .hint("wayhaven setup dashboard")),
@@ -171,6 +179,13 @@ mod tests {
         // A whole name counts for more than the beginning of another.
         assert_eq!(shown(&client, Some("pixel forge")).await.unwrap(), children[0].to_string());
         assert_eq!(shown(&client, Some("PIXEL FORGE T")).await.unwrap(), children[1].to_string());
+        // A stranger's guild that calls itself by the beginning of ours is not taken for it.
+        rename(&test, 999_000_000_000_000_001, "Wayh");
+        let taken = shown(&client, Some("wayh")).await.unwrap_err();
+        assert!(taken.kind == FaultKind::Usage && taken.hints[0].contains(&main.to_string()), "{taken}");
+        rename(&test, 999_000_000_000_000_001, "Wayhaven");
+        let taken = shown(&client, Some("wayhaven")).await.unwrap_err();
+        assert!(taken.kind == FaultKind::Usage && taken.hints[0].contains(&main.to_string()), "{taken}");
         let several = shown(&client, Some("pixel")).await.unwrap_err();
         assert_eq!(several.kind, FaultKind::Usage, "{several}");
         for child in ["Pixel Forge (", "pixel FORGE two ("] {
@@ -183,7 +198,7 @@ mod tests {
         let audited = test.audit().await;
         let refused =
             audited.iter().filter(|entry| entry.operation == "config show" && entry.message.is_some());
-        assert_eq!(refused.count(), 2, "refusals are in the audit");
+        assert_eq!(refused.count(), 4, "refusals are in the audit");
     }
 
     #[tokio::test]
