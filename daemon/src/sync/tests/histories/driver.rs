@@ -7,17 +7,19 @@ mod holds;
 mod judge;
 mod kicks;
 mod life;
+mod outsiders;
 mod passing;
 mod protection;
 mod rejoining;
 mod stillness;
 
-use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
+use super::model::{BOT, CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
 use super::steps::{Closing, Dice, Step, Trouble};
 use crate::network::Freeze;
 use crate::store::Terms;
 use crate::testing::{self, guild as guild_id};
 use life::Life;
+use outsiders::Outsiders;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -114,6 +116,8 @@ struct Driver {
     kicked: u64,
     /// Where they are a member, where that is known; what a freeze holds for them.
     kicks: kicks::Picture,
+    /// Bots of other makers.
+    outsiders: Outsiders,
     /// Whom nobody ever decided anything about: rows about them are forged.
     framed: u64,
     /// How much of each guild's audit log was taken in.
@@ -143,6 +147,7 @@ impl Drop for Driver {
 impl Driver {
     fn start(stage: &Arc<Stage>, seed: u64) -> Self {
         let stranger = || stage.sandbox.stranger();
+        let (bot, _) = CASES[BOT];
         let mut driver = Self {
             stage: Arc::clone(stage),
             dice: Dice::new(!seed),
@@ -152,9 +157,13 @@ impl Driver {
             home: testing::home(),
             life: None,
             model: Model::default(),
-            users: std::array::from_fn(|_| stranger()),
+            users: std::array::from_fn(|user| match user == bot {
+                true => stage.sandbox.people().another_bot(),
+                false => stranger(),
+            }),
             kicked: stranger(),
             kicks: kicks::Picture::default(),
+            outsiders: Outsiders::new(&stage.sandbox),
             framed: stranger(),
             taken: [0; GUILDS],
             seen: 0,
@@ -178,6 +187,15 @@ impl Driver {
 
     fn id(&self, guild: Guild) -> u64 {
         self.stage.guilds[guild]
+    }
+
+    fn whom(&self, case: Case) -> u64 {
+        self.users[CASES[case].0]
+    }
+
+    /// Who owns the guild now, and does there by hand what is done by hand.
+    fn owner(&self, guild: Guild) -> u64 {
+        self.stage.sandbox.read(|world| world.guilds[&self.id(guild)].owner)
     }
 
     fn step(&mut self, step: Step) -> Result<(), String> {
@@ -275,6 +293,9 @@ impl Driver {
             Step::Decide { main, all, approve } => return self.decide_holds(main, all, approve),
             Step::Protect { guild, case, by_role, on } => return self.protect(guild, case, by_role, on),
             Step::Reconcile { main, child } => return self.reconcile(main, child),
+            Step::Integration { guild, deed, named } => return self.integration(guild, deed, named),
+            Step::BotByHand { guild, deed } => return self.bot_by_hand(guild, deed),
+            Step::Untouchable { guild, how } => return self.untouchable(guild, how),
             Step::Settle => return self.settle(),
             Step::Crash { turns } => {
                 self.turn(turns);

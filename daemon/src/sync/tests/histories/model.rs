@@ -5,10 +5,13 @@
 //! says that it does not know (`None`), and the driver does not ask.
 
 mod holding;
+mod outsiders;
 mod protection;
 mod rejoining;
 
 use holding::{Decided, Waiting};
+pub(super) use outsiders::{BOT, needs_approval};
+pub(super) use rejoining::MUTE;
 use std::collections::{BTreeMap, BTreeSet};
 use wayhaven_shared::operations::punishment::Action;
 
@@ -26,11 +29,11 @@ pub(super) const UNLINKED: Guild = 5;
 /// How many guilds there are.
 pub(super) const GUILDS: usize = 6;
 /// Each case's user and measure. Whoever is banned is a member nowhere, so bans have users of their own; a mute and a
-/// timeout of one user stand beside each other.
-pub(super) const CASES: [(usize, Action); 4] =
-    [(0, Action::Ban), (1, Action::Ban), (2, Action::Mute), (2, Action::Timeout)];
+/// timeout of one user stand beside each other. The last user is a bot.
+pub(super) const CASES: [(usize, Action); 5] =
+    [(0, Action::Ban), (1, Action::Ban), (2, Action::Mute), (2, Action::Timeout), (3, Action::Ban)];
 /// How many users.
-pub(super) const USERS: usize = 3;
+pub(super) const USERS: usize = 4;
 
 /// A link as it stands.
 #[derive(Clone, Copy, Debug, Default)]

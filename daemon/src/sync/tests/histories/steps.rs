@@ -1,6 +1,9 @@
 //! What may happen in a history, and random ones.
 
+mod outsiders;
 mod protection;
+
+pub(super) use outsiders::{Foreign, ToBot, Untouchable};
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, UNLINKED};
 
@@ -130,6 +133,12 @@ pub(super) enum Step {
     Protect { guild: Guild, case: Case, by_role: bool, on: bool },
     /// A child is compared with what a main has decided, and what is missing is brought about.
     Reconcile { main: Guild, child: Guild },
+    /// An integration removes somebody from a guild, or changes who is muted in a main; its entry may name an actor.
+    Integration { guild: Guild, deed: Foreign, named: bool },
+    /// A bot is kicked, muted or timed out by hand.
+    BotByHand { guild: Guild, deed: ToBot },
+    /// Somebody tries to punish Wayhaven itself, or a bot that the settings list.
+    Untouchable { guild: Guild, how: Untouchable },
     /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
     Forge { kind: Forgery, bare: bool },
 }
@@ -211,6 +220,9 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         }
         if protects && dice.below(6) == 0 {
             steps.extend(protection::protection(&mut dice));
+        }
+        if dice.below(8) == 0 {
+            steps.extend(outsiders::outsiders(&mut dice));
         }
         if dice.below(5) == 0 {
             shake_off(&mut dice, &mut steps);

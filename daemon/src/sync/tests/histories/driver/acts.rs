@@ -15,7 +15,7 @@ use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::value::{RoleId, UserId};
 
 /// How long timeouts last: longer than any history.
-const TIMEOUT: Duration = Duration::from_secs(20 * 86_400);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20 * 86_400);
 
 /// What is asked for to do an action.
 pub(super) fn request(action: Action, user: UserId) -> Request {
@@ -50,6 +50,7 @@ impl Driver {
             people.join(id, self.kicked).unwrap();
             roles.push((guild_id(id), RoleId::new(self.stage.sandbox.role(id, "Muted"))));
         }
+        self.seat_bots();
         self.change(move |change| {
             for (guild, role) in roles {
                 let config = change.config(guild)?;
@@ -142,7 +143,7 @@ impl Driver {
         if self.stands(guild, case) == on {
             return Ok(());
         }
-        let (people, by, at) = (sandbox.people(), sandbox.owner(), self.stage.requests());
+        let (people, by, at) = (sandbox.people(), self.owner(guild), self.stage.requests());
         let muted = sandbox.role(place, "Muted");
         let before = self.latest_delivery();
         match action(case, on) {

@@ -1,6 +1,6 @@
 //! What waits for approval, and who decides about it; comparisons of children with what is decided.
 
-use super::super::model::{CHILDREN, Case, Guild, MAINS};
+use super::super::model::{CHILDREN, Case, Guild, MAINS, needs_approval};
 use super::Driver;
 use crate::network::{Budget, Budgets};
 use crate::pipeline;
@@ -57,8 +57,9 @@ impl Driver {
         };
         let (at_least, at_most) = self.spent[main];
         let maximum = self.model.maximum.contains(&main);
-        let must = least && (maximum || (self.scarce && at_least >= SCARCE.network.most));
-        let may = most && (maximum || (self.scarce && at_most >= SCARCE.moderator.most));
+        let always = maximum || what.is_some_and(|(case, on)| needs_approval(case, on));
+        let must = least && (always || (self.scarce && at_least >= SCARCE.network.most));
+        let may = most && (always || (self.scarce && at_most >= SCARCE.moderator.most));
         if must && hold.is_none() {
             return Err("what needs approval is not held".to_owned());
         }

@@ -48,7 +48,8 @@ impl Driver {
                 return Err(format!("guild {guild} bans somebody nobody decided about"));
             }
         }
-        self.compare_kicks()
+        self.compare_kicks()?;
+        self.compare_outsiders()
     }
 
     /// Every request since the last look traces to a decision that allows it.

@@ -26,6 +26,7 @@ impl Driver {
         let reload = Reload::fixed(testing::sources(&self.stage.sandbox));
         // Deliveries wait for them, and a crash may come meanwhile.
         settings.moderation.direct_messages = self.tells;
+        settings.network.bots = [user_id(self.outsiders.listed)].into_iter().collect();
         if self.scarce {
             settings.network.budgets = holds::SCARCE;
         }

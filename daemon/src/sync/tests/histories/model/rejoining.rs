@@ -4,7 +4,7 @@ use super::{CASES, Case, Guild, MAINS, Model};
 use wayhaven_shared::operations::punishment::Action;
 
 /// The case that somebody who leaves shakes off. A timeout goes on when they join again.
-const MUTE: Case = 2;
+pub(in super::super) const MUTE: Case = 2;
 
 impl Model {
     /// They have left and joined again; whether the daemon has `heard` of it. What is decided about them and reaches the guild
