@@ -10,6 +10,7 @@ mod life;
 mod outsiders;
 mod passing;
 mod protection;
+mod reach;
 mod rejoining;
 mod stillness;
 
@@ -56,6 +57,10 @@ impl Stage {
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let mut guilds = [sandbox.main_guild(); GUILDS];
         guilds[1..].copy_from_slice(&sandbox.children());
+        for guild in guilds {
+            let role = sandbox.role(guild, reach::OFFICE);
+            sandbox.people().move_role(guild, role, reach::ABOVE).unwrap();
+        }
         Self { sandbox, guilds, gateway, _runtime: runtime }
     }
 
@@ -134,6 +139,10 @@ struct Driver {
     /// Since which request what a link delivered is taken back.
     waning: BTreeMap<(Guild, Guild), usize>,
     faults: Vec<FaultId>,
+    /// Whether requests have failed since everything was mended.
+    hindered: bool,
+    /// Whether Discord describes the guilds to each life: what ranks and owners have changed follows from that.
+    describes: bool,
 }
 
 impl Drop for Driver {
@@ -173,6 +182,8 @@ impl Driver {
             deaths: 0,
             waning: BTreeMap::new(),
             faults: Vec::new(),
+            hindered: false,
+            describes: false,
         };
         driver.seen = stage.requests();
         driver.taken = stage.guilds.map(|id| stage.sandbox.read(|world| world.guilds[&id].audit.len()));
@@ -296,6 +307,9 @@ impl Driver {
             Step::Integration { guild, deed, named } => return self.integration(guild, deed, named),
             Step::BotByHand { guild, deed } => return self.bot_by_hand(guild, deed),
             Step::Untouchable { guild, how } => return self.untouchable(guild, how),
+            Step::Raise { guild, case } => return self.raise(guild, case),
+            Step::Lower { guild, case, leaves, heard } => return self.lower(guild, case, leaves, heard),
+            Step::Transfer { guild, to, heard } => return self.transfer(guild, to, heard),
             Step::Settle => return self.settle(),
             Step::Crash { turns } => {
                 self.turn(turns);
@@ -359,6 +373,7 @@ impl Driver {
             Trouble::Outranked => answer(at, 403, 50013),
             Trouble::NoAccess => answer(at, 403, 50001),
         };
+        self.hindered = true;
         self.faults.push(self.stage.sandbox.inject(fault));
     }
 }

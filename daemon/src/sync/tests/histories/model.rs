@@ -7,6 +7,7 @@
 mod holding;
 mod outsiders;
 mod protection;
+mod reach;
 mod rejoining;
 
 use holding::{Decided, Waiting};
@@ -97,6 +98,8 @@ pub(super) struct Model {
     role_lists: BTreeSet<Guild>,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
+    /// Whom the bot cannot ban where.
+    heights: reach::Heights,
 }
 
 impl Default for Model {
@@ -115,6 +118,7 @@ impl Default for Model {
             protected: BTreeSet::new(),
             role_lists: BTreeSet::new(),
             held: BTreeMap::new(),
+            heights: reach::Heights::default(),
         }
     }
 }
@@ -337,6 +341,9 @@ impl Model {
         let fought = self.is_fought_over(guild);
         let own_lasted_longer = self.may_have_outlasted(guild, case);
         let place = self.at(guild, case);
+        // What waits there until they are within reach is met by it, or comes after it.
+        let waits = !place.open.is_empty();
+        place.murky |= waits;
         (place.stands, place.local) = (Some(on), on);
         place.lifted |= !on;
         if overridden && fought {
@@ -350,6 +357,9 @@ impl Model {
                 false => Some(true).filter(|_| !own_lasted_longer),
             };
         }
+        if waits && !on {
+            place.lost_sight();
+        }
     }
 
     /// Whether an unban by the guild's own staff takes back what a main has delivered there, or may.
@@ -361,9 +371,11 @@ impl Model {
                 || (place.murky && MAINS.into_iter().any(|main| linked(&main))))
     }
 
-    /// Everything that was open is done.
+    /// Everything that was open is done, but what waits until somebody is within reach.
     pub(super) fn settled(&mut self) {
-        for place in self.places.values_mut() {
+        let stuck: BTreeSet<_> =
+            self.places.keys().copied().filter(|(guild, case)| self.is_stuck(*guild, *case)).collect();
+        for (_, place) in self.places.iter_mut().filter(|(key, _)| !stuck.contains(key)) {
             place.open.clear();
             if std::mem::take(&mut place.excepting) {
                 place.excepted = Some(true);

@@ -2,6 +2,7 @@
 
 mod outsiders;
 mod protection;
+mod reach;
 
 pub(super) use outsiders::{Foreign, ToBot, Untouchable};
 
@@ -139,6 +140,12 @@ pub(super) enum Step {
     BotByHand { guild: Guild, deed: ToBot },
     /// Somebody tries to punish Wayhaven itself, or a bot that the settings list.
     Untouchable { guild: Guild, how: Untouchable },
+    /// The user of a case is given a role that ranks above the bot's.
+    Raise { guild: Guild, case: Case },
+    /// They lose it, or leave; the daemon hears of it, or is away.
+    Lower { guild: Guild, case: Case, leaves: bool, heard: bool },
+    /// A guild is given to the user of a case, or to its first owner; the daemon hears of it, or is away.
+    Transfer { guild: Guild, to: Option<Case>, heard: bool },
     /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
     Forge { kind: Forgery, bare: bool },
 }
@@ -206,6 +213,8 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
     let waits = maximum || seed % 4 == 1;
     // In some somebody is protected now and then, and punished all the same.
     let protects = seed % 5 < 2;
+    // In some somebody is out of the bot's reach now and then, in few of them as an owner.
+    let (ranks, change_hands) = (!seed.is_multiple_of(3), seed % 6 == 5);
     for _ in 0..dice.of(6..22) {
         let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
@@ -220,6 +229,9 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         }
         if protects && dice.below(6) == 0 {
             steps.extend(protection::protection(&mut dice));
+        }
+        if ranks && dice.below(4) == 0 {
+            steps.extend(reach::reach(&mut dice, change_hands));
         }
         if dice.below(8) == 0 {
             steps.extend(outsiders::outsiders(&mut dice));

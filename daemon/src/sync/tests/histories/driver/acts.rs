@@ -76,6 +76,9 @@ impl Driver {
     }
 
     pub(super) fn command(&mut self, guild: Guild, case: Case, on: bool) -> Result<(), String> {
+        if on && self.model.owns(guild, case) {
+            return self.is_refused(guild, self.whom(case));
+        }
         if on && self.model.protects(guild, case) {
             // The command is refused.
             return Ok(());
@@ -140,7 +143,8 @@ impl Driver {
     pub(super) fn hand(&mut self, guild: Guild, case: Case, on: bool) -> Result<(), String> {
         self.settle()?;
         let (sandbox, place, whom) = (&self.stage.sandbox, self.id(guild), self.users[CASES[case].0]);
-        if self.stands(guild, case) == on {
+        if self.stands(guild, case) == on || self.model.owns(guild, case) {
+            // There is nothing to do, or nobody can.
             return Ok(());
         }
         let (people, by, at) = (sandbox.people(), self.owner(guild), self.stage.requests());
@@ -158,6 +162,11 @@ impl Driver {
             self.decisions.push(Decision { source: guild, user: whom, action: action(case, on), at });
         }
         self.overhear();
+        if self.model.is_raised(guild, case) {
+            // Whoever is banned is no member any more.
+            self.model.rank(guild, case, false);
+            self.tell_of(guild, whom);
+        }
         match MAINS.contains(&guild) {
             true => {
                 let hold = self.held_since(before, guild, Some((case, on)))?;

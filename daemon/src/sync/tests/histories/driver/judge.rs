@@ -34,7 +34,7 @@ impl Driver {
                         measure.past()
                     ));
                 }
-                if let Some(should) = place.stands.filter(|should| *should != is) {
+                if let Some(should) = self.model.shows(guild, case).filter(|should| *should != is) {
                     let (daemon, user) = (self.daemon(), user_id(self.users[user]));
                     let rows = self.wait(daemon.store().read(move |view| Ok(view.history_of(user)?)));
                     return Err(format!(

@@ -51,6 +51,9 @@ impl Driver {
             daemon.directory().learn(&event::read("GUILD_CREATE", &data).unwrap().unwrap());
         }
         self.life = Some(Life { daemon, runtime });
+        if self.describes {
+            self.describe();
+        }
     }
 
     /// Waits until something holds that makes no event.

@@ -3,6 +3,7 @@
 
 use super::super::model::{GUILDS, Guild, MAINS, MUTE};
 use super::super::steps::{Foreign, ToBot, Untouchable};
+use super::super::tally::count;
 use super::{Driver, acts};
 use crate::pipeline;
 use crate::testing::{by_operator, confirmed, user as user_id};
@@ -61,6 +62,7 @@ impl Driver {
                 people.integration_kick(place, "twitch", actor, self.kicked)?;
                 self.overhear();
                 self.kicks.removed(guild);
+                count("somebody was removed by an integration");
             }
             Foreign::Mute(on) => {
                 let whom = self.whom(MUTE);
@@ -72,6 +74,7 @@ impl Driver {
                 people.integration_role(place, "youtube", actor, whom, (muted, on))?;
                 self.overhear();
                 self.model.aside(guild, MUTE, on);
+                count("a mute was changed by an integration");
             }
         }
         self.settle()
@@ -86,13 +89,18 @@ impl Driver {
             _ if !self.outsiders.member[guild] => {
                 people.join(place, bot)?;
                 self.outsiders.member[guild] = true;
+                count("a kicked bot was invited again");
             }
             ToBot::Kick => {
                 people.kick(place, by, bot, None)?;
                 self.outsiders.member[guild] = false;
+                count("a bot was kicked by hand");
             }
             ToBot::Timeout => people.timeout(place, by, bot, Some(acts::TIMEOUT), None)?,
             ToBot::Mute => people.add_role(place, by, bot, sandbox.role(place, "Muted"))?,
+        }
+        if matches!(deed, ToBot::Timeout | ToBot::Mute) {
+            count("a bot was timed out or muted by hand");
         }
         self.overhear();
         self.settle()
@@ -109,6 +117,7 @@ impl Driver {
                     let by = self.owner(guild);
                     self.stage.sandbox.people().ban(place, by, self.outsiders.listed, None)?;
                     self.overhear();
+                    count("a listed bot was banned by hand");
                 }
                 return self.settle();
             }
@@ -121,7 +130,10 @@ impl Driver {
         let request = acts::request(Action::Ban, user_id(whom));
         let asked = confirmed(by_operator(Role::Owner, Some(self.id(guild)), request));
         match self.wait(pipeline::run(self.daemon(), asked)) {
-            Err(fault) if fault.kind == FaultKind::Denied => Ok(()),
+            Err(fault) if fault.kind == FaultKind::Denied => {
+                count("a command against an owner, Wayhaven or a listed bot was refused");
+                Ok(())
+            }
             other => Err(format!("a command banned {whom} in guild {guild}: {other:?}")),
         }
     }

@@ -20,6 +20,7 @@ impl Driver {
         by_role: bool,
         on: bool,
     ) -> Result<(), String> {
+        self.bring_within_reach(case)?;
         self.settle()?;
         // Only members hold roles, and on a gateway the daemon looks for who holds them itself.
         let by_role = by_role && !self.stage.gateway && CASES[case].1 != Action::Ban;
