@@ -73,7 +73,8 @@ impl View<'_> {
     /// and neither is what was taken back, or given up, with its link. A timeout that was not sent because a longer one stands
     /// there is one, and so is what was skipped or failed at a second attempt after the first one had done it, which Discord
     /// tells later. What a freeze holds has come only where it left, or may have, before that. Nobody may have lifted either
-    /// since.
+    /// since. What a shorter one of the same main has replaced is one still: that one may be held, or never have been approved,
+    /// and both end together.
     pub(super) fn has_other_cause(
         &self,
         guild: GuildId,
@@ -86,7 +87,8 @@ impl View<'_> {
             "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
               LEFT JOIN guild_relationships r ON r.id = d.link_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
-               AND p.action = ?4 AND p.status = 'active' AND d.action = p.action AND (d.state NOT IN ('skipped', 'failed', 'superseded')
+               AND p.action = ?4 AND (p.status = 'active' OR (p.status = 'superseded' AND p.replaced_by IS NOT NULL))
+               AND d.action = p.action AND (d.state NOT IN ('skipped', 'failed', 'superseded')
                     OR (d.state IN ('skipped', 'failed') AND d.was_there = 0 AND (d.lifted IS NULL OR d.echo > d.lifted))
                     OR (d.action = 'timeout' AND d.state = 'skipped' AND d.reason LIKE '{OUTLASTED_THERE}%'))
                AND (d.state <> 'held' OR (d.sent = 1 AND (d.lifted IS NULL OR d.echo > d.lifted)))
