@@ -87,7 +87,7 @@ impl View<'_> {
               LEFT JOIN guild_relationships r ON r.id = d.link_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND p.source_guild <> ?3
                AND p.action = ?4 AND d.action = p.action
-               AND (p.status = 'active' OR (p.status = 'superseded' AND d.state = 'applied' AND (d.lifted IS NULL OR d.echo > d.lifted)
+               AND (p.status = 'active' OR (p.status = 'superseded' AND (d.lifted IS NULL OR d.echo > d.lifted)
                     AND EXISTS (SELECT 1 FROM punishments newer WHERE newer.source_guild = p.source_guild
                          AND newer.target_user = p.target_user AND newer.action = p.action AND newer.status = 'active')))
                AND (d.state NOT IN ('skipped', 'failed', 'superseded')

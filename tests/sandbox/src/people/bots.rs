@@ -1,6 +1,7 @@
 //! Bots of other makers.
 
 use super::{Done, People};
+use crate::World;
 
 impl People {
     /// The owner invites another bot with a role that grants these bits, and gives its id. It moderates by the acts
@@ -12,6 +13,12 @@ impl People {
         self.discord
             .change(|world| world.invite_other_bot(guild, permissions))
             .map_err(|refusal| refusal.to_string())
+    }
+
+    /// Another bot that is in no guild.
+    #[must_use]
+    pub fn another_bot(&self) -> u64 {
+        self.discord.change(World::another_bot)
     }
 }
 

@@ -10,6 +10,12 @@ use crate::Refusal;
 const POSITION: i64 = 5;
 
 impl World {
+    /// A bot of another maker, new in the sandbox, that is in no guild.
+    pub fn another_bot(&mut self) -> u64 {
+        let name = format!("other-bot-{:04}", self.users.len());
+        self.person_named(&name, true)
+    }
+
     /// The owner invites another bot, new in the sandbox, with a role of its own that grants these bits: the role,
     /// the member and an entry.
     ///
@@ -17,8 +23,8 @@ impl World {
     /// 10004.
     pub fn invite_other_bot(&mut self, guild: u64, permissions: u64) -> Result<u64, Refusal> {
         let owner = self.guild(guild)?.owner;
-        let name = format!("other-bot-{:04}", self.users.len());
-        let bot = self.person_named(&name, true);
+        let bot = self.another_bot();
+        let name = self.users.get(&bot).map(|user| user.name.clone()).unwrap_or_default();
         let role = self.id();
         let found = Role {
             id: role,

@@ -1,6 +1,7 @@
 //! Security level *maximum*: nobody propagates anything alone.
 
 use super::*;
+use crate::testing::make_second_main;
 use serde_json::json;
 use wayhaven_shared::operations::reconcile::SyncReconcile;
 use wayhaven_shared::operations::reversal::PunishmentRevert;
@@ -246,4 +247,26 @@ async fn what_was_let_out_before_the_level_was_raised_is_made_good_without_appro
     asked(&test, main, request, false).await.unwrap();
     test.until_counted(id, DeliveryState::Applied, 2).await;
     assert_eq!(holds(&test, &sandbox).await, []);
+}
+
+#[tokio::test]
+async fn what_a_shorter_one_that_is_held_has_replaced_stands_when_another_main_takes_back_its_own() {
+    let sandbox = sandbox(2).await;
+    let test = at_maximum(&sandbox).await;
+    let (main, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    make_second_main(&test, main, second, child).await;
+    let victim = sandbox.stranger();
+    let longer = test.ban(main, victim).await;
+    approves(&test, &sandbox, sandbox.admin(), None).await.unwrap();
+    test.until_counted(longer, DeliveryState::Applied, 1).await;
+    let brief = json!({ "operation": "ban", "arguments": { "user": victim.to_string(), "for": "1d" } });
+    let shorter = test.punish(main, brief).await;
+    assert_eq!(shorter.replaces.len(), 1);
+    test.until_counted(shorter.punishment.unwrap().id, DeliveryState::Held, 1).await;
+    // The other main's comes and goes; nobody has lifted the first one's.
+    let other = test.ban(second, victim).await;
+    test.until_counted(other, DeliveryState::Applied, 1).await;
+    let unban = test.unban(second, victim).await;
+    test.until_counted(unban, DeliveryState::Skipped, 1).await;
+    assert!(sandbox.is_banned(child, victim));
 }

@@ -7,17 +7,20 @@ mod holds;
 mod judge;
 mod kicks;
 mod life;
+mod outsiders;
 mod passing;
 mod protection;
+mod reach;
 mod rejoining;
 mod stillness;
 
-use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
+use super::model::{BOT, CASES, CHILDREN, Case, GUILDS, Guild, MAINS, Model, USERS};
 use super::steps::{Closing, Dice, Step, Trouble};
 use crate::network::Freeze;
 use crate::store::Terms;
 use crate::testing::{self, guild as guild_id};
 use life::Life;
+use outsiders::Outsiders;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -54,6 +57,10 @@ impl Stage {
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let mut guilds = [sandbox.main_guild(); GUILDS];
         guilds[1..].copy_from_slice(&sandbox.children());
+        for guild in guilds {
+            let role = sandbox.role(guild, reach::OFFICE);
+            sandbox.people().move_role(guild, role, reach::ABOVE).unwrap();
+        }
         Self { sandbox, guilds, gateway, _runtime: runtime }
     }
 
@@ -114,6 +121,8 @@ struct Driver {
     kicked: u64,
     /// Where they are a member, where that is known; what a freeze holds for them.
     kicks: kicks::Picture,
+    /// Bots of other makers.
+    outsiders: Outsiders,
     /// Whom nobody ever decided anything about: rows about them are forged.
     framed: u64,
     /// How much of each guild's audit log was taken in.
@@ -130,6 +139,10 @@ struct Driver {
     /// Since which request what a link delivered is taken back.
     waning: BTreeMap<(Guild, Guild), usize>,
     faults: Vec<FaultId>,
+    /// Whether requests have failed since everything was mended.
+    hindered: bool,
+    /// Whether Discord describes the guilds to each life: what ranks and owners have changed follows from that.
+    describes: bool,
 }
 
 impl Drop for Driver {
@@ -143,6 +156,7 @@ impl Drop for Driver {
 impl Driver {
     fn start(stage: &Arc<Stage>, seed: u64) -> Self {
         let stranger = || stage.sandbox.stranger();
+        let (bot, _) = CASES[BOT];
         let mut driver = Self {
             stage: Arc::clone(stage),
             dice: Dice::new(!seed),
@@ -152,9 +166,13 @@ impl Driver {
             home: testing::home(),
             life: None,
             model: Model::default(),
-            users: std::array::from_fn(|_| stranger()),
+            users: std::array::from_fn(|user| match user == bot {
+                true => stage.sandbox.people().another_bot(),
+                false => stranger(),
+            }),
             kicked: stranger(),
             kicks: kicks::Picture::default(),
+            outsiders: Outsiders::new(&stage.sandbox),
             framed: stranger(),
             taken: [0; GUILDS],
             seen: 0,
@@ -164,6 +182,8 @@ impl Driver {
             deaths: 0,
             waning: BTreeMap::new(),
             faults: Vec::new(),
+            hindered: false,
+            describes: false,
         };
         driver.seen = stage.requests();
         driver.taken = stage.guilds.map(|id| stage.sandbox.read(|world| world.guilds[&id].audit.len()));
@@ -178,6 +198,15 @@ impl Driver {
 
     fn id(&self, guild: Guild) -> u64 {
         self.stage.guilds[guild]
+    }
+
+    fn whom(&self, case: Case) -> u64 {
+        self.users[CASES[case].0]
+    }
+
+    /// Who owns the guild now, and does there by hand what is done by hand.
+    fn owner(&self, guild: Guild) -> u64 {
+        self.stage.sandbox.read(|world| world.guilds[&self.id(guild)].owner)
     }
 
     fn step(&mut self, step: Step) -> Result<(), String> {
@@ -275,6 +304,12 @@ impl Driver {
             Step::Decide { main, all, approve } => return self.decide_holds(main, all, approve),
             Step::Protect { guild, case, by_role, on } => return self.protect(guild, case, by_role, on),
             Step::Reconcile { main, child } => return self.reconcile(main, child),
+            Step::Integration { guild, deed, named } => return self.integration(guild, deed, named),
+            Step::BotByHand { guild, deed } => return self.bot_by_hand(guild, deed),
+            Step::Untouchable { guild, how } => return self.untouchable(guild, how),
+            Step::Raise { guild, case } => return self.raise(guild, case),
+            Step::Lower { guild, case, leaves, heard } => return self.lower(guild, case, leaves, heard),
+            Step::Transfer { guild, to, heard } => return self.transfer(guild, to, heard),
             Step::Settle => return self.settle(),
             Step::Crash { turns } => {
                 self.turn(turns);
@@ -338,6 +373,7 @@ impl Driver {
             Trouble::Outranked => answer(at, 403, 50013),
             Trouble::NoAccess => answer(at, 403, 50001),
         };
+        self.hindered = true;
         self.faults.push(self.stage.sandbox.inject(fault));
     }
 }

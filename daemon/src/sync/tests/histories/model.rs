@@ -5,10 +5,14 @@
 //! says that it does not know (`None`), and the driver does not ask.
 
 mod holding;
+mod outsiders;
 mod protection;
+mod reach;
 mod rejoining;
 
 use holding::{Decided, Waiting};
+pub(super) use outsiders::{BOT, needs_approval};
+pub(super) use rejoining::MUTE;
 use std::collections::{BTreeMap, BTreeSet};
 use wayhaven_shared::operations::punishment::Action;
 
@@ -26,11 +30,11 @@ pub(super) const UNLINKED: Guild = 5;
 /// How many guilds there are.
 pub(super) const GUILDS: usize = 6;
 /// Each case's user and measure. Whoever is banned is a member nowhere, so bans have users of their own; a mute and a
-/// timeout of one user stand beside each other.
-pub(super) const CASES: [(usize, Action); 4] =
-    [(0, Action::Ban), (1, Action::Ban), (2, Action::Mute), (2, Action::Timeout)];
+/// timeout of one user stand beside each other. The last user is a bot.
+pub(super) const CASES: [(usize, Action); 5] =
+    [(0, Action::Ban), (1, Action::Ban), (2, Action::Mute), (2, Action::Timeout), (3, Action::Ban)];
 /// How many users.
-pub(super) const USERS: usize = 3;
+pub(super) const USERS: usize = 4;
 
 /// A link as it stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +98,8 @@ pub(super) struct Model {
     role_lists: BTreeSet<Guild>,
     /// What a main's freeze holds for a case in a child: whether it is no undo, where that is known.
     held: BTreeMap<(Guild, Guild, Case), Option<bool>>,
+    /// Whom the bot cannot ban where.
+    heights: reach::Heights,
 }
 
 impl Default for Model {
@@ -112,6 +118,7 @@ impl Default for Model {
             protected: BTreeSet::new(),
             role_lists: BTreeSet::new(),
             held: BTreeMap::new(),
+            heights: reach::Heights::default(),
         }
     }
 }
@@ -334,6 +341,9 @@ impl Model {
         let fought = self.is_fought_over(guild);
         let own_lasted_longer = self.may_have_outlasted(guild, case);
         let place = self.at(guild, case);
+        // What waits there until they are within reach is met by it, or comes after it.
+        let waits = !place.open.is_empty();
+        place.murky |= waits;
         (place.stands, place.local) = (Some(on), on);
         place.lifted |= !on;
         if overridden && fought {
@@ -347,6 +357,9 @@ impl Model {
                 false => Some(true).filter(|_| !own_lasted_longer),
             };
         }
+        if waits && !on {
+            place.lost_sight();
+        }
     }
 
     /// Whether an unban by the guild's own staff takes back what a main has delivered there, or may.
@@ -358,9 +371,11 @@ impl Model {
                 || (place.murky && MAINS.into_iter().any(|main| linked(&main))))
     }
 
-    /// Everything that was open is done.
+    /// Everything that was open is done, but what waits until somebody is within reach.
     pub(super) fn settled(&mut self) {
-        for place in self.places.values_mut() {
+        let stuck: BTreeSet<_> =
+            self.places.keys().copied().filter(|(guild, case)| self.is_stuck(*guild, *case)).collect();
+        for (_, place) in self.places.iter_mut().filter(|(key, _)| !stuck.contains(key)) {
             place.open.clear();
             if std::mem::take(&mut place.excepting) {
                 place.excepted = Some(true);

@@ -1,6 +1,10 @@
 //! What may happen in a history, and random ones.
 
+mod outsiders;
 mod protection;
+mod reach;
+
+pub(super) use outsiders::{Foreign, ToBot, Untouchable};
 
 use super::model::{CASES, CHILDREN, Case, GUILDS, Guild, MAINS, UNLINKED};
 
@@ -130,6 +134,18 @@ pub(super) enum Step {
     Protect { guild: Guild, case: Case, by_role: bool, on: bool },
     /// A child is compared with what a main has decided, and what is missing is brought about.
     Reconcile { main: Guild, child: Guild },
+    /// An integration removes somebody from a guild, or changes who is muted in a main; its entry may name an actor.
+    Integration { guild: Guild, deed: Foreign, named: bool },
+    /// A bot is kicked, muted or timed out by hand.
+    BotByHand { guild: Guild, deed: ToBot },
+    /// Somebody tries to punish Wayhaven itself, or a bot that the settings list.
+    Untouchable { guild: Guild, how: Untouchable },
+    /// The user of a case is given a role that ranks above the bot's.
+    Raise { guild: Guild, case: Case },
+    /// They lose it, or leave; the daemon hears of it, or is away.
+    Lower { guild: Guild, case: Case, leaves: bool, heard: bool },
+    /// A guild is given to the user of a case, or to its first owner; the daemon hears of it, or is away.
+    Transfer { guild: Guild, to: Option<Case>, heard: bool },
     /// A forged row, first with the triggers in its way, then, where `bare`, without them and with a restart.
     Forge { kind: Forgery, bare: bool },
 }
@@ -197,6 +213,8 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
     let waits = maximum || seed % 4 == 1;
     // In some somebody is protected now and then, and punished all the same.
     let protects = seed % 5 < 2;
+    // In some somebody is out of the bot's reach now and then, in few of them as an owner.
+    let (ranks, change_hands) = (!seed.is_multiple_of(3), seed % 6 == 5);
     for _ in 0..dice.of(6..22) {
         let (main, child, case) = (dice.of(MAINS), dice.of(CHILDREN), dice.below(CASES.len()));
         // Mains decide most.
@@ -211,6 +229,12 @@ pub(super) fn history(seed: u64) -> Vec<Step> {
         }
         if protects && dice.below(6) == 0 {
             steps.extend(protection::protection(&mut dice));
+        }
+        if ranks && dice.below(4) == 0 {
+            steps.extend(reach::reach(&mut dice, change_hands));
+        }
+        if dice.below(8) == 0 {
+            steps.extend(outsiders::outsiders(&mut dice));
         }
         if dice.below(5) == 0 {
             shake_off(&mut dice, &mut steps);

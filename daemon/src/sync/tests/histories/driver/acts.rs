@@ -15,7 +15,7 @@ use wayhaven_shared::operations::timeout::{Timeout, Untimeout};
 use wayhaven_shared::value::{RoleId, UserId};
 
 /// How long timeouts last: longer than any history.
-const TIMEOUT: Duration = Duration::from_secs(20 * 86_400);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20 * 86_400);
 
 /// What is asked for to do an action.
 pub(super) fn request(action: Action, user: UserId) -> Request {
@@ -50,6 +50,7 @@ impl Driver {
             people.join(id, self.kicked).unwrap();
             roles.push((guild_id(id), RoleId::new(self.stage.sandbox.role(id, "Muted"))));
         }
+        self.seat_bots();
         self.change(move |change| {
             for (guild, role) in roles {
                 let config = change.config(guild)?;
@@ -75,6 +76,9 @@ impl Driver {
     }
 
     pub(super) fn command(&mut self, guild: Guild, case: Case, on: bool) -> Result<(), String> {
+        if on && self.model.owns(guild, case) {
+            return self.is_refused(guild, self.whom(case));
+        }
         if on && self.model.protects(guild, case) {
             // The command is refused.
             return Ok(());
@@ -139,10 +143,11 @@ impl Driver {
     pub(super) fn hand(&mut self, guild: Guild, case: Case, on: bool) -> Result<(), String> {
         self.settle()?;
         let (sandbox, place, whom) = (&self.stage.sandbox, self.id(guild), self.users[CASES[case].0]);
-        if self.stands(guild, case) == on {
+        if self.stands(guild, case) == on || self.model.owns(guild, case) {
+            // There is nothing to do, or nobody can.
             return Ok(());
         }
-        let (people, by, at) = (sandbox.people(), sandbox.owner(), self.stage.requests());
+        let (people, by, at) = (sandbox.people(), self.owner(guild), self.stage.requests());
         let muted = sandbox.role(place, "Muted");
         let before = self.latest_delivery();
         match action(case, on) {
@@ -157,6 +162,11 @@ impl Driver {
             self.decisions.push(Decision { source: guild, user: whom, action: action(case, on), at });
         }
         self.overhear();
+        if self.model.is_raised(guild, case) {
+            // Whoever is banned is no member any more.
+            self.model.rank(guild, case, false);
+            self.tell_of(guild, whom);
+        }
         match MAINS.contains(&guild) {
             true => {
                 let hold = self.held_since(before, guild, Some((case, on)))?;

@@ -41,7 +41,7 @@ impl Driver {
 
     /// Whether the history is about that user.
     pub(super) fn is_followed(&self, user: u64) -> bool {
-        user == self.kicked || self.users.contains(&user)
+        user == self.kicked || self.users.contains(&user) || self.outsiders.is_one(user)
     }
 
     /// Hands on what Discord's audit logs have that was not taken in; whether there was anything.

@@ -1,6 +1,7 @@
 //! What waits for approval, and who decides about it; comparisons of children with what is decided.
 
-use super::super::model::{CHILDREN, Case, Guild, MAINS};
+use super::super::model::{CHILDREN, Case, Guild, MAINS, needs_approval};
+use super::super::tally::count;
 use super::Driver;
 use crate::network::{Budget, Budgets};
 use crate::pipeline;
@@ -57,13 +58,17 @@ impl Driver {
         };
         let (at_least, at_most) = self.spent[main];
         let maximum = self.model.maximum.contains(&main);
-        let must = least && (maximum || (self.scarce && at_least >= SCARCE.network.most));
-        let may = most && (maximum || (self.scarce && at_most >= SCARCE.moderator.most));
+        let always = maximum || what.is_some_and(|(case, on)| needs_approval(case, on));
+        let must = least && (always || (self.scarce && at_least >= SCARCE.network.most));
+        let may = most && (always || (self.scarce && at_most >= SCARCE.moderator.most));
         if must && hold.is_none() {
             return Err("what needs approval is not held".to_owned());
         }
         if !may && hold.is_some() {
             return Err(format!("held without need: {at_most} were propagated at most"));
+        }
+        if hold.is_some() && what.is_some_and(|(case, on)| needs_approval(case, on)) {
+            count("the ban of a bot was held");
         }
         let spent = &mut self.spent[main];
         spent.0 += u32::from(least);
@@ -92,6 +97,12 @@ impl Driver {
             self.settle()?;
             open = look(self);
         }
+        if open.iter().any(|hold| hold.kind == HoldKind::Refused) {
+            self.bring_all_within_reach()?;
+            open = look(self);
+        }
+        let of_bots: Vec<HoldId> =
+            open.iter().filter(|hold| hold.kind == HoldKind::Bot).map(|hold| hold.id).collect();
         let mut holds: Vec<HoldId> = open.into_iter().map(|hold| hold.id).collect();
         if !all {
             holds = holds.split_off(holds.len().saturating_sub(1));
@@ -127,6 +138,9 @@ impl Driver {
             }
             // What is decided reaches everything by itself.
             self.until(move |_, view| !view.unfinished_holds().unwrap().contains(&hold));
+            if of_bots.contains(&hold) {
+                count(if approve { "bans of bots were approved" } else { "bans of bots were discarded" });
+            }
             self.model.decided(hold.get(), approve);
             for link in self.kicks.decided(hold.get(), approve) {
                 let frozen = self.model.frozen.contains(&link.0);

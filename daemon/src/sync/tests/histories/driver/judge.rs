@@ -34,7 +34,7 @@ impl Driver {
                         measure.past()
                     ));
                 }
-                if let Some(should) = place.stands.filter(|should| *should != is) {
+                if let Some(should) = self.model.shows(guild, case).filter(|should| *should != is) {
                     let (daemon, user) = (self.daemon(), user_id(self.users[user]));
                     let rows = self.wait(daemon.store().read(move |view| Ok(view.history_of(user)?)));
                     return Err(format!(
@@ -48,7 +48,8 @@ impl Driver {
                 return Err(format!("guild {guild} bans somebody nobody decided about"));
             }
         }
-        self.compare_kicks()
+        self.compare_kicks()?;
+        self.compare_outsiders()
     }
 
     /// Every request since the last look traces to a decision that allows it.

@@ -74,6 +74,11 @@ impl Picture {
         }
     }
 
+    /// They are gone from that guild, and nobody has decided anything.
+    pub(super) fn removed(&mut self, guild: Guild) {
+        self.member[guild] = Some(false);
+    }
+
     /// Everything that was open is done.
     pub(super) fn settled(&mut self) {
         self.open.clear();
@@ -90,7 +95,7 @@ impl Driver {
             if !sandbox.read(|world| world.guilds[&place].members.contains_key(&user)) {
                 return Ok(());
             }
-            sandbox.people().kick(place, sandbox.owner(), user, None)?;
+            sandbox.people().kick(place, self.owner(guild), user, None)?;
             if MAINS.contains(&guild) {
                 self.decisions.push(Decision { source: guild, user, action: Action::Kick, at });
             }
@@ -101,7 +106,7 @@ impl Driver {
                 return Ok(());
             }
         }
-        self.kicks.member[guild] = Some(false);
+        self.kicks.removed(guild);
         let hold = self.held_since(before, guild, None)?;
         for child in CHILDREN.filter(|_| MAINS.contains(&guild)) {
             if let Some(hold) = hold.filter(|_| self.model.would_be_open(guild, child)) {

@@ -26,6 +26,7 @@ impl Driver {
         let reload = Reload::fixed(testing::sources(&self.stage.sandbox));
         // Deliveries wait for them, and a crash may come meanwhile.
         settings.moderation.direct_messages = self.tells;
+        settings.network.bots = [user_id(self.outsiders.listed)].into_iter().collect();
         if self.scarce {
             settings.network.budgets = holds::SCARCE;
         }
@@ -50,6 +51,9 @@ impl Driver {
             daemon.directory().learn(&event::read("GUILD_CREATE", &data).unwrap().unwrap());
         }
         self.life = Some(Life { daemon, runtime });
+        if self.describes {
+            self.describe();
+        }
     }
 
     /// Waits until something holds that makes no event.

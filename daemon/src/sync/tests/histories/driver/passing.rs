@@ -1,6 +1,6 @@
 //! What ends by itself, and what is reverted by its number.
 
-use super::super::model::{CASES, Case, Guild};
+use super::super::model::{BOT, CASES, Case, Guild};
 use super::acts::action;
 use super::{Decision, Driver};
 use crate::pipeline;
@@ -18,10 +18,6 @@ use wayhaven_shared::operations::reversal::PunishmentRevert;
 use wayhaven_shared::value::{PunishmentId, Span, Timestamp};
 
 impl Driver {
-    fn whom(&self, case: Case) -> u64 {
-        self.users[CASES[case].0]
-    }
-
     pub(super) fn brief(&mut self, main: Guild, case: Case) -> Result<(), String> {
         if self.model.protects(main, case) {
             // The command is refused.
@@ -50,6 +46,7 @@ impl Driver {
         let (before, at, whom) = (self.latest_delivery(), self.stage.requests(), self.whom(case));
         let (guild, user, measure) = (guild_id(self.id(main)), user_id(whom), CASES[case].1);
         let mut new = NewPunishment::new(guild, user, measure, Origin::System);
+        new.of_bot = case == BOT;
         // Later than everything brief, and than any that came before it.
         let end = self.daemon().clock().now() + "2d".parse::<Span>().unwrap();
         new.expires_at = Some(Timestamp::from_millis(end.millis() + before * 1_000));

@@ -20,6 +20,7 @@ impl Driver {
         by_role: bool,
         on: bool,
     ) -> Result<(), String> {
+        self.bring_within_reach(case)?;
         self.settle()?;
         // Only members hold roles, and on a gateway the daemon looks for who holds them itself.
         let by_role = by_role && !self.stage.gateway && CASES[case].1 != Action::Ban;
@@ -48,7 +49,7 @@ impl Driver {
     fn hold_role(&mut self, guild: Guild, case: Case, on: bool) {
         let (sandbox, place, whom) = (&self.stage.sandbox, self.id(guild), self.users[CASES[case].0]);
         let role = sandbox.role(place, "Regular");
-        let (people, by) = (sandbox.people(), sandbox.owner());
+        let (people, by) = (sandbox.people(), self.owner(guild));
         // Where they hold it already, or do not, nothing changes.
         let _ = match on {
             true => people.add_role(place, by, whom, role),

@@ -25,7 +25,7 @@ impl Driver {
         let sandbox = &self.stage.sandbox;
         let people = sandbox.people();
         match kicked && heard && !MAINS.contains(&guild) {
-            true => people.kick(place, sandbox.owner(), whom, None)?,
+            true => people.kick(place, self.owner(guild), whom, None)?,
             false => people.leave(place, whom)?,
         }
         people.join(place, whom)?;

@@ -44,7 +44,11 @@ impl Driver {
                 Ok((view.open_deliveries()?, carried_out))
             };
             let (mut open, carried_out) = self.wait(daemon.store().read(look)).unwrap();
-            open.retain(|one| one.state != DeliveryState::Held);
+            open.retain(|one| match one.state {
+                DeliveryState::Held => false,
+                DeliveryState::Blocked => !self.may_be_blocked(one.guild, one.user),
+                _ => true,
+            });
             if open.is_empty() && untold == 0 && carried_out {
                 break;
             }
@@ -71,6 +75,7 @@ impl Driver {
     /// Everything comes to rest, once more after a start.
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.settle()?;
+        self.bring_all_within_reach()?;
         self.die();
         self.born();
         self.settle()?;

@@ -3,10 +3,11 @@
 use super::{CASES, CHILDREN, Case, Guild, MAINS, Model};
 
 impl Model {
-    /// Whether the guild itself protects the user of the case.
+    /// Whether the guild itself protects the user of the case: a main protects its owner too.
     pub(in super::super) fn protects(&self, guild: Guild, case: Case) -> bool {
         let user = CASES[case].0;
-        [true, false].into_iter().any(|by_role| self.protected.contains(&(guild, user, by_role)))
+        let owns = MAINS.contains(&guild) && self.owns(guild, case);
+        owns || [true, false].into_iter().any(|by_role| self.protected.contains(&(guild, user, by_role)))
     }
 
     /// Whether nothing that the main decides is delivered to the child for the user of the case.

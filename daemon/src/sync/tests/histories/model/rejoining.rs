@@ -4,7 +4,7 @@ use super::{CASES, Case, Guild, MAINS, Model};
 use wayhaven_shared::operations::punishment::Action;
 
 /// The case that somebody who leaves shakes off. A timeout goes on when they join again.
-const MUTE: Case = 2;
+pub(in super::super) const MUTE: Case = 2;
 
 impl Model {
     /// They have left and joined again; whether the daemon has `heard` of it. What is decided about them and reaches the guild
@@ -24,7 +24,9 @@ impl Model {
         let begun_late = self.is_begun_late(guild, MUTE);
         let place = self.place(guild, MUTE);
         let reaches = |main: &Guild| *main != guild && self.is_open(*main, guild);
-        let is_held_to = own || place.causes.iter().any(reaches);
+        // What a guild has decided itself is not done again to whom it protects by now.
+        let done_again = own && !self.protects(guild, MUTE);
+        let is_held_to = done_again || place.causes.iter().any(reaches);
         let has_causes = own || !place.causes.is_empty();
         // Whom a main protects by now, its mute is not done again to.
         let shielded = place.causes.iter().any(|main| self.is_protected(*main, guild, MUTE));
