@@ -67,17 +67,18 @@ impl Model {
     /// taken back that very ban while no link was open, or said their own word since, it is nobody's promise.
     fn standing(&mut self, main: Guild, child: Guild) -> Vec<(User, Ban)> {
         let longest = |(source, user): &(Guild, User)| {
-            let number = self.in_force(*source, *user)?.number;
+            let number = self.in_force_in(*source, child, *user)?;
             let is_guarded = [main, child].into_iter().any(|guild| self.protected.contains(&(guild, *user)));
             let stands = *source == main && !is_guarded && !self.lost.contains(user);
             (stands && !self.place(child, *user).excepted).then_some((*user, number))
         };
         let standing: Vec<(User, Ban)> = self.active.keys().filter_map(longest).collect();
+        let standing = self.keep_shielded(main, child, standing);
         let taken_back = |(user, number): &(User, Ban)| {
             let place = self.place(child, *user);
             let decided: BTreeSet<Ban> = self.numbers(main, *user).collect();
             let came = place.causes.iter().any(|(of, ban)| *of == main && decided.contains(ban));
-            !place.banned && (came || *number < place.own_word)
+            !place.banned && !self.is_absent(child, *user) && (came || *number < place.own_word)
         };
         let (unclear, clear): (Vec<_>, Vec<_>) = standing.into_iter().partition(taken_back);
         self.lost.extend(unclear.into_iter().map(|(user, _)| user));
