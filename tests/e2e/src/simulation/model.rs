@@ -46,6 +46,8 @@ pub(super) struct Place {
     brought: BTreeSet<Guild>,
     /// The mains whose bans the guild's staff lifted before the link that is now: they lift them no second time.
     former: BTreeSet<Guild>,
+    /// The causes that the guild's staff have taken back by hand.
+    let_go: BTreeSet<(Guild, Ban)>,
     /// Whether the guild takes no ban of them from a main, since its staff took one back.
     excepted: bool,
     /// How many bans had been decided anywhere when the guild said something about them itself, by a command.
@@ -53,6 +55,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether a guild's decision keeps it there: one that the staff have not taken back since it came.
+    fn is_wanted(&self) -> bool {
+        self.causes.iter().any(|cause| !self.let_go.contains(cause))
+    }
+
     fn lifted(&mut self) {
         (self.banned, self.ours) = (false, false);
         self.brought.clear();
@@ -198,11 +205,14 @@ impl Model {
         if ban.is_some() {
             place.ours |= !place.banned;
             place.banned = !is_away;
+            if let Some(number) = stands {
+                place.let_go.remove(&(source, number));
+            }
             if stands.is_some_and(|number| place.causes.insert((source, number))) {
                 place.former.remove(&source);
             }
             place.brought.insert(source);
-        } else if place.ours && !place.local && place.causes.is_empty() {
+        } else if place.ours && !place.local && !place.is_wanted() {
             place.lifted();
         }
     }
@@ -230,6 +240,7 @@ impl Model {
         if ban {
             place.excepted = false;
         } else {
+            place.let_go = place.causes.clone();
             place.lifted();
             place.excepted |= overrides;
         }

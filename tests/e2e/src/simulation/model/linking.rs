@@ -56,7 +56,7 @@ impl Model {
         for ((guild, user), place) in &self.places {
             let is_left = place.brought.contains(&main)
                 // Its undo takes back what another main has left there too, as it would have done at once.
-                || (place.ours && !place.local && place.causes.is_empty());
+                || (place.ours && !place.local && !place.is_wanted());
             if *guild == child && place.banned && is_left && self.active(main, *user) == 0 {
                 self.lost.insert(*user);
             }
@@ -97,12 +97,12 @@ impl Model {
             let was_cause = place.causes.len() < causes;
             if !place.brought.remove(&main) {
                 // What another main has left there, and nobody wants any more: whether it is lifted too is nobody's promise.
-                if place.banned && place.ours && place.causes.is_empty() {
+                if place.banned && place.ours && !place.is_wanted() {
                     self.lost.insert(*user);
                 }
                 continue;
             }
-            if place.ours && !place.local && !place.excepted && place.causes.is_empty() {
+            if place.ours && !place.local && !place.excepted && !place.is_wanted() {
                 place.lifted();
                 lifted.push(*user);
             } else if place.banned && was_cause {

@@ -1,7 +1,7 @@
 //! Members who leave a guild and join it again: whatever was done to them there by a role is gone. What a guild that may decide
 //! there still wants is done again; what its staff did by hand has ended.
 
-use super::{Guild, MAINS, Model, User};
+use super::{Ban, Guild, MAINS, Model, User};
 
 impl Model {
     /// Whether somebody who can be muted in a guild is no member of it now.
@@ -36,8 +36,10 @@ impl Model {
             return;
         }
         let place = self.place(guild, user);
-        // What was taken back there before the link that is now, or comes from nowhere any more, is nobody's promise.
-        if !place.excepted && place.causes.iter().any(|(of, _)| place.former.contains(of)) {
+        // What the staff had taken back before they did the same themselves, or before the link that is now, is nobody's promise.
+        let was_taken_back =
+            |cause: &(Guild, Ban)| place.former.contains(&cause.0) || place.let_go.contains(cause);
+        if !place.excepted && place.causes.iter().any(was_taken_back) {
             self.lost.insert(user);
         }
         let comes = |of: Guild| of == guild || self.is_open(of, guild);

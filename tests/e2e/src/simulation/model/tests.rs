@@ -143,3 +143,14 @@ fn whoever_joins_again_has_shaken_off_what_staff_did_and_nothing_that_a_main_wan
     model.decide(0, 0, false, false);
     assert!(!model.place(2, 0).banned && model.place(3, 0).banned);
 }
+
+#[test]
+fn what_staff_lift_of_a_main_that_is_linked_no_more_keeps_no_other_mains_ban() {
+    let mut model = linked();
+    model.decide(0, 0, true, false);
+    model.unlink(0, 3, false);
+    model.local(3, 0, false);
+    model.decide(1, 0, true, false);
+    model.decide(1, 0, false, false);
+    assert!(!model.place(3, 0).banned && model.place(2, 0).banned);
+}

@@ -109,7 +109,7 @@ impl Model {
         }
         let place = self.at(child, user);
         place.causes.remove(&(main, ended));
-        if place.ours && !place.local && place.causes.is_empty() && !place.excepted {
+        if place.ours && !place.local && !place.is_wanted() && !place.excepted {
             place.lifted();
         }
     }
