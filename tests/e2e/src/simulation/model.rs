@@ -55,9 +55,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Whether a guild's decision keeps it there: one that the staff have not taken back since it came.
+    /// Whether a guild's decision keeps it there: the guild's own command, or a main's that the staff have not taken back since
+    /// it came.
     fn is_wanted(&self) -> bool {
-        self.causes.iter().any(|cause| !self.let_go.contains(cause))
+        self.causes.iter().any(|cause| !MAINS.contains(&cause.0) || !self.let_go.contains(cause))
     }
 
     fn lifted(&mut self) {
