@@ -10,27 +10,36 @@
 mod acts;
 mod judge;
 mod links;
+mod measures;
+mod members;
+mod mishaps;
 mod model;
 mod network;
 mod outsiders;
 mod ranks;
+mod run;
 mod scene;
 mod settle;
+mod shields;
 mod steps;
 mod store;
+mod tally;
+
+pub use run::{Plan, main, play};
 
 use crate::dice::Dice;
 use judge::Judge;
+use measures::Measure;
 use model::{Guild, Model, User};
 use network::{Network, USERS};
 use ranks::Height;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use steps::Step;
+use tally::Tally;
 use wayhaven_sandbox::FaultId;
 
 /// How many steps lie between two rests, at most.
@@ -85,6 +94,13 @@ struct Simulation {
     ids: HashMap<u64, User>,
     /// Who takes part now.
     pool: Vec<User>,
+    /// Members of every guild, who are muted or timed out and not banned.
+    regulars: Vec<User>,
+    /// Who is muted or timed out; everybody else is banned.
+    measures: BTreeMap<User, Measure>,
+    /// When the last timeout ends that lasts only for a moment.
+    brief: Option<Instant>,
+    tally: Tally,
     /// Who was touched since everything came to rest: by which guild, and whether by hand.
     touched: BTreeMap<User, (Guild, bool)>,
     faults: Vec<FaultId>,
@@ -120,7 +136,7 @@ impl Simulation {
     async fn new(program: &Path, seed: u64) -> Result<Self, Failure> {
         let network = Network::new(program, seed).await?;
         let ids = network.users.iter().enumerate().map(|(user, id)| (*id, user)).collect();
-        Ok(Self {
+        let mut simulation = Self {
             network,
             model: Model::default(),
             judge: Judge::default(),
@@ -129,6 +145,10 @@ impl Simulation {
             told: Vec::new(),
             ids,
             pool: (0..USERS).collect(),
+            regulars: Vec::new(),
+            measures: BTreeMap::new(),
+            brief: None,
+            tally: Tally::default(),
             touched: BTreeMap::new(),
             faults: Vec::new(),
             crippled: Vec::new(),
@@ -146,7 +166,9 @@ impl Simulation {
             waited: Duration::ZERO,
             graces: 0,
             restarts: 0,
-        })
+        };
+        simulation.seat_regulars()?;
+        Ok(simulation)
     }
 
     /// Plays so many steps, or until it is told to stop.
@@ -175,10 +197,13 @@ impl Simulation {
     }
 
     fn look(&mut self) -> Result<(), Failure> {
-        self.judge.look(&self.network, &self.ids)
+        self.judge.look(&self.network, &self.ids, &self.measures)
     }
 
     async fn perform(&mut self, step: Step) -> Result<(), Failure> {
+        if matches!(step, Step::Kill | Step::Terminate) && self.model.is_anything_kept() {
+            self.tally.count("restart while something is kept away");
+        }
         match step {
             Step::Ban { guild, user, by } => self.act(guild, user, by, true).await,
             Step::Unban { guild, user, by } => self.act(guild, user, by, false).await,
@@ -231,6 +256,13 @@ impl Simulation {
                 self.network.terminate().await
             }
             Step::Breathe => self.breathe().await,
+            Step::Rejoin { guild, user, way, unheard } => self.rejoin(guild, user, way, unheard).await,
+            Step::Leave { guild, user } => self.leave(guild, user).await,
+            Step::Join { guild, user } => self.join(guild, user).await,
+            Step::Brief { guild, user } => self.time_out_for_a_moment(guild, user),
+            Step::Shield { guild, user } => self.shield(guild, user).await,
+            Step::Unshield { guild, user, leaves } => self.unshield(guild, user, leaves).await,
+            Step::KickHolder { main } => self.kick_holder(main).await,
         }
     }
 
@@ -247,13 +279,15 @@ impl Simulation {
     }
 
     fn retire_lost(&mut self) {
-        let gone: Vec<User> =
-            self.pool.iter().copied().filter(|user| self.model.lost.contains(user)).collect();
+        let gone: Vec<User> = self.everybody().filter(|user| self.model.lost.contains(user)).collect();
         gone.into_iter().for_each(|user| self.replace(user));
     }
 
     /// Somebody new takes the part of a user.
     fn replace(&mut self, user: User) {
+        if self.regulars.contains(&user) {
+            return self.replace_regular(user);
+        }
         let Some(place) = self.pool.iter_mut().find(|one| **one == user) else { return };
         *place = self.network.users.len();
         let id = self.network.sandbox.stranger();
@@ -268,6 +302,11 @@ impl Simulation {
         })
     }
 
+    /// Whoever takes part now.
+    fn everybody(&self) -> impl Iterator<Item = User> {
+        self.pool.iter().chain(&self.regulars).copied()
+    }
+
     /// The steps that a failure may follow from: the last ones, and those that name the user.
     fn story(&self, failure: &Failure) -> String {
         let names = |step: &Step| match step {
@@ -278,6 +317,12 @@ impl Simulation {
             | Step::Warn { user, .. }
             | Step::Raise { user, .. }
             | Step::Revert { user, .. }
+            | Step::Rejoin { user, .. }
+            | Step::Leave { user, .. }
+            | Step::Join { user, .. }
+            | Step::Brief { user, .. }
+            | Step::Shield { user, .. }
+            | Step::Unshield { user, .. }
             | Step::Protect { user, .. } => Some(*user) == failure.user,
             Step::Amend { .. } | Step::Trouble { .. } | Step::Mishap { .. } | Step::Breathe => false,
             _ => failure.user.is_some(),
@@ -286,113 +331,5 @@ impl Simulation {
         let matter = self.told.iter().filter(|(at, step)| *at > last || names(step));
         let lines: Vec<String> = matter.map(|(at, step)| format!("  {at}: {step:?}")).collect();
         lines[lines.len().saturating_sub(TOLD)..].join("\n")
-    }
-}
-
-/// What is to be played.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Steps of each network.
-    pub steps: usize,
-    /// How many networks.
-    pub seeds: u64,
-    /// The first one's seed.
-    pub first: u64,
-    /// How many live at once.
-    pub at_once: usize,
-    /// When no further step is begun.
-    pub until: Option<Instant>,
-}
-
-/// Plays; what came of all of them, or how the first failed. `program` is the binary that plays all parts.
-///
-/// # Errors
-/// Something is wrong: what, the steps that led there, and how to repeat them.
-pub fn play(program: &Path, plan: Plan) -> Result<(), String> {
-    let (next, stop, failed) = (AtomicU64::new(0), AtomicBool::new(false), std::sync::Mutex::new(None));
-    std::thread::scope(|scope| {
-        for _ in 0..plan.at_once.max(1) {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let turn = next.fetch_add(1, Ordering::SeqCst);
-                    if turn >= plan.seeds {
-                        break;
-                    }
-                    if let Err(why) = one(program, plan, plan.first + turn, &stop) {
-                        stop.store(true, Ordering::Relaxed);
-                        complain!("{why}");
-                        failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(why);
-                    }
-                }
-            });
-        }
-        if let Some(until) = plan.until {
-            let (stop, next) = (&stop, &next);
-            scope.spawn(move || {
-                while Instant::now() < until
-                    && !stop.load(Ordering::Relaxed)
-                    && next.load(Ordering::SeqCst) < plan.seeds + plan.at_once.max(1) as u64
-                {
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                stop.store(true, Ordering::Relaxed);
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
-}
-
-/// One network.
-fn one(program: &Path, plan: Plan, seed: u64, stop: &AtomicBool) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
-    let began = Instant::now();
-    runtime.block_on(async {
-        let mut simulation =
-            Simulation::new(program, seed).await.map_err(|failure| format!("seed {seed}: {failure}"))?;
-        let played = simulation.play(plan.steps, stop).await;
-        let (step, took) = (simulation.step, began.elapsed().as_secs_f64());
-        let each = took * 1_000.0 / (step.max(1) as f64);
-        say!("seed {seed}: {step} steps in {took:.1} s, {each:.1} ms each; {}", simulation.report());
-        played.map_err(|failure| {
-            simulation.network.home.keep();
-            let home = simulation.network.home.path().display();
-            format!(
-                "seed {seed}, step {step} ({took:.1} s): {failure}\n{}\nrepeat: cargo run -p wayhaven-e2e --bin simulation -- \
-                 --steps={step} --seeds=1 --seed={seed}\nits store and log are left in {home}",
-                simulation.story(&failure)
-            )
-        })
-    })
-}
-
-/// `cargo run -p wayhaven-e2e --bin simulation -- --steps=20000 --seeds=20 [--seed=N] [--at-once=N]`.
-pub fn main() -> ExitCode {
-    let mut plan = Plan { steps: 20_000, seeds: 20, first: 1, at_once: 2, until: None };
-    for argument in std::env::args().skip(1) {
-        let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
-        let Ok(number) = value.parse::<u64>() else {
-            complain!("error: {argument} is none of --steps=N, --seeds=N, --seed=N and --at-once=N");
-            return ExitCode::from(2);
-        };
-        match name {
-            "--steps" => plan.steps = usize::try_from(number).unwrap_or(usize::MAX),
-            "--seeds" => plan.seeds = number,
-            "--seed" => plan.first = number,
-            "--at-once" => plan.at_once = usize::try_from(number).unwrap_or(1),
-            _ => {
-                complain!("error: there is no {name}: --steps=N, --seeds=N, --seed=N, --at-once=N");
-                return ExitCode::from(2);
-            }
-        }
-    }
-    let played =
-        std::env::current_exe().map_err(|error| error.to_string()).and_then(|program| play(&program, plan));
-    match played {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            complain!("error: {}", why.lines().next().unwrap_or_default());
-            ExitCode::FAILURE
-        }
     }
 }

@@ -113,7 +113,10 @@ pub fn note_echo(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
     if let (Action::Timeout, Deed::Timeout { before, .. }) = (seen.action, &entry.deed) {
         let before = before.filter(|before| *before > entry.at()).map(|end| change.skew().to_local(end));
         let skew = change.skew();
-        if before.is_some() && !change.was_timed_out_by_us(guild, user, skew.made_at(id))? {
+        let is_theirs = before.is_some()
+            && !change.was_timed_out_by_us(guild, user, skew.made_at(id))?
+            && !is_over_by_now(change, guild, user, id)?;
+        if is_theirs {
             // Theirs went on while ours began.
             let theirs = Echo::of_entry(guild, user, Action::Timeout, id.saturating_sub(1));
             change.note_local_cause(theirs, None, before)?;
@@ -122,6 +125,13 @@ pub fn note_echo(change: &Change<'_>, entry: &Entry) -> Result<(), StoreError> {
         }
     }
     change.note_echo(Echo::of_entry(guild, user, seen.action, id))
+}
+
+/// Whether something is known of the user's timeouts in the guild that is later than an entry of ours, which is read once more
+/// then: the staff's later word, or that we took ours back. What was there before us says nothing of now.
+fn is_over_by_now(change: &Change<'_>, guild: GuildId, user: UserId, entry: u64) -> Result<bool, StoreError> {
+    let ours = Echo::of_entry(guild, user, Action::Timeout, entry);
+    Ok(change.is_outrun(guild, user, Action::Timeout, entry)? || change.is_undone_since(ours)?)
 }
 
 /// Why something that was done by hand in a main stays there.

@@ -2,6 +2,7 @@
 //! told, a main's punishment and its undo leave nothing behind. While it stands, no undo touches it.
 
 mod elsewhere;
+mod read_again;
 mod standing;
 mod unseen;
 

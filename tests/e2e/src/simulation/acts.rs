@@ -1,5 +1,6 @@
 //! What people decide, by command and by hand.
 
+use super::measures::Measure;
 use super::model::{Guild, Length, MAINS, User};
 use super::scene::Scene;
 use super::steps::By;
@@ -7,12 +8,10 @@ use super::{Failure, Simulation};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use wayhaven_shared::operations::Request;
-use wayhaven_shared::operations::ban::{Ban, Unban};
 use wayhaven_shared::operations::protect::ProtectAdd;
 use wayhaven_shared::operations::reversal::{PunishmentAmend, PunishmentRevert};
 use wayhaven_shared::operations::warn::Warn;
-use wayhaven_shared::value::{PunishmentId, Untrusted, UserId};
+use wayhaven_shared::value::{PunishmentId, Untrusted};
 
 /// How many of a raid are banned.
 const RAID: usize = 30;
@@ -29,17 +28,14 @@ pub(super) fn warning_steps() -> String {
     steps.collect::<Vec<_>>().join(",")
 }
 
-fn request(user: UserId, ban: bool) -> Request {
-    if ban { Ban::new(user).into() } else { Unban { user, reason: None }.into() }
-}
-
 impl Simulation {
     pub(super) async fn act(&mut self, guild: Guild, user: User, by: By, ban: bool) -> Result<(), Failure> {
-        self.judge.decided(guild, user, ban);
+        self.tell_judge(guild, user, by, ban);
+        self.count_act(guild, user, by, ban);
         match by {
             By::Hand => return self.by_hand(guild, user, ban),
             By::Moderator if !self.shaky => self.slash(guild, user, ban, None).await?,
-            _ => drop(self.network.ask(guild, request(self.network.user(user)?, ban)).await?),
+            _ => drop(self.network.ask(guild, self.request(user, ban, None)?).await?),
         }
         self.touched.insert(user, (guild, false));
         self.model.decide(guild, user, ban, false);
@@ -47,11 +43,9 @@ impl Simulation {
     }
 
     /// In Discord's own client, which shows whether somebody is banned.
-    fn by_hand(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), Failure> {
+    pub(super) fn by_hand(&mut self, guild: Guild, user: User, ban: bool) -> Result<(), Failure> {
         let (id, whom) = (self.network.guilds[guild], self.network.users[user]);
-        let (people, by) = (self.network.sandbox.people(), self.network.owner(guild));
-        let done = if ban { people.ban(id, by, whom, None) } else { people.unban(id, by, whom, None) };
-        done.map_err(|why| {
+        self.done_by_hand(id, self.network.owner(guild), whom, (self.measure(user), ban)).map_err(|why| {
             Failure::about(user, format!("Discord refuses what was to be done by hand: {why}"))
         })?;
         self.touched.insert(user, (guild, true));
@@ -59,6 +53,9 @@ impl Simulation {
             self.model.decide(guild, user, ban, true);
         } else {
             self.model.local(guild, user, ban);
+        }
+        if ban && self.measure(user) == Measure::Ban {
+            self.model.is_gone(guild, user);
         }
         Ok(())
     }
@@ -75,9 +72,10 @@ impl Simulation {
         let before = self.network.store.decided(id, whom)?;
         let sandbox = &self.network.sandbox;
         let by = if guild == 0 { sandbox.moderator() } else { sandbox.child_moderator(id) };
-        let (people, command) = (sandbox.people(), if ban { "ban" } else { "unban" });
-        let options = match length {
-            Some(length) => json!({ "user": whom.to_string(), "for": length.text() }),
+        let (people, measure) = (sandbox.people(), self.measure(user));
+        let command = measure.word(ban);
+        let options = match measure.span(ban, length) {
+            Some(span) => json!({ "user": whom.to_string(), "for": span }),
             None => json!({ "user": whom.to_string() }),
         };
         let asked = people.slash(id, by, command, options);
@@ -97,7 +95,8 @@ impl Simulation {
         let (id, whom) = (self.network.guilds[guild], self.network.users[user]);
         let before = self.network.store.decided(id, whom)?;
         let after = Duration::from_micros(self.dice.below(6_000) as u64);
-        let request = request(self.network.user(user)?, ban);
+        let request = self.request(user, ban, None)?;
+        self.count_act(guild, user, By::Operator, ban);
         self.network.ask_and_kill(guild, &request, after).await?;
         if self.network.store.decided(id, whom)? > before {
             self.touched.insert(user, (guild, false));
@@ -119,8 +118,7 @@ impl Simulation {
         match by {
             By::Moderator if !self.shaky => self.slash(main, user, true, Some(length)).await?,
             _ => {
-                let ban = Ban { span: length.text().parse().ok(), ..Ban::new(self.network.user(user)?) };
-                drop(self.network.ask(main, ban.into()).await?);
+                drop(self.network.ask(main, self.request(user, true, Some(length))?).await?);
             }
         }
         self.touched.insert(user, (main, false));
@@ -170,7 +168,7 @@ impl Simulation {
         let client = self.network.up().await?;
         let mut asked = JoinSet::new();
         for user in &users {
-            let envelope = self.network.envelope(main, &request(self.network.user(*user)?, ban))?;
+            let envelope = self.network.envelope(main, &self.request(*user, ban, None)?)?;
             let client = client.clone();
             asked.spawn(async move { client.run(envelope).await });
         }
@@ -189,6 +187,8 @@ impl Simulation {
             model: &self.model,
             touched: &self.touched,
             pool: &self.pool,
+            regulars: &self.regulars,
+            measures: &self.measures,
             crippled: &self.crippled,
             raised: &self.raised,
             late: self.late,
@@ -233,11 +233,7 @@ impl Simulation {
         let main = if MAINS.contains(&guild) { guild } else { MAINS.start };
         let by = if main == guild { By::Hand } else { By::Operator };
         if main == guild {
-            let (client, id) = (self.network.up().await?, self.network.user(user)?);
-            let refused = client.run(self.network.envelope(main, &request(id, true))?).await;
-            if refused.is_ok() {
-                return Err(Failure::about(user, "somebody protected was banned by a command".to_owned()));
-            }
+            self.is_refused(main, user).await?;
         }
         self.act(main, user, by, true).await?;
         self.replace(user);

@@ -1,6 +1,7 @@
 //! What the daemon asked of Discord, looked at after every step: nothing leaks, and nothing of others is undone.
 
 use super::Failure;
+use super::measures::Measure;
 use super::model::{CHILDREN, GUILDS, Guild, MAINS, Model, User};
 use super::network::Network;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,7 +30,10 @@ pub(super) struct Judge {
     pub(super) effects: usize,
 }
 
-/// A ban or an unban that was asked for.
+/// Somebody's role.
+const ROLE: &str = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}";
+
+/// A measure or its undo that was asked for.
 struct Deed {
     guild: Guild,
     user: User,
@@ -43,10 +47,18 @@ struct Deed {
 /// Nobody decides a kick here: where one is asked for, something else was taken for one.
 const KICK: &str = "/guilds/{guild_id}/members/{user_id}";
 
-fn is_ban(request: &Recorded) -> Option<bool> {
+fn measure(request: &Recorded) -> Option<(Measure, bool)> {
     match (request.method.as_str(), request.route.as_str()) {
-        ("PUT", "/guilds/{guild_id}/bans/{user_id}") | ("POST", "/guilds/{guild_id}/bulk-ban") => Some(true),
-        ("DELETE", "/guilds/{guild_id}/bans/{user_id}") => Some(false),
+        ("PUT", "/guilds/{guild_id}/bans/{user_id}") | ("POST", "/guilds/{guild_id}/bulk-ban") => {
+            Some((Measure::Ban, true))
+        }
+        ("DELETE", "/guilds/{guild_id}/bans/{user_id}") => Some((Measure::Ban, false)),
+        ("PUT", ROLE) => Some((Measure::Mute, true)),
+        ("DELETE", ROLE) => Some((Measure::Mute, false)),
+        ("PATCH", KICK) => {
+            let until = request.body.as_ref().and_then(|body| body.get("communication_disabled_until"))?;
+            Some((Measure::Timeout, !until.is_null()))
+        }
         _ => None,
     }
 }
@@ -87,17 +99,24 @@ impl Judge {
     }
 
     /// Everything that was asked since the last look traces to a decision that allows it.
-    pub(super) fn look(&mut self, network: &Network, ids: &HashMap<u64, User>) -> Result<(), Failure> {
+    pub(super) fn look(
+        &mut self,
+        network: &Network,
+        ids: &HashMap<u64, User>,
+        measures: &BTreeMap<User, Measure>,
+    ) -> Result<(), Failure> {
         let (from, mut deeds, mut kicked) = (self.seen, Vec::new(), None);
         self.seen = network.sandbox.read(|world| {
             let log = world.log.entries();
             for (at, request) in log.iter().enumerate().skip(from).filter(|(_, request)| request.effect) {
                 kicked = kicked.or((request.method == "DELETE" && request.route == KICK).then_some(at));
-                let (Some(id), Some(ban)) = (request.guild, is_ban(request)) else { continue };
+                let (Some(id), Some((done, ban))) = (request.guild, measure(request)) else { continue };
                 let Some(guild) = network.guilds.iter().position(|guild| *guild == id) else { continue };
                 for whom in request.users() {
-                    let user = ids.get(&whom).copied().unwrap_or(User::MAX);
-                    let lifts_others = !ban && request.applied && {
+                    // Whoever is muted is nobody who may be banned, and the other way round.
+                    let is_theirs = |user: &User| measures.get(user).copied().unwrap_or_default() == done;
+                    let user = ids.get(&whom).copied().filter(is_theirs).unwrap_or(User::MAX);
+                    let lifts_others = !ban && done == Measure::Ban && request.applied && {
                         // From the newest entry on: the last but one about them is what the unban met.
                         let about = world.guilds[&id].audit.iter().rev();
                         let mut about = about.filter(|entry| entry.target == Some(whom));

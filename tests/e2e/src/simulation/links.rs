@@ -1,7 +1,8 @@
 //! What changes where decisions go, and what keeps them from getting there.
 
+use super::mishaps::{Break, Mishap, Trouble};
 use super::model::{Guild, Model, UNLINKED, User};
-use super::steps::{Break, Ending, Mishap, Trouble};
+use super::steps::Ending;
 use super::{Failure, Simulation, unix_ms};
 use std::time::Duration;
 use wayhaven_sandbox::fault::Scope;
@@ -80,6 +81,10 @@ impl Simulation {
             false if self.crippled.contains(&child) => return Ok(()),
             false => SetupAddChild { child: id, mode: Some(mode), actions: None, no_backfill }.into(),
         };
+        if backfill && !monitor {
+            let is_linked = self.model.links.contains_key(&(main, child));
+            self.count_kept(main, child, if is_linked { "change of mode" } else { "backfill" });
+        }
         let change = |model: &mut Model| model.link(main, child, monitor, backfill);
         self.gates(&[main, child], (main, request), change).await?;
         if backfill {
@@ -107,6 +112,7 @@ impl Simulation {
         if self.model.is_open(main, child) {
             let request = SyncReconcile { child: Some(self.network.guild(child)?), apply: true };
             self.network.ask(main, request.into()).await?;
+            self.count_kept(main, child, "mend");
             self.model.make_good(main, child);
             self.is_brought(main);
         }

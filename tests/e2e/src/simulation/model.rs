@@ -4,7 +4,9 @@
 //! only is asked that nothing leaks, and nobody touches them again. How few they are is told at the end.
 
 mod linking;
+mod members;
 mod overlaps;
+mod withheld;
 
 pub(super) use overlaps::{DAYS_AT_ONCE, Length};
 use overlaps::{Day, Decided};
@@ -44,6 +46,8 @@ pub(super) struct Place {
     brought: BTreeSet<Guild>,
     /// The mains whose bans the guild's staff lifted before the link that is now: they lift them no second time.
     former: BTreeSet<Guild>,
+    /// The causes that the guild's staff have taken back by hand.
+    let_go: BTreeSet<(Guild, Ban)>,
     /// Whether the guild takes no ban of them from a main, since its staff took one back.
     excepted: bool,
     /// How many bans had been decided anywhere when the guild said something about them itself, by a command.
@@ -51,6 +55,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether a guild's decision keeps it there: the guild's own command, or a main's that the staff have not taken back since
+    /// it came.
+    fn is_wanted(&self) -> bool {
+        self.causes.iter().any(|cause| !MAINS.contains(&cause.0) || !self.let_go.contains(cause))
+    }
+
     fn lifted(&mut self) {
         (self.banned, self.ours) = (false, false);
         self.brought.clear();
@@ -66,6 +76,12 @@ pub(super) struct Model {
     pub(super) frozen: BTreeSet<Guild>,
     /// Whom nobody may ban, where, and in a main's children.
     pub(super) protected: BTreeSet<(Guild, User)>,
+    /// Who holds a role that a guild protects, and whether they are a member still; who has left counts until that is known.
+    pub(super) shields: BTreeMap<(Guild, User), bool>,
+    /// What a protection has kept from a child, as the main that decided it, the child, and whom.
+    withheld: BTreeMap<(Guild, Guild, User), BTreeSet<Ban>>,
+    /// Who is no member of a guild for a time, though they can be muted there.
+    absent: BTreeSet<(Guild, User)>,
     /// Users of whom it is not known how they stand.
     pub(super) lost: BTreeSet<User>,
     places: BTreeMap<(Guild, User), Place>,
@@ -119,6 +135,7 @@ impl Model {
             Some(decided) => self.add(source, user, decided),
             None => {
                 self.active.entry((source, user)).or_default().clear();
+                self.keep_nothing(source, user);
                 self.is_no_cause(user, |(guild, _)| guild == source);
                 Vec::new()
             }
@@ -129,8 +146,9 @@ impl Model {
         self.held.retain(|(_, guild, of), _| (*guild, *of) != (source, user));
         let overrides = !ban && !by_hand && self.overrides(source, user);
         let said = self.bans;
+        let is_away = self.is_absent(source, user);
         let own = self.at(source, user);
-        own.banned = ban;
+        own.banned = ban && !is_away;
         if !ban {
             own.brought.clear();
         }
@@ -146,6 +164,10 @@ impl Model {
         }
         let guarded = |guild| ban && self.protected.contains(&(guild, user));
         if guarded(source) {
+            return;
+        }
+        if let Some(number) = decided.filter(|_| self.is_shielded(source, user)) {
+            self.keep_from_all(source, user, number);
             return;
         }
         let children: Vec<Guild> = CHILDREN.filter(|child| !guarded(*child)).collect();
@@ -170,18 +192,28 @@ impl Model {
         let active = self.active.get(&(source, user));
         let stands =
             ban.filter(|ban| active.is_some_and(|active| active.iter().any(|one| one.number == *ban)));
+        if let Some(number) =
+            ban.filter(|_| self.is_shielded(child, user) && !self.place(child, user).excepted)
+        {
+            self.keep_from(source, child, user, number);
+            return;
+        }
+        let is_away = self.is_absent(child, user);
         let place = self.at(child, user);
         if place.excepted {
             return;
         }
         if ban.is_some() {
             place.ours |= !place.banned;
-            place.banned = true;
+            place.banned = !is_away;
+            if let Some(number) = stands {
+                place.let_go.remove(&(source, number));
+            }
             if stands.is_some_and(|number| place.causes.insert((source, number))) {
                 place.former.remove(&source);
             }
             place.brought.insert(source);
-        } else if place.ours && !place.local && place.causes.is_empty() {
+        } else if place.ours && !place.local && !place.is_wanted() {
             place.lifted();
         }
     }
@@ -209,6 +241,7 @@ impl Model {
         if ban {
             place.excepted = false;
         } else {
+            place.let_go = place.causes.clone();
             place.lifted();
             place.excepted |= overrides;
         }
@@ -229,7 +262,10 @@ impl Model {
         self.held = held;
         let freed: BTreeMap<(Guild, Guild, User), Option<Ban>> = freed;
         for ((_, child, user), ban) in &freed {
-            if self.is_open(main, *child) {
+            if ban.is_some() && self.is_shielded(main, *user) {
+                // Whether it is kept from all others too hangs on the order.
+                self.lost.insert(*user);
+            } else if self.is_open(main, *child) {
                 self.arrive(main, *child, *user, *ban);
             }
         }

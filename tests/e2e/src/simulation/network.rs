@@ -39,6 +39,8 @@ pub(super) struct Network {
     /// How often it was killed since everything came to rest.
     pub(super) deaths: usize,
     pub(super) home: Home,
+    /// Whether a timeout goes on for whoever leaves and joins again.
+    pub(super) keeps_timeouts: bool,
     daemon: Option<DaemonProcess>,
     client: Option<Client>,
 }
@@ -46,6 +48,8 @@ pub(super) struct Network {
 impl Network {
     /// A sandbox with a daemon, whose two mains have no links yet.
     pub(super) async fn new(program: &Path, seed: u64) -> Result<Self, Failure> {
+        // Nobody knows what Discord does.
+        let keeps_timeouts = seed.is_multiple_of(2);
         let options = Options {
             children: GUILDS - 1,
             members: 0,
@@ -54,6 +58,7 @@ impl Network {
             openapi: None,
             bot_permissions: BITS,
             without_permission: vec![(WITHOUT_BULK, permissions::MANAGE_GUILD)],
+            timeout_survives_rejoin: keeps_timeouts,
             seed,
             ..Options::default()
         };
@@ -86,6 +91,7 @@ impl Network {
             unread_since: [0; GUILDS],
             deaths: 0,
             home,
+            keeps_timeouts,
             daemon: None,
             client: None,
         };
@@ -96,6 +102,7 @@ impl Network {
             network.ask(main, SetupMainGuild {}.into()).await?;
             network.ask(main, warnings.clone().into()).await?;
         }
+        network.name_roles().await?;
         Ok(network)
     }
 

@@ -1,5 +1,6 @@
 //! How things stand for who draws the next step: whom a guild may decide about, so that it is clear what must come of it.
 
+use super::measures::Measure;
 use super::model::{Guild, Model, User};
 use super::ranks::Height;
 use super::steps::By;
@@ -13,6 +14,10 @@ pub(super) struct Scene<'a> {
     pub(super) touched: &'a BTreeMap<User, (Guild, bool)>,
     /// Who takes part.
     pub(super) pool: &'a [User],
+    /// Members of every guild.
+    pub(super) regulars: &'a [User],
+    /// What is done to whom, where it is no ban.
+    pub(super) measures: &'a BTreeMap<User, Measure>,
     /// Children that the bot lacks something in.
     pub(super) crippled: &'a [Guild],
     /// Who is out of the bot's reach, where, and how.
@@ -40,7 +45,12 @@ impl Scene<'_> {
             None => false,
             Some(height) => *height == Height::Owner || by == By::Moderator,
         };
-        free && !is_above && !self.model.lost.contains(&user)
+        // A guild's commands do nothing to those whom it protects.
+        let is_spared = by != By::Hand && self.model.is_shielded(guild, user);
+        free && !is_above
+            && !is_spared
+            && !self.model.is_doubtful(guild, user)
+            && !self.model.lost.contains(&user)
     }
 
     /// Somebody who can join a guild and get out of the bot's reach there.
@@ -52,6 +62,7 @@ impl Scene<'_> {
             && !self.model.place(guild, user).banned
             && !self.model.lost.contains(&user)
             && !self.crippled.contains(&guild)
+            && !self.model.is_shielded(guild, user)
             && !self.raised.contains_key(&(guild, user));
         Some(user).filter(|_| free)
     }

@@ -88,6 +88,8 @@ impl Simulation {
             }
             cursor = client.watch(Some(cursor), LOOK).await.map_err(unasked)?.cursor;
         }
+        self.forget_shields()?;
+        self.until_moments_are_over().await;
         self.look()?;
         self.compare().await?;
         self.compare_decisions()?;
@@ -147,16 +149,17 @@ impl Simulation {
         let mut found = Vec::new();
         self.network.sandbox.read(|world| {
             for guild in 0..GUILDS {
-                let bans = &world.guilds[&self.network.guilds[guild]].bans;
                 for (user, id) in self.network.users.iter().enumerate() {
                     let place = self.model.place(guild, user);
-                    let is = bans.contains_key(id);
+                    let measure = self.measure(user);
+                    let is = self.is_shown(world, guild, user);
+                    let done = measure.done();
                     let what = match (is, place.banned) {
-                        (true, false) => "is banned and must not be",
+                        (true, false) => format!("is {done} and must not be"),
                         (false, true) if place.local => {
-                            "is not banned any more, though its own staff want it"
+                            format!("is not {done} any more, though its own staff want it")
                         }
-                        (false, true) => "is not banned and must be",
+                        (false, true) => format!("is not {done} and must be"),
                         _ => continue,
                     };
                     if !self.model.lost.contains(&user) {

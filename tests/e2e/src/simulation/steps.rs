@@ -2,10 +2,13 @@
 //!
 //! A further step is a variant here, an arm in `acts.rs` or `links.rs`, and what must come of it in `model.rs`.
 
+use super::members::{Unheard, Way};
+use super::mishaps::{BREAKS, Break, MISHAPS, Mishap, TROUBLES, Trouble};
 use super::model::{CHILDREN, GUILDS, Guild, Length, MAINS, UNLINKED, User};
 use super::outsiders::Verdict;
 use super::ranks::Height;
 use super::scene::Scene;
+use super::{members, shields};
 use crate::dice::Dice;
 
 /// Who does it.
@@ -30,50 +33,10 @@ pub(super) enum Ending {
     Leave,
 }
 
-/// What goes wrong with requests for bans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    Slow,
-    Stumbles,
-    Page,
-    Limited,
-    Shared,
-    CutBefore,
-    CutAfter,
-    Reset,
-    Hang,
-    HangInside,
-    Late,
-    Outranked,
-    NoAccess,
-}
-
-/// What goes wrong with events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mishap {
-    Lost,
-    Twice,
-    Delayed,
-    EntryFirst,
-}
-
-/// What goes wrong with the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Break {
-    Drop,
-    Reset,
-    Reconnect,
-    Close,
-    Invalid,
-    Resumable,
-    Malformed,
-    UnknownEvent,
-    Storm,
-}
-
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Whoever is a regular is muted or timed out, here and in all that follows.
     Ban {
         guild: Guild,
         user: User,
@@ -210,41 +173,55 @@ pub(super) enum Step {
     Terminate,
     /// Time for what is on its way.
     Breathe,
+    /// A regular leaves a guild, and joins it again at once.
+    Rejoin {
+        guild: Guild,
+        user: User,
+        way: Way,
+        unheard: Unheard,
+    },
+    /// Somebody who may be muted leaves a guild for a time, and joins it again.
+    Leave {
+        guild: Guild,
+        user: User,
+    },
+    Join {
+        guild: Guild,
+        user: User,
+    },
+    /// A guild's staff time somebody out for a moment.
+    Brief {
+        guild: Guild,
+        user: User,
+    },
+    /// Somebody is given a role that their guild protects.
+    Shield {
+        guild: Guild,
+        user: User,
+    },
+    /// And loses it: by leaving, or because it is taken from them.
+    Unshield {
+        guild: Guild,
+        user: User,
+        leaves: bool,
+    },
+    /// Somebody with such a role is kicked from a main by hand.
+    KickHolder {
+        main: Guild,
+    },
 }
 
-const TROUBLES: [Trouble; 13] = [
-    Trouble::Slow,
-    Trouble::Stumbles,
-    Trouble::Page,
-    Trouble::Limited,
-    Trouble::Shared,
-    Trouble::CutBefore,
-    Trouble::CutAfter,
-    Trouble::Reset,
-    Trouble::Hang,
-    Trouble::HangInside,
-    Trouble::Late,
-    Trouble::Outranked,
-    Trouble::NoAccess,
-];
-const MISHAPS: [Mishap; 4] = [Mishap::Lost, Mishap::Twice, Mishap::Delayed, Mishap::EntryFirst];
-const BREAKS: [Break; 9] = [
-    Break::Drop,
-    Break::Reset,
-    Break::Reconnect,
-    Break::Close,
-    Break::Invalid,
-    Break::Resumable,
-    Break::Malformed,
-    Break::UnknownEvent,
-    Break::Storm,
-];
-const BY: [By; 5] = [By::Operator, By::Operator, By::Operator, By::Moderator, By::Hand];
+pub(super) const BY: [By; 5] = [By::Operator, By::Operator, By::Operator, By::Moderator, By::Hand];
 
 /// The next step.
 pub(super) fn next(dice: &mut Dice, scene: &Scene<'_>) -> Step {
     loop {
-        if let Some(step) = draw(dice, scene) {
+        let step = match dice.below(16) {
+            0..4 => members::draw(dice, scene),
+            4 => shields::draw(dice, scene),
+            _ => draw(dice, scene),
+        };
+        if let Some(step) = step {
             return step;
         }
     }
@@ -308,7 +285,11 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
         672..690 if scene.crippled.contains(&child) => Step::GiveBack { child },
         672..676 => Step::Forbid { child },
         676..680 => Step::RemoveBot { child },
-        680..683 => Step::Outage { child },
+        // Nobody can do anything in a guild that is out, also not get back within reach.
+        680..683 => {
+            let is_raised = scene.raised.keys().any(|(of, _)| *of == child);
+            Some(Step::Outage { child }).filter(|_| !is_raised)?
+        }
         690..740 => {
             let guild = Some(dice.of(0..UNLINKED)).filter(|_| dice.below(4) > 0);
             let times = u32::try_from(1 + dice.below(2)).unwrap_or(1);
@@ -359,6 +340,6 @@ fn draw(dice: &mut Dice, scene: &Scene<'_>) -> Option<Step> {
     })
 }
 
-fn act(guild: Guild, user: User, by: By, ban: bool) -> Step {
+pub(super) fn act(guild: Guild, user: User, by: By, ban: bool) -> Step {
     if ban { Step::Ban { guild, user, by } } else { Step::Unban { guild, user, by } }
 }

@@ -108,7 +108,7 @@ impl Store {
     /// replaced each.
     pub(super) fn active_bans(&mut self) -> Result<ActiveBans, Failure> {
         let sql = "SELECT source_guild, target_user, event_id, status = 'superseded' FROM punishments
-                    WHERE action = 'ban' AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))
+                    WHERE action = measure AND action <> 'kick' AND action <> 'warn' AND (status = 'active' OR (status = 'superseded' AND replaced_by IS NOT NULL))
                     ORDER BY event_id";
         let mut statement = self.connection()?.prepare_cached(sql).map_err(failed("the store"))?;
         let row = |row: &rusqlite::Row<'_>| {
@@ -126,6 +126,12 @@ impl Store {
     /// Whether the daemon knows that a guild's own staff ban a user.
     pub(super) fn knows_local(&mut self, guild: u64, user: u64) -> Result<bool, Failure> {
         let sql = "SELECT count(*) FROM local_causes WHERE guild_id = ?1 AND user_id = ?2";
+        Ok(self.count(sql, params![guild.cast_signed(), user.cast_signed()])? > 0)
+    }
+
+    /// Whether the daemon takes a user for a holder of a role that the guild protects.
+    pub(super) fn holds_protected(&mut self, guild: u64, user: u64) -> Result<bool, Failure> {
+        let sql = "SELECT count(*) FROM protected_holders WHERE guild_id = ?1 AND user_id = ?2";
         Ok(self.count(sql, params![guild.cast_signed(), user.cast_signed()])? > 0)
     }
 
@@ -260,7 +266,7 @@ impl Store {
         let sql = format!(
             "DELETE FROM identifies;
              UPDATE punishments SET expires_at = expires_at - {days} * 86400000
-              WHERE expires_at IS NOT NULL AND status IN ('active', 'superseded');"
+              WHERE expires_at IS NOT NULL AND status IN ('active', 'superseded') AND measure <> 'timeout';"
         );
         connection.execute_batch(&sql).map_err(failed("the store cannot be changed"))
     }

@@ -56,7 +56,7 @@ impl Model {
         for ((guild, user), place) in &self.places {
             let is_left = place.brought.contains(&main)
                 // Its undo takes back what another main has left there too, as it would have done at once.
-                || (place.ours && !place.local && place.causes.is_empty());
+                || (place.ours && !place.local && !place.is_wanted());
             if *guild == child && place.banned && is_left && self.active(main, *user) == 0 {
                 self.lost.insert(*user);
             }
@@ -67,17 +67,18 @@ impl Model {
     /// taken back that very ban while no link was open, or said their own word since, it is nobody's promise.
     fn standing(&mut self, main: Guild, child: Guild) -> Vec<(User, Ban)> {
         let longest = |(source, user): &(Guild, User)| {
-            let number = self.in_force(*source, *user)?.number;
+            let number = self.in_force_in(*source, child, *user)?;
             let is_guarded = [main, child].into_iter().any(|guild| self.protected.contains(&(guild, *user)));
             let stands = *source == main && !is_guarded && !self.lost.contains(user);
             (stands && !self.place(child, *user).excepted).then_some((*user, number))
         };
         let standing: Vec<(User, Ban)> = self.active.keys().filter_map(longest).collect();
+        let standing = self.keep_shielded(main, child, standing);
         let taken_back = |(user, number): &(User, Ban)| {
             let place = self.place(child, *user);
             let decided: BTreeSet<Ban> = self.numbers(main, *user).collect();
             let came = place.causes.iter().any(|(of, ban)| *of == main && decided.contains(ban));
-            !place.banned && (came || *number < place.own_word)
+            !place.banned && !self.is_absent(child, *user) && (came || *number < place.own_word)
         };
         let (unclear, clear): (Vec<_>, Vec<_>) = standing.into_iter().partition(taken_back);
         self.lost.extend(unclear.into_iter().map(|(user, _)| user));
@@ -96,12 +97,12 @@ impl Model {
             let was_cause = place.causes.len() < causes;
             if !place.brought.remove(&main) {
                 // What another main has left there, and nobody wants any more: whether it is lifted too is nobody's promise.
-                if place.banned && place.ours && place.causes.is_empty() {
+                if place.banned && place.ours && !place.is_wanted() {
                     self.lost.insert(*user);
                 }
                 continue;
             }
-            if place.ours && !place.local && !place.excepted && place.causes.is_empty() {
+            if place.ours && !place.local && !place.excepted && !place.is_wanted() {
                 place.lifted();
                 lifted.push(*user);
             } else if place.banned && was_cause {

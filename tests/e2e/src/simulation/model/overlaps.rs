@@ -54,7 +54,7 @@ impl Decided {
         Self { number, ends: None, automatic: false, replaced_by: None }
     }
 
-    fn end(&self) -> (Day, Ban) {
+    pub(super) fn end(&self) -> (Day, Ban) {
         (self.ends.unwrap_or(Day::MAX), self.number)
     }
 
@@ -65,7 +65,7 @@ impl Decided {
 
 impl Model {
     /// Those that no shorter one has replaced.
-    fn standing_bans(&self, source: Guild, user: User) -> impl Iterator<Item = &Decided> {
+    pub(super) fn standing_bans(&self, source: Guild, user: User) -> impl Iterator<Item = &Decided> {
         let active = self.active.get(&(source, user));
         active.into_iter().flatten().filter(|one| one.replaced_by.is_none())
     }
@@ -91,6 +91,9 @@ impl Model {
         self.bans += 1;
         let ends = Some(self.today + length.days());
         let new = Decided { number: self.bans, ends, automatic, replaced_by: None };
+        if automatic && self.is_kept_anywhere(source, user) {
+            self.lost.insert(user);
+        }
         if automatic && self.in_force(source, user).is_some_and(|longest| longest.lasts_longer(&new)) {
             self.active.entry((source, user)).or_default().push(new);
             return false;
@@ -165,6 +168,9 @@ impl Model {
             active.retain(|one| !gone.contains(&one.number));
             over.push((place.1, gone));
         }
+        let kept = over.iter().filter(|(user, _)| self.is_kept_of(*user));
+        let kept: Vec<User> = kept.map(|(user, _)| *user).collect();
+        self.lost.extend(kept);
         for (user, gone) in over {
             self.is_no_cause(user, |(_, of)| gone.contains(&of));
         }
@@ -184,14 +190,18 @@ impl Model {
         }
         let reverted = active.remove(nth).number;
         self.restore_replaced(source, user, reverted);
-        let Some(longest) = self.in_force(source, user).map(|one| one.number) else {
+        if self.in_force(source, user).is_none() {
             self.decide(source, user, false, false);
             return true;
-        };
+        }
         let linked: Vec<Guild> =
             CHILDREN.filter(|child| self.links.contains_key(&(source, *child))).collect();
         for child in linked {
             let place = self.place(child, user);
+            let Some(longest) = self.in_force_in(source, child, user) else {
+                self.ends_in(source, child, user, reverted);
+                continue;
+            };
             let (was_cause, is_cause) =
                 (place.causes.contains(&(source, reverted)), place.causes.contains(&(source, longest)));
             // The longest takes its place. Whether it comes to where it is not so far is nobody's promise.

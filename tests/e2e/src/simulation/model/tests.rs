@@ -100,3 +100,57 @@ fn what_was_replaced_stands_again_when_the_shorter_one_is_reverted() {
     assert!(model.time_passes().is_empty(), "the long one replaces the one without an end still");
     assert_eq!(model.time_passes(), [(0, 0)]);
 }
+
+#[test]
+fn what_is_kept_from_children_stays_so_until_the_main_decides_anew() {
+    let mut model = linked();
+    model.shields.insert((0, 0), true);
+    model.decide(0, 0, true, true);
+    model.is_gone(0, 0);
+    assert!(model.is_doubtful(0, 0) && model.is_kept(0, 2));
+    model.shields.clear();
+    model.make_good(0, 2);
+    model.unlink(0, 3, false);
+    model.link(0, 3, false, true);
+    assert_eq!(model.banned(0) + model.banned(2) + model.banned(3), 1);
+    model.decide(0, 0, true, false);
+    assert!((2..6).all(|child| model.place(child, 0).banned) && model.lost.is_empty());
+    model.revert(0, 0, 1);
+    assert!((2..6).all(|child| !model.place(child, 0).banned) && model.place(0, 0).banned);
+}
+
+#[test]
+fn whom_a_child_protects_it_is_spared_alone() {
+    let mut model = linked();
+    model.shields.insert((2, 0), true);
+    model.decide(0, 0, true, false);
+    model.is_gone(2, 0);
+    model.make_good(0, 2);
+    assert!(!model.place(2, 0).banned && model.place(3, 0).banned);
+}
+
+#[test]
+fn whoever_joins_again_has_shaken_off_what_staff_did_and_nothing_that_a_main_wants() {
+    let mut model = linked();
+    for child in [2, 3] {
+        model.local(child, 0, true);
+    }
+    model.decide(0, 0, true, false);
+    model.leaves(2, 0);
+    assert!(!model.place(2, 0).banned);
+    model.joins(2, 0, false);
+    assert!(model.place(2, 0).banned);
+    model.decide(0, 0, false, false);
+    assert!(!model.place(2, 0).banned && model.place(3, 0).banned);
+}
+
+#[test]
+fn what_staff_lift_of_a_main_that_is_linked_no_more_keeps_no_other_mains_ban() {
+    let mut model = linked();
+    model.decide(0, 0, true, false);
+    model.unlink(0, 3, false);
+    model.local(3, 0, false);
+    model.decide(1, 0, true, false);
+    model.decide(1, 0, false, false);
+    assert!(!model.place(3, 0).banned && model.place(2, 0).banned);
+}
