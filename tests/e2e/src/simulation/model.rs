@@ -147,6 +147,10 @@ impl Model {
         let overrides = !ban && !by_hand && self.overrides(source, user);
         let said = self.bans;
         let is_away = self.is_absent(source, user);
+        if overrides && is_away {
+            // Its answer is that they are no member there: whether a main's comes with them again is nobody's promise.
+            self.lost.insert(user);
+        }
         let own = self.at(source, user);
         own.banned = ban && !is_away;
         if !ban {
