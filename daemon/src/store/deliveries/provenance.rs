@@ -323,16 +323,20 @@ impl View<'_> {
         user: UserId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) > 1 OR max(d.echo IS NOT NULL OR d.was_there IS 0) IS 1
+        // Not by number alone: what a freeze held is older than an undo of another main, and leaves after it.
+        let sql = format!(
+            "SELECT count(*) > 1 OR max(d.echo IS NOT NULL OR d.was_there IS 0) IS 1
               FROM deliveries d JOIN punishments p ON p.event_id = d.punishment_id
              WHERE d.guild_id = ?1 AND d.target_user = ?2 AND d.measure = 'timeout' AND d.action = d.measure
                AND (d.state IN ('applied', 'pending', 'unknown') OR d.sent = 1)
                AND (d.lifted IS NULL OR d.echo > d.lifted) AND (p.expires_at IS NULL OR p.expires_at > ?3)
-               AND d.delivery_id > coalesce((SELECT max(undo.delivery_id) FROM deliveries undo
-                     WHERE undo.guild_id = ?1 AND undo.target_user = ?2 AND undo.measure = 'timeout'
-                       AND undo.action <> undo.measure AND undo.state = 'applied'), 0)";
+               AND NOT EXISTS (SELECT 1 FROM deliveries later
+                     WHERE later.guild_id = ?1 AND later.target_user = ?2 AND later.measure = 'timeout'
+                       AND later.action <> later.measure AND later.state = 'applied'
+                       AND later.delivery_id > d.delivery_id AND later.updated_at >= d.updated_at AND NOT {APPLIED_AGAIN})"
+        );
         let values = params![Sql(guild), Sql(user), at.millis()];
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 
     pub(super) fn standing(
