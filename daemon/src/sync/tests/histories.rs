@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use steps::{Closing, Step, Trouble, history};
 
 /// How many histories a test run plays: each run others, so that two come to a thousand.
-const ORDINARILY: u64 = 600;
+const ORDINARILY: u64 = 150;
 
 /// How many at once: most of one's time is spent waiting for the next try of a request that failed.
 const AT_ONCE: usize = 24;
