@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use steps::{Closing, Step, Trouble, history};
 
-/// How many histories a test run plays: each run others, so that two come to a thousand.
+/// How many histories a test run plays: each run others, and few, since the whole suite has six minutes.
 const ORDINARILY: u64 = 150;
 
 /// How many at once: most of one's time is spent waiting for the next try of a request that failed.
