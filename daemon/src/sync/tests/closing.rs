@@ -66,6 +66,8 @@ async fn a_removed_child_gets_back_what_was_delivered_as_planned_and_nothing_els
         bans.push(test.ban(main, whom).await);
     }
     test.ban(second, shared).await;
+    // What has not left yet would never be lifted.
+    sandbox.wait_until(move |sandbox| sandbox.is_banned(leaving, lifted), PATIENCE).await.unwrap();
     test.unban(main, lifted).await;
     test.daemon.engine().drain().await;
     test.daemon.store().write(|_| Ok(())).await.unwrap();
