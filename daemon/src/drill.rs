@@ -76,7 +76,7 @@ async fn work(
     Ok(JobResult::Drilled(drill))
 }
 
-/// What is decided once for the whole network.
+/// Facts that are the same for all guilds of a drill.
 #[derive(Default)]
 struct Foreseen {
     /// Discord knows no such user: it fails everywhere.

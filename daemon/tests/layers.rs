@@ -87,7 +87,7 @@ fn row(module: &str) -> Option<(&'static str, u8)> {
     LAYERS.into_iter().filter(|(name, _)| is_below(name)).max_by_key(|(name, _)| name.len())
 }
 
-/// What is wrong with an import, where anything is.
+/// Whether an import breaks the rule.
 fn judge(from: &str, to: &str) -> bool {
     let (Some((own, layer)), Some((other, of_other))) = (row(from), row(to)) else { return false };
     let folder = |name: &'static str| name.split("::").next();

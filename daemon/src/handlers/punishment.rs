@@ -174,9 +174,9 @@ fn known_of(cx: &Context, user: UserId) -> Known {
     }
 }
 
-/// Whose account it is, where something depends on that: what is decided about a bot reaches a child with somebody's approval
-/// only. And only the account tells whether there is such a user at all: to a ban Discord answers that it knows none, to
-/// everything else only that they are no member.
+/// The kind of the user's account. Punishments of bots need approval before they reach a child, and a user
+/// whom Discord does not know is refused: to all but a ban Discord answers only "no member".
+/// Discord is asked only where one of the two matters; otherwise the answer is a person.
 ///
 /// # Errors
 /// Discord knows no such user.

@@ -92,7 +92,7 @@ fn above(source: &Source, mut at: usize) -> Option<(Vec<String>, usize)> {
     Some((prefix, at))
 }
 
-/// Reads what stands behind `prefix::`, and brings the place behind it.
+/// Reads the paths after `prefix::` into `found`. Returns the index of the first token after them.
 fn tree(tokens: &[Token], mut at: usize, prefix: &[String], found: &mut Vec<String>) -> usize {
     let mut path = prefix.to_vec();
     loop {

@@ -346,7 +346,7 @@ async fn the_dry_run_the_drill_and_the_real_run_agree() {
 #[tokio::test]
 async fn where_the_main_cannot_do_it_itself_they_agree_whatever_stands_in_the_childs_way() {
     for obstacle in Obstacle::ALL {
-        // Whoever owns the child is another one than who ranks in the main; a freeze holds it before.
+        // The child's owner is not the ranked member; a freeze holds the deliveries earlier.
         if matches!(obstacle, Obstacle::Owner | Obstacle::Frozen | Obstacle::Refused) {
             continue;
         }
