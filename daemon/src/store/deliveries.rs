@@ -32,11 +32,12 @@ pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
 pub use protected::{PROTECTED, protected_by};
 pub use provenance::{Asked, Judged, Overridden, done_by_staff};
 
+use self::held::NOT_APPROVED;
 use self::origin_step::NOT_AWAITED;
 use super::overlaps::OUTLASTED;
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use std::sync::Arc;
 use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
@@ -132,6 +133,17 @@ pub struct Settlement {
     pub was_there: Option<bool>,
 }
 
+/// Whether a delivery may leave, as the store has it: the engine is not told of everything that ends it, or holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// It may.
+    Open,
+    /// It waits in this hold for a decision.
+    Waits(HoldId),
+    /// Something has ended it.
+    Ended,
+}
+
 /// The states that a delivery has not ended in. One index is of them alone.
 pub(super) const OPEN: &str = "('pending', 'held', 'sending', 'blocked', 'unknown')";
 
@@ -220,14 +232,22 @@ impl View<'_> {
         Ok(count.cast_unsigned())
     }
 
-    /// Whether a delivery has not ended.
+    /// Whether a delivery that is about to leave may.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn is_open(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let sql =
-            format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE delivery_id = ?1 AND state IN {OPEN})");
-        Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    pub fn may_leave(&self, id: DeliveryId) -> Result<Leave, StoreError> {
+        let sql = format!(
+            "SELECT iif(d.state = 'held' AND {NOT_APPROVED}, d.hold_id, NULL) AS waits FROM deliveries d
+              WHERE d.delivery_id = ?1 AND d.state IN {OPEN}"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let waits = statement.query_row([Sql(id)], |row| optional(row, "waits")).optional()?;
+        Ok(match waits {
+            None => Leave::Ended,
+            Some(None) => Leave::Open,
+            Some(Some(hold)) => Leave::Waits(hold),
+        })
     }
 
     /// When a request of a delivery that must not be repeated was last marked as about to leave.

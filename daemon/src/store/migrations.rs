@@ -46,6 +46,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0036-forced.sql"),
     include_str!("migrations/0037-shielded.sql"),
     include_str!("migrations/0038-local-causes.sql"),
+    include_str!("migrations/0039-origin-stalled.sql"),
 ];
 
 /// How many there are: the schema of this version.

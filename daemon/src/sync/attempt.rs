@@ -27,7 +27,7 @@ use crate::discord::budget::{Priority, Slot};
 use crate::discord::directory::{Directory, OutOfReach, Presence};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
-use crate::store::{LONGEST_TIMEOUT, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
+use crate::store::{LONGEST_TIMEOUT, Leave, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
 use crate::sync::unread::Unread;
 use obstacle::Obstacle;
@@ -324,11 +324,8 @@ fn longest(tools: &Tools) -> Timestamp {
 /// What must not be repeated is marked before it leaves: after a crash nobody knows otherwise whether it did.
 async fn mark(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
-    match tools.store.write(move |change| Ok(change.mark_sending(id)?)).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(overtaken()),
-        Err(fault) => Err(Stop::Store(fault)),
-    }
+    let leave = tools.store.write(move |change| Ok(change.mark_sending(id)?)).await;
+    may_leave(leave.map_err(Stop::Store)?)
 }
 
 /// The user is no member of the guild.
@@ -365,13 +362,18 @@ fn short_reason(delivery: &Queued) -> Option<String> {
 }
 
 /// What takes the place of what waits tells the lane nothing of it where it is not sent itself: somebody did it by hand in
-/// the guild meanwhile, or a gate is shut.
+/// the guild meanwhile, or a gate is shut. Nor does what holds it: the main has refused its own step meanwhile.
 async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
-    match tools.store.read(move |view| Ok(view.is_open(id)?)).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(overtaken()),
-        Err(fault) => Err(Stop::Store(fault)),
+    let leave = tools.store.read(move |view| Ok(view.may_leave(id)?)).await;
+    may_leave(leave.map_err(Stop::Store)?)
+}
+
+fn may_leave(leave: Leave) -> Result<(), Stop> {
+    match leave {
+        Leave::Open => Ok(()),
+        Leave::Waits(hold) => Err(Refusal::Held(hold).into()),
+        Leave::Ended => Err(overtaken()),
     }
 }
 

@@ -173,6 +173,9 @@ fn store(
         AtOrigin::Done => {
             // What we still had to do there was overtaken by hand.
             supersede(new.guild)?;
+            if !new.action.is_undo() {
+                change.done_in_main(new.guild, new.user, new.action)?;
+            }
             DeliveryState::Applied
         }
         // Nothing is decided against the others, so nothing of theirs is superseded.

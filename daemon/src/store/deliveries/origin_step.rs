@@ -2,8 +2,9 @@
 //!
 //! A punishment that Wayhaven has to carry out in the main itself goes there first. Its children wait (`awaited`) until Discord
 //! has answered: applied lets them go; *no such user* fails all of them, and the punishment is in force nowhere; a refusal
-//! holds them (`refused`) until somebody decides about the hold, or the main's own step is applied after all. Trouble that
-//! passes, as a limit or an outage, delays no child. Both words are stored with the punishment, so that a restart goes on.
+//! holds them (`refused`) until somebody decides about the hold, or the main's own step is applied after all, by us or by
+//! hand. Trouble that passes, as a limit or an outage, delays no child; where a refusal follows, it holds what has not left by
+//! then. All of this is stored with the punishment, so that a restart goes on.
 
 use super::{OPEN, RETURNED};
 use crate::store::rows::{Sql, column};
@@ -11,7 +12,7 @@ use crate::store::{Change, Decided, HoldOf, Reached, Severity, StoreError, View}
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Origin, Punishment};
-use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, Untrusted};
+use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, Untrusted, UserId};
 
 /// Why a delivery fails where Discord knows no such user (10013).
 pub const UNKNOWN_USER: &str = "404 Discord knows no such user";
@@ -64,16 +65,6 @@ impl View<'_> {
             .into_iter()
             .find(|step| Some(step.word()) == word.as_deref()))
     }
-
-    /// The undecided hold in which a punishment waits because the main could not carry it out itself.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn refused_hold_of(&self, of: PunishmentId) -> Result<Option<HoldId>, StoreError> {
-        let sql = "SELECT h.id FROM deliveries d JOIN holds h ON h.id = d.hold_id
-             WHERE d.punishment_id = ?1 AND d.state = 'held' AND h.kind = 'refused' AND h.decision IS NULL LIMIT 1";
-        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(of)], |row| column(row, "id")).optional()?)
-    }
 }
 
 impl Change<'_> {
@@ -98,24 +89,32 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn origin_stalls(&self, of: PunishmentId) -> Result<(), StoreError> {
-        self.end_waiting(of, None)?;
+        if self.end_waiting(of)? {
+            let sql = "UPDATE punishments SET origin_stalled = 1 WHERE event_id = ?1";
+            self.connection().prepare_cached(sql)?.execute([Sql(of)])?;
+        }
         Ok(())
     }
 
-    /// Ends the wait for the first answer; whether it was waited for. What may be sent goes to the engine.
-    fn end_waiting(&self, of: PunishmentId, then: Option<OriginStep>) -> Result<bool, StoreError> {
+    /// Ends the wait for the first answer, and what may be sent goes to the engine; whether it was waited for.
+    fn end_waiting(&self, of: PunishmentId) -> Result<bool, StoreError> {
         if self.origin_step(of)? != Some(OriginStep::Awaited) {
             return Ok(false);
         }
-        self.set_origin_step(of, then)?;
-        if then.is_none() {
-            for delivery in self.pending_deliveries_of(of)? {
-                if matches!(delivery.scope, super::Scope::Child(_)) {
-                    self.send_after_commit(delivery);
-                }
+        self.set_origin_step(of, None)?;
+        for delivery in self.pending_deliveries_of(of)? {
+            if matches!(delivery.scope, super::Scope::Child(_)) {
+                self.send_after_commit(delivery);
             }
         }
         Ok(true)
+    }
+
+    /// Whether a refusal holds the children: they wait for the first answer, or were let go without one.
+    fn begins_refused(&self, of: PunishmentId) -> Result<bool, StoreError> {
+        let sql = "UPDATE punishments SET origin_step = 'refused', origin_stalled = 0
+             WHERE event_id = ?1 AND (origin_step = 'awaited' OR (origin_step IS NULL AND origin_stalled = 1))";
+        Ok(self.connection().prepare_cached(sql)?.execute([Sql(of)])? > 0)
     }
 
     /// What follows for the children from how the main's own step stands now.
@@ -127,19 +126,17 @@ impl Change<'_> {
         let reason = own.reason.as_deref().unwrap_or_default();
         match own.state {
             DeliveryState::Applied => {
-                self.end_waiting(of, None)?;
-                self.origin_applied_late(own)
+                self.end_waiting(of)?;
+                self.done_in_main(own.guild_id, own.user_id, own.action)
             }
             DeliveryState::Failed if reason == UNKNOWN_USER => self.nobody_there(own),
-            DeliveryState::Blocked if reason.ends_with(BOT_ABSENT) => self.end_waiting(of, None).map(drop),
+            DeliveryState::Blocked if reason.ends_with(BOT_ABSENT) => self.origin_stalls(of),
             DeliveryState::Failed | DeliveryState::Blocked => self.origin_refused(own, reason),
             // Nothing was answered yet, or nothing about this user.
             DeliveryState::Pending if own.attempts == 0 || reason.ends_with(TRIED_ALONE) => Ok(()),
             DeliveryState::Sending | DeliveryState::Held => Ok(()),
-            DeliveryState::Pending
-            | DeliveryState::Unknown
-            | DeliveryState::Skipped
-            | DeliveryState::Superseded => self.end_waiting(of, None).map(drop),
+            DeliveryState::Pending | DeliveryState::Unknown => self.origin_stalls(of),
+            DeliveryState::Skipped | DeliveryState::Superseded => self.end_waiting(of).map(drop),
         }
     }
 
@@ -162,9 +159,7 @@ impl Change<'_> {
     /// Discord has refused the main's own step: what has not left for the children is held.
     fn origin_refused(&self, own: &Delivery, reason: &str) -> Result<(), StoreError> {
         let of = own.punishment_id;
-        if self.origin_step(of)? == Some(OriginStep::Refused)
-            || !self.end_waiting(of, Some(OriginStep::Refused))?
-        {
+        if !self.begins_refused(of)? {
             return Ok(());
         }
         let Some(punishment) = self.punishment(of)? else { return Ok(()) };
@@ -181,7 +176,9 @@ impl Change<'_> {
             true => None,
             false => Some(self.hold_refused(&punishment, &waiting)?),
         };
-        self.tell_of_refusal(&punishment, reason, hold, waiting.len())
+        let sql = "SELECT count(*) FROM deliveries WHERE punishment_id = ?1 AND scope = 'child' AND action = measure AND sent = 1";
+        let gone: u32 = self.connection().prepare_cached(sql)?.query_row([Sql(of)], |row| row.get(0))?;
+        self.tell_of_refusal(&punishment, reason, hold, (waiting.len(), gone))
     }
 
     /// Puts deliveries of a punishment that the main could not carry out into their hold.
@@ -215,10 +212,15 @@ impl Change<'_> {
         punishment: &Punishment,
         reason: &str,
         hold: Option<HoldId>,
-        held: usize,
+        (held, gone): (usize, u32),
     ) -> Result<(), StoreError> {
         let Punishment { id, action, guild_id: main, user_id: user, .. } = *punishment;
-        let what = format!("main {main} could not {action} user {user} (#{id}): {reason}");
+        let mut what = format!("main {main} could not {action} user {user} (#{id}): {reason}");
+        if gone > 0 {
+            what.push_str(&format!(
+                ". {gone} deliveries to children had been sent before Discord refused it"
+            ));
+        }
         let details = match hold {
             None => what,
             Some(hold) => format!(
@@ -230,28 +232,35 @@ impl Change<'_> {
         self.alert(ALERT, Severity::High, Some(main), Some(user), &details)
     }
 
-    /// The main can carry out the measure for the user now: what was refused before and is held because of that goes on.
-    fn origin_applied_late(&self, own: &Delivery) -> Result<(), StoreError> {
+    /// The measure stands in the main now, by us or by hand: what was refused before, and is held because of that, goes on.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn done_in_main(&self, main: GuildId, user: UserId, action: Action) -> Result<(), StoreError> {
         let sql =
             "SELECT event_id FROM punishments WHERE target_user = ?2 AND source_guild = ?1 AND measure = ?3
              AND action = measure AND origin_step = 'refused'";
         let mut statement = self.connection().prepare_cached(sql)?;
-        let values = params![Sql(own.guild_id), Sql(own.user_id), own.action.measure().word()];
+        let values = params![Sql(main), Sql(user), action.measure().word()];
         let refused = statement.query_map(values, |row| column(row, "event_id"))?;
         let refused: Vec<PunishmentId> = refused.collect::<Result<_, _>>()?;
-        refused.into_iter().try_for_each(|of| self.resume_refused(of, own.guild_id))
+        refused.into_iter().try_for_each(|of| self.resume_refused(of, main))
     }
 
     fn resume_refused(&self, of: PunishmentId, main: GuildId) -> Result<(), StoreError> {
         self.set_origin_step(of, None)?;
-        if self.refused_hold_of(of)?.is_some() {
-            // A hold is decided as a whole, and may keep back others: what goes on passes to an approved one of its own.
+        let undecided = "state IN ('held', 'superseded')
+             AND hold_id IN (SELECT id FROM holds WHERE kind = 'refused' AND decision IS NULL)";
+        let sql =
+            format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE punishment_id = ?1 AND {undecided})");
+        if self.connection().prepare_cached(&sql)?.query_row([Sql(of)], |row| row.get(0))? {
+            // A hold is decided as a whole, and may keep back others: what goes on passes to an approved one of its own. So does
+            // what something newer has taken the place of: nothing keeps it back when that is reverted.
             let origin = Some(Origin::System);
             let hold =
                 self.open_approved_hold(HoldOf { main, kind: HoldKind::Refused, moderator: None, origin })?;
-            let sql = "UPDATE deliveries SET hold_id = ?2 WHERE punishment_id = ?1 AND state = 'held'
-                 AND (SELECT kind = 'refused' AND decision IS NULL FROM holds WHERE holds.id = hold_id)";
-            self.connection().prepare_cached(sql)?.execute(params![Sql(of), Sql(hold)])?;
+            let sql = format!("UPDATE deliveries SET hold_id = ?2 WHERE punishment_id = ?1 AND {undecided}");
+            self.connection().prepare_cached(&sql)?.execute(params![Sql(of), Sql(hold)])?;
             // What finds no room in its guild follows as with every approved hold.
             self.carry_out_hold(hold, Reached::default(), AT_ONCE)?;
         }

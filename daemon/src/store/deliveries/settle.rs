@@ -1,10 +1,10 @@
 //! What becomes of a delivery, recorded.
 
-use super::{OPEN, QUEUED, RETURNED, Settlement, queued};
+use super::{Leave, OPEN, QUEUED, RETURNED, Settlement, queued};
 use crate::store::rows::Sql;
 use crate::store::{Change, StoreError};
 use rusqlite::params;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::value::DeliveryId;
@@ -21,6 +21,8 @@ impl Change<'_> {
             self.own_hand_ends_exception(id)?;
             self.end_older_undo(id)?;
         }
+        // What was held while it waited in its lane stays so.
+        let waits = !settlement.state.is_final() && matches!(self.may_leave(id)?, Leave::Waits(_));
         let protected = self.remember_protection(id, settlement.state, settlement.reason.as_deref())?;
         let sql = format!(
             "UPDATE deliveries SET attempts = max(attempts, ?5), sent = sent OR ?7, state = ?2, reason = ?3,
@@ -36,7 +38,7 @@ impl Change<'_> {
         let sent =
             matches!(settlement.state, DeliveryState::Applied | DeliveryState::Unknown) && attempts > 0;
         let values = params![Sql(id), state, reason, now, attempts, not_before, sent, settlement.was_there];
-        if !self.update_and_tell(&sql, values)?.is_empty() {
+        if !waits && !self.update_and_tell(&sql, values)?.is_empty() {
             if settlement.state == DeliveryState::Held && !self.is_held_back(id)? {
                 self.release(id)?;
             }
@@ -46,7 +48,7 @@ impl Change<'_> {
             }
             return Ok(true);
         }
-        // Also of what was superseded while its request was on the way: an undo has to know that it left.
+        // Also of what was superseded or held while its request was on the way: an undo has to know that it left.
         let sql =
             "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3, was_there = coalesce(?4, was_there),
                 delivered = delivered OR ?5 WHERE delivery_id = ?1";
@@ -86,31 +88,37 @@ impl Change<'_> {
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn mark_sending(&self, id: DeliveryId) -> Result<bool, StoreError> {
+    pub fn mark_sending(&self, id: DeliveryId) -> Result<Leave, StoreError> {
+        let leave = self.may_leave(id)?;
+        if leave != Leave::Open {
+            return Ok(leave);
+        }
         let sql = format!(
             "UPDATE deliveries SET state = 'sending', reason = NULL, sent = 1, sent_at = ?2, updated_at = ?2
              WHERE delivery_id = ?1 AND state IN {OPEN} RETURNING {RETURNED}"
         );
-        Ok(!self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?.is_empty())
+        self.update_and_tell(&sql, params![Sql(id), self.now().millis()])?;
+        Ok(leave)
     }
 
-    /// Marks deliveries that are about to leave by one request; those of them that nothing else has ended. Its audit entries
+    /// Marks deliveries that are about to leave by one request, where they still may; how each stands. Its audit entries
     /// name nobody: once this is committed, they are known for ours whatever takes a delivery's place meanwhile.
     ///
     /// # Errors
     /// Where the store fails.
-    pub fn mark_together(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError> {
-        let sql =
-            format!("UPDATE deliveries SET together_at = ?2 WHERE delivery_id = ?1 AND state IN {OPEN}");
-        let mut statement = self.connection().prepare_cached(&sql)?;
+    pub fn mark_together(&self, ids: &[DeliveryId]) -> Result<HashMap<DeliveryId, Leave>, StoreError> {
+        let sql = "UPDATE deliveries SET together_at = ?2 WHERE delivery_id = ?1";
+        let mut statement = self.connection().prepare_cached(sql)?;
         let now = self.now().millis();
-        let mut open = HashSet::with_capacity(ids.len());
+        let mut found = HashMap::with_capacity(ids.len());
         for id in ids {
-            if statement.execute(params![Sql(*id), now])? > 0 {
-                open.insert(*id);
+            let leave = self.may_leave(*id)?;
+            if leave == Leave::Open {
+                statement.execute(params![Sql(*id), now])?;
             }
+            found.insert(*id, leave);
         }
-        Ok(open)
+        Ok(found)
     }
 
     /// Whether a freeze holds the delivery, or it waits for approval, as the links are inside this transaction.

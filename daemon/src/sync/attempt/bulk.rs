@@ -9,9 +9,9 @@ use crate::discord::budget::Slot;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{Rest, RestError};
 use crate::network::{Gathered, Refusal, bulk_permit, permit_for};
-use crate::store::{BOT_ABSENT, Change, Queued, Scope, Settlement, TRIED_ALONE};
+use crate::store::{BOT_ABSENT, Change, Leave, Queued, Scope, Settlement, TRIED_ALONE};
 use crate::sync::batch::{Batch, is_in_question, route_of};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::value::{DeliveryId, Timestamp, UserId};
 
@@ -69,10 +69,14 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
     }
     let mut tried = Vec::with_capacity(leaving.len());
     match still_open(tools, &leaving).await {
-        Ok(open) => {
-            let (waiting, ended) = leaving.into_iter().partition(|one| open.contains(&one.id));
-            leaving = waiting;
-            tried.extend(ended.into_iter().map(superseded));
+        Ok(found) => {
+            let (open, stopped) =
+                leaving.into_iter().partition(|one| found.get(&one.id) == Some(&Leave::Open));
+            leaving = open;
+            tried.extend(stopped.into_iter().map(|one| match found.get(&one.id) {
+                Some(Leave::Waits(hold)) => not_sent((one, Refusal::Held(*hold))),
+                _ => superseded(one),
+            }));
         }
         Err(()) => return (with_the_lane(leaving, |_| None), Next::Again(STORE_WAIT)),
     }
@@ -80,8 +84,8 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
     (tried, next)
 }
 
-/// Marks those that nothing else has ended: what takes their place tells the lane nothing of it where it is not sent itself.
-async fn still_open(tools: &Tools, leaving: &[Queued]) -> Result<HashSet<DeliveryId>, ()> {
+/// Marks those that nothing else has ended or holds: what takes their place tells the lane nothing of it where it is not sent itself.
+async fn still_open(tools: &Tools, leaving: &[Queued]) -> Result<HashMap<DeliveryId, Leave>, ()> {
     let ids: Vec<DeliveryId> = leaving.iter().map(|one| one.id).collect();
     let marked = tools.store.write(move |change| Ok(change.mark_together(&ids)?));
     marked.await.map_err(|fault| tracing::error!("bans of a guild were not tried: {fault}"))

@@ -6,7 +6,7 @@ use super::{STORE_WAIT, Stop, Tools, overtaken, priority_of};
 use crate::discord::event::{Deed, Entry, entry_kind};
 use crate::discord::rest::{AUDIT_PAGE, AuditLogEntry, LogOf, Rest, RestError};
 use crate::discord::routes::Route;
-use crate::store::{Asked, Judged, LostBulkBan, Queued, Scope, done_by_staff};
+use crate::store::{Asked, Judged, Leave, LostBulkBan, Queued, Scope, done_by_staff};
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -101,7 +101,7 @@ async fn judge(tools: &Tools, delivery: &Queued, answer: Option<Option<u64>>) ->
     // Asked of the writer, which has taken in by now what became of the deliveries before this one.
     let judged = tools.store.write(move |change| {
         // What is held takes its place too, and comes to the lane only later.
-        if !change.is_open(id)? {
+        if change.may_leave(id)? == Leave::Ended {
             return Ok(None);
         }
         if let Some(entry) = answer {

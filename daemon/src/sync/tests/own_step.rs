@@ -1,5 +1,6 @@
 //! What a main could not do itself: its children do not get it as if it had been done.
 
+use crate::store::AlertFilter;
 use crate::testing::{TestDaemon, asked, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault, Sandbox, permissions};
@@ -9,6 +10,7 @@ use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::hold::{Hold, HoldKind, SyncApprove, SyncDiscard, SyncHolds};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, OriginOutcome};
+use wayhaven_shared::operations::reversal::PunishmentRevert;
 use wayhaven_shared::operations::setup::{Mode, SetupAccept};
 use wayhaven_shared::value::PunishmentId;
 
@@ -339,4 +341,68 @@ async fn a_plan_says_that_the_children_would_wait() {
     assert_eq!((plan.origin.state, plan.plan[0].state), (DeliveryState::Blocked, DeliveryState::Held));
     assert_eq!(plan.plan[0].reason.as_deref(), Some("the main could not do it itself"));
     assert!(plan.report().fields.iter().any(|(name, _)| name == "Here"));
+}
+
+#[tokio::test]
+async fn a_refusal_that_follows_on_passing_trouble_holds_what_has_not_left_by_then() {
+    let sandbox = sandbox(2).await;
+    let whom = ranked(&sandbox);
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    sandbox.people().set_bot_permissions(children[1], permissions::VIEW_CHANNEL).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let stumbles = sandbox.inject(Fault::Answer {
+        at: At::route("PUT", BAN).guild(main),
+        status: 502,
+        code: 0,
+        message: String::new(),
+    });
+    let id = test.ban(main, whom).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    test.until_counted(id, DeliveryState::Blocked, 1).await;
+    sandbox.clear(stumbles);
+    test.until_counted(id, DeliveryState::Held, 1).await;
+    let bits = permissions::BAN_MEMBERS | permissions::VIEW_AUDIT_LOG | permissions::VIEW_CHANNEL;
+    sandbox.people().set_bot_permissions(children[1], bits).unwrap();
+    test.settled().await;
+    assert_eq!((sandbox.banned_in(&children, whom), sandbox.is_banned(main, whom)), (1, false));
+    let shown = holds(&test, main).await;
+    assert_eq!((shown.len(), shown[0].kind, shown[0].deliveries), (1, HoldKind::Refused, 1));
+    let told = test.told().await.into_iter().find_map(|change| match change {
+        wayhaven_shared::event::Change::Alert { kind, details, .. } if kind == "origin_refused" => {
+            Some(details.line())
+        }
+        _ => None,
+    });
+    assert!(told.unwrap().contains("1 deliveries to children had been sent before Discord refused it"));
+    drop(asked(&test, main, SyncApprove { id: Some(shown[0].id), all: false }, false).await.unwrap());
+    test.settled().await;
+    assert_eq!(
+        sandbox.banned_in(&children, whom),
+        2,
+        "the decision counts, whatever the main answers after it"
+    );
+}
+
+#[tokio::test]
+async fn what_the_main_refused_goes_on_once_its_staff_do_it_by_hand_and_stays_when_that_is_reverted() {
+    let sandbox = sandbox(2).await;
+    let whom = ranked(&sandbox);
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let asked_for = test.ban(main, whom).await;
+    test.until_counted(asked_for, DeliveryState::Held, 2).await;
+    sandbox.people().ban(main, sandbox.owner(), whom, None).unwrap();
+    let hand = test.punishment(whom, 2).await;
+    test.until_counted(hand, DeliveryState::Applied, 2).await;
+    test.settled().await;
+    assert!(holds(&test, main).await.is_empty());
+    let open = test.read(|view| view.alerts(&AlertFilter::default(), 10).unwrap()).await;
+    let refused: Vec<_> =
+        open.iter().filter(|one| one.kind == "origin_refused" && one.resolved.is_none()).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let of_hand = PunishmentRevert { punishments: vec![hand], ..PunishmentRevert::default() };
+    asked(&test, main, of_hand, false).await.unwrap();
+    test.settled().await;
+    assert!(sandbox.is_banned(main, whom), "the other one remains");
+    assert_eq!(sandbox.banned_in(&children, whom), 2, "and it counts in the children as well");
 }
