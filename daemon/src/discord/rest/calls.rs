@@ -112,6 +112,10 @@ pub struct AuditPage {
 /// The most entries of an audit log that Discord gives at once (FACTS A4).
 pub const AUDIT_PAGE: usize = 100;
 
+/// How far two ends of a timeout may be apart and be the same one, in milliseconds: the difference of clocks is measured to a
+/// second.
+const SAME_END_MS: u64 = 5_000;
+
 fn application(value: &Value) -> Result<(String, u64), RestError> {
     let id = value["id"].as_str().ok_or_else(|| RestError::Lost("an application without id".into()))?;
     Ok((id.to_owned(), value["flags"].as_u64().unwrap_or(0)))
@@ -297,6 +301,9 @@ impl Rest {
         let member = format!("/guilds/{guild}/members/{user}");
         let role = order.role.map(|role| format!("{member}/roles/{role}"));
         let role = || role.ok_or_else(|| RestError::Lost("a mute without its role".into()));
+        // Measured anew with every answer, so what is sent is kept.
+        let end = order.until.filter(|_| action == Action::Timeout);
+        let sent_end = end.map(|end| self.clock.skew().to_discord(end));
         let (method, path, body) = match action {
             Action::Ban => {
                 (Method::PUT, ban, Some(json!({ "delete_message_seconds": order.delete_seconds })))
@@ -306,13 +313,9 @@ impl Rest {
             // By the routes of one role: the whole list would be read, changed and written (FACTS A3).
             Action::Mute => (Method::PUT, role()?, None),
             Action::Unmute => (Method::DELETE, role()?, None),
-            Action::Timeout => (
-                Method::PATCH,
-                member,
-                Some(
-                    json!({ "communication_disabled_until": order.until.map(|until| self.clock.skew().to_discord(until)) }),
-                ),
-            ),
+            Action::Timeout => {
+                (Method::PATCH, member, Some(json!({ "communication_disabled_until": sent_end })))
+            }
             Action::Untimeout => {
                 (Method::PATCH, member, Some(json!({ "communication_disabled_until": null })))
             }
@@ -322,23 +325,35 @@ impl Rest {
         match (action, self.send(Some(slot), call).await) {
             (Action::Unban, Err(error)) if error.code() == Some(10026) => Ok(()),
             (Action::Unmute, Err(error)) if error.code() == Some(10011) => Ok(()),
-            (Action::Timeout | Action::Untimeout, Ok(member)) => self.check_timeout(action, &member),
+            (Action::Timeout | Action::Untimeout, Ok(member)) => self.check_timeout(sent_end, &member),
+            // The answer's date shows that this machine's clock was set meanwhile: the end was another one than was meant.
+            (Action::Timeout, Err(error))
+                if error.is_about_the_form()
+                    && Self::is_another(sent_end, end.map(|end| self.clock.skew().to_discord(end))) =>
+            {
+                Err(RestError::NotApplied)
+            }
             (_, result) => result.map(drop),
         }
     }
 
-    /// Whether the member that Discord answers with has the timeout that was asked for. Without a member in the answer
-    /// its status alone counts.
-    pub(super) fn check_timeout(&self, action: Action, member: &Value) -> Result<(), RestError> {
-        let Some(until) = member.get("communication_disabled_until") else { return Ok(()) };
-        let until = until.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    /// Whether the member that Discord answers with has the timeout that was asked for: with `end` by Discord's clock, or
+    /// none. Without a member in the answer its status alone counts.
+    pub(super) fn check_timeout(&self, end: Option<Timestamp>, member: &Value) -> Result<(), RestError> {
+        let Some(shown) = member.get("communication_disabled_until") else { return Ok(()) };
+        let shown = shown.as_str().and_then(|text| text.parse::<Timestamp>().ok());
         let measured = self.clock.skew().to_discord(self.clock.now());
         let now = self.clock.discord_said().unwrap_or(measured);
-        let goes_on = until.is_some_and(|until| until > now);
-        match goes_on == (action == Action::Timeout) {
-            true => Ok(()),
-            false => Err(RestError::NotApplied),
+        let shown = shown.filter(|shown| *shown > now);
+        match shown.is_some() != end.is_some() || Self::is_another(end, shown) {
+            false => Ok(()),
+            true => Err(RestError::NotApplied),
         }
+    }
+
+    /// Whether two ends by Discord's clock are not the same one.
+    fn is_another(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
+        matches!((one, other), (Some(one), Some(other)) if one.millis().abs_diff(other.millis()) > SAME_END_MS)
     }
 
     /// A member's times by this machine's clock.

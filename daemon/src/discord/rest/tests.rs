@@ -59,24 +59,28 @@ async fn a_429_waits_for_the_longer_of_what_its_header_and_its_body_say() {
 }
 
 #[tokio::test]
-async fn an_answer_that_shows_no_timeout_tells_that_nothing_was_applied() {
-    use wayhaven_shared::operations::punishment::Action::{Timeout, Untimeout};
+async fn an_answer_that_shows_another_timeout_than_was_asked_for_tells_that_it_was_not_applied() {
     let rest = rest();
-    let at = |millis: i64| Timestamp::from_millis(rest.clock.now().millis() + millis).to_string();
-    for (until, goes_on) in [
-        (serde_json::json!(null), false),
-        (serde_json::json!(at(-1_000)), false),
-        (serde_json::json!("soon"), false),
-        (serde_json::json!(at(60_000)), true),
+    let at = |millis: i64| Timestamp::from_millis(rest.clock.now().millis() + millis);
+    let asked = at(60_000);
+    for (shown, is_asked, is_none) in [
+        (serde_json::json!(null), false, true),
+        (serde_json::json!(at(-1_000).to_string()), false, true),
+        (serde_json::json!("soon"), false, true),
+        (serde_json::json!(asked.to_string()), true, false),
+        // It keeps thousandths of a second, or does not.
+        (serde_json::json!(at(59_000).to_string()), true, false),
+        // The timeout that was there before.
+        (serde_json::json!(at(600_000).to_string()), false, false),
+        (serde_json::json!(at(30_000).to_string()), false, false),
     ] {
-        let member = serde_json::json!({ "communication_disabled_until": until });
-        let told = |result: Result<(), RestError>| result.is_ok();
-        assert_eq!(told(rest.check_timeout(Timeout, &member)), goes_on, "{member}");
-        assert_eq!(told(rest.check_timeout(Untimeout, &member)), !goes_on, "{member}");
+        let member = serde_json::json!({ "communication_disabled_until": shown });
+        assert_eq!(rest.check_timeout(Some(asked), &member).is_ok(), is_asked, "{member}");
+        assert_eq!(rest.check_timeout(None, &member).is_ok(), is_none, "{member}");
     }
     // Nothing is known where no member is in the answer (204).
-    for action in [Timeout, Untimeout] {
-        assert!(rest.check_timeout(action, &Value::Null).is_ok());
+    for end in [Some(asked), None] {
+        assert!(rest.check_timeout(end, &Value::Null).is_ok());
     }
     assert!(RestError::NotApplied.is_passing());
 }
