@@ -51,8 +51,8 @@ pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal
 pub use closing::{Delivered, UNDO_LIMIT};
 pub use deliveries::{
     Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT,
-    LostBulkBan, ORIGIN_REFUSED, Overridden, PROTECTED, Pace, Queued, RetryFilter, Scope, Settlement, Stand,
-    Stopped, Stretch, TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN, done_by_staff,
+    Leave, LostBulkBan, ORIGIN_REFUSED, Overridden, PROTECTED, Pace, Queued, RetryFilter, Scope, Settlement,
+    Stand, Stopped, Stretch, TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN, done_by_staff,
     protected_by,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};

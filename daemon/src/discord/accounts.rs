@@ -62,6 +62,8 @@ pub enum Kind {
     Bot,
     /// No user's: an application without a bot, or a webhook.
     Nobody,
+    /// Discord has not told: it counts as a person's, except where a bot could be harmed.
+    Untold,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,12 +136,12 @@ impl Accounts {
     pub fn kind(&self, user: UserId) -> Option<Kind> {
         match *self.known().get(&user)? {
             Known::Told(kind) => Some(kind),
-            Known::Presumed(since) => (since.elapsed() < PRESUMED_FOR).then_some(Kind::Person),
+            Known::Presumed(since) => (since.elapsed() < PRESUMED_FOR).then_some(Kind::Untold),
         }
     }
 
-    /// Whose an account is, by what is known or else by one request. Where Discord does not say in time, it counts as a
-    /// person's for a while.
+    /// Whose an account is, by what is known or else by one request. Where Discord does not say in time, it is not asked
+    /// again for a while.
     pub async fn ask(&self, rest: &Rest, user: UserId) -> Kind {
         if let Some(kind) = self.kind(user) {
             return kind;
@@ -156,7 +158,7 @@ impl Accounts {
                 self.presume_person(user);
             }
         }
-        self.kind(user).unwrap_or(Kind::Person)
+        self.kind(user).unwrap_or(Kind::Untold)
     }
 
     /// Listens to these bots as to people, and to no others (`network.bots`).

@@ -52,7 +52,7 @@ pub fn why_held(
     if view.security_level(new.guild)? == SecurityLevel::Maximum {
         return Ok(Some(HoldKind::Maximum));
     }
-    if !new.action.is_undo() && (new.of_bot || view.is_known_bot(new.user)?) {
+    if !new.action.is_undo() && (new.of_bot || new.may_be_bot || view.is_known_bot(new.user)?) {
         return Ok(Some(HoldKind::Bot));
     }
     if !is_counted(new) {

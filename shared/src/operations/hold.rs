@@ -78,7 +78,7 @@ pub enum HoldKind {
     Import,
     /// The main could not do it itself: Discord has refused it there.
     Refused,
-    /// It is about a bot.
+    /// It is about a bot, or about an account of which Discord does not tell whether it is one.
     Bot,
 }
 
@@ -111,7 +111,7 @@ impl HoldKind {
             Self::Maximum => "security level maximum",
             Self::Import => "imported",
             Self::Refused => "the main could not do it itself",
-            Self::Bot => "the user is a bot",
+            Self::Bot => "the user is a bot, or may be one",
         }
     }
 }

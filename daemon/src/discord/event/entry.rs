@@ -24,8 +24,8 @@ pub struct Entry {
     /// The kind of integration that did it (`twitch`, `youtube`, …), or `automod`. Then no person and no bot did, whoever is
     /// named: an integration acts under nobody's name, or under that of whoever set it up.
     pub integration: Option<Untrusted>,
-    /// Whether it was done to a bot: no entry says so, it is found out beside it.
-    pub of_bot: bool,
+    /// Whether it was done to a bot: no entry says so, it is found out beside it. Nothing where Discord does not tell.
+    pub of_bot: Option<bool>,
 }
 
 /// What an audit-log entry says was done. What a role means is the guild's own affair, so it is decided where that
@@ -84,7 +84,7 @@ impl Entry {
             reason: entry.reason.as_deref().map(Untrusted::clipped),
             deed: deed(entry.action_type, &entry.changes)?,
             integration: integration(&entry.options),
-            of_bot: false,
+            of_bot: Some(false),
         })
     }
 }
@@ -167,7 +167,7 @@ pub(super) fn entry(kind: &str, data: &Value) -> Result<Option<Entry>, Unreadabl
         reason: reason.as_deref().map(Untrusted::clipped),
         deed,
         integration: integration_told(data["action_type"].as_u64().unwrap_or(0), &data["options"]),
-        of_bot: false,
+        of_bot: Some(false),
     }))
 }
 

@@ -133,7 +133,9 @@ impl Change<'_> {
                 ("origin_refused", Severity::High, what)
             }
             HoldKind::Bot => {
-                let what = format!("what {who} decides about a bot in main {main} waits for approval");
+                let what = format!(
+                    "what {who} decides about a bot, or what may be one, in main {main} waits for approval"
+                );
                 ("approval_needed", Severity::Medium, what)
             }
             HoldKind::Import => {

@@ -68,14 +68,18 @@ async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
         return Author::Somebody;
     }
     match accounts.ask(&tools.rest, actor).await {
-        Kind::Person => Author::Somebody,
+        Kind::Person | Kind::Untold => Author::Somebody,
         Kind::Bot | Kind::Nobody => Author::AnotherBot,
     }
 }
 
-/// Whether an account is a bot's, by what is known or else by one request.
-pub async fn is_bot(tools: &Tools, user: UserId) -> bool {
-    tools.directory.accounts().ask(&tools.rest, user).await == Kind::Bot
+/// Whether an account is a bot's, by what is known or else by one request; nothing where Discord does not tell.
+pub async fn is_bot(tools: &Tools, user: UserId) -> Option<bool> {
+    match tools.directory.accounts().ask(&tools.rest, user).await {
+        Kind::Bot => Some(true),
+        Kind::Person | Kind::Nobody => Some(false),
+        Kind::Untold => None,
+    }
 }
 
 /// The same where nothing depends on it but whether it was we: in a child everybody else is its own staff.

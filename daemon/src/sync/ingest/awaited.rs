@@ -38,7 +38,10 @@ impl Ingest {
             Some(mut entry) => Some((judge(&self.tools, &mut entry).await, entry)),
             None => None,
         };
-        let of_bot = found.is_none() && is_bot(&self.tools, awaited.user).await;
+        let of_bot = match found {
+            Some(_) => Some(false),
+            None => is_bot(&self.tools, awaited.user).await,
+        };
         let resolved = self.tools.store.write(move |change| {
             // The entry may have come while the log was asked.
             if !change.settle_awaited(awaited.sequence)? {

@@ -176,7 +176,7 @@ fn why_local(
             change.causes(guild, user, action.measure(), change.now())?.is_empty()
         }
     };
-    Ok((stays && (of_bot || change.is_known_bot(user)?)).then_some(Local::OfBot))
+    Ok((stays && (of_bot == Some(true) || change.is_known_bot(user)?)).then_some(Local::OfBot))
 }
 
 fn pass_over(change: &Change<'_>, seen: &Seen, local: &Local) -> Result<(), StoreError> {
@@ -316,14 +316,14 @@ pub struct Seen {
     pub by: Option<UserId>,
     /// Why, where that is known.
     pub reason: Option<Untrusted>,
-    /// Whether they are known as a bot.
-    pub of_bot: bool,
+    /// Whether they are known as a bot; nothing where Discord does not tell.
+    pub of_bot: Option<bool>,
 }
 
 impl Seen {
     /// Something of which neither actor nor reason is known.
     pub fn bare(guild: GuildId, user: UserId, action: Action) -> Self {
-        Self { guild, user, action, until: None, by: None, reason: None, of_bot: false }
+        Self { guild, user, action, until: None, by: None, reason: None, of_bot: Some(false) }
     }
 }
 
@@ -336,7 +336,11 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
     tell_protected(change, seen)?;
     let mut new = NewPunishment::new(seen.guild, seen.user, seen.action, Origin::Guild);
     (new.reason, new.moderator) = (seen.reason.clone(), seen.by);
-    (new.expires_at, new.audit_entry, new.of_bot) = (seen.until, audit_entry, seen.of_bot);
+    (new.expires_at, new.audit_entry) = (seen.until, audit_entry);
+    new.of_bot = seen.of_bot == Some(true);
+    // A ban of a bot too many is seen and lifted again, and one of a person must not wait in a raid. What else was done by
+    // hand to a bot stays in the main, so where it may be one somebody decides.
+    new.may_be_bot = seen.of_bot.is_none() && seen.action != Action::Ban;
     record(change, &new, AtOrigin::Done)?;
     if !seen.action.is_undo() {
         return Ok(());

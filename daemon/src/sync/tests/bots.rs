@@ -2,14 +2,14 @@
 //! has approved leaves.
 
 use super::hand::{by_hand, muted, request, set_mute_roles, until_settled};
-use crate::testing::{TestDaemon, by_operator, confirmed, guild, sandbox, user};
+use crate::testing::{TestDaemon, asked, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
-use wayhaven_sandbox::{EventFate, Fault, Options, Sandbox};
+use wayhaven_sandbox::{At, EventFate, Fault, Options, Sandbox};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::audit::AuditEntry;
-use wayhaven_shared::operations::hold::HoldKind;
+use wayhaven_shared::operations::hold::{HoldKind, SyncHolds};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::{Reply, Request};
@@ -297,4 +297,24 @@ async fn a_bot_whose_kick_is_told_without_its_account_is_asked_for_once() {
         let path = format!("/users/{bot}");
         assert_eq!(sandbox.log().iter().filter(|request| request.path == path).count(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_is_done_by_hand_to_an_account_of_which_discord_does_not_tell_waits_for_a_decision() {
+    let options = Options { children: 1, global_limit: 0, members_intent: false, ..Options::default() };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, bot) = (sandbox.main_guild(), sandbox.children()[0], old_bot(&sandbox));
+    let at = At::route("GET", "/users/{user_id}");
+    let broken = sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() });
+    by_hand(&sandbox, main, sandbox.owner(), bot, Action::Timeout).unwrap();
+    let id = test.punishment(bot, 1).await;
+    test.until_counted(id, DeliveryState::Held, 1).await;
+    sandbox.clear(broken);
+    let holds = asked(&test, main, SyncHolds {}, false).await.unwrap().holds;
+    assert_eq!((holds.len(), holds[0].kind), (1, HoldKind::Bot));
+    assert!(holds[0].kind.why().contains("may be"), "{}", holds[0].kind.why());
+    assert!(sandbox.effects_in(child).is_empty());
+    decide(&test, main, "sync approve", holds[0].id).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
 }

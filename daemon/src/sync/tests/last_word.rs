@@ -144,7 +144,7 @@ async fn a_ban_by_hand_never_counts_as_ended_because_an_older_one_has() {
                 reason: None,
                 deed: Deed::Done(action),
                 integration: None,
-                of_bot: false,
+                of_bot: Some(false),
             };
             work_entry(change, Author::Somebody, entry(Action::Ban, 2, Some(user(9))))?;
             let later = if stands { 1 } else { 3 };

@@ -194,7 +194,7 @@ async fn fault_16_what_nobody_is_named_for_is_delivered_whatever_it_is() {
         sandbox.people().had_joined(child, victim).unwrap();
         let id = now.first_snowflake() + number;
         let (user_id, integration) = (user(victim), None);
-        let (actor, reason, of_bot) = (None, None, false);
+        let (actor, reason, of_bot) = (None, None, Some(false));
         let entry = Entry { guild: guild(main), id, user: user_id, actor, reason, deed, integration, of_bot };
         let ingest = test.daemon.ingest();
         let taken = ingest.take(GatewayEvent::Entry(entry)).await;

@@ -244,7 +244,7 @@ async fn tell_of_bulk_ban(test: &TestDaemon, of: u64, whom: u64) {
         reason: None,
         deed: Deed::Done(Action::Ban),
         integration: None,
-        of_bot: false,
+        of_bot: Some(false),
     };
     let ingest = test.daemon.ingest();
     let taken = ingest.take(GatewayEvent::Entry(entry)).await;
