@@ -117,6 +117,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if cx.invocation.dry_run {
         return preview::preview(cx, &topology, guild, &asked, kind).await;
     }
+    let cut_short = preview::cut_short(cx, guild, &asked).await;
     let known = known_of(cx, asked.user);
     let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
@@ -146,7 +147,10 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         }
         Ok((recorded, warnings))
     };
-    let (recorded, warnings) = cx.daemon.store().write(work).await?;
+    let (mut recorded, warnings) = cx.daemon.store().write(work).await?;
+    if recorded.origin.state == DeliveryState::Pending {
+        recorded.origin.reason = recorded.origin.reason.or(cut_short);
+    }
     Ok(Punished {
         punishment: Some(recorded.punishment),
         dry_run: false,

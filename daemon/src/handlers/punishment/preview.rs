@@ -5,7 +5,7 @@ use crate::direct::telling;
 use crate::discord::accounts::Kind;
 use crate::discord::budget::Priority;
 use crate::discord::rest::MemberView;
-use crate::invocation::Context;
+use crate::invocation::{Actor, Context};
 use crate::network::Topology;
 use crate::store::{BOT_ABSENT, Judged, NewPunishment, ORIGIN_REFUSED, Telling, UNKNOWN_USER, View};
 use crate::sync::attempt::obstacle::{Known, Obstacle};
@@ -108,6 +108,22 @@ pub(super) async fn preview(
     })
 }
 
+/// That a timeout ends early the one that Discord shows there, where it does. Nobody has asked for what the daemon decides by
+/// itself, and that cuts none short.
+pub(super) async fn cut_short(cx: &Context, guild: GuildId, asked: &Asked) -> Option<String> {
+    let until = asked.span.map(|span| cx.daemon.clock().now() + span)?;
+    if asked.action != Action::Timeout || matches!(cx.invocation.actor, Actor::System) {
+        return None;
+    }
+    let member = member_of(cx, guild, asked.action, asked.user).await??;
+    ends_early(member.communication_disabled_until?, until)
+}
+
+/// The same in words.
+fn ends_early(shown: Timestamp, until: Timestamp) -> Option<String> {
+    (shown > until).then(|| format!("ends the present timeout early, which lasts until {shown}"))
+}
+
 /// What would become of it in the guild itself. Of a timeout that is shown there, the end comes with the end of the new one.
 fn here(
     guild: GuildId,
@@ -115,13 +131,10 @@ fn here(
     shown: Option<(Timestamp, Timestamp)>,
     action: Action,
 ) -> OriginOutcome {
-    let (state, reason) = match (obstacle, shown) {
-        (Some(obstacle), _) => (obstacle.state(), Some(obstacle.words())),
-        (None, Some((shown, until))) if action == Action::Timeout && shown > until => {
-            let reason = format!("ends the present timeout early, which lasts until {shown}");
-            (DeliveryState::Pending, Some(reason))
-        }
-        (None, _) => (DeliveryState::Pending, None),
+    let shown = shown.filter(|_| action == Action::Timeout);
+    let (state, reason) = match obstacle {
+        Some(obstacle) => (obstacle.state(), Some(obstacle.words())),
+        None => (DeliveryState::Pending, shown.and_then(|(shown, until)| ends_early(shown, until))),
     };
     OriginOutcome { guild_id: guild, state, reason }
 }

@@ -376,3 +376,36 @@ async fn a_ban_of_ours_ends_in_a_main_that_does_not_show_its_log() {
     test.settled().await;
     assert_eq!(banned(&sandbox, victim), 0);
 }
+
+#[tokio::test]
+async fn a_timeout_that_only_discord_knows_is_cut_short_on_request_and_the_answer_says_so() {
+    let sandbox = sandbox(1).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    sandbox.people().had_joined(main, victim).unwrap();
+    sandbox.people().timeout(main, sandbox.moderator(), victim, Some(WEEK), None).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    for done in [
+        plan(&test, main, ask("timeout", victim, Some("1h"))).await,
+        test.punish(main, ask("timeout", victim, Some("1h"))).await,
+    ] {
+        let words = done.origin.reason.clone().unwrap_or_default();
+        assert!(words.starts_with("ends the present timeout early, which lasts until "), "{words}");
+    }
+    let longer = test.punish(main, ask("timeout", victim, Some("14d"))).await;
+    assert_eq!(longer.origin.reason, None);
+}
+
+#[tokio::test]
+async fn a_ban_that_only_discord_knows_outlives_a_shorter_one() {
+    let sandbox = sandbox(1).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    sandbox.people().ban(main, sandbox.moderator(), victim, None).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let id = test.punish(main, ask("ban", victim, Some("1h"))).await.punishment.unwrap().id;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    test.settled().await;
+    test.advance(&sandbox, "2h").await;
+    test.until("its end", move |view| view.punishment(id).unwrap().unwrap().status != "active").await;
+    test.settled().await;
+    assert!(sandbox.is_banned(main, victim));
+}
