@@ -3,11 +3,12 @@
 
 use super::held::NOT_APPROVED;
 use super::protected::{is_kept_away, is_kept_from};
+use super::provenance::done_by_staff;
 use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, Scope, queued};
 use crate::network::{Refusal, permit_for};
 use crate::store::rows::{Sql, column, optional, word};
 use crate::store::{Change, Queued, StoreError, View};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::time::Duration;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Punishment};
 use wayhaven_shared::value::{DeliveryId, GuildId, Timestamp, UserId};
@@ -169,6 +170,9 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn renew(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        if self.undoes_now(id)? {
+            return Ok(true);
+        }
         let sql = format!(
             "SELECT {QUEUED} WHERE d.delivery_id = :id AND d.renew_at <= :now AND d.state = 'applied' AND {}",
             stands()
@@ -195,6 +199,22 @@ impl Change<'_> {
         Ok(false)
     }
 
+    /// Opens an undo again that left a timeout to the guild's own staff, whose own has ended by now, where nothing newer of the
+    /// main has taken its place. Whether it was opened.
+    fn undoes_now(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = "UPDATE deliveries SET renew_at = NULL WHERE delivery_id = ?1 AND renew_at <= ?2
+             AND action <> measure AND state = 'skipped' RETURNING EXISTS (
+                SELECT 1 FROM deliveries later JOIN punishments of_later ON of_later.event_id = later.punishment_id
+                 WHERE later.guild_id = deliveries.guild_id AND later.target_user = deliveries.target_user
+                   AND later.measure = deliveries.measure AND later.delivery_id > deliveries.delivery_id
+                   AND of_later.source_guild =
+                       (SELECT source_guild FROM punishments WHERE event_id = deliveries.punishment_id)) AS overtaken";
+        let values = params![Sql(id), self.now().millis()];
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let overtaken = statement.query_row(values, |row| row.get::<_, bool>("overtaken")).optional()?;
+        Ok(overtaken == Some(false) && self.apply_again(id, DeliveryState::Pending, None)?)
+    }
+
     /// What follows from a delivery that has just ended so: a timeout that lasts on is renewed later, and where the user
     /// has joined meanwhile it is done once more.
     pub(super) fn ended_so(&self, id: DeliveryId, state: DeliveryState) -> Result<(), StoreError> {
@@ -215,6 +235,14 @@ impl Change<'_> {
             let ends = now.saturating_add(millis(LONGEST_TIMEOUT));
             let values = params![Sql(id), ends - millis(RENEWED_BEFORE), ends];
             self.connection().prepare_cached(sql)?.execute(values)?;
+        } else if action == Action::Untimeout && state == DeliveryState::Skipped {
+            // What is left to the staff ends with theirs, though ours may last longer there.
+            let ends = self.standing_local_cause(guild, user, Action::Timeout)?.and_then(|cause| cause.until);
+            if let Some(ends) = ends {
+                let sql = "UPDATE deliveries SET renew_at = ?2 WHERE delivery_id = ?1 AND scope = 'child' AND reason = ?3";
+                let values = params![Sql(id), ends.millis(), done_by_staff(Action::Timeout)];
+                self.connection().prepare_cached(sql)?.execute(values)?;
+            }
         }
         Ok(())
     }

@@ -168,3 +168,34 @@ async fn where_the_log_is_hidden_discord_is_asked_before_the_main_bans_whom_the_
         assert_eq!(network.shows(Ban, whom), left);
     }
 }
+
+#[tokio::test]
+async fn a_timeout_that_is_left_to_the_staff_ends_with_theirs() {
+    for (by_hand, restart) in [(false, false), (true, false), (false, true)] {
+        let mut network = Network::start(true).await;
+        let (victim, again) = (network.member(), network.member());
+        for whom in [victim, again] {
+            network.local(Timeout, whom, HOUR).await;
+            network.by_main(by_hand, Timeout, whom, 10 * HOUR).await;
+            network.by_main(by_hand, Action::Untimeout, whom, HOUR).await;
+            assert!(network.shows(Timeout, whom), "it is the staff's for now");
+        }
+        network.by_main(by_hand, Timeout, again, 10 * HOUR).await;
+        if restart {
+            network = network.restart(|_| {}).await;
+        }
+        network.advance(HOUR + A_WHILE).await;
+        let child = network.child();
+        network
+            .test
+            .until("the undo is done", move |view| {
+                let of = |one: &crate::store::Queued| one.guild == guild(child) && one.user == user(victim);
+                !view.open_deliveries().unwrap().iter().any(of)
+                    && view.due_renewals(Timestamp::from_millis(i64::MAX), 10).unwrap().is_empty()
+            })
+            .await;
+        network.settled().await;
+        assert!(!network.shows(Timeout, victim), "by hand: {by_hand}, restart: {restart}");
+        assert!(network.shows(Timeout, again), "what the main did since stands");
+    }
+}
