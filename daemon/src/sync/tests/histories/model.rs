@@ -70,6 +70,8 @@ pub(super) struct Place {
     ending: bool,
     /// Whether the guild's own staff have taken it back by hand since it was last delivered.
     lifted: bool,
+    /// Whether an integration did it there first, where that is known: no end that comes by itself takes it back.
+    aside: Option<bool>,
 }
 
 impl Place {
@@ -104,8 +106,13 @@ pub(super) struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        let fresh =
-            || Place { stands: Some(false), ours: Some(false), excepted: Some(false), ..Place::default() };
+        let fresh = || Place {
+            stands: Some(false),
+            ours: Some(false),
+            excepted: Some(false),
+            aside: Some(false),
+            ..Place::default()
+        };
         let places = (0..GUILDS).flat_map(|guild| (0..CASES.len()).map(move |case| ((guild, case), fresh())));
         Self {
             links: BTreeMap::new(),
@@ -246,6 +253,7 @@ impl Model {
         own.murky |= own.open.iter().any(|other| *other != source);
         own.stands = Some(on).filter(|_| !(overridden && fought));
         own.lifted &= !on || by_hand;
+        own.aside = own.aside.filter(|_| on).or_else(|| (!on).then_some(false));
         if !by_hand {
             own.ours = own.stands;
             own.murky |= overridden && fought;
@@ -345,6 +353,7 @@ impl Model {
         let waits = !place.open.is_empty();
         place.murky |= waits;
         (place.stands, place.local) = (Some(on), on);
+        place.aside = place.aside.filter(|_| on).or_else(|| (!on).then_some(false));
         place.lifted |= !on;
         if overridden && fought {
             place.lost_sight();

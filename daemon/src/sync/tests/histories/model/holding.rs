@@ -212,7 +212,13 @@ impl Model {
             })
             .collect();
         for (source, case) in &ended {
+            let aside = self.place(*source, *case).aside;
             self.decide(*source, *case, false, false, None);
+            match aside {
+                Some(false) => {}
+                Some(true) => self.at(*source, *case).stays_aside(),
+                None => self.at(*source, *case).lost_sight(),
+            }
         }
         for (source, case, child) in &alone {
             self.lift_alone(*source, *child, *case, None);

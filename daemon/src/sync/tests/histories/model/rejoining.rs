@@ -35,7 +35,7 @@ impl Model {
             place.causes.iter().copied().filter(|main| !self.link(*main, guild).active).collect();
         let place = self.at(guild, MUTE);
         let stood = place.stands;
-        place.local = false;
+        (place.local, place.aside) = (false, Some(false));
         if !heard {
             match has_causes || !known {
                 true => place.lost_sight(),
