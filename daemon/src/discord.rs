@@ -10,6 +10,7 @@ pub mod directory;
 pub mod embed;
 pub mod event;
 pub mod gateway;
+pub mod grants;
 pub mod identify;
 pub mod interaction;
 pub mod mute_role;

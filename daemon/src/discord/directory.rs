@@ -5,6 +5,7 @@ use crate::discord::accounts::Accounts;
 use crate::discord::channel::ChannelView;
 use crate::discord::event::{GatewayEvent, GuildChange, GuildView, RoleView, shard_of};
 use crate::discord::gateway::Sight;
+use crate::discord::grants::Grants;
 use crate::discord::mute_role::{RoleFacts, Unfit};
 use crate::network::OwnAccounts;
 use std::collections::{HashMap, HashSet};
@@ -52,6 +53,8 @@ struct Guild {
     /// How often one of its channels was changed, as far as the gateway has told.
     channel_changes: u64,
     roles: HashMap<RoleId, Role>,
+    /// What its channels allow to roles.
+    grants: Grants,
     /// The bot's own roles.
     mine: Vec<RoleId>,
     /// Whether the guild requires two-factor authentication of its moderators.
@@ -125,6 +128,7 @@ impl Guild {
             two_factor: false,
             channel_changes: 0,
             roles: HashMap::new(),
+            grants: Grants::default(),
             mine: Vec::new(),
         }
     }
@@ -314,6 +318,7 @@ impl Directory {
             permissions: found.permissions,
             managed: found.managed,
             everyone: everyone.map_or(0, |role| role.permissions),
+            in_channels: view.grants.to(role),
         };
         Some(match facts.unfit() {
             Some(unfit) => Err(unfit),
@@ -493,11 +498,13 @@ impl Directory {
                     Some((_, rights)) => Noticed::Changed { guild: *guild, rights },
                 }
             }
-            GatewayEvent::Channel { guild } => {
-                if let Some(view) = guilds.get_mut(guild) {
-                    view.channel_changes += 1;
+            GatewayEvent::Channel { guild, channel, grants } => {
+                let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
+                view.channel_changes += 1;
+                match view.grants.follow(*channel, grants) {
+                    true => Noticed::Permissions(*guild),
+                    false => Noticed::Nothing,
                 }
-                Noticed::Nothing
             }
             GatewayEvent::Role { guild, role } => {
                 let Some(view) = guilds.get_mut(guild) else { return Noticed::Nothing };
@@ -526,6 +533,7 @@ impl Directory {
             owner: Some(view.owner),
             channel_changes: 0,
             roles: roles_of(&view.roles),
+            grants: view.grants.clone(),
             mine: mine.map(|(_, roles)| roles.clone()).unwrap_or_default(),
             two_factor: view.two_factor,
         }

@@ -9,10 +9,11 @@ pub use entry::{Deed, Entry, entry_kind};
 pub use guild::GuildChange;
 pub use member::MemberFacts;
 
+use crate::discord::grants::{ChannelGrants, Grants};
 use serde::Deserialize;
 use serde_json::Value;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, RoleId, Untrusted, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, Untrusted, UserId};
 
 /// What is used of the gateway's events.
 #[derive(Clone, Debug)]
@@ -48,6 +49,10 @@ pub enum GatewayEvent {
     Channel {
         /// Where.
         guild: GuildId,
+        /// Which.
+        channel: ChannelId,
+        /// What it allows to roles from now on.
+        grants: ChannelGrants,
     },
     /// A role was made or changed.
     Role {
@@ -133,6 +138,8 @@ pub struct GuildView {
     pub two_factor: bool,
     /// Its roles.
     pub roles: Vec<RoleView>,
+    /// What its channels allow to roles.
+    pub grants: Grants,
     /// Members that the event names, with their roles; the bot is always one (FACTS B4).
     pub members: Vec<(UserId, Vec<RoleId>)>,
 }
@@ -200,7 +207,14 @@ fn parse(kind: &str, data: &Value) -> Result<Option<GatewayEvent>, Unreadable> {
         }
         // Channels of direct messages have no guild.
         "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE" => match optional(kind, data, "guild_id")? {
-            Some(guild) => GatewayEvent::Channel { guild },
+            Some(guild) => GatewayEvent::Channel {
+                guild,
+                channel: field(kind, data, "id")?,
+                grants: match kind {
+                    "CHANNEL_DELETE" => ChannelGrants::default(),
+                    _ => ChannelGrants::read(guild, data),
+                },
+            },
             None => return Ok(None),
         },
         "GUILD_DELETE" => {
@@ -250,8 +264,13 @@ fn guild_view(kind: &str, data: &Value) -> Result<GuildView, Unreadable> {
         let user: UserId = serde_json::from_value(member["user"]["id"].clone()).ok()?;
         Some((user, serde_json::from_value(member["roles"].clone()).ok()?))
     });
+    let id = field(kind, data, "id")?;
+    let channels = data["channels"].as_array().into_iter().flatten().filter_map(|channel| {
+        Some((serde_json::from_value(channel["id"].clone()).ok()?, ChannelGrants::read(id, channel)))
+    });
     Ok(GuildView {
-        id: field(kind, data, "id")?,
+        id,
+        grants: Grants::new(channels),
         name: Untrusted::clipped(&name),
         owner: field(kind, data, "owner_id")?,
         two_factor: guild::two_factor(data).unwrap_or(false),

@@ -45,8 +45,26 @@ pub enum Unfit {
     Managed,
     /// It grants these permissions of [`POWERS`].
     Grants(Vec<&'static str>),
+    /// A channel allows it these permissions of [`POWERS`].
+    GrantsInChannel(Vec<&'static str>),
     /// The bot's own role does not rank above it.
     AboveBot,
+}
+
+/// Those of the bits with which people moderate or manage, and those that this version does not know.
+pub fn powers_of(bits: u64) -> u64 {
+    let known = POWERS.iter().fold(0, |all, (bit, _)| all | 1u64 << bit);
+    bits & (known | u64::MAX << (HIGHEST_KNOWN + 1))
+}
+
+/// The names of these permissions, in Discord's client.
+fn names_of(bits: u64) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> =
+        POWERS.iter().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| *name).collect();
+    if bits >> (HIGHEST_KNOWN + 1) != 0 {
+        names.push("a permission that this version does not know");
+    }
+    names
 }
 
 impl Unfit {
@@ -61,13 +79,14 @@ impl Unfit {
             permissions: found.permissions,
             managed: found.managed,
             everyone: everyone.map_or(0, |role| role.permissions),
+            in_channels: 0,
         };
         facts.unfit()
     }
 
     /// Whether the role itself is the problem, wherever the bot ranks: such a role is never given or read as a mute.
     pub fn is_of_the_role(&self) -> bool {
-        matches!(self, Self::Everyone | Self::Managed | Self::Grants(_))
+        matches!(self, Self::Everyone | Self::Managed | Self::Grants(_) | Self::GrantsInChannel(_))
     }
 
     /// The reason, with the role's id.
@@ -77,6 +96,9 @@ impl Unfit {
             Self::Gone => format!("the mute role {role} no longer exists"),
             Self::Managed => format!("the mute role {role} is managed by a bot or an integration"),
             Self::Grants(names) => format!("the mute role {role} grants {}", names.join(", ")),
+            Self::GrantsInChannel(names) => {
+                format!("the mute role {role} is allowed {} in a channel", names.join(", "))
+            }
             Self::AboveBot => format!("the mute role {role} does not rank below the bot's own role"),
         }
     }
@@ -89,6 +111,10 @@ impl Unfit {
             }
             Self::Grants(_) => {
                 "on Discord: Server Settings, Roles, turn these permissions off for the role".to_owned()
+            }
+            Self::GrantsInChannel(_) => {
+                "on Discord: in the permissions of the channels, reset these permissions for the role"
+                    .to_owned()
             }
             Self::AboveBot => {
                 "on Discord: Server Settings, Roles, drag the bot's role above the mute role".to_owned()
@@ -106,6 +132,8 @@ pub struct RoleFacts {
     pub managed: bool,
     /// The permission bits of @everyone.
     pub everyone: u64,
+    /// What channels allow it beyond that.
+    pub in_channels: u64,
 }
 
 impl RoleFacts {
@@ -116,12 +144,12 @@ impl RoleFacts {
             return Some(Unfit::Managed);
         }
         let added = self.permissions & !self.everyone;
-        let mut names: Vec<&'static str> =
-            POWERS.iter().filter(|(bit, _)| added & (1 << bit) != 0).map(|(_, name)| *name).collect();
-        if added >> (HIGHEST_KNOWN + 1) != 0 {
-            names.push("a permission that this version does not know");
+        let grants = names_of(added);
+        if !grants.is_empty() {
+            return Some(Unfit::Grants(grants));
         }
-        (!names.is_empty()).then_some(Unfit::Grants(names))
+        let in_channels = names_of(powers_of(self.in_channels & !self.everyone));
+        (!in_channels.is_empty()).then_some(Unfit::GrantsInChannel(in_channels))
     }
 }
 
@@ -136,7 +164,7 @@ mod tests {
     use super::*;
 
     fn facts(permissions: u64) -> RoleFacts {
-        RoleFacts { permissions, managed: false, everyone: 1 << 10 | 1 << 11 }
+        RoleFacts { permissions, managed: false, everyone: 1 << 10 | 1 << 11, in_channels: 0 }
     }
 
     #[test]

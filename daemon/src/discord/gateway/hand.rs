@@ -3,13 +3,16 @@
 use super::{Acknowledger, Pulse, Sight};
 use crate::discord::accounts::{Account, Accounts};
 use crate::discord::event::{self, GatewayEvent, GuildView, MemberFacts, RoleView, Unreadable};
+use crate::discord::grants::{ChannelGrants, Grants};
 use serde_json::{Value, json};
-use serenity::all::{Context, Event, Guild, Member, MfaLevel, RawEventHandler, Role};
+use serenity::all::{
+    Context, Event, Guild, Member, MfaLevel, PermissionOverwriteType, RawEventHandler, Role,
+};
 use serenity::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
-use wayhaven_shared::value::{GuildId, RoleId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, RoleId, Timestamp, Untrusted, UserId};
 
 /// An event, with the shard it came on.
 #[derive(Debug)]
@@ -151,8 +154,17 @@ fn guild_view(guild: &Guild) -> Option<GuildView> {
         let roles = member.roles.iter().filter_map(|role| RoleId::new(role.get())).collect();
         Some((UserId::new(member.user.id.get())?, roles))
     };
+    let id = GuildId::new(guild.id.get())?;
+    let channels = guild.channels.iter().filter_map(|(channel, shown)| {
+        let allowed = shown.permission_overwrites.iter().filter_map(|one| match one.kind {
+            PermissionOverwriteType::Role(role) => Some((RoleId::new(role.get())?, one.allow.bits())),
+            _ => None,
+        });
+        Some((ChannelId::new(channel.get())?, ChannelGrants::of(id, allowed)))
+    });
     Some(GuildView {
-        id: GuildId::new(guild.id.get())?,
+        id,
+        grants: Grants::new(channels),
         name: Untrusted::clipped(&guild.name),
         owner: UserId::new(guild.owner_id.get())?,
         two_factor: guild.mfa_level == MfaLevel::Elevated,

@@ -118,6 +118,33 @@ async fn a_role_that_got_powers_after_it_was_set_is_given_to_nobody_until_it_is_
 }
 
 #[tokio::test]
+async fn a_role_that_a_channel_gives_powers_to_is_given_to_nobody_until_it_is_repaired() {
+    let sandbox = sandbox(1).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let test = TestDaemon::start(&sandbox).await;
+    set_mute_roles(&sandbox, &test).await;
+    let (victim, role) = (member(&sandbox), muted(&sandbox, child));
+    let (channel, owner) =
+        sandbox.read(|world| (world.guilds[&child].channels[0], world.guilds[&child].owner));
+    let allow = |bits| sandbox.people().allow_in_channel(child, owner, channel, role, bits).unwrap();
+    allow(permissions::VIEW_CHANNEL | permissions::MANAGE_MESSAGES);
+    until_fit(&test, child, role, false).await;
+    let id = ask(&test, main, mute(victim)).await;
+    let why = format!("the mute role {role} is allowed Manage Messages in a channel");
+    assert_eq!(test.delivery(id, child).await.reason.as_deref(), Some(why.as_str()));
+    assert!(!holds(&sandbox, child, victim, role));
+    // Known from the description of the guild as well.
+    let home = test.home();
+    drop(test);
+    let test = TestDaemon::start_at(&sandbox, home).await;
+    until_fit(&test, child, role, false).await;
+    assert!(!holds(&sandbox, child, victim, role));
+    allow(permissions::VIEW_CHANNEL);
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    assert!(holds(&sandbox, child, victim, role));
+}
+
+#[tokio::test]
 async fn a_role_that_was_moved_above_the_bot_blocks_mutes_without_asking_discord() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;

@@ -29,6 +29,15 @@ impl People {
         self.act(|world| world.set_overwrite(guild, by, channel, overwrite))
     }
 
+    /// Somebody allows a role these permissions in a channel, and denies none: CHANNEL_UPDATE.
+    ///
+    /// # Errors
+    /// What Discord would say to that person.
+    pub fn allow_in_channel(&self, guild: u64, by: u64, channel: u64, role: u64, allow: u64) -> Done {
+        let overwrite = Overwrite { id: role, member: false, allow, deny: 0 };
+        self.act(|world| world.set_overwrite(guild, by, channel, overwrite))
+    }
+
     /// Somebody deletes a channel: CHANNEL_DELETE.
     ///
     /// # Errors

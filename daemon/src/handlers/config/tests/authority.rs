@@ -59,6 +59,19 @@ async fn the_mute_role_of_a_member_is_below_them_grants_nothing_and_is_nobodys_i
     assert_eq!(ask("config muterole", main).await.unwrap_err().kind, FaultKind::Usage, "@everyone");
     assert_eq!(stored(&test, main).await, GuildConfig::default());
 
+    people.set_role_permissions(main, of("Muted"), 0).unwrap();
+    until_seen(&test, main, of("Muted"), true).await;
+    let channel = sandbox.read(|world| world.guilds[&main].channels[0]);
+    people
+        .allow_in_channel(main, sandbox.owner(), channel, of("Muted"), permissions::MANAGE_MESSAGES)
+        .unwrap();
+    until_seen(&test, main, of("Muted"), false).await;
+    let fault = ask("config muterole", of("Muted")).await.unwrap_err();
+    assert!(fault.message.contains("is allowed Manage Messages in a channel"), "{fault}");
+    assert_eq!(stored(&test, main).await, GuildConfig::default());
+    people.allow_in_channel(main, sandbox.owner(), channel, of("Muted"), 0).unwrap();
+    until_seen(&test, main, of("Muted"), true).await;
+
     // By rank: of two roles at one place the older ranks above, which is the member's own.
     people.move_role(main, of("Regular"), 5).unwrap();
     let above = async {
