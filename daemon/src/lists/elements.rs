@@ -131,6 +131,9 @@ impl<R: Read> Elements<R> {
                     let begins = self.source.skip_space()?;
                     if begins == Some(b'[') && LISTS.contains(&key.as_str()) {
                         self.source.take()?;
+                        if let Noted::New(columns) = columns {
+                            columns.list_is_named();
+                        }
                         return Ok(true);
                     }
                     let element = self.element()?;
@@ -367,7 +370,7 @@ fn read(element: &Element, key: Option<&str>, names: &mut Names, columns: &mut N
     let Ok(text) = std::str::from_utf8(&element.text) else {
         return reject("it is not text in UTF-8".into());
     };
-    let mut told = Told::default();
+    let mut told = Told::of_list(columns.columns());
     let said = match key {
         Some(key) => object::keyed(key, text.trim_end(), &mut told, names, columns)?,
         None if text.starts_with('{') => object::fields(text, &mut told, names, columns)?,

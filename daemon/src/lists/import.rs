@@ -115,9 +115,10 @@ async fn survey(
     mut file: File,
     deadline: Option<Instant>,
 ) -> Result<(Arc<Survey>, Arc<Staff>, File), Fault> {
-    let (most, ignored) = (import.most, import.ignored.clone());
-    let read =
-        move || -> Result<(Survey, File), Fault> { Ok((Survey::of(&mut file, most, &ignored)?, file)) };
+    let of = import.clone();
+    let read = move || -> Result<(Survey, File), Fault> {
+        Ok((Survey::of(&mut file, of.main, of.most, &of.ignored)?, file))
+    };
     let read = tokio::task::spawn_blocking(read);
     let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
     let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));

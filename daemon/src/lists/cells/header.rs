@@ -172,7 +172,7 @@ fn row<R: Read>(
         let why = format!("it ends before its {}", Untrusted::clipped(name).line_within(30));
         return reject(record, why);
     }
-    let mut told = Told::default();
+    let mut told = Told::of_list(columns.columns());
     for (cell, (name, field)) in record.cells.iter().zip(named) {
         let text = String::from_utf8_lossy(cell);
         let text = unescaped(&text);
@@ -181,7 +181,12 @@ fn row<R: Read>(
                 columns.value(name, text);
                 false
             }
-            Noted::Known(columns) => *field == Field::Person && columns.holds_names(name),
+            Noted::Known(columns) => {
+                if columns.selects_rows() {
+                    told.select(columns, name, text);
+                }
+                *field == Field::Person && columns.holds_names(name)
+            }
         };
         if is_read(*field) {
             told.say(*field, name, text.to_owned(), names);
