@@ -12,6 +12,7 @@ mod purpose;
 mod words;
 
 pub(super) use names::{Field, clean};
+pub(super) use purpose::is_score;
 
 use guilds::Guilds;
 use kinds::Kind;

@@ -334,7 +334,8 @@ fn check_beside(name: &str, element: &Element, columns: &mut Noted) -> Result<()
         return columns.note(name, Field::Ignored);
     }
     let holds_ids = || values::ids_in(&element.text).next().is_some() || element.broken.is_some();
-    if columns.columns().is_beside(name) || !holds_ids() {
+    let is_beside = columns.columns().is_beside(name) && !holds_list(&element.text);
+    if is_beside || !holds_ids() {
         return Ok(());
     }
     let name = Untrusted::clipped(name).line_within(40);
@@ -345,6 +346,16 @@ fn check_beside(name: &str, element: &Element, columns: &mut Noted) -> Result<()
     ))
     .hint("save each list as a file of its own")
     .hint(format!("or add --ignore-column={name} if it says nothing about who is banned and until when")))
+}
+
+/// Whether a key in this text has the name of a list of bans.
+fn holds_list(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let mut quoted = text.split('"').skip(1).step_by(2).zip(text.split('"').skip(2).step_by(2));
+    quoted.any(|(key, behind)| {
+        let value = behind.trim_start().strip_prefix(':').map(str::trim_start);
+        value.is_some_and(|value| value.starts_with(['[', '{'])) && LISTS.contains(&letters(key).as_str())
+    })
 }
 
 fn keep(element: &mut Element, byte: u8) {

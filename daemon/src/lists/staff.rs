@@ -269,7 +269,8 @@ impl Staff {
         match directory.presence(guild) {
             Some(Presence::Here) => {}
             Some(Presence::Outage) => return Err(Unread::Outage),
-            Some(Presence::Absent) | None => return Err(Unread::Absent),
+            Some(Presence::Absent) => return Err(Unread::Absent),
+            None => return Err(Unread::NoAnswer),
         }
         let mut found = Found::default();
         let note = |found: &mut Found, user: UserId, roles: &[RoleId], is_bot: Option<bool>| {

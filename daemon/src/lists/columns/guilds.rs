@@ -20,6 +20,8 @@ pub(super) struct Guilds {
     columns: BTreeMap<String, BTreeSet<String>>,
     /// The main, where the list holds bans of several guilds, and the columns that tell which.
     only: Option<(GuildId, Vec<String>)>,
+    /// The guilds of lines that begin a part of the list.
+    parts: BTreeSet<String>,
 }
 
 impl Guilds {
@@ -43,6 +45,15 @@ impl Guilds {
     /// # Errors
     /// Where the list holds bans of several guilds, and none of them is the main.
     pub(super) fn check(&mut self, main: GuildId) -> Result<(), Fault> {
+        if self.parts.len() > 1 {
+            let first: Vec<String> = self.parts.iter().take(SHOWN_GUILDS).map(|part| shown(part)).collect();
+            return Err(Fault::usage(format!(
+                "the list has parts for {} guilds ({})",
+                self.parts.len(),
+                first.join(", ")
+            ))
+            .hint("save the part of the guild whose bans you want as a file of its own"));
+        }
         let is_id = |guild: &String| values::id_alone(guild).is_some();
         let has_ids = self.columns.values().any(|guilds| guilds.iter().any(is_id));
         // Beside ids a name decides nothing: guilds are renamed.
@@ -115,9 +126,10 @@ fn names_guild(tokens: &[&str], joined: &str) -> bool {
         "home",
         "community",
     ];
-    let is_guild = |token: &&str| ["guild", "server"].contains(token);
+    let is_guild = |token: &&str| ["guild", "server", "community"].contains(token);
     (tokens.iter().any(|token| is_guild(&token)) && tokens.iter().all(|token| BESIDE.contains(token)))
-        || ["guildid", "serverid", "guildname", "servername", "guildsnowflake"].contains(&joined)
+        || ["guildid", "serverid", "guildname", "servername", "guildsnowflake", "bannedin", "bannedfrom"]
+            .contains(&joined)
 }
 
 impl super::Columns {
@@ -129,6 +141,15 @@ impl super::Columns {
     /// Notes the guild that an object stands for.
     pub(in super::super) fn guild(&mut self, name: &str, value: &str) {
         self.guilds.value(name, value);
+    }
+
+    /// Notes a line that begins the part of a guild.
+    pub(in super::super) fn part_of_guild(&mut self, line: &str) {
+        let id = values::ids_in(line.as_bytes()).next().map(|id| id.to_string());
+        let part = id.unwrap_or_else(|| Untrusted::clipped(line).line_within(64).to_lowercase());
+        if self.guilds.parts.len() < MOST_KEPT {
+            self.guilds.parts.insert(part);
+        }
     }
 
     /// Whether rows are left out by what other columns than those of the ban say.

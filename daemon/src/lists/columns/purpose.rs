@@ -10,8 +10,8 @@ use super::{Columns, SHOWN_COLUMNS, Seen, flag_value, shown};
 use crate::lists::values;
 use wayhaven_shared::Fault;
 use words::{
-    COUNTS, DELETES, LESSER_BANS, MEMBERS, OF_USERS, OTHER_MEASURES, RECORD_OWNERS, SAYS_BANNED, SCORES,
-    UNDONE,
+    BESIDE_BANS, COUNTS, DELETES, LESSER_BANS, MEMBERS, OF_PLACES, OF_USERS, OTHER_MEASURES, RECORD_OWNERS,
+    SAYS_BANNED, SCORES, UNDONE,
 };
 
 /// What a column says about the kind of its list, by its name.
@@ -53,6 +53,9 @@ impl Purpose {
             let is_about_else = any(&UNDONE) || any(&PLACES) || any_singular(&SCORES);
             return if is_about_else { Self::Any } else { Self::Ban };
         }
+        if any(&["reporter"]) {
+            return Self::Other;
+        }
         if any(&["author", "creator"]) {
             return Self::OfRecord;
         }
@@ -65,13 +68,11 @@ impl Purpose {
         if is_other {
             return Self::Other;
         }
+        // The colours of Discord's own user object have two words.
+        let is_colour = any(&["color", "colour"]) && tokens.len() > 1;
         match joined {
-            _ if any(&["nick", "nickname", "nicknames", "joined", "join", "seen"])
-                || joined == "membersince" =>
-            {
-                Self::Member
-            }
-            "color" | "colour" | "channel" | "channelid" | "permissions" => Self::OfRecord,
+            _ if any(&BESIDE_BANS) && !is_colour || joined == "membersince" => Self::Member,
+            _ if any(&OF_PLACES) => Self::OfRecord,
             _ => Self::Any,
         }
     }
@@ -94,6 +95,23 @@ fn is_record_of_another_kind(field: Field, tokens: &[&str]) -> bool {
             .any(|list| list.contains(owner))
     };
     field == Field::Unknown && ["id", "ids", "uuid", "guid"].contains(last) && !owners.iter().all(is_known)
+}
+
+/// Whether a text is only a score, or when a member joined: `level 5`, `17 messages, 300 XP`.
+pub(in super::super) fn is_score(text: &str) -> bool {
+    let words: Vec<String> = text
+        .split(|letter: char| letter.is_whitespace() || ",;:=()".contains(letter))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    let is_word = |word: &str| {
+        let one = word.strip_suffix('s').unwrap_or(word);
+        SCORES.contains(&one) || ["joined", "message", "member", "since", "on", "total"].contains(&one)
+    };
+    words.iter().any(|word| is_number(word))
+        && words.iter().any(|word| is_word(word))
+        && words.iter().all(|word| is_number(word) || is_word(word))
 }
 
 /// Whether a value of a column about bans says that there is one.
@@ -134,12 +152,14 @@ impl Columns {
             return Ok(());
         }
         let is_filled = |seen: &Seen| seen.present > 0;
-        let punishes = |seen: &Seen| {
+        let punishes = |name: &str, seen: &Seen| {
+            let is_of_case =
+                ["case", "proof", "evidence"].iter().any(|word| name.to_lowercase().contains(word));
             matches!(seen.field, Field::Reason | Field::Until | Field::Length(_))
-                || (seen.is_of_actors && is_filled(seen))
+                || ((seen.is_of_actors || is_of_case) && is_filled(seen))
         };
         let (is_punishment, is_record) = (
-            self.seen.values().any(punishes),
+            self.seen.iter().any(|(name, seen)| punishes(name, seen)),
             self.has(Field::Id)
                 && !self.has(Field::User)
                 && !self.has(Field::Person)

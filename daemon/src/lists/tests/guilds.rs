@@ -68,6 +68,8 @@ fn a_list_of_several_guilds_without_the_main_is_refused() {
         "user_id,guild_id\n{A},OTHER\n{B},THIRD\n",
         "user_id,server\n{A},Home\n{B},Away\n",
         "[{\"user_id\":\"{A}\",\"guild\":{\"id\":\"OTHER\"}},{\"user_id\":\"{B}\",\"guild\":{\"id\":\"THIRD\"}}]",
+        "user_id,community\n{A},OTHER\n{B},THIRD\n",
+        "user_id,banned_in\n{A},OTHER\n{B},THIRD\n",
         "[{\"user_id\":\"{A}\",\"guild\":{\"name\":\"Home\"}},{\"user_id\":\"{B}\",\"guild\":{\"name\":\"Away\"}}]",
     ] {
         let file = table(&filled(file));
@@ -87,6 +89,30 @@ fn a_list_of_several_guilds_without_the_main_is_refused() {
         ("by guild, bans", &table("{\"bans\":{\"OTHER\":[\"{A}\"],\"THIRD\":[\"{B}\"]}}"), ""),
         ("by guild, users", &table("{\"OTHER\":{\"{A}\":\"spam\"},\"THIRD\":{\"{B}\":\"spam\"}}"), ""),
     ]);
+}
+
+#[test]
+fn a_list_with_a_part_for_each_guild_is_refused() {
+    for file in [
+        "Guild: Home (OTHER)\n{A},x\n\nGuild: Away (THIRD)\n{B},y\n",
+        "# Guild Home (OTHER)\n{A}\n# Guild Away (THIRD)\n{B}\n",
+        "# Server: Home\nuser_id,reason\n{A},x\n# Server: Away\n{B},x\n",
+        "user_id,reason\nServer ID: OTHER,\n{A},x\nServer ID: MAIN,\n{B},x\n",
+    ] {
+        let fault = bans(table(&filled(file)).as_bytes(), &[]).unwrap_err();
+        assert!(fault.message.contains("parts for 2 guilds") && !fault.hints.is_empty(), "{fault}\n{file}");
+    }
+    check_read(&[
+        ("one part", &table("Guild: Home (OTHER)\n{A},x\n"), "A"),
+        ("a user of that name", "Server Owner ({A})\nguild master ({B})\n", "A, B"),
+    ]);
+    // A list of bans within the guild beside the list of bans is not lost.
+    check(&[("beside", &table("{\"guild\":{\"id\":\"OTHER\",\"bans\":[\"{A}\"]},\"bans\":[\"{B}\"]}"), "")]);
+    check_read(&[(
+        "roles",
+        &table("{\"guild\":{\"id\":\"OTHER\",\"roles\":[\"{A}\"]},\"bans\":[\"{B}\"]}"),
+        "B",
+    )]);
 }
 
 #[test]

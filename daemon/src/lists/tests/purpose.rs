@@ -80,6 +80,19 @@ fn lists_of_members_roles_and_records_are_no_lists_of_bans() {
         ("messages by author", "id,author_id,content\n{B},{A},hello to all of you here\n"),
         ("messages without text", "id,channel_id,author\n{B},{C},{A}\n"),
         ("seen", "user_id,username,last_seen\n{A},ann,2026-01-01\n"),
+        ("texts", "user_id,message\n{A},hello everyone how are you today\n"),
+        ("texts of another name", "user_id,text\n{A},hello everyone how are you today\n"),
+        ("about oneself", "user_id,bio\n{A},a student of physics from far away\n"),
+        ("reactions", "user_id,message_id,channel_id\n{A},{B},{C}\n"),
+        ("colours", "user_id,color\n{A},#ff0000\n"),
+        ("countries", "user_id,country\n{A},Norway\n"),
+        ("exempt for a while", "user_id,reason,exempt_until\n{A},vip,2035-01-01\n"),
+        ("friends", "user_id,friend\n{A},{B}\n"),
+        ("nominated", "user_id,nominated_by\n{A},{B}\n"),
+        ("reports", "report_id,user_id,reason\n12,{A},insults me\n"),
+        ("reports, by whom", "reporter_id,user_id,reason\n{B},{A},insults me\n"),
+        ("channels", "id,name,topic\n{A},general,all about the game and more\n"),
+        ("guilds with icons", "id,name,icon\n{A},Home,abc\n"),
         ("mail", "discord_id,email\n{A},ann@example.org\n"),
         ("guilds", "id,name,owner_id,member_count\n{A},Home,{B},500\n"),
         ("roles of a guild", "id,name,color\n{A},Helper,#ff0000\n"),
@@ -100,6 +113,7 @@ fn a_list_of_bans_may_carry_levels_beside_what_says_ban() {
         ("a number of the ban", "ban_id,user_id,message_count\n1,{A},5\n", "A"),
         ("a nick beside a reason", "user_id,nickname,reason,joined_at\n{A},Annie,spam,2021-06-01\n", "A"),
         ("a nick beside a moderator", "user_id,nickname,moderator\n{A},Annie,Bob\n", "A"),
+        ("a message and a case", "user_id,case_id,message_id,color,game\n{A},12,{B},red,chess\n", "A"),
         ("no value in it", "user_id,level,roles\n{A},,\n{B},,none\n", "A, B"),
     ]);
     // On request each row is a ban.
@@ -119,6 +133,8 @@ fn of_a_list_of_members_only_those_are_banned_whose_row_says_so() {
         ("nested", "[{\"id\":\"{A}\",\"xp\":1},{\"id\":\"{B}\",\"info\":{\"banned_by\":\"{C}\"}}]", "B"),
     ]);
     check(&[
+        ("levels in a text", "{A}: level 5\n{B} - 17 messages, 300 XP\n{C}: a level 5 offence\n", "C"),
+        ("joined, in a text", "{A} joined 2021-06-01\n{B} spam\n", "B"),
         ("without a header", "{A},5,1200\n{B},1,20\n", ""),
         ("ban from tickets", "user_id,level,ticket_ban_reason\n{A},5,rude\n", ""),
         ("a count", "user_id,level,ban_count\n{A},5,0\n{B},5,3\n", ""),

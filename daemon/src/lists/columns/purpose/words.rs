@@ -95,7 +95,7 @@ pub(super) const SCORES: [&str; 42] = [
     "activity",
 ];
 /// What members, customers and records of other kinds have.
-pub(super) const MEMBERS: [&str; 67] = [
+pub(super) const MEMBERS: [&str; 85] = [
     "joining",
     "deaf",
     "deafened",
@@ -163,12 +163,29 @@ pub(super) const MEMBERS: [&str; 67] = [
     "promoted",
     "afk",
     "partner",
+    "exempt",
+    "immune",
+    "immunity",
+    "friend",
+    "nominated",
+    "nominee",
+    "sponsor",
+    "mentor",
+    "recruited",
+    "recruiter",
+    "referred",
+    "spouse",
+    "bio",
+    "about",
+    "introduction",
+    "report",
+    "reported",
+    "reporter",
 ];
 /// Words before `id` of records that a list of bans may carry.
-pub(super) const RECORD_OWNERS: [&str; 29] = [
+pub(super) const RECORD_OWNERS: [&str; 28] = [
     "audit",
     "incident",
-    "report",
     "object",
     "sku",
     "row",
@@ -196,3 +213,29 @@ pub(super) const RECORD_OWNERS: [&str; 29] = [
     "rule",
     "related",
 ];
+/// What bots write of a member, beside bans too.
+pub(super) const BESIDE_BANS: [&str; 21] = [
+    "nick",
+    "nickname",
+    "nicknames",
+    "joined",
+    "join",
+    "seen",
+    "message",
+    "msg",
+    "channel",
+    "thread",
+    "text",
+    "body",
+    "color",
+    "colour",
+    "game",
+    "country",
+    "region",
+    "platform",
+    "permissions",
+    "reaction",
+    "emoji",
+];
+/// What a channel, a role or a guild has.
+pub(super) const OF_PLACES: [&str; 6] = ["icon", "topic", "hoist", "mentionable", "position", "animated"];
