@@ -5,17 +5,22 @@
 //! understood, the row is rejected. Any other column with a value that may limit or lift a ban makes the file unusable,
 //! until the operator names the column to be ignored.
 
+mod guilds;
 mod kinds;
 mod names;
+mod purpose;
 mod words;
 
 pub(super) use names::{Field, clean};
+pub(super) use purpose::is_score;
 
+use guilds::Guilds;
 use kinds::Kind;
+use purpose::Purpose;
 use std::collections::BTreeMap;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::sync::{ColumnRead, ListColumns};
-use wayhaven_shared::value::Untrusted;
+use wayhaven_shared::value::{GuildId, Untrusted};
 
 /// The most different columns or keys of one file.
 const MOST_COLUMNS: usize = 256;
@@ -42,6 +47,12 @@ struct Seen {
     is_target: bool,
     /// Whether it names people other than those who acted.
     is_about_people: bool,
+    /// What it says about the kind of its list.
+    purpose: Purpose,
+    /// Values that say something, also lists and objects.
+    present: u64,
+    /// Whether it names those who acted.
+    is_of_actors: bool,
 }
 
 /// What was seen in the columns of a file.
@@ -52,6 +63,11 @@ pub(super) struct Columns {
     ignored: Vec<(Untrusted, String)>,
     /// Whether an object beside a key held the id of its user.
     has_nested_user: bool,
+    /// Whether the list itself has a name like "bans".
+    is_named_bans: bool,
+    /// Whether only rows that say that their user is banned are bans.
+    needs_proof: bool,
+    guilds: Guilds,
 }
 
 impl Columns {
@@ -102,7 +118,11 @@ impl Columns {
             names: 0,
             is_target,
             is_about_people,
+            purpose: Purpose::of(field, &words, &joined, is_in_user(name)),
+            present: 0,
+            is_of_actors: words.iter().any(|word| words::ACTORS.contains(word)),
         };
+        self.guilds.column(name, field, &words, &joined);
         self.seen.insert(name.to_owned(), new);
         Ok(())
     }
@@ -112,6 +132,8 @@ impl Columns {
         let value = value.trim();
         let Some(seen) = self.seen.get_mut(name).filter(|_| !value.is_empty()) else { return };
         seen.filled += 1;
+        seen.present += u64::from(!super::values::says_nothing(value));
+        self.guilds.value(name, value);
         if matches!(seen.field, Field::Person | Field::Irrelevant) {
             let is_name = value.chars().any(|letter| letter.is_alphabetic() && !matches!(letter, 'e' | 'E'));
             seen.names += u64::from(is_name && super::values::ids_in(value.as_bytes()).next().is_none());
@@ -174,7 +196,7 @@ impl Columns {
     ///
     /// # Errors
     /// Which columns.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&mut self, main: GuildId) -> Result<(), Fault> {
         let is_there = |name: &str| self.seen.keys().any(|one| plain(one) == name);
         if let Some((name, _)) = self.ignored.iter().find(|(_, plain)| !is_there(plain)) {
             let all: Vec<String> =
@@ -187,6 +209,8 @@ impl Columns {
             .hint("name the column as in the file"));
         }
         self.check_users()?;
+        self.check_purpose()?;
+        self.guilds.check(main)?;
         let refused: Vec<_> = self
             .in_order()
             .into_iter()
@@ -296,6 +320,11 @@ fn is_checked(field: Field) -> bool {
             | Field::Mention
             | Field::Id
     )
+}
+
+/// Whether a path leads into the object of a user.
+fn is_in_user(path: &str) -> bool {
+    path.split_once('.').is_some_and(|(first, _)| Field::named(first).is_user())
 }
 
 /// A name's letters and digits in small letters, or the name where it has none.

@@ -131,6 +131,9 @@ impl<R: Read> Elements<R> {
                     let begins = self.source.skip_space()?;
                     if begins == Some(b'[') && LISTS.contains(&key.as_str()) {
                         self.source.take()?;
+                        if let Noted::New(columns) = columns {
+                            columns.list_is_named();
+                        }
                         return Ok(true);
                     }
                     let element = self.element()?;
@@ -331,7 +334,8 @@ fn check_beside(name: &str, element: &Element, columns: &mut Noted) -> Result<()
         return columns.note(name, Field::Ignored);
     }
     let holds_ids = || values::ids_in(&element.text).next().is_some() || element.broken.is_some();
-    if columns.columns().is_beside(name) || !holds_ids() {
+    let is_beside = columns.columns().is_beside(name) && !holds_list(&element.text);
+    if is_beside || !holds_ids() {
         return Ok(());
     }
     let name = Untrusted::clipped(name).line_within(40);
@@ -342,6 +346,16 @@ fn check_beside(name: &str, element: &Element, columns: &mut Noted) -> Result<()
     ))
     .hint("save each list as a file of its own")
     .hint(format!("or add --ignore-column={name} if it says nothing about who is banned and until when")))
+}
+
+/// Whether a key in this text has the name of a list of bans.
+fn holds_list(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let mut quoted = text.split('"').skip(1).step_by(2).zip(text.split('"').skip(2).step_by(2));
+    quoted.any(|(key, behind)| {
+        let value = behind.trim_start().strip_prefix(':').map(str::trim_start);
+        value.is_some_and(|value| value.starts_with(['[', '{'])) && LISTS.contains(&letters(key).as_str())
+    })
 }
 
 fn keep(element: &mut Element, byte: u8) {
@@ -367,7 +381,7 @@ fn read(element: &Element, key: Option<&str>, names: &mut Names, columns: &mut N
     let Ok(text) = std::str::from_utf8(&element.text) else {
         return reject("it is not text in UTF-8".into());
     };
-    let mut told = Told::default();
+    let mut told = Told::of_list(columns.columns());
     let said = match key {
         Some(key) => object::keyed(key, text.trim_end(), &mut told, names, columns)?,
         None if text.starts_with('{') => object::fields(text, &mut told, names, columns)?,

@@ -3,25 +3,25 @@
 //! It is done in chunks, each a transaction that also stores how far it has come: whatever ends the daemon in between, it
 //! goes on behind the last row that was committed, and none is taken twice.
 
+mod judging;
+
+pub use judging::{Judged, judge};
+
+use super::Line;
 use super::plan::Plan;
 use super::staff::Staff;
 use super::survey::Survey;
-use super::{Line, ListReader, Row};
 use crate::daemon::Daemon;
-use crate::jobs::{Running, Stop};
 use crate::network::Topology;
-use crate::reconcile::pages::{self, Unreadable};
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::containment::Imports;
 use crate::sync::record::{AtOrigin, record_imported};
+use judging::{Judging, LOOK, banned_there, judge_all, survey};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::operations::sync::{Fate, Imported, Rows};
 use wayhaven_shared::value::{GuildId, HoldId, Untrusted, UserId};
@@ -32,10 +32,6 @@ const DELIVERIES: usize = 2_000;
 
 /// How many requests may be under way before the next rows are taken: what is decided waits in the file, not in memory.
 const UNDER_WAY: u64 = if cfg!(test) { 200 } else { 2_000 };
-
-/// How much of the main's ban list a plan looks at, and for how long: Discord may give a page a minute.
-const LOOKED_AT: usize = 5;
-const LOOK: Duration = Duration::from_secs(10);
 
 /// What is imported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,19 +69,9 @@ pub struct Progress {
     /// How much came into it.
     #[serde(default)]
     pub held: u64,
-}
-
-/// A list with what its rows are judged by: it travels between threads that read, and the one that writes.
-struct Judging {
-    reader: ListReader<File>,
-    plan: Plan,
-}
-
-impl Judging {
-    fn open(import: &Import, file: File, survey: &Arc<Survey>, staff: &Arc<Staff>) -> Result<Self, Fault> {
-        let plan = Plan::new(import.main, Arc::clone(survey), Arc::clone(staff));
-        Ok(Self { reader: survey.read(file)?, plan })
-    }
+    /// How many of the bans are of bots.
+    #[serde(default)]
+    pub bots: u64,
 }
 
 /// What an import would do.
@@ -95,6 +81,7 @@ impl Judging {
 pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Result<Imported, Fault> {
     let deadline = Some(Instant::now() + LOOK);
     let (survey, staff, file) = survey(daemon, import, file, deadline).await?;
+    staff.check(import.apply)?;
     let (plan, mut new) = judge_all(daemon, import, file, &survey, &staff, |row| row.user).await?;
     new.sort_unstable();
     let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new)).await;
@@ -102,107 +89,11 @@ pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Resul
     let (adopted, unreadable) =
         banned.as_ref().map_or((0, 0), |(banned, unreadable)| (banned.len() as u64, unreadable.total()));
     let rows = plan.rows().to_vec();
-    let progress = Progress { rows, adopted, ..Progress::default() };
+    let bots = new.iter().filter(|user| staff.is_bot(**user)).count() as u64;
+    let progress = Progress { rows, adopted, bots, ..Progress::default() };
     let described = Described { survey: &survey, staff: &staff, unreadable };
     let plan = imported(&daemon.store().topology(), import, described, progress, true);
     Ok(Imported { adopted_known: banned.is_some(), ..plan })
-}
-
-/// Reads a list through, and asks who of those whom it would ban are our own people.
-async fn survey(
-    daemon: &Arc<Daemon>,
-    import: &Import,
-    mut file: File,
-    deadline: Option<Instant>,
-) -> Result<(Arc<Survey>, Arc<Staff>, File), Fault> {
-    let (most, ignored) = (import.most, import.ignored.clone());
-    let read =
-        move || -> Result<(Survey, File), Fault> { Ok((Survey::of(&mut file, most, &ignored)?, file)) };
-    let read = tokio::task::spawn_blocking(read);
-    let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
-    let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));
-    let again =
-        file.try_clone().map_err(|error| Fault::unavailable(format!("the list cannot be read: {error}")))?;
-    let known = Arc::new(known);
-    let (_, mut new) = judge_all(daemon, import, again, &survey, &known, |row| row.user).await?;
-    new.sort_unstable();
-    let mut staff = Staff::known(daemon, import.main, import.moderator);
-    staff.ask(&new, deadline).await?;
-    Ok((survey, Arc::new(staff), file))
-}
-
-/// Judges every row against the store as it is, a few at a time; what `look` makes of the new ones.
-async fn judge_all<T: Send + 'static>(
-    daemon: &Arc<Daemon>,
-    import: &Import,
-    file: File,
-    survey: &Arc<Survey>,
-    staff: &Arc<Staff>,
-    look: impl Fn(&Row) -> T + Copy + Send + 'static,
-) -> Result<(Plan, Vec<T>), Fault> {
-    let store = daemon.store();
-    let (mut judging, mut found, mut ended) = (None, Vec::new(), false);
-    let mut first = Some((import.clone(), file, Arc::clone(survey), Arc::clone(staff)));
-    while !ended {
-        let topology = store.topology();
-        let first = first.take();
-        // Reading the file is on that thread too: it may block there.
-        let some = move |view: &View<'_>| {
-            let mut judging = match (judging, first) {
-                (Some(judging), _) => judging,
-                (None, Some((import, file, survey, staff))) => Judging::open(&import, file, &survey, &staff)?,
-                (None, None) => return Err(Fault::internal("an import without a file")),
-            };
-            let mut count = 0;
-            for line in judging.reader.by_ref().take(CHUNK) {
-                count += 1;
-                found.extend(judging.plan.judge(view, &topology, line?)?.as_ref().map(look));
-            }
-            Ok((judging, found, count < CHUNK))
-        };
-        let (back, so_far, is_end) = store.read(some).await?;
-        (judging, found, ended) = (Some(back), so_far, is_end);
-    }
-    let judging = judging.ok_or_else(|| Fault::internal("an import without a file"))?;
-    Ok((judging.plan, found))
-}
-
-/// A list that was read through once.
-pub struct Judged {
-    survey: Arc<Survey>,
-    staff: Arc<Staff>,
-    /// Whom of those who are new the main has banned at Discord by itself.
-    banned: HashSet<UserId>,
-    /// How many entries of its ban list cannot be read.
-    unreadable: u64,
-}
-
-/// Reads a list through, and the main's ban list beside it, however long Discord takes to show that.
-///
-/// # Errors
-/// [`Stop`]: also where the file is no list.
-pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result<Judged, Stop> {
-    let daemon = Arc::clone(&running.daemon);
-    let surveyed = survey(&daemon, import, file, None);
-    let (survey, staff, file) = running.unless_cancelled(surveyed).await??;
-    let all = judge_all(&daemon, import, file, &survey, &staff, |row| row.user);
-    let (_, mut new) = running.unless_cancelled(all).await??;
-    new.sort_unstable();
-    let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
-    if let (Some(first), Some(last)) = (new.first(), new.last()) {
-        let mut after = UserId::new(first.get() - 1);
-        loop {
-            let page = pages::bans(running, import.main, after, JobKind::Import, &mut unreadable).await?;
-            let users = page.iter().map(|ban| ban.user);
-            banned.extend(users.filter(|user| new.binary_search(user).is_ok()));
-            match page.last() {
-                Some(ban) if ban.user < *last => after = Some(ban.user),
-                _ => break,
-            }
-        }
-        unreadable.alert(running, import.main).await;
-    }
-    Ok(Judged { survey, staff, banned, unreadable: unreadable.total() })
 }
 
 /// Carries an import out, from where it was. `save` stores how far it has come, in the transaction that did it.
@@ -240,7 +131,7 @@ pub async fn run(
         let (import, judged, save) = (import.clone(), Arc::clone(&judged), save.clone());
         let work = move |change: &Change<'_>| {
             progress.lines += lines.len() as u64;
-            take(change, &import, &mut back.plan, lines, &judged.banned, &mut progress)?;
+            take(change, &import, &mut back.plan, lines, &judged, &mut progress)?;
             progress.rows = back.plan.rows().to_vec();
             let topology = change.topology_here()?;
             let waits = is_undecided(change, progress.hold)?;
@@ -274,7 +165,7 @@ fn take(
     import: &Import,
     plan: &mut Plan,
     lines: Vec<Line>,
-    banned: &HashSet<UserId>,
+    judged: &Judged,
     progress: &mut Progress,
 ) -> Result<(), Fault> {
     let topology = change.topology_here()?;
@@ -291,8 +182,9 @@ fn take(
     }
     for line in lines {
         let Some(row) = plan.judge(change, &topology, line)? else { continue };
-        let is_banned = banned.contains(&row.user);
+        let (is_banned, is_bot) = (judged.banned.contains(&row.user), judged.staff.is_bot(row.user));
         progress.adopted += u64::from(is_banned);
+        progress.bots += u64::from(is_bot);
         // What the guild did by itself is taken over as it is; anything else is done there like a command.
         let at_origin = if is_banned { AtOrigin::Done } else { AtOrigin::ToDo };
         let new = NewPunishment {
@@ -300,38 +192,16 @@ fn take(
             moderator: import.moderator,
             operator: import.operator,
             expires_at: row.until,
+            of_bot: is_bot,
             ..NewPunishment::new(import.main, row.user, Action::Ban, Origin::Import)
         };
         let recorded = record_imported(change, &new, at_origin, &mut imports)?;
-        progress.held += if recorded.hold.is_some() { recorded.deliveries.held } else { 0 };
+        // A bot's wait in a hold of their own.
+        let is_in_hold = recorded.hold.is_some() && recorded.hold == imports.hold;
+        progress.held += if is_in_hold { recorded.deliveries.held } else { 0 };
     }
     progress.hold = imports.hold;
     Ok(())
-}
-
-/// Those of these users, in the order of their ids, whom the guild has banned at Discord. A few pages of its list are looked
-/// at, from the first of them on; nothing where the last is not among them.
-async fn banned_there(
-    daemon: &Arc<Daemon>,
-    guild: GuildId,
-    users: &[UserId],
-) -> Result<Option<(HashSet<UserId>, Unreadable)>, Fault> {
-    let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
-    let (Some(first), Some(last)) = (users.first(), users.last()) else {
-        return Ok(Some((banned, unreadable)));
-    };
-    let mut after = UserId::new(first.get() - 1);
-    for _ in 0..LOOKED_AT {
-        let page = daemon.rest().bans_after(guild, after).await?;
-        unreadable.see(&page);
-        let page = page.bans;
-        banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
-        match page.last() {
-            Some(ban) if ban.user < *last => after = Some(ban.user),
-            _ => return Ok(Some((banned, unreadable))),
-        }
-    }
-    Ok(None)
 }
 
 /// Waits until few requests are under way.
@@ -399,9 +269,10 @@ fn imported(
         columns: of.survey.columns(),
         total: progress.rows.iter().map(|rows| rows.count).sum(),
         rows: progress.rows.into_iter().filter(shown).collect(),
-        staff_unknown: of.staff.unknown().to_vec(),
+        staff_unknown: of.staff.unknown(),
         unreadable: of.unreadable,
         adopted: progress.adopted,
+        bots: progress.bots,
         adopted_known: true,
         apply: import.apply,
         children: children as u64,

@@ -1,35 +1,78 @@
-//! Our own people: an import bans none of them.
+//! Our own people: an import bans none of them, and it knows which of its users are bots.
 //!
 //! The bot, the owners of the main and its children, `owner_ids`, `network.bots` and the importing moderator are known
-//! without asking. Members with a role that moderates, or with the staff role, are asked for: a few users one by one, many
-//! by reading the guild's members, which needs the members intent. A guild that cannot be asked is named in the result, and
-//! there only the target's rank keeps Discord from banning its staff.
+//! without asking. Members with a role that moderates, or with the staff role, are asked for: by reading the guild's members,
+//! which needs the members intent, or else user by user.
+//!
+//! Invariant: an import bans nobody in a guild whose staff was not looked for. It is refused, unless the bans wait for an
+//! approval there.
 
 use crate::daemon::Daemon;
+use crate::discord::accounts::Account;
 use crate::discord::budget::Priority;
 use crate::discord::directory::Presence;
-use crate::discord::rest::Outcome;
+use crate::discord::rest::{Outcome, RestError};
 use crate::sync::backoff;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
-/// How many users are asked for one by one in each guild, and in the main where its members cannot be read.
+/// Up to so many users it is asked user by user, which is quicker than reading a large guild's members.
 const FEW: usize = 20;
-const FEW_OF_MAIN: usize = 200;
+
+/// The most requests for members, one for each user and guild, where a guild's members cannot be read. The job may take a
+/// few minutes: the requests leave room for everything more urgent.
+const MOST_REQUESTS: usize = if cfg!(test) { 100 } else { 5_000 };
+
+/// Up to so many users it is also asked whether they are bots where they are in no guild of the network. Of a longer list
+/// this is not worth a request for each: a bot that is in no guild does nothing there, and its ban can be lifted.
+const MOST_ACCOUNTS: usize = 200;
+
+/// How many users one reading of the store looks up.
+const CHUNK: usize = 500;
 
 /// How often a request is tried.
 const TRIES: u32 = 5;
 
-/// Who may not be imported as banned.
+/// Unknown User (FACTS A8).
+const UNKNOWN_USER: u64 = 10_013;
+
+/// Who may not be imported as banned, and who is a bot.
 pub struct Staff {
     daemon: Arc<Daemon>,
+    main: GuildId,
     people: HashMap<UserId, String>,
+    bots: HashSet<UserId>,
     guilds: Vec<GuildId>,
-    unknown: Vec<GuildId>,
+    unread: Vec<(GuildId, Unread)>,
+    /// How many users were asked for.
+    asked: usize,
+}
+
+/// Why the staff of a guild is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// The bot is not in the guild.
+    Absent,
+    /// Discord has an outage for it.
+    Outage,
+    /// Its members cannot be read, and the users are too many to be asked for.
+    TooMany,
+    /// Discord did not answer.
+    NoAnswer,
+    /// A plan does not wait so long.
+    Late,
+}
+
+/// What a guild tells of the users.
+#[derive(Debug, Default)]
+struct Found {
+    staff: Vec<UserId>,
+    /// Those who are members, with whether they are bots.
+    accounts: Vec<(UserId, bool)>,
 }
 
 impl fmt::Debug for Staff {
@@ -55,12 +98,18 @@ impl Staff {
         people.extend(settings.owner_ids.iter().map(|user| (*user, "they are in owner_ids".to_owned())));
         people.extend(settings.network.bots.iter().map(|user| (*user, "it is in network.bots".to_owned())));
         people.extend(directory.me().map(|me| (me, "it is Wayhaven itself".to_owned())));
-        Self { daemon: Arc::clone(daemon), people, guilds, unknown: Vec::new() }
+        let daemon = Arc::clone(daemon);
+        Self { daemon, main, people, bots: HashSet::new(), guilds, unread: Vec::new(), asked: 0 }
     }
 
     /// Why the user may not be imported, where they are one of our own. The one place that decides it.
     pub(super) fn who(&self, user: UserId) -> Option<String> {
         self.people.get(&user).cloned()
+    }
+
+    /// Whether the user is known to be a bot: what its ban sends to children waits for an approval.
+    pub(super) fn is_bot(&self, user: UserId) -> bool {
+        self.bots.contains(&user)
     }
 
     /// What else than a user the id belongs to.
@@ -69,11 +118,58 @@ impl Staff {
     }
 
     /// The guilds whose staff is not known.
-    pub(super) fn unknown(&self) -> &[GuildId] {
-        &self.unknown
+    pub(super) fn unknown(&self) -> Vec<GuildId> {
+        self.unread.iter().map(|(guild, _)| *guild).collect()
     }
 
-    /// Asks which of these users, in the order of their ids, are staff in the main or a child, until `deadline`.
+    /// Refuses an import that would ban users in a guild whose staff is not known. Without `apply` nobody is banned in a
+    /// child before an approval. What a plan did not wait for it does not know.
+    ///
+    /// # Errors
+    /// Which guild, and why.
+    pub(super) fn check(&self, apply: bool) -> Result<(), Fault> {
+        let counts =
+            |(guild, why): &&(GuildId, Unread)| *why != Unread::Late && (apply || *guild == self.main);
+        let mut refused = self.unread.iter().filter(counts);
+        let Some((guild, why)) = refused.next() else { return Ok(()) };
+        let others = match refused.count() {
+            0 => String::new(),
+            1 => " and of 1 more guild".to_owned(),
+            more => format!(" and of {more} more guilds"),
+        };
+        let said = match why {
+            Unread::Absent => "the bot is not in the guild".to_owned(),
+            Unread::Outage => "Discord has an outage for the guild".to_owned(),
+            Unread::NoAnswer | Unread::Late => "Discord did not answer".to_owned(),
+            Unread::TooMany => format!(
+                "the bot may not read the guild's members, and {} new users are too many to be asked for one by one",
+                self.asked
+            ),
+        };
+        let fault = Fault::conflict(format!(
+            "nobody was banned, because the list may name staff of guild {guild}{others}, and this cannot be checked: {said}"
+        ));
+        let fault = match why {
+            Unread::TooMany => fault
+                .hint("switch on Server Members Intent on the application's page Bot, and restart the daemon")
+                .hint(format!(
+                    "or split the list into files of at most {} users",
+                    MOST_REQUESTS / self.guilds.len().max(1)
+                )),
+            Unread::Absent => {
+                fault.hint(format!("invite the bot again, or remove the guild: setup remove-child {guild}"))
+            }
+            _ => fault.hint("import the list again later; status shows when Discord answers"),
+        };
+        Err(match *guild == self.main {
+            true => fault,
+            false => fault.hint(
+                "or import it without --apply: the bans then wait for sync approve before they reach a child",
+            ),
+        })
+    }
+
+    /// Asks which of these users, in the order of their ids, are bots, or staff in the main or a child, until `deadline`.
     ///
     /// # Errors
     /// Where the store fails.
@@ -81,83 +177,157 @@ impl Staff {
         if users.is_empty() {
             return Ok(());
         }
-        for (number, guild) in self.guilds.clone().into_iter().enumerate() {
+        self.asked = users.len();
+        let mut persons = HashSet::new();
+        for guild in self.guilds.clone() {
             let store = self.daemon.store();
             let role = store.read(move |view| Ok(view.config(guild)?.staff_role_id)).await?;
-            let asked = self.of_guild(guild, role, users, number == 0);
+            let asked = self.of_guild(guild, role, users);
             let found = match deadline {
-                Some(deadline) => timeout_at(deadline, asked).await.unwrap_or(None),
+                Some(deadline) => timeout_at(deadline, asked).await.unwrap_or(Err(Unread::Late)),
                 None => asked.await,
             };
             match found {
-                Some(found) => {
-                    for user in found {
+                Ok(found) => {
+                    for user in found.staff {
                         self.people.entry(user).or_insert_with(|| format!("they are staff of guild {guild}"));
                     }
+                    for (user, is_bot) in found.accounts {
+                        if is_bot {
+                            self.bots.insert(user)
+                        } else {
+                            persons.insert(user)
+                        };
+                    }
                 }
-                None => self.unknown.push(guild),
+                Err(why) => self.unread.push((guild, why)),
             }
+        }
+        self.known_bots(users).await?;
+        let others: Vec<UserId> = users
+            .iter()
+            .filter(|user| !persons.contains(user) && !self.bots.contains(user))
+            .copied()
+            .collect();
+        if users.len() <= MOST_ACCOUNTS {
+            let asked = self.bots_among(&others);
+            let bots = match deadline {
+                Some(deadline) => timeout_at(deadline, asked).await.unwrap_or_default(),
+                None => asked.await,
+            };
+            self.bots.extend(bots);
         }
         Ok(())
     }
 
-    /// Those of the users who are staff of a guild; nothing where Discord does not tell.
+    /// The bots among these users whom the daemon has seen, or decided about before.
+    async fn known_bots(&mut self, users: &[UserId]) -> Result<(), Fault> {
+        let daemon = Arc::clone(&self.daemon);
+        let accounts = daemon.directory().accounts();
+        self.bots.extend(users.iter().filter(|user| accounts.is_bot(**user) == Some(true)));
+        for some in users.chunks(CHUNK) {
+            let some = some.to_vec();
+            let known = daemon.store().read(move |view| {
+                let mut known = Vec::new();
+                for user in some {
+                    known.extend(view.is_known_bot(user)?.then_some(user));
+                }
+                Ok(known)
+            });
+            self.bots.extend(known.await?);
+        }
+        Ok(())
+    }
+
+    /// The bots among users who are in no guild of the network. Of whom Discord does not tell counts as a person.
+    async fn bots_among(&self, users: &[UserId]) -> Vec<UserId> {
+        let (rest, accounts) = (self.daemon.rest(), self.daemon.directory().accounts());
+        let mut bots = Vec::new();
+        for user in users.iter().filter(|user| accounts.kind(**user).is_none()) {
+            match patiently(|| rest.account_at(Priority::Backfill, *user)).await {
+                Ok(account) => {
+                    bots.extend(account.bot.then_some(*user));
+                    accounts.learn(account);
+                }
+                Err(error) if error.code() == Some(UNKNOWN_USER) => {}
+                Err(error) => {
+                    tracing::warn!(%user, "whether the user of a list is a bot is not known: {}", error.reason());
+                }
+            }
+        }
+        bots
+    }
+
+    /// What a guild tells of the users.
     async fn of_guild(
         &self,
         guild: GuildId,
         role: Option<RoleId>,
         users: &[UserId],
-        is_main: bool,
-    ) -> Option<Vec<UserId>> {
+    ) -> Result<Found, Unread> {
         let (directory, rest) = (self.daemon.directory(), self.daemon.rest());
-        if directory.presence(guild) != Some(Presence::Here) {
-            return None;
+        match directory.presence(guild) {
+            Some(Presence::Here) => {}
+            Some(Presence::Outage) => return Err(Unread::Outage),
+            Some(Presence::Absent) => return Err(Unread::Absent),
+            None => return Err(Unread::NoAnswer),
         }
-        let is_staff = |roles: &[RoleId]| {
-            directory.moderates(guild, roles) || role.is_some_and(|role| roles.contains(&role))
+        let mut found = Found::default();
+        let note = |found: &mut Found, user: UserId, roles: &[RoleId], is_bot: Option<bool>| {
+            found.accounts.extend(is_bot.map(|is_bot| (user, is_bot)));
+            if directory.moderates(guild, roles) || role.is_some_and(|role| roles.contains(&role)) {
+                found.staff.push(user);
+            }
         };
-        let mut found = Vec::new();
         if users.len() > FEW {
             let mut after = users.first().and_then(|first| UserId::new(first.get() - 1));
-            let whole = loop {
-                let Ok(page) = patiently(|| rest.members_after(guild, after)).await else { break false };
-                let staff = page.iter().filter(|member| is_staff(&member.roles)).map(|member| member.user);
-                found.extend(staff.filter(|user| users.binary_search(user).is_ok()));
+            let ended = loop {
+                let page = match patiently(|| rest.members_after(guild, after)).await {
+                    Ok(page) => page,
+                    Err(error) => break Err(error),
+                };
+                let listed = page.iter().filter(|member| users.binary_search(&member.user).is_ok());
+                listed.for_each(|member| note(&mut found, member.user, &member.roles, Some(member.is_bot)));
                 match page.last().map(|member| member.user) {
                     Some(last) if Some(last) > after && Some(&last) < users.last() => after = Some(last),
-                    _ => break true,
+                    _ => break Ok(()),
                 }
             };
-            if whole {
-                return Some(found);
-            }
-            if !is_main || users.len() > FEW_OF_MAIN {
-                return None;
+            match ended {
+                Ok(()) => return Ok(found),
+                Err(error) if error.is_passing() || error.outcome() == Outcome::Stopped => {
+                    return Err(Unread::NoAnswer);
+                }
+                Err(_) if users.len().saturating_mul(self.guilds.len()) > MOST_REQUESTS => {
+                    return Err(Unread::TooMany);
+                }
+                Err(_) => found = Found::default(),
             }
         }
         for user in users {
-            let member = patiently(|| rest.member_at(Priority::Backfill, guild, *user)).await.ok()?;
-            found.extend(member.filter(|member| is_staff(&member.roles)).map(|_| *user));
+            let member = patiently(|| rest.member_at(Priority::Backfill, guild, *user)).await;
+            if let Some(member) = member.map_err(|_| Unread::NoAnswer)? {
+                let is_bot = member.user.as_ref().map(|account: &Account| account.bot);
+                note(&mut found, *user, &member.roles, is_bot);
+            }
         }
-        Some(found)
+        Ok(found)
     }
 }
 
 /// Tries a request again that Discord has not answered.
-async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, ()>
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, RestError>
 where
-    F: Future<Output = Result<T, crate::discord::rest::RestError>>,
+    F: Future<Output = Result<T, RestError>>,
 {
-    for failures in 1..=TRIES {
+    let mut failures = 0;
+    loop {
+        failures += 1;
         match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error)
-                if matches!(error.outcome(), Outcome::Retry | Outcome::Unknown) && failures < TRIES =>
-            {
+            Err(error) if error.is_passing() && failures < TRIES => {
                 tokio::time::sleep(backoff(failures)).await;
             }
-            Err(_) => return Err(()),
+            answer => return answer,
         }
     }
-    Err(())
 }

@@ -10,7 +10,7 @@ use std::io::{Read, Seek};
 use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::sync::ListColumns;
-use wayhaven_shared::value::{Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
 
 /// So improbable a number of ids that end in zeros cannot be a coincidence.
 const COINCIDENCE: f64 = 0.01;
@@ -51,13 +51,19 @@ pub(super) enum Among {
 }
 
 impl Survey {
-    /// Reads a file through, from its beginning, without these columns.
+    /// Reads a file through for the import into `main`, from its beginning, without these columns.
     ///
     /// # Errors
-    /// Where it is no list, has a column that may limit the bans and is not understood, or its ids were rounded.
-    pub(super) fn of<R: Read + Seek>(file: &mut R, most: u32, ignored: &[Untrusted]) -> Result<Self, Fault> {
+    /// Where it is no list, has a column that may limit the bans and is not understood, or is of another kind, its bans are
+    /// of several guilds and none is the main, or its ids were rounded.
+    pub(super) fn of<R: Read + Seek>(
+        file: &mut R,
+        main: GuildId,
+        most: u32,
+        ignored: &[Untrusted],
+    ) -> Result<Self, Fault> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let (mut survey, has_objections) = Self::columns_of(file, ignored)?;
+        let (mut survey, has_objections) = Self::columns_of(file, main, ignored)?;
         if has_objections {
             let mut objections = Objections::default();
             for line in survey.read(&mut *file)? {
@@ -87,7 +93,11 @@ impl Survey {
     }
 
     /// The first reading: the columns, and whether somebody is unbanned or named by a row that is not understood.
-    fn columns_of<R: Read + Seek>(file: &mut R, ignored: &[Untrusted]) -> Result<(Self, bool), Fault> {
+    fn columns_of<R: Read + Seek>(
+        file: &mut R,
+        main: GuildId,
+        ignored: &[Untrusted],
+    ) -> Result<(Self, bool), Fault> {
         rewind(file)?;
         let mut reader = ListReader::open_ignoring(file, ignored)?;
         let (mut has_objections, mut rows, mut useful) = (false, 0_u64, 0_u64);
@@ -117,12 +127,13 @@ impl Survey {
             ))
             .hint("save the list as CSV with a column user_id, or as JSON"));
         }
-        reader.columns().check()?;
+        let mut columns = reader.columns().clone();
+        columns.check(main)?;
         // Some rows are rejected only once it is known what the columns of the whole file hold.
-        has_objections |= [Field::Type, Field::Person].into_iter().any(|field| reader.columns().has(field));
+        has_objections |= [Field::Type, Field::Person].into_iter().any(|field| columns.has(field));
         let survey = Self {
             kind: reader.kind(),
-            columns: Arc::new(reader.columns().clone()),
+            columns: Arc::new(columns),
             deciders: HashMap::new(),
             objections: Objections::default(),
             rounded: rounded.check()?,

@@ -2,9 +2,11 @@
 
 mod conservation;
 mod forms;
+mod guilds;
 mod harmless;
 mod lost;
 mod order;
+mod purpose;
 
 use super::*;
 use proptest::prelude::*;
@@ -13,6 +15,11 @@ use wayhaven_shared::FaultKind;
 use wayhaven_shared::value::GuildId;
 
 const USER: &str = "123456789012345678";
+
+/// The main that lists are read for.
+fn main() -> GuildId {
+    GuildId::new(800_000_000_000_000_001).unwrap()
+}
 
 fn read(file: impl AsRef<[u8]>) -> Result<Vec<Line>, Fault> {
     ListReader::open(file.as_ref())?.collect()

@@ -5,7 +5,7 @@
 
 mod user;
 
-use super::columns::Field;
+use super::columns::{Columns, Field};
 use super::values::{self, Act, End, Status};
 use super::{Line, Order, Rejected, Row, Skipped, Unban};
 use std::sync::Arc;
@@ -16,6 +16,10 @@ use wayhaven_shared::value::{Timestamp, Untrusted, UserId};
 #[derive(Debug, Default)]
 pub(super) struct Told {
     cells: Vec<Cell>,
+    /// Whether the row has to say that its user is banned, and does not so far.
+    needs_proof: bool,
+    /// Why the row is of another guild.
+    other_guild: Option<String>,
 }
 
 #[derive(Debug)]
@@ -29,6 +33,17 @@ struct Cell {
 }
 
 impl Told {
+    /// What is to be read of a row of a list with these columns.
+    pub(super) fn of_list(columns: &Columns) -> Self {
+        Self { needs_proof: columns.needs_proof(), ..Self::default() }
+    }
+
+    /// Looks at a value of any column, also of one that is not read: it may say that the row is no ban of this list.
+    pub(super) fn select(&mut self, columns: &Columns, name: &str, value: &str) {
+        self.needs_proof &= !columns.proves_ban(name, value);
+        self.other_guild = self.other_guild.take().or_else(|| columns.other_guild(name, value));
+    }
+
     /// Takes a value.
     pub(super) fn say(&mut self, field: Field, name: &Arc<str>, text: String, names: bool) {
         self.cells.push(Cell { field, name: Arc::clone(name), text, names });
@@ -306,6 +321,18 @@ pub(super) fn row(line: u64, told: Told) -> Line {
         Ok(user) => user.to_string(),
         Err((text, _)) => values::bare(text).to_owned(),
     };
+    let skip = |fate: Fate, why: String| {
+        Line::Skipped(Skipped { line, value: Untrusted::clipped(&shown), fate, why })
+    };
+    if let Some(why) = told.other_guild.clone() {
+        return skip(Fate::Invalid, why);
+    }
+    if told.needs_proof {
+        return skip(
+            Fate::OtherType,
+            "the list also names users who are not banned, and nothing in the row says ban".into(),
+        );
+    }
     // A row of another type is none of our business, whomever it names.
     let act = match told.act() {
         Ok(act) => act,
@@ -314,12 +341,7 @@ pub(super) fn row(line: u64, told: Told) -> Line {
     if act == Act::Other {
         let said = told.filled(|field| field == Field::Type).next().map_or("", |cell| cell.text.as_str());
         let why = Untrusted::clipped(said).line_within(30);
-        return Line::Skipped(Skipped {
-            line,
-            value: Untrusted::clipped(&shown),
-            fate: Fate::OtherType,
-            why,
-        });
+        return skip(Fate::OtherType, why);
     }
     let user = match named {
         Ok(user) if user.get() >= values::LEAST_ID => user,
@@ -333,7 +355,7 @@ pub(super) fn row(line: u64, told: Told) -> Line {
         Ok(until) => until,
         Err(Why::Rejected(why)) => return reject(&shown, why),
         Err(Why::Skipped(fate, why)) => {
-            return Line::Skipped(Skipped { line, value: Untrusted::clipped(&shown), fate, why });
+            return skip(fate, why);
         }
     };
     if let Some(why) = told.doubt() {

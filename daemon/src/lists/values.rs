@@ -59,6 +59,20 @@ pub(super) fn ids_in(text: &[u8]) -> impl Iterator<Item = u64> {
     runs.filter_map(|run| std::str::from_utf8(run).ok()?.parse().ok()).filter(|id| *id >= LEAST_ID)
 }
 
+/// Whether a line begins a part of a list: `Guild: Home (1234)`, `# Server Home`.
+pub(super) fn begins_part_of_guild(line: &str) -> bool {
+    let line: String = line.trim().chars().take(200).flat_map(char::to_lowercase).collect();
+    let text = line.trim_start_matches(['#', '/', '=', '-', '*', '[', ' ']);
+    let is_heading = text.len() < line.len();
+    let Some(rest) = ["guild", "server"].into_iter().find_map(|word| text.strip_prefix(word)) else {
+        return false;
+    };
+    let named = rest.trim_start();
+    let named =
+        ["id", "name"].into_iter().find_map(|word| named.strip_prefix(word)).unwrap_or(named).trim_start();
+    named.starts_with([':', '=']) || (is_heading && rest.starts_with(' '))
+}
+
 /// Words that can only mean that there is no end.
 pub(super) fn is_never(value: &str) -> bool {
     let value: String = value.trim().chars().take(32).flat_map(char::to_lowercase).collect();

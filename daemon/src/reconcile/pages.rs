@@ -197,7 +197,7 @@ impl News {
 ///
 /// # Errors
 /// [`Stop`].
-pub(super) async fn reach(running: &mut Running, guild: GuildId, kind: JobKind) -> Result<(), Stop> {
+pub(crate) async fn reach(running: &mut Running, guild: GuildId, kind: JobKind) -> Result<(), Stop> {
     let (mut news, mut told) = (News::of(running), false);
     loop {
         let why = match running.daemon.directory().presence(guild) {

@@ -49,6 +49,9 @@ pub struct SessionStartLimit {
 /// `GET /guilds/{guild}/members/{user}`: what is needed of it, with times by this machine's clock.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MemberView {
+    /// Whose account it is; nothing where Discord did not say.
+    #[serde(default)]
+    pub user: Option<Account>,
     /// The member's roles.
     pub roles: Vec<RoleId>,
     /// When they joined; nothing for guests.

@@ -2,6 +2,7 @@
 
 use super::calls::read;
 use super::{Rest, RestError};
+use crate::discord::accounts::Account;
 use crate::discord::budget::Priority;
 use crate::discord::routes::Route;
 use serde::Deserialize;
@@ -19,15 +20,12 @@ pub const TOO_MANY_BAN_LISTS: u64 = 30_037;
 pub struct ListedMember {
     /// Who.
     pub user: UserId,
+    /// Whether it is a bot.
+    pub is_bot: bool,
     /// Their roles.
     pub roles: Vec<RoleId>,
     /// Until when they are timed out, or were, by this machine's clock.
     pub timed_out_until: Option<Timestamp>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    id: UserId,
 }
 
 impl Rest {
@@ -43,7 +41,7 @@ impl Rest {
     ) -> Result<Vec<ListedMember>, RestError> {
         #[derive(Deserialize)]
         struct Listed {
-            user: Named,
+            user: Account,
             roles: Vec<RoleId>,
             #[serde(default)]
             communication_disabled_until: Option<Timestamp>,
@@ -55,6 +53,7 @@ impl Rest {
         let skew = self.clock.skew();
         let listed = |one: Listed| ListedMember {
             user: one.user.id,
+            is_bot: one.user.bot,
             roles: one.roles,
             timed_out_until: one.communication_disabled_until.map(|until| skew.to_local(until)),
         };

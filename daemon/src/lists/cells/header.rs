@@ -1,6 +1,6 @@
 //! The header of a table: which cell means what. A file may also have none.
 
-use super::super::columns::{Field, clean};
+use super::super::columns::{self, Field, clean};
 use super::super::understand::{self, Told};
 use super::super::values::{self, Act};
 use super::super::{Line, Noted, Rejected};
@@ -35,6 +35,7 @@ impl Header {
             };
             // A spreadsheet's own line, which names the separator, and comments.
             let only = first.cells.first().filter(|_| first.cells.len() <= 2);
+            note_part(&first, columns);
             let is_separator = only.is_some_and(|cell| cell.to_ascii_lowercase().starts_with(b"sep="));
             let names_users = first.cells.iter().any(|cell| columns.meaning(cell).is_user());
             match is_separator || (is_comment(&first) && !names_users) {
@@ -90,6 +91,7 @@ impl Header {
     ) -> Result<Option<Line>, Fault> {
         loop {
             let Some(mut record) = cells.next()? else { return Ok(None) };
+            note_part(&record, columns);
             let users: &[usize] = if matches!(self, Self::Named(_)) { &cells.users } else { &[] };
             if let Some(rejected) = record.rejected_of(users) {
                 return Ok(Some(Line::Rejected(rejected)));
@@ -117,6 +119,15 @@ impl Header {
                 }
             }
         }
+    }
+}
+
+/// A line that begins the part of a guild.
+fn note_part(record: &Record, columns: &mut Noted) {
+    let (Some(first), Noted::New(columns)) = (record.cells.first(), columns) else { return };
+    let text = String::from_utf8_lossy(first);
+    if values::begins_part_of_guild(&text) {
+        columns.part_of_guild(&text);
     }
 }
 
@@ -172,7 +183,7 @@ fn row<R: Read>(
         let why = format!("it ends before its {}", Untrusted::clipped(name).line_within(30));
         return reject(record, why);
     }
-    let mut told = Told::default();
+    let mut told = Told::of_list(columns.columns());
     for (cell, (name, field)) in record.cells.iter().zip(named) {
         let text = String::from_utf8_lossy(cell);
         let text = unescaped(&text);
@@ -181,7 +192,12 @@ fn row<R: Read>(
                 columns.value(name, text);
                 false
             }
-            Noted::Known(columns) => *field == Field::Person && columns.holds_names(name),
+            Noted::Known(columns) => {
+                if columns.selects_rows() {
+                    told.select(columns, name, text);
+                }
+                *field == Field::Person && columns.holds_names(name)
+            }
         };
         if is_read(*field) {
             told.say(*field, name, text.to_owned(), names);
@@ -241,6 +257,11 @@ fn line_without_header(record: &Record, delimiter: char, id: &Arc<str>, reason: 
         return reject(&format!(
             "{part:?} may be an end or a type: begin the file with a header like user_id,reason,expires_at"
         ));
+    }
+    let all = filled().collect::<Vec<_>>().join(", ");
+    if columns::is_score(&all) {
+        let all = Untrusted::clipped(&all).line_within(30);
+        return reject(&format!("{all:?} is no reason of a ban, but something about a member"));
     }
     let mut told = Told::default();
     told.say(Field::User, id, user.to_owned(), false);

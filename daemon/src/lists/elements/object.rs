@@ -160,7 +160,12 @@ impl Member<'_> {
                 columns.value(name, text.as_deref().unwrap_or_default());
                 false
             }
-            Noted::Known(columns) => field == Field::Person && columns.holds_names(name),
+            Noted::Known(columns) => {
+                if columns.selects_rows() {
+                    self.told.select(columns, name, text.as_deref().unwrap_or_default());
+                }
+                field == Field::Person && columns.holds_names(name)
+            }
         };
         match text {
             Some(text) => self.told.say(field, name, text, known),
@@ -175,6 +180,12 @@ impl Member<'_> {
 
     /// A member that holds an object or a list.
     fn nested(&mut self, name: &Arc<str>, field: Field, value: &str) -> Result<Said, Fault> {
+        if let Noted::New(columns) = self.columns {
+            columns.holds_more(name, value);
+        }
+        if self.columns.columns().is_of_guild(name) {
+            self.guild(name, value);
+        }
         if LISTS.contains(&letters(name).as_str()) {
             return Ok(Err("it holds a list of its own".to_owned()));
         }
@@ -209,6 +220,37 @@ impl Member<'_> {
         self.unread(name, name, value, false)
     }
 
+    /// Notes an object or a list about a place or somebody else: roles and the guild tell what kind of list it is.
+    fn elsewhere(&mut self, path: &str, key: &str, value: &str) -> Result<(), Fault> {
+        let is_of_kind = |word: &str| key.to_ascii_lowercase().contains(word);
+        if !["role", "guild", "server"].into_iter().any(is_of_kind)
+            || key.to_ascii_lowercase().contains("primary")
+        {
+            return Ok(());
+        }
+        let name = clean(path);
+        if let Noted::New(columns) = self.columns {
+            columns.note(&name, Field::Irrelevant)?;
+            columns.holds_more(&name, value);
+        }
+        self.guild(&name, value);
+        Ok(())
+    }
+
+    /// The guild that an object stands for.
+    fn guild(&mut self, name: &Arc<str>, value: &str) {
+        let Ok(members) = serde_json::from_str::<Members>(value) else { return };
+        let of = |key: &str| {
+            let value = members.0.iter().find(|(one, _)| one == key).map(|(_, value)| value.get());
+            value.and_then(|value| scalar(value).ok().flatten())
+        };
+        let Some(guild) = of("id").or_else(|| of("name")) else { return };
+        match self.columns {
+            Noted::New(columns) => columns.guild(name, &guild),
+            Noted::Known(columns) => self.told.select(columns, name, &guild),
+        }
+    }
+
     /// Checks what is nested, and so not read: it holds nothing that may limit the ban, and nobody else's id.
     fn unread(&mut self, path: &str, key: &str, value: &str, is_user: bool) -> Result<Said, Fault> {
         let field = self.columns.columns().meaning(path);
@@ -218,7 +260,7 @@ impl Member<'_> {
         let field = if path == key { field } else { Field::named(key) };
         // A place, or somebody else.
         if value.starts_with(['{', '[']) && self.columns.columns().is_elsewhere(key) {
-            return Ok(Ok(()));
+            return self.elsewhere(path, key, value).map(Ok);
         }
         if value.starts_with('{') {
             let members = match serde_json::from_str::<Members>(value) {
@@ -267,8 +309,10 @@ impl Member<'_> {
             return Ok(Err(format!("{} names a user, where it is not read", shown(path))));
         }
         let (name, field) = nested(path, field, self.columns)?;
-        if let Noted::New(columns) = self.columns {
-            columns.value(&name, &text);
+        match self.columns {
+            Noted::New(columns) => columns.value(&name, &text),
+            Noted::Known(columns) if columns.selects_rows() => self.told.select(columns, &name, &text),
+            Noted::Known(_) => {}
         }
         // A date in the future may be an end, also where it is nested, and a note may say that the ban was lifted.
         if matches!(field, Field::Created(_) | Field::Note) {

@@ -10,8 +10,10 @@ use super::*;
 use crate::failpoint::{Point, arm};
 use crate::invocation::{Invocation, Upload};
 use crate::lists::Kind;
+use crate::lists::ListReader;
 use crate::lists::staging::Holder;
 use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, sandbox, user};
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wayhaven_sandbox::{Sandbox, permissions};
@@ -237,7 +239,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
     // In the third chunk: that transaction is rolled back as a whole, as a kill would.
     arm(Point::Record, user(people[1_100]));
     let staff = Arc::new(Staff::known(&test.daemon, guild(main), None));
-    let survey = Arc::new(Survey::of(&mut File::open(&file).unwrap(), 100_000, &[]).unwrap());
+    let survey = Arc::new(Survey::of(&mut File::open(&file).unwrap(), what.main, 100_000, &[]).unwrap());
     let judged = || Judged {
         survey: Arc::clone(&survey),
         staff: Arc::clone(&staff),
@@ -286,7 +288,7 @@ async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
     };
     let staff = Arc::new(Staff::known(&test.daemon, what.main, None));
     let mut list = File::open(&file).unwrap();
-    let survey = Arc::new(Survey::of(&mut list, what.most, &[]).unwrap());
+    let survey = Arc::new(Survey::of(&mut list, what.main, what.most, &[]).unwrap());
     let (plan, _) = judge_all(&test.daemon, &what, list, &survey, &staff, |_| ()).await.unwrap();
     assert_eq!((survey.kind(), plan.remembered()), (Kind::Csv, 100_000));
     let counted: Vec<_> = plan.rows().iter().map(|rows| (rows.fate, rows.count, rows.first.len())).collect();

@@ -133,7 +133,7 @@ proptest! {
             }
         }
         let mut file = Cursor::new(file.into_bytes());
-        let survey = Survey::of(&mut file, 100, &[]).unwrap();
+        let survey = Survey::of(&mut file, main(), 100, &[]).unwrap();
         let lines = survey.read(&mut file).unwrap();
         let mut decided = std::collections::BTreeMap::new();
         for (at, line) in (0..).zip(lines) {

@@ -11,7 +11,7 @@ const FIRST: u64 = 900_000_000_000_000_101;
 pub(super) fn bans(file: &[u8], ignored: &[&str]) -> Result<Vec<String>, Fault> {
     let ignored: Vec<Untrusted> = ignored.iter().map(|name| Untrusted::clipped(name)).collect();
     let mut file = Cursor::new(file);
-    let survey = Survey::of(&mut file, 100, &ignored)?;
+    let survey = Survey::of(&mut file, main(), 100, &ignored)?;
     let mut banned = Vec::new();
     let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
     for (at, line) in (0..).zip(survey.read(&mut file)?) {
@@ -219,7 +219,7 @@ fn a_length_or_an_end_in_a_column_of_any_name_is_not_dropped() {
     check_read(&[
         (
             "beginnings",
-            "user_id,date,joined_at\n{A},01/02/2026,2021-06-01\n{B},Nov 25 2025 10:00 AM,\n{C},25.11.2025,\n",
+            "user_id,date,joined_at,reason\n{A},01/02/2026,2021-06-01,x\n{B},Nov 25 2025 10:00 AM,,x\n{C},25.11.2025,,x\n",
             "A, B, C",
         ),
         ("lengths", "user_id,date,days\n{A},2034-12-31,7\n", ""),
@@ -270,11 +270,15 @@ fn harmless_columns_are_ignored_and_free_text_is_free() {
             "user_id,guild_id,channel_id,message_id,case_id,avatar_url,proof\n{A},{B},{C},{D},12,https://x/y,https://x/z\n",
             "A",
         ),
-        ("counts", "user_id,warnings,points,message_count,bot\n{A},3,1,500,false\n", "A"),
+        (
+            "counts",
+            "user_id,banned_at,warnings,points,message_count,bot\n{A},2026-01-01,3,1,500,false\n",
+            "A",
+        ),
         ("deleted messages", "user_id,delete_message_days,delete_message_seconds\n{A},7,604800\n", "A"),
         (
             "beginnings",
-            "user_id,joined_at,account_created,last_seen\n{A},2021-06-01,1700000000,01/02/2026\n",
+            "user_id,reason,joined_at,account_created,last_seen\n{A},spam,2021-06-01,1700000000,01/02/2026\n",
             "A",
         ),
         ("notes", "user_id,notes\n{A},warned twice before\n{B},an alt of somebody\n", "A, B"),
@@ -303,7 +307,7 @@ fn a_column_is_ignored_on_request_and_shown_so() {
         assert!(fault.hints.iter().any(|hint| hint.contains("--ignore-column=")), "{fault}");
         assert_eq!(bans(file.as_bytes(), &[name]).unwrap(), ["A"], "{name}");
         let names = [Untrusted::clipped(name)];
-        let survey = Survey::of(&mut Cursor::new(file.as_bytes()), 100, &names).unwrap();
+        let survey = Survey::of(&mut Cursor::new(file.as_bytes()), main(), 100, &names).unwrap();
         assert_eq!(survey.columns().ignored_on_request.len(), 1, "{:?}", survey.columns());
     }
     let fault = bans(filled("user_id\n{A}\n").as_bytes(), &["state"]).unwrap_err();

@@ -144,7 +144,7 @@ fn texts_say_what_is_wrong() {
     let why = why("user_id,created_at,duration\n{A},\"Nov 25, 2026 10:00 AM\",30d\n");
     assert!(why.contains("created_at \"Nov 25, 2026 10:00 AM\"") && why.contains("not understood"), "{why}");
     let file = filled("[{\"_id\":\"5f\",\"user\":{\"id\":\"{A}\"}}]");
-    let columns = Survey::of(&mut Cursor::new(file), 100, &[]).unwrap().columns();
+    let columns = Survey::of(&mut Cursor::new(file), main(), 100, &[]).unwrap().columns();
     assert_eq!(columns.read.iter().map(|one| one.name.raw()).collect::<Vec<_>>(), ["user"]);
     let fault = bans(filled("user_id,Zustand\n{A},aufgehoben\n").as_bytes(), &[]).unwrap_err();
     assert!(fault.message.contains("\"Zustand\"") && fault.message.contains("\"aufgehoben\""), "{fault}");

@@ -86,6 +86,9 @@ fn is_id(text: &str) -> bool {
 /// The user whom a cell names: an id, a mention, or a name with the id in parentheses behind it.
 fn user_in(text: &str) -> Result<UserId, &'static str> {
     let text = values::bare(text);
+    if values::begins_part_of_guild(text) {
+        return Err("it names a guild, and not a user");
+    }
     if let Ok(user) = text.parse::<UserId>() {
         return Ok(user);
     }

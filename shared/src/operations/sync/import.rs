@@ -177,6 +177,9 @@ pub struct Imported {
     /// The guilds whose staff could not be read: there a row that names staff is not found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub staff_unknown: Vec<GuildId>,
+    /// How many of the new ones are bots: what their bans send to the children waits for an approval of its own.
+    #[serde(default)]
+    pub bots: u64,
     /// How many entries of the main's ban list at Discord were skipped, because Discord did not name their user.
     #[serde(default)]
     pub unreadable: u64,
@@ -271,13 +274,17 @@ impl Reported for Imported {
                 guilds.push_str(&format!(" and {more} more"));
             }
             report = report.field("Staff not checked in", Cell::toned(guilds, Tone::Warning)).hint(
-                "the list may name staff of these guilds; grant the Server Members intent so that it can be checked",
+                "the list may name staff of these guilds: check its users before you approve what goes to the children",
             );
         }
         if new > 0 && self.children > 0 {
             let children =
                 if self.children == 1 { "1 child".into() } else { format!("{} children", self.children) };
             report = report.field("Goes to", children);
+        }
+        if self.bots > 0 && self.children > 0 {
+            let held = format!("{}: their bans need an approval of their own for the children", self.bots);
+            report = report.field("Bots", Cell::toned(held, Tone::Waiting));
         }
         report = match (self.hold, self.waits) {
             (Some(id), true) => {

@@ -1,0 +1,158 @@
+//! Lists of users who are not banned: members, levels, tickets. They are refused, unless a column says that a user is banned.
+
+use super::harmless::{bans, check, check_read, filled};
+use super::*;
+
+/// Each of these is refused, and a column to leave out is named as the way to say that every row is a ban.
+fn check_refused(table: &[(&str, &str)]) {
+    let mut read = Vec::new();
+    for (name, file) in table {
+        match bans(filled(file).as_bytes(), &[]) {
+            Ok(banned) => read.push(format!("{name}: {banned:?}")),
+            Err(fault) => {
+                assert_eq!(fault.kind, FaultKind::Usage, "{name}: {fault}");
+                assert!(!fault.hints.is_empty(), "{name}: {fault}");
+            }
+        }
+    }
+    assert!(read.is_empty(), "read as bans: {read:#?}");
+}
+
+#[test]
+fn lists_of_levels_and_money_are_no_lists_of_bans() {
+    check_refused(&[
+        ("levels", "user_id,level,xp,messages\n{A},5,1200,340\n{B},1,20,4\n"),
+        ("points", "id,total_points,username\n{A},500,ann\n"),
+        ("levels with names", "id,username,level\n{A},ann,5\n"),
+        ("ranks", "rank,user_id,username\n1,{A},ann\n"),
+        ("invites", "user_id,username,total_invites\n{A},ann,5\n"),
+        ("invites by whom", "user_id,inviter_id\n{A},{B}\n"),
+        ("coins", "userID;coins;bank\n{A};100;20\n"),
+        ("money", "{\"{A}\":{\"balance\":100,\"bank\":0}}"),
+        (
+            "MEE6, the players",
+            "[{\"id\":\"{A}\",\"level\":5,\"xp\":100,\"username\":\"ann\",\"discriminator\":\"0\"}]",
+        ),
+        ("MEE6", "{\"players\":[{\"id\":\"{A}\",\"level\":5,\"xp\":100}]}"),
+        ("nested", "[{\"user\":{\"id\":\"{A}\"},\"stats\":{\"level\":5,\"xp\":3}}]"),
+        ("in the user", "[{\"user\":{\"id\":\"{A}\",\"level\":5}}]"),
+        ("lines", "{\"user_id\":\"{A}\",\"xp\":5}\n{\"user_id\":\"{B}\",\"xp\":7}\n"),
+        ("messages", "user_id,message_count\n{A},17\n"),
+        ("warnings", "user_id,warnings\n{A},3\n"),
+        ("infractions", "user_id,reason,infraction_count\n{A},spam,3\n"),
+        ("the work of moderators", "user_id,ban_count,kick_count\n{A},3,1\n"),
+        ("reputation", "user,rep_points\n{A},3\n"),
+    ]);
+}
+
+#[test]
+fn lists_of_members_roles_and_records_are_no_lists_of_bans() {
+    check_refused(&[
+        ("members", "id,name,nick,joined_at,roles\n{A},ann,,2021-06-01,\n"),
+        ("joined", "user_id,username,joined_at\n{A},ann,2021-06-01T10:00:00Z\n"),
+        (
+            "joined, created",
+            "User ID,Username,Joined Server,Account Created\n{A},ann,2021-06-01,2019-01-01\n",
+        ),
+        ("nick", "id,username,nickname\n{A},ann,Annie\n"),
+        ("roles", "id,username,roles\n{A},ann,Member and Helper and Friend of all\n"),
+        ("role ids", "user_id,role_id\n{A},{B}\n"),
+        ("temporary roles", "user_id,role_id,expires_at\n{A},{B},2035-01-01\n"),
+        (
+            "Discord's members",
+            "[{\"user\":{\"id\":\"{A}\",\"username\":\"ann\",\"bot\":false},\"nick\":null,\"roles\":[\"{B}\"],\
+             \"joined_at\":\"2021-06-01T00:00:00Z\",\"deaf\":false,\"mute\":false}]",
+        ),
+        ("roles alone", "[{\"id\":\"{A}\",\"roles\":[\"{B}\"]}]"),
+        ("boosters", "user_id,premium_since\n{A},2021-06-01\n"),
+        ("tickets", "ticket_id,user_id,channel_id,created_at,closed_at\n12,{A},{B},2026-01-01,\n"),
+        ("giveaways", "giveaway_id,user_id\n{B},{A}\n"),
+        ("birthdays", "user_id,birthday\n{A},2001-06-01\n"),
+        ("zones", "user_id,timezone\n{A},Europe/Berlin\n"),
+        ("verified", "user_id,verified\n{A},true\n"),
+        ("verified by", "user_id,verified_by\n{A},{B}\n"),
+        ("allowed", "user_id,whitelisted_by\n{A},{B}\n"),
+        ("appeals", "appeal_id,user_id,reason,created_at\n7,{A},I am sorry,2026-01-01\n"),
+        ("mutes", "user_id,muted\n{A},1\n"),
+        ("mutes with an end", "user_id,muted_until\n{A},2035-01-01\n"),
+        ("kicks", "user_id,kicked_by\n{A},{B}\n"),
+        ("messages", "message_id,user_id,content\n{B},{A},hello to all of you here\n"),
+        ("messages by author", "id,author_id,content\n{B},{A},hello to all of you here\n"),
+        ("messages without text", "id,channel_id,author\n{B},{C},{A}\n"),
+        ("seen", "user_id,username,last_seen\n{A},ann,2026-01-01\n"),
+        ("texts", "user_id,message\n{A},hello everyone how are you today\n"),
+        ("texts of another name", "user_id,text\n{A},hello everyone how are you today\n"),
+        ("about oneself", "user_id,bio\n{A},a student of physics from far away\n"),
+        ("reactions", "user_id,message_id,channel_id\n{A},{B},{C}\n"),
+        ("colours", "user_id,color\n{A},#ff0000\n"),
+        ("countries", "user_id,country\n{A},Norway\n"),
+        ("exempt for a while", "user_id,reason,exempt_until\n{A},vip,2035-01-01\n"),
+        ("friends", "user_id,friend\n{A},{B}\n"),
+        ("nominated", "user_id,nominated_by\n{A},{B}\n"),
+        ("reports", "report_id,user_id,reason\n12,{A},insults me\n"),
+        ("reports, by whom", "reporter_id,user_id,reason\n{B},{A},insults me\n"),
+        ("channels", "id,name,topic\n{A},general,all about the game and more\n"),
+        ("guilds with icons", "id,name,icon\n{A},Home,abc\n"),
+        ("mail", "discord_id,email\n{A},ann@example.org\n"),
+        ("guilds", "id,name,owner_id,member_count\n{A},Home,{B},500\n"),
+        ("roles of a guild", "id,name,color\n{A},Helper,#ff0000\n"),
+        ("records of a kind that is not known", "user_id,quest_id\n{A},12\n"),
+    ]);
+}
+
+#[test]
+fn a_list_of_bans_may_carry_levels_beside_what_says_ban() {
+    check_read(&[
+        ("banned_at", "user_id,level,banned_at\n{A},5,2026-01-01\n", "A"),
+        ("ban_reason", "user_id,ban_reason,xp,joined_at,roles\n{A},spam,12,2021-06-01,\n", "A"),
+        ("banned_by", "user_id,nick,banned_by\n{A},Annie,{B}\n", "A"),
+        ("action", "user_id,action,level\n{A},ban,5\n{B},warn,5\n", "A"),
+        ("banned", "user_id,level,banned\n{A},5,true\n{B},5,false\n", "A"),
+        ("a column of banned users", "banned_user_id,level\n{A},5\n", "A"),
+        ("a list of that name", "{\"bans\":[{\"id\":\"{A}\",\"level\":5,\"roles\":[\"{B}\"]}]}", "A"),
+        ("a number of the ban", "ban_id,user_id,message_count\n1,{A},5\n", "A"),
+        ("a nick beside a reason", "user_id,nickname,reason,joined_at\n{A},Annie,spam,2021-06-01\n", "A"),
+        ("a nick beside a moderator", "user_id,nickname,moderator\n{A},Annie,Bob\n", "A"),
+        ("a message and a case", "user_id,case_id,message_id,color,game\n{A},12,{B},red,chess\n", "A"),
+        ("no value in it", "user_id,level,roles\n{A},,\n{B},,none\n", "A, B"),
+    ]);
+    // On request each row is a ban.
+    assert_eq!(bans(filled("user_id,level\n{A},5\n").as_bytes(), &["level"]).unwrap(), ["A"]);
+}
+
+#[test]
+fn of_a_list_of_members_only_those_are_banned_whose_row_says_so() {
+    check_read(&[
+        ("banned_at", "user_id,joined_at,banned_at\n{A},2021-01-01,\n{B},2021-01-01,2026-01-01\n", "B"),
+        ("ban_reason", "user_id,level,ban_reason\n{A},5,none\n{B},6,spam\n{C},7,no\n", "B"),
+        (
+            "JSON",
+            "[{\"id\":\"{A}\",\"xp\":1},{\"id\":\"{B}\",\"xp\":2,\"ban_reason\":\"spam\"},{\"id\":\"{C}\",\"ban_reason\":null}]",
+            "B",
+        ),
+        ("nested", "[{\"id\":\"{A}\",\"xp\":1},{\"id\":\"{B}\",\"info\":{\"banned_by\":\"{C}\"}}]", "B"),
+    ]);
+    check(&[
+        ("levels in a text", "{A}: level 5\n{B} - 17 messages, 300 XP\n{C}: a level 5 offence\n", "C"),
+        ("joined, in a text", "{A} joined 2021-06-01\n{B} spam\n", "B"),
+        ("without a header", "{A},5,1200\n{B},1,20\n", ""),
+        ("ban from tickets", "user_id,level,ticket_ban_reason\n{A},5,rude\n", ""),
+        ("a count", "user_id,level,ban_count\n{A},5,0\n{B},5,3\n", ""),
+        ("a role", "user_id,level,ban_role_id\n{A},5,{B}\n", ""),
+        ("not", "user_id,level,not_banned\n{A},5,true\n", ""),
+    ]);
+}
+
+#[test]
+fn the_fault_names_the_columns_and_the_ways_out() {
+    let fault = bans(filled("user_id,level,xp\n{A},5,3\n").as_bytes(), &[]).unwrap_err();
+    assert_eq!(
+        fault.message,
+        "this is no list of bans: \"level\" and \"xp\" are columns of another kind of list, and no column says that a user \
+         is banned"
+    );
+    assert!(
+        fault.hints.iter().any(|hint| hint.contains("--ignore-column=level --ignore-column=xp")),
+        "{fault:?}"
+    );
+}
