@@ -250,6 +250,9 @@ impl Reported for Reconciled {
 /// The comparisons that were begun, one of each guild.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reconciling {
+    /// The guild in which it was asked: a main, or a child. Nothing of an older daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guild_id: Option<GuildId>,
     /// One job per guild; those that are over within two seconds with what they found.
     pub jobs: Vec<Job>,
 }

@@ -1,5 +1,7 @@
 //! `--wait` of every request that starts deliveries, and the exit codes of requests that find something failing.
 
+mod started;
+
 use crate::setting::{Setting, options};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
