@@ -91,7 +91,10 @@ async fn answer(
     };
     let confirm = match confirm {
         Confirmation::Given(confirm) => confirm,
-        Confirmation::Asked(name) => Some(ask(&client, &request, guild.clone(), name, output).await?),
+        Confirmation::Asked(name) => {
+            let mut ticker = ticker(globals, surroundings);
+            Some(ask(&client, &request, guild.clone(), name, (&mut ticker, output)).await?)
+        }
     };
     let mut envelope = Envelope {
         guild,
@@ -284,12 +287,23 @@ async fn ask(
     request: &Request,
     guild: Option<GuildText>,
     name: String,
-    output: &mut Output<'_>,
+    (ticker, output): (&mut Ticker, &mut Output<'_>),
 ) -> Result<String, Fault> {
     // A list has not been sent yet, and is judged row by row when it is applied.
     if !matches!(request, Request::SyncImport(_)) {
         let dry = Envelope { guild, dry_run: true, ..Envelope::new(request) };
-        let planned = client.run(dry).await?;
+        let cursor = client.watch(None, Duration::ZERO).await?.cursor;
+        let mut planned = client.run(dry).await?;
+        // A plan that takes its time is shown when it has its counts.
+        let reply = Request::read_reply(&planned.operation, planned.data.clone());
+        let begun = reply.map(|reply| reply.jobs()).unwrap_or_default();
+        if !begun.is_empty() {
+            let (jobs, ended) = wait::jobs::follow(client, cursor, begun, A_LIST, ticker, output).await;
+            wait::jobs::replace(&mut planned.data, &jobs);
+            if let Some(fault) = wait::jobs::unfinished(&ended, &jobs) {
+                return Err(fault);
+            }
+        }
         if let Ok(reply) = Request::read_reply(&planned.operation, planned.data) {
             output.preview(&reply.report().named(&planned.names));
         }

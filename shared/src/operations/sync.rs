@@ -97,6 +97,8 @@ pub struct SyncFreeze {
 }
 
 /// End a freeze and send what was held
+///
+/// --dry-run counts it. It is confirmed: --confirm='sync resume', or a button on Discord.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncResume {}
 

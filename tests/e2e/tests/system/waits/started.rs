@@ -32,6 +32,9 @@ async fn a_link_that_opens_is_waited_for_until_what_was_decided_before_is_there(
     assert_eq!(run(&setting, &["setup", "mode", &to, "monitor"]).code, Some(0));
     assert_eq!(run(&setting, &["ban", &first.to_string(), "--wait"]).code, Some(0));
     assert!(!setting.sandbox.is_banned(child, first), "only recorded");
+    let unconfirmed = run(&setting, &["setup", "mode", &to, "active", "--wait=60"]);
+    assert_eq!(unconfirmed.code, Some(9), "it may deliver to many: {}", unconfirmed.stdout);
+    assert!(unconfirmed.stderr.contains(&confirm(&to)), "{}", unconfirmed.stderr);
     let opened = run(&setting, &["setup", "mode", &to, "active", &confirm(&to), "--wait=60"]);
     assert_eq!(opened.code, Some(0), "{}", opened.stderr);
     assert!(setting.sandbox.is_banned(child, first), "applied when the command ends");
@@ -109,7 +112,7 @@ async fn a_comparison_that_a_child_asks_for_is_waited_for_with_what_it_delivers(
     assert_eq!(run(&setting, &["ban", &user.to_string(), "--wait"]).code, Some(0));
     assert_eq!(run(&setting, &["setup", "mode", &to, "active", "--no-backfill"]).code, Some(0));
     assert!(!setting.sandbox.is_banned(child, user));
-    let compared = run_in(&setting, child, &["sync", "reconcile", "--apply", &confirm(&to), "--wait=60"]);
+    let compared = run_in(&setting, child, &["sync", "reconcile", "--apply", "--confirm=apply", "--wait=60"]);
     assert_eq!(compared.code, Some(0), "{}{}", compared.stdout, compared.stderr);
     assert!(setting.sandbox.is_banned(child, user), "applied when the command ends");
     assert_eq!(applied(&compared), 1, "{}", compared.stdout);
