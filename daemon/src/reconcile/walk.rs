@@ -276,7 +276,7 @@ impl Walk {
             if up_to.is_none() {
                 // A plan raises no alert: its result says it.
                 if self.cursor.resolve != Resolve::Show {
-                    unreadable.alert(&self.running, self.guild).await;
+                    unreadable.conclude(&self.running, self.guild, before).await;
                 }
                 return Ok(());
             }
