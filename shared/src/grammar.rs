@@ -245,6 +245,8 @@ mod tests {
         assert_eq!(confirmation(&parse("punishment revert", &["--since=2h", "--moderator=77"])), "77");
         assert_eq!(confirmation(&parse("sync approve", &["3"])), "3");
         assert_eq!(confirmation(&parse("sync approve", &["--all"])), "all");
+        assert_eq!(confirmation(&parse("incident close", &["it is over", "--resume"])), "incident close");
+        assert_eq!(confirmation(&parse("sync reconcile", &["--apply"])), "apply");
         assert_eq!(confirmation(&parse("punishment list", &["--user=7"])), "punishment list");
     }
 
