@@ -2,7 +2,7 @@
 
 mod asking;
 
-pub(crate) use asking::{asked, by_member, by_operator, confirmed};
+pub(crate) use asking::{asked, by_member, by_operator, confirmed, unconfirmed};
 
 use crate::clock::Clock;
 use crate::daemon::Daemon;

@@ -146,6 +146,10 @@ pub fn argv(request: &Request) -> Vec<String> {
 /// given in its place (a moderator). Its own words where it takes none.
 pub fn confirmation(request: &Request) -> String {
     let definition = request.definition();
+    // What an incident came to is a text about it, and no name.
+    if let Request::IncidentClose(_) = request {
+        return definition.name.to_owned();
+    }
     let command = command(definition);
     let Some(first) = command.get_positionals().next() else { return definition.name.to_owned() };
     let encoded = serde_json::to_value(request).unwrap_or_default();
@@ -241,6 +245,8 @@ mod tests {
         assert_eq!(confirmation(&parse("punishment revert", &["--since=2h", "--moderator=77"])), "77");
         assert_eq!(confirmation(&parse("sync approve", &["3"])), "3");
         assert_eq!(confirmation(&parse("sync approve", &["--all"])), "all");
+        assert_eq!(confirmation(&parse("incident close", &["it is over", "--resume"])), "incident close");
+        assert_eq!(confirmation(&parse("sync reconcile", &["--apply"])), "apply");
         assert_eq!(confirmation(&parse("punishment list", &["--user=7"])), "punishment list");
     }
 

@@ -78,7 +78,7 @@ macro_rules! operations {
             SyncDeliveries => Deliveries, "sync deliveries", Admin, Everywhere, Read;
             SyncRetry => DeliveriesRetried, "sync retry", Admin, Everywhere, Moderate;
             SyncFreeze => FreezeChanged, "sync freeze", Admin, Everywhere, Moderate;
-            SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Moderate;
+            SyncResume => FreezeChanged, "sync resume", Admin, Everywhere, Severe;
             SyncImport => Job, "sync import", Admin, Everywhere, Severe;
             SyncExport => Job, "sync export", Admin, Everywhere, Mild;
             SyncReconcile => Reconciling, "sync reconcile", Admin, Everywhere, Moderate;

@@ -3,6 +3,7 @@
 use super::Globals;
 use super::output::{Output, Surroundings};
 use super::progress::Ticker;
+use super::wait::step::Step;
 use super::wait::{self, Waited};
 use crate::files::{self, Target};
 use crate::link::Place;
@@ -90,7 +91,10 @@ async fn answer(
     };
     let confirm = match confirm {
         Confirmation::Given(confirm) => confirm,
-        Confirmation::Asked(name) => Some(ask(&client, &request, guild.clone(), name, output).await?),
+        Confirmation::Asked(name) => {
+            let mut ticker = ticker(globals, surroundings);
+            Some(ask(&client, &request, guild.clone(), name, (&mut ticker, output)).await?)
+        }
     };
     let mut envelope = Envelope {
         guild,
@@ -166,14 +170,16 @@ async fn answer(
         return Ok(fault.map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     }
     let pending = reply.pending().filter(|_| !dry_run);
-    let (Some(span), Some(cursor), Some(id)) = (wait, cursor, pending) else {
+    let (Some(deadline), Some(cursor), Some(id)) = (deadline, cursor, pending) else {
         output.reply(&outcome, Some(&reply.report()));
         return Ok(reply.verdict().map_or(0, |fault| output.fault(&outcome.names.in_fault(fault))));
     };
     let mut ticker = ticker(globals, surroundings);
-    let waited = wait::follow(&client, cursor, id, span, &mut ticker, output).await;
+    let waited = wait::follow(&client, cursor, id, deadline, &mut ticker, output).await;
+    let warned = reply.punished();
+    let step = wait::step::follow_step(&client, warned, &waited, deadline, &mut ticker, output).await;
     outcome.names.add(client.take_names());
-    Ok(settled(&mut outcome, reply, &waited, id, output))
+    Ok(settled(&mut outcome, reply, (&waited, &step), id, output))
 }
 
 /// What shows how far a wait is, as the terminal allows.
@@ -188,7 +194,7 @@ fn ticker(globals: &Globals, surroundings: &Surroundings) -> Ticker {
 fn settled(
     outcome: &mut Outcome,
     reply: Reply,
-    waited: &Waited,
+    (waited, step): (&Waited, &Step),
     id: PunishmentId,
     output: &mut Output<'_>,
 ) -> u8 {
@@ -204,10 +210,15 @@ fn settled(
             }
         }
     }
+    let taken = step.taken().and_then(|taken| serde_json::to_value(taken).ok());
+    if let (Some(data), Some(taken)) = (outcome.data.as_object_mut(), taken) {
+        data.insert("escalation".to_owned(), taken);
+    }
     // What was replaced has the shape of what stood there, so it is read as the first reply was.
     let reply = Request::read_reply(&outcome.operation, outcome.data.clone()).unwrap_or(reply);
     output.reply(outcome, Some(&reply.report()));
-    wait::verdict(waited, id).map_or(0, |fault| output.fault(&outcome.names.in_fault(fault)))
+    let fault = wait::verdict(waited, id).or_else(|| step.verdict());
+    fault.map_or(0, |fault| output.fault(&outcome.names.in_fault(fault)))
 }
 
 /// A reply of another version's shape is shown as it is: it was done, and that is what counts.
@@ -276,12 +287,23 @@ async fn ask(
     request: &Request,
     guild: Option<GuildText>,
     name: String,
-    output: &mut Output<'_>,
+    (ticker, output): (&mut Ticker, &mut Output<'_>),
 ) -> Result<String, Fault> {
     // A list has not been sent yet, and is judged row by row when it is applied.
     if !matches!(request, Request::SyncImport(_)) {
         let dry = Envelope { guild, dry_run: true, ..Envelope::new(request) };
-        let planned = client.run(dry).await?;
+        let cursor = client.watch(None, Duration::ZERO).await?.cursor;
+        let mut planned = client.run(dry).await?;
+        // A plan that takes its time is shown when it has its counts.
+        let reply = Request::read_reply(&planned.operation, planned.data.clone());
+        let begun = reply.map(|reply| reply.jobs()).unwrap_or_default();
+        if !begun.is_empty() {
+            let (jobs, ended) = wait::jobs::follow(client, cursor, begun, A_LIST, ticker, output).await;
+            wait::jobs::replace(&mut planned.data, &jobs);
+            if let Some(fault) = wait::jobs::unfinished(&ended, &jobs) {
+                return Err(fault);
+            }
+        }
         if let Ok(reply) = Request::read_reply(&planned.operation, planned.data) {
             output.preview(&reply.report().named(&planned.names));
         }

@@ -6,6 +6,7 @@
 pub(crate) mod deliveries;
 pub(crate) mod jobs;
 pub(crate) mod restart;
+pub(crate) mod step;
 
 use super::output::Output;
 use super::progress::Ticker;
@@ -38,16 +39,15 @@ pub(crate) struct Waited {
     pub(crate) ended: Ended,
 }
 
-/// Follows the punishment for `patience` at most.
+/// Follows the punishment until `deadline` at most.
 pub(crate) async fn follow(
     client: &Client,
     mut cursor: Cursor,
     id: PunishmentId,
-    patience: Duration,
+    deadline: Instant,
     ticker: &mut Ticker,
     output: &mut Output<'_>,
 ) -> Waited {
-    let deadline = Instant::now() + patience;
     let mut detail = None;
     let ended = loop {
         // Read on entry, after a gap, and to confirm what the events said.
@@ -88,7 +88,8 @@ async fn listen(
             apply(detail, event.change);
         }
         ticker.show(&detail.counts(), output);
-        if watched.gap {
+        // No event says that a warning's step was carried out or refused: only reading the warning again does.
+        if watched.gap || detail.awaits_step() {
             return Ok(true);
         }
     }

@@ -1,5 +1,7 @@
 //! Alerts end when what they tell of does, each by its own condition.
 
+mod endings;
+
 use super::*;
 use crate::discord::directory::Presence;
 use crate::doctor;
@@ -268,7 +270,7 @@ async fn alerts_of_the_daemon_itself_end_with_what_they_tell_of() {
     assert!(over("delivery_deferred", now).await, "no ban waits");
     raise(&test, "incident", Severity::High, Some(sandbox.main_guild())).await;
     assert!(over("incident", now).await, "none is open");
-    for kind in ["local_override", "protected_punished", "audit_cut"] {
+    for kind in ["local_override", "escalation_refused", "audit_cut"] {
         raise(&test, kind, Severity::High, Some(sandbox.main_guild())).await;
         assert!(!over(kind, now).await, "{kind} is for a person");
     }

@@ -105,8 +105,11 @@ impl Handle for ConfigMuterole {
         .await?;
         match (configured.dry_run, role) {
             (true, _) => {}
-            // Mutes that waited for it go on.
-            (false, Some(_)) => cx.daemon.engine().mended(guild),
+            // Mutes that waited for it go on. Who waits for them counts them as soon as this returns.
+            (false, Some(_)) => {
+                cx.daemon.engine().mended_recorded(guild).await;
+                cx.daemon.store().write(|_| Ok::<_, Fault>(())).await?;
+            }
             (false, None) => cx.daemon.engine().lost(guild),
         }
         Ok(configured)

@@ -27,14 +27,20 @@ impl Handle for IncidentOpen {
         if dry_run {
             let plan = cx.daemon.store().read(move |view| {
                 none_open(view, guild)?;
-                freeze.map(|freeze| refreeze::planned(view, guild, freeze)).transpose()
+                freeze
+                    .map(|freeze| refreeze::planned(view, guild, freeze))
+                    .transpose()
+                    .map(|moved| moved.map(|moved| moved.counted))
             });
             let deliveries = plan.await?.or(self.freeze.then_some(0));
             return Ok(IncidentChanged { detail: None, closed: false, deliveries, dry_run });
         }
         let work = move |change: &Change<'_>| {
             none_open(change, guild)?;
-            let deliveries = freeze.map(|freeze| refreeze::apply(change, guild, freeze)).transpose()?;
+            let deliveries = freeze
+                .map(|freeze| refreeze::apply(change, guild, freeze))
+                .transpose()?
+                .map(|moved| moved.counted);
             let incident = change.open_an_incident(guild, &reason, freeze.is_some(), &by)?;
             let details = format!("incident {} was opened: {}", incident.id, reason.raw());
             change.alert(OPEN, Severity::High, Some(guild), member, &details)?;
@@ -61,7 +67,10 @@ impl Handle for IncidentClose {
         if dry_run {
             let plan = cx.daemon.store().read(move |view| {
                 let incident = the_open_one(view, guild)?;
-                let deliveries = thaw.map(|freeze| refreeze::planned(view, guild, freeze)).transpose()?;
+                let deliveries = thaw
+                    .map(|freeze| refreeze::planned(view, guild, freeze))
+                    .transpose()?
+                    .map(|moved| moved.counted);
                 let collected = view.collected(&incident)?;
                 Ok((IncidentDetail { incident, collected }, deliveries))
             });
@@ -77,7 +86,10 @@ impl Handle for IncidentClose {
         let work = move |change: &Change<'_>| {
             let open = the_open_one(change, guild)?;
             // Before it is closed: what goes on by it belongs to it.
-            let deliveries = thaw.map(|freeze| refreeze::apply(change, guild, freeze)).transpose()?;
+            let deliveries = thaw
+                .map(|freeze| refreeze::apply(change, guild, freeze))
+                .transpose()?
+                .map(|moved| moved.counted);
             let words = conclusion.as_ref().map_or("it is over", Untrusted::raw);
             let reason = Untrusted::clipped(&format!("incident {} was closed: {words}", open.id));
             change.resolve_alerts(OPEN, guild, &by, &reason)?;

@@ -4,13 +4,15 @@ use super::config::{self, check_role};
 use super::setup::sees_members;
 use super::{Handle, PAGE};
 use crate::invocation::{Actor, Context};
+use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::store::{Change, NewProtection, View};
 use crate::sync::desired::{LASTING, bring_all_about};
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::protect::{
     ProtectAdd, ProtectList, ProtectRemove, Protected, ProtectionChanged, Protections,
 };
-use wayhaven_shared::value::{GuildId, PageSize, RoleId, UserId};
+use wayhaven_shared::value::{GuildId, JobId, PageSize, RoleId, UserId};
 
 impl Handle for ProtectAdd {
     async fn handle(self, cx: &Context) -> Result<ProtectionChanged, Fault> {
@@ -51,22 +53,24 @@ impl Handle for ProtectRemove {
         let protected = exactly_one(self.user, self.role)?;
         check_below_caller(cx, guild, protected).await?;
         let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
-        let (changed, undelivered) = if dry_run {
+        let asked_by = cx.invocation.actor.audit_name();
+        let (changed, undelivered, jobs) = if dry_run {
             let look = move |view: &View<'_>| {
-                Ok((view.is_protected(guild, protected)?, view.kept_away_by(guild, protected)?))
+                Ok((view.is_protected(guild, protected)?, view.kept_away_by(guild, protected)?, Vec::new()))
             };
             store.read(look).await?
         } else {
             let remove = move |change: &Change<'_>| {
                 let changed = change.unprotect(guild, protected)?;
-                if changed {
-                    bring_about_again(change, guild, protected)?;
-                }
-                Ok((changed, change.kept_away_by(guild, protected)?))
+                let jobs = match changed {
+                    true => bring_about_again(change, guild, protected, &asked_by)?,
+                    false => Vec::new(),
+                };
+                Ok((changed, change.kept_away_by(guild, protected)?, jobs))
             };
             store.write(remove).await?
         };
-        Ok(ProtectionChanged { undelivered, ..outcome(cx, guild, protected, changed) })
+        Ok(ProtectionChanged { undelivered, jobs, ..outcome(cx, guild, protected, changed) })
     }
 }
 
@@ -93,18 +97,35 @@ async fn check_below_caller(cx: &Context, guild: GuildId, protected: Protected) 
 
 /// What had been delivered before somebody was protected, and was put off since, is looked at again in the guilds that the
 /// list was for. What was not delivered because of the list stays undelivered. Who holds a role only Discord knows, so for
-/// one those guilds are compared.
-fn bring_about_again(change: &Change<'_>, guild: GuildId, protected: Protected) -> Result<(), Fault> {
+/// one those guilds are compared, by jobs that are stored here and begun when this is committed.
+fn bring_about_again(
+    change: &Change<'_>,
+    guild: GuildId,
+    protected: Protected,
+    asked_by: &str,
+) -> Result<Vec<JobId>, Fault> {
     let topology = change.topology_here()?;
     let links = topology.links(guild).iter().map(|link| link.child);
     let children: Vec<GuildId> = links.chain(topology.is_child(guild).then_some(guild)).collect();
+    let mut jobs = Vec::new();
     for child in children {
         match protected {
             Protected::User(user) => drop(bring_all_about(change, child, user, &LASTING)?),
-            Protected::Role(_) => change.reconcile_soon(child)?,
+            Protected::Role(_) => {
+                // A main's list is in force for its own punishments alone, a child's for those of all its mains.
+                let main = topology.is_main(guild).then_some(guild);
+                let cursor = Cursor::new(Resolve::ByItself, main);
+                jobs.push(change.begin_job(&new_job(
+                    JobKind::Reconcile,
+                    child,
+                    asked_by.to_owned(),
+                    &cursor,
+                ))?);
+                change.reconcile_unless_done(child)?;
+            }
         }
     }
-    Ok(())
+    Ok(jobs)
 }
 
 impl Handle for ProtectList {
@@ -128,6 +149,7 @@ fn outcome(cx: &Context, guild: GuildId, protected: Protected, changed: bool) ->
         network: cx.daemon.store().topology().is_main(guild),
         holders_unknown: false,
         undelivered: 0,
+        jobs: Vec::new(),
         dry_run: cx.invocation.dry_run,
     }
 }

@@ -164,6 +164,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         hold: recorded.hold,
         plan: Vec::new(),
         warnings,
+        escalation: None,
     })
 }
 
@@ -293,5 +294,9 @@ pub(crate) fn detail(
         },
     };
     let (told, amendments) = (view.told(id)?, view.amendments_of(id)?);
-    Ok(PunishmentDetail { punishment, origin, told, deliveries, amendments })
+    let escalation = match punishment.action {
+        Action::Warn => Some(view.escalation_of(&punishment)?),
+        _ => None,
+    };
+    Ok(PunishmentDetail { punishment, origin, told, deliveries, amendments, escalation })
 }

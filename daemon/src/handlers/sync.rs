@@ -197,7 +197,7 @@ async fn change_freeze(cx: &Context, freeze: Option<Freeze>) -> Result<FreezeCha
     let main = main_guild(cx).await?;
     let dry_run = cx.invocation.dry_run;
     let already = cx.daemon.store().topology().freeze(main) == freeze;
-    let deliveries = if dry_run || already {
+    let moved = if dry_run || already {
         cx.daemon.store().read(move |view| refreeze::planned(view, main, freeze)).await?
     } else {
         cx.daemon.store().write(move |change| refreeze::apply(change, main, freeze)).await?
@@ -207,7 +207,8 @@ async fn change_freeze(cx: &Context, freeze: Option<Freeze>) -> Result<FreezeCha
         frozen: freeze.is_some(),
         except_reversals: freeze == Some(Freeze::ExceptReversals),
         already,
-        deliveries,
+        deliveries: moved.counted,
+        released: moved.released,
         dry_run,
     })
 }

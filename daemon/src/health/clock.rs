@@ -1,7 +1,7 @@
 //! The alert that this machine's clock and Discord's differ: one while they do.
 
 use crate::daemon::Daemon;
-use crate::store::{AlertFilter, Severity};
+use crate::store::{AlertFilter, BY_ITSELF, Severity};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::status::{MAX_CLOCK_OFFSET_MS, clock_words};
 use wayhaven_shared::value::Untrusted;
@@ -34,7 +34,7 @@ pub(super) async fn look(daemon: &Daemon) -> Result<(), Fault> {
         let resolve = move |change: &crate::store::Change<'_>| {
             let note = Untrusted::clipped(&format!("This machine's clock {words} again."));
             for alert in open {
-                change.resolve_alert(alert.id, "Wayhaven", &note)?;
+                change.resolve_alert(alert.id, BY_ITSELF, &note)?;
             }
             Ok(())
         };
@@ -94,7 +94,7 @@ mod tests {
         assert!(alerts(&test, false).await.is_empty());
         let [alert] = &alerts(&test, true).await[..] else { panic!("not one alert") };
         let resolution = alert.resolved.as_ref().unwrap();
-        assert_eq!(resolution.by.raw(), "Wayhaven");
+        assert_eq!(resolution.by.raw(), BY_ITSELF);
         assert!(resolution.reason.line().contains("agrees with Discord's clock again"));
     }
 }

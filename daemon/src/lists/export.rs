@@ -86,8 +86,9 @@ async fn work(
 ) -> Result<JobResult, Stop> {
     let Export { guild, format, source } = export;
     let (bans, bytes, unreadable) = write(&mut running, export, staged.open(LARGEST)?).await?;
-    if !dry_run {
-        unreadable.alert(&running, guild).await;
+    // Our own list says nothing of Discord's.
+    if !dry_run && source == ListSource::Discord {
+        unreadable.conclude(&running, guild, 0).await;
     }
     let unreadable = unreadable.total();
     let file = if dry_run { None } else { staged.keep() };

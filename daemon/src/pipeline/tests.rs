@@ -3,7 +3,7 @@
 mod walk;
 
 use crate::invocation::{Actor, Invocation};
-use crate::testing::{TestDaemon, by_member, by_operator, confirmed, guild, sandbox, user};
+use crate::testing::{TestDaemon, by_member, by_operator, confirmed, guild, sandbox, unconfirmed, user};
 use serde_json::json;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::control::Role;
@@ -377,7 +377,7 @@ async fn what_is_severe_is_refused_and_audited_until_it_is_confirmed_by_name() {
     assert!(test.daemon.store().topology().is_main(guild(main)));
     // No way around it by the other surface: there a button's press brings the name.
     let member = by_member(sandbox.admin(), main, permissions::MANAGE_GUILD, SetupUnsetMain {}.into());
-    assert_eq!(test.ask(member).await.unwrap_err().kind, FaultKind::Declined);
+    assert_eq!(test.ask(unconfirmed(member)).await.unwrap_err().kind, FaultKind::Declined);
     test.ask(asked(Some(name))).await.unwrap();
     assert!(!test.daemon.store().topology().is_main(guild(main)));
 }

@@ -3,7 +3,7 @@
 use crate::discord::directory::Presence;
 use crate::discord::rest::{BanPage, ListedBan, ListedMember, Outcome, RestError, TOO_MANY_BAN_LISTS};
 use crate::jobs::{Running, Stop};
-use crate::store::{Change, Severity};
+use crate::store::{AlertFilter, BY_ITSELF, Change, Severity, Store};
 use crate::sync::backoff;
 use std::collections::HashSet;
 use std::future::Future;
@@ -12,8 +12,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::Action;
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 use wayhaven_shared::{Fault, FaultKind};
+
+/// The kind of alert about entries of a ban list that name no user.
+const UNREADABLE: &str = "ban_list_unreadable";
 
 /// Entries of a ban list that cannot be read: they are skipped, and counted once however the pages overlap.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,10 +53,33 @@ impl Unreadable {
             format!("Discord's ban list of guild {guild} has {entries} without a readable user: skipped");
         tracing::warn!(%guild, "{details}");
         let alert = move |change: &Change<'_>| {
-            Ok(change.alert("ban_list_unreadable", Severity::Low, Some(guild), None, &details)?)
+            Ok(change.alert(UNREADABLE, Severity::Low, Some(guild), None, &details)?)
         };
         running.daemon.store().write_later("an alert", alert).await;
     }
+
+    /// The same after the whole list was read, which also shows where an earlier alert is over. `before` counts those that
+    /// were seen before a restart.
+    pub(crate) async fn conclude(self, running: &Running, guild: GuildId, before: u64) {
+        match before + self.total() {
+            0 => resolve(running.daemon.store(), guild).await,
+            _ => self.alert(running, guild).await,
+        }
+    }
+}
+
+/// Resolves the alert about a list whose every entry could be read by now.
+async fn resolve(store: &Store, guild: GuildId) {
+    let filter =
+        AlertFilter { guild: Some(guild), kind: Some(UNREADABLE.to_owned()), ..AlertFilter::default() };
+    // Nearly always there is none, and nothing has to be written.
+    let open = store.read(move |view| Ok(view.alerts(&filter, 1)?)).await;
+    if open.is_ok_and(|open| open.is_empty()) {
+        return;
+    }
+    let note = Untrusted::clipped("the whole ban list was read, and every entry names its user");
+    let resolve = move |change: &Change<'_>| Ok(change.resolve_alerts(UNREADABLE, guild, BY_ITSELF, &note)?);
+    store.write_later("an alert that is over", resolve).await;
 }
 
 /// How long a ban list is left alone after Discord has said that it was read too often: it counts for hours (FACTS A9).

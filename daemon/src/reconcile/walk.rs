@@ -135,7 +135,13 @@ impl Walk {
                 }
                 Ok(blocked)
             };
-            daemon.engine().retry(daemon.store().read(read).await?);
+            let blocked = daemon.store().read(read).await?;
+            daemon.engine().retry_recorded(blocked.iter().copied()).await;
+            // Each counts as changed by this job, also where it stays as it is: `--wait` counts what changed.
+            let touch = move |change: &Change<'_>| {
+                blocked.iter().try_for_each(|(_, id)| Ok(change.touch_delivery(*id)?))
+            };
+            daemon.store().write(touch).await?;
         }
         Ok(())
     }
@@ -270,7 +276,7 @@ impl Walk {
             if up_to.is_none() {
                 // A plan raises no alert: its result says it.
                 if self.cursor.resolve != Resolve::Show {
-                    unreadable.alert(&self.running, self.guild).await;
+                    unreadable.conclude(&self.running, self.guild, before).await;
                 }
                 return Ok(());
             }

@@ -264,9 +264,21 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn reconcile_soon(&self, guild: GuildId) -> Result<(), StoreError> {
+        self.note_due(guild, self.now())
+    }
+
+    /// The same beside a job that is begun in this transaction to compare the guild: it answers for this, unless it fails.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn reconcile_unless_done(&self, guild: GuildId) -> Result<(), StoreError> {
+        self.note_due(guild, Timestamp::from_millis(self.now().millis() - 1))
+    }
+
+    fn note_due(&self, guild: GuildId, at: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO reconciled (guild_id, at, due, due_at) VALUES (?1, 0, 1, ?2)
              ON CONFLICT (guild_id) DO UPDATE SET due = 1, due_at = excluded.due_at";
-        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), self.now().millis()])?;
+        self.connection().prepare_cached(sql)?.execute(params![Sql(guild), at.millis()])?;
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use super::rows::{Sql, column, optional};
 use super::{Change, StoreError, View};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, Row, params};
+use wayhaven_shared::operations::punishment::{Escalated, Punishment};
 use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId, WarningStep};
 
 /// What has to follow a warning.
@@ -38,6 +39,28 @@ impl View<'_> {
         let values = params![Sql(guild), Sql(user), since.map(Timestamp::millis)];
         let count: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
         Ok(count.cast_unsigned())
+    }
+
+    /// What became of the step that a warning reached: whether it is still due, and the punishment that it issued. It is
+    /// neither where no step was reached, or where the step was refused.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn escalation_of(&self, warning: &Punishment) -> Result<Escalated, StoreError> {
+        let (id, guild, user) = (warning.id, warning.guild_id, warning.user_id);
+        let sql = "SELECT EXISTS (SELECT 1 FROM escalations e JOIN punishments p ON p.event_id = e.warning
+                     AND p.status = 'active' WHERE e.warning = ?1)";
+        let due = self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?;
+        let sql =
+            "SELECT event_id FROM punishments WHERE target_user = ?3 AND source_guild = ?2 AND because = ?1
+              AND action = measure ORDER BY event_id LIMIT 1";
+        let read = |row: &Row<'_>| column(row, "event_id");
+        let punishment = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![Sql(id), Sql(guild), Sql(user)], read)
+            .optional()?;
+        Ok(Escalated { due, punishment })
     }
 
     /// What has to follow warnings, oldest first, after that one. A warning that was taken back leads to nothing.

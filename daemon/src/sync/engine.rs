@@ -36,7 +36,7 @@ const ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
 enum Message {
     Finished(Box<Finished>),
     Settled,
-    Mended(GuildId),
+    Mended(GuildId, Option<oneshot::Sender<()>>),
     Changed(GuildId),
     Ranked(GuildId, UserId, Option<Vec<RoleId>>),
     LookAgain(GuildId),
@@ -168,7 +168,16 @@ impl Engine {
 
     /// What the bot may do in the guild has changed: what is blocked there is tried again.
     pub fn mended(&self, guild: GuildId) {
-        let _ = self.messages.send(Message::Mended(guild));
+        let _ = self.messages.send(Message::Mended(guild, None));
+    }
+
+    /// The same, and waits until the store was given what is tried again: whoever counts what moves after the next commit
+    /// finds it.
+    pub async fn mended_recorded(&self, guild: GuildId) {
+        let (done, recorded) = oneshot::channel();
+        if self.messages.send(Message::Mended(guild, Some(done))).is_ok() {
+            let _ = recorded.await;
+        }
     }
 
     /// Something of the guild has changed that may decide what the bot can do there: what waits for that is tried again.
@@ -309,7 +318,7 @@ impl Lanes {
         match message {
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Settled => self.settling -= 1,
-            Message::Mended(guild) => {
+            Message::Mended(guild, recorded) => {
                 let directory = Arc::clone(&self.tools.directory);
                 if let Some(lane) = self.lanes.get_mut(&guild) {
                     let may = |measure| directory.may(guild, measure).unwrap_or(true);
@@ -317,6 +326,9 @@ impl Lanes {
                     self.resume(resumed).await;
                     self.reassess(guild).await;
                     self.advance(guild).await;
+                }
+                if let Some(recorded) = recorded {
+                    let _ = recorded.send(());
                 }
             }
             Message::Changed(guild) => {

@@ -11,6 +11,11 @@ pub(crate) fn confirmed(invocation: Invocation) -> Invocation {
     Invocation { confirm: Some(grammar::confirmation(&invocation.request)), ..invocation }
 }
 
+/// The same invocation, confirmed by nothing.
+pub(crate) fn unconfirmed(invocation: Invocation) -> Invocation {
+    Invocation { confirm: None, ..invocation }
+}
+
 /// Asks as the owner on the socket, with what would be typed to confirm it.
 pub(crate) async fn asked<O: Operation>(
     test: &TestDaemon,
@@ -24,7 +29,7 @@ pub(crate) async fn asked<O: Operation>(
     reply.map(|reply| O::reply(reply).unwrap())
 }
 
-/// What an operator of the socket asks for.
+/// What an operator of the socket asks for, with what confirms it where that is wanted.
 pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invocation {
     Invocation {
         actor: Actor::Operator { uid: 1_000, role },
@@ -32,14 +37,14 @@ pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invo
         guild: of.map(guild),
         channel: None,
         dry_run: false,
-        confirm: None,
+        confirm: Some(grammar::confirmation(&request)),
         because: None,
         upload: None,
         request,
     }
 }
 
-/// What a member of a guild asks for by slash command, with these permission bits.
+/// What a member of a guild asks for by slash command, with these permission bits, and confirms where that is wanted.
 pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -> Invocation {
     Invocation {
         actor: Actor::Member { user: user(who), roles: Vec::new(), permissions, resolved: Vec::new() },
@@ -47,7 +52,7 @@ pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -
         guild: Some(guild(of)),
         channel: None,
         dry_run: false,
-        confirm: None,
+        confirm: Some(grammar::confirmation(&request)),
         because: None,
         upload: None,
         request,

@@ -2,7 +2,12 @@
 //! what holds where the arguments make no difference.
 
 use super::Request;
-use super::setup::{SetupLeave, SetupRemoveChild};
+use super::incident::IncidentClose;
+use super::punishment::Action;
+use super::reconcile::SyncReconcile;
+use super::setup::{
+    AllowedActions, Mode, SetupAccept, SetupActions, SetupAddChild, SetupLeave, SetupMode, SetupRemoveChild,
+};
 use crate::operation::Effect;
 
 impl Request {
@@ -12,9 +17,31 @@ impl Request {
             // Every ban, mute and timeout of a guild is lifted at once.
             Self::SetupRemoveChild(SetupRemoveChild { undo: true, .. })
             | Self::SetupLeave(SetupLeave { undo: true, .. }) => Effect::Severe,
+            // A link that is opened for something delivers all bans, mutes and timeouts in force at once. With --no-backfill
+            // it delivers only what is decided from then on. Without a mode a link that is there may become active.
+            Self::SetupAddChild(SetupAddChild { no_backfill: false, mode, .. })
+                if *mode != Some(Mode::Monitor) =>
+            {
+                Effect::Severe
+            }
+            Self::SetupAccept(SetupAccept { no_backfill: false, .. })
+            | Self::SetupMode(SetupMode { mode: Mode::Active, no_backfill: false, .. }) => Effect::Severe,
+            // The arguments do not tell which actions the link had: any lasting one may be new.
+            Self::SetupActions(SetupActions { actions, no_backfill: false, .. }) if lasts(actions) => {
+                Effect::Severe
+            }
+            // Everything that differs is delivered or lifted, also where it is unknown who lifted a ban.
+            Self::SyncReconcile(SyncReconcile { apply: true, .. }) => Effect::Severe,
+            // Everything that was held is sent.
+            Self::IncidentClose(IncidentClose { resume: true, .. }) => Effect::Severe,
             _ => self.definition().effect,
         }
     }
+}
+
+/// Whether one of the actions leaves something behind that a backfill delivers.
+fn lasts(actions: &AllowedActions) -> bool {
+    actions.as_slice().iter().any(|action| matches!(action, Action::Ban | Action::Mute | Action::Timeout))
 }
 
 #[cfg(test)]
@@ -75,7 +102,10 @@ mod tests {
             ],
         ),
         // One user, or what later requests and automatic steps do; what follows can be reverted one by one, or repeats
-        // decisions that somebody with the permission has made.
+        // decisions that somebody with the permission has made. These can move many deliveries and are still not confirmed:
+        // sync freeze (and incident open --freeze) has to be fast, and what --except-reversals releases are undos that
+        // somebody decided; sync retry, config muterole and protect remove send what would be sent by itself as soon as its
+        // obstacle is gone.
         (
             Effect::Moderate,
             &[
@@ -99,7 +129,6 @@ mod tests {
                 "setup security-level",
                 "sync retry",
                 "sync freeze",
-                "sync resume",
                 "sync reconcile",
                 "job cancel",
                 "sync exception add",
@@ -116,10 +145,18 @@ mod tests {
                 "daemon stop",
             ],
         ),
-        // Many users at once, by one person's word.
+        // Many users at once, by one person's word. sync resume is no emergency: after an incident a look at the count of
+        // what is sent costs seconds, and a freeze that is ended by mistake thousands of bans.
         (
             Effect::Severe,
-            &["punishment revert", "setup unset-main", "sync import", "sync approve", "sync discard"],
+            &[
+                "punishment revert",
+                "setup unset-main",
+                "sync resume",
+                "sync import",
+                "sync approve",
+                "sync discard",
+            ],
         ),
     ];
 
@@ -143,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lifts_everything_at_once_is_severe_by_its_argument() {
+    fn what_delivers_or_lifts_for_many_at_once_is_severe_by_its_arguments() {
         let effect = |line: &str| {
             let words = grammar::split_line(line).unwrap();
             let name = words[..2].join(" ");
@@ -157,11 +194,31 @@ mod tests {
             ("setup remove-child 5", Effect::Moderate),
             ("setup leave 5 --keep", Effect::Moderate),
             ("setup leave 5", Effect::Moderate),
+            ("setup add-child 5", Effect::Severe),
+            ("setup add-child 5 --mode=active", Effect::Severe),
+            ("setup add-child 5 --mode=monitor", Effect::Moderate),
+            ("setup add-child 5 --no-backfill", Effect::Moderate),
+            ("setup accept 5", Effect::Severe),
+            ("setup accept 5 --no-backfill", Effect::Moderate),
+            ("setup mode 5 active", Effect::Severe),
+            ("setup mode 5 active --no-backfill", Effect::Moderate),
+            ("setup mode 5 monitor", Effect::Moderate),
+            ("setup actions 5 kick,ban", Effect::Severe),
+            ("setup actions 5 timeout", Effect::Severe),
+            ("setup actions 5 kick", Effect::Moderate),
+            ("setup actions 5 none", Effect::Moderate),
+            ("setup actions 5 ban --no-backfill", Effect::Moderate),
             ("sync approve --all", Effect::Severe),
             ("sync discard --all", Effect::Severe),
             ("sync import bans.csv", Effect::Severe),
             ("sync import bans.csv --apply", Effect::Severe),
-            ("sync reconcile 5 --apply", Effect::Moderate),
+            ("sync reconcile 5 --apply", Effect::Severe),
+            ("sync reconcile --apply", Effect::Severe),
+            ("sync reconcile 5", Effect::Moderate),
+            ("sync resume", Effect::Severe),
+            ("sync freeze --except-reversals", Effect::Moderate),
+            ("incident close over --resume", Effect::Severe),
+            ("incident close over", Effect::Moderate),
             ("punishment revert --moderator=7 --since=2h", Effect::Severe),
             ("config show", Effect::Read),
         ] {

@@ -2,7 +2,7 @@
 
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Text, Tone};
-use crate::value::{GuildId, PageSize, ProtectionId, RoleId, Timestamp, Untrusted, UserId};
+use crate::value::{GuildId, JobId, PageSize, ProtectionId, RoleId, Timestamp, Untrusted, UserId};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +160,9 @@ pub struct ProtectionChanged {
     /// How many punishments in force stay undelivered because of the line.
     #[serde(default)]
     pub undelivered: u64,
+    /// Jobs that compare the guilds where the line was in force, because Discord alone knows who holds a role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobId>,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -189,6 +192,11 @@ impl Reported for ProtectionChanged {
                 self.protected.text(),
             )
             .field("From now on", reach);
+        let jobs: Vec<String> = self.jobs.iter().map(ToString::to_string).collect();
+        let report = match jobs.as_slice() {
+            [] => report,
+            jobs => report.field("Compared by", format!("job {}", jobs.join(", "))),
+        };
         if self.undelivered == 0 {
             return report;
         }
@@ -199,6 +207,10 @@ impl Reported for ProtectionChanged {
         report.field("Not delivered", kept).hint(format!(
             "to deliver them, issue each again in {where_to}: `wayhaven ban USER --guild GUILD`, or mute, timeout"
         ))
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        self.jobs.clone()
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -1,7 +1,9 @@
 //! What every moderation operation answers.
 
 use super::Reply;
-use super::punishment::{Action, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment};
+use super::punishment::{
+    Action, DeliveryCounts, DeliveryState, OriginOutcome, PlannedDelivery, Punishment, PunishmentDetail,
+};
 use super::told::{Told, ToldState};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Text, Tone};
@@ -45,6 +47,51 @@ pub struct Punished {
     /// Of a warning: how many there are, and what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<WarningCount>,
+    /// Of a warning that was waited for: how the step that it reached was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<StepTaken>,
+}
+
+/// How the step that a warning reached was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepTaken {
+    /// The punishment that it issued.
+    pub punishment: PunishmentId,
+    /// What that does.
+    pub action: Action,
+    /// How it went in the guild of the warning.
+    pub origin: OriginOutcome,
+    /// Its deliveries to children, counted by state.
+    pub deliveries: DeliveryCounts,
+}
+
+impl From<&PunishmentDetail> for StepTaken {
+    fn from(detail: &PunishmentDetail) -> Self {
+        Self {
+            punishment: detail.punishment.id,
+            action: detail.punishment.action,
+            origin: detail.origin.clone(),
+            deliveries: detail.counts(),
+        }
+    }
+}
+
+impl StepTaken {
+    /// For people: `#13 (ban): here applied; children 3 applied`.
+    fn cell(&self) -> Cell {
+        let here = self.origin.words();
+        let words = format!(
+            "#{} ({}): here {here}; children {}",
+            self.punishment,
+            self.action,
+            self.deliveries.words()
+        );
+        let tone = match self.deliveries.attention() {
+            0 => self.origin.state.tone(),
+            _ => Tone::Warning,
+        };
+        Cell::toned(Text::prose(&words), tone)
+    }
 }
 
 /// A punishment that a shorter one replaces.
@@ -84,6 +131,11 @@ pub struct WarningCount {
 }
 
 impl WarningCount {
+    /// The step that is reached, where one is.
+    pub fn reached(self) -> Option<WarningStep> {
+        self.step.filter(|step| u64::from(step.warnings()) == self.warnings)
+    }
+
     /// For people: `3 of 3: timed out for 1h`, `2 of 3`.
     fn words(self) -> String {
         match self.step {
@@ -158,6 +210,9 @@ impl Reported for Punished {
         }
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
+        }
+        if let Some(step) = &self.escalation {
+            report = report.field("Led to", step.cell());
         }
         report =
             report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));

@@ -185,6 +185,19 @@ pub struct PunishmentDetail {
     /// How its reason was corrected, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amendments: Vec<Amendment>,
+    /// Of a warning: what became of the step that it reached. Nothing of an older daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalated>,
+}
+
+/// What became of the step that a warning reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalated {
+    /// Whether the step is still to be carried out.
+    pub due: bool,
+    /// The punishment that the step issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub punishment: Option<PunishmentId>,
 }
 
 impl PunishmentDetail {
@@ -212,6 +225,12 @@ impl PunishmentDetail {
         self.origin.state.is_moving()
             || self.deliveries.iter().any(|delivery| delivery.state.is_moving())
             || self.told.as_ref().is_some_and(Told::is_waiting)
+            || self.awaits_step()
+    }
+
+    /// Whether the step that a warning reached is still to be carried out.
+    pub fn awaits_step(&self) -> bool {
+        self.escalation.is_some_and(|step| step.due)
     }
 }
 
@@ -250,6 +269,13 @@ impl Reported for PunishmentDetail {
         }
         if let Some(because) = one.because {
             report = report.field("Because of", format!("punishment {because}"));
+        }
+        match self.escalation {
+            Some(Escalated { punishment: Some(id), .. }) => {
+                report = report.field("Led to", format!("punishment {id}"));
+            }
+            Some(Escalated { due: true, .. }) => report = report.field("Led to", "its step is due"),
+            _ => {}
         }
         report =
             report.field("Here", Cell::toned(Text::prose(&self.origin.words()), self.origin.state.tone()));

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// Compare children with what their mains have decided, and mend what differs
 ///
 /// Without --apply it shows what would be done. In a main it looks at its children, in a child at that guild.
+///
+/// --apply is confirmed, because it may deliver and lift many punishments at once: --confirm=GUILD-ID with a child,
+/// --confirm=apply without one, or a button on Discord.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncReconcile {
     /// Only this child
@@ -250,6 +253,9 @@ impl Reported for Reconciled {
 /// The comparisons that were begun, one of each guild.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reconciling {
+    /// The guild in which it was asked: a main, or a child. Nothing of an older daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guild_id: Option<GuildId>,
     /// One job per guild; those that are over within two seconds with what they found.
     pub jobs: Vec<Job>,
 }

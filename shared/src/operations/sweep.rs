@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// One of each, with every optional field set: a new operation has to stand here to pass the sweep.
-fn samples() -> Vec<Request> {
+pub(super) fn samples() -> Vec<Request> {
     let value = |operation: &str, arguments: Value| {
         serde_json::from_value(json!({"operation": operation, "arguments": arguments})).unwrap()
     };

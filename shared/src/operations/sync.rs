@@ -97,6 +97,8 @@ pub struct SyncFreeze {
 }
 
 /// End a freeze and send what was held
+///
+/// --dry-run counts it. It is confirmed: --confirm='sync resume', or a button on Discord.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncResume {}
 
@@ -220,6 +222,9 @@ pub struct FreezeChanged {
     pub already: bool,
     /// Deliveries that are held from now on, or that are sent now.
     pub deliveries: u64,
+    /// Deliveries that a narrower freeze releases: undos that the one before held.
+    #[serde(default)]
+    pub released: u64,
     /// Whether only the plan was asked for.
     pub dry_run: bool,
 }
@@ -238,8 +243,11 @@ impl Reported for FreezeChanged {
         if self.frozen {
             report = report
                 .field("Unbans", if self.except_reversals { "let through" } else { "held too" })
-                .field("Newly held", self.deliveries.to_string())
-                .hint("sync resume ends it and sends what was held");
+                .field("Newly held", self.deliveries.to_string());
+            if self.released > 0 {
+                report = report.field("Released", self.released.to_string());
+            }
+            report = report.hint("sync resume ends it and sends what was held");
         } else {
             report = report.field("Held deliveries sent", self.deliveries.to_string());
         }

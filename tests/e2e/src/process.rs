@@ -15,7 +15,7 @@ use wayhaven_shared::operations::setup::{LinkChanged, Mode, SetupAddChild};
 use wayhaven_shared::operations::status::{ConnectionState, Status};
 use wayhaven_shared::paths::Layout;
 use wayhaven_shared::value::{GuildId, PunishmentId};
-use wayhaven_shared::{Fault, Operation};
+use wayhaven_shared::{Fault, Operation, grammar};
 
 /// Longer than anything here takes on a busy machine; only a test that fails waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -214,13 +214,15 @@ pub async fn next_punishment(
     timeout(PATIENCE, search).await.unwrap_or_else(|_| Err(Fault::unavailable("no punishment came")))
 }
 
-/// Asks for an operation in a guild.
+/// Asks for an operation in a guild, confirmed where that is wanted.
 ///
 /// # Errors
 /// The daemon's fault.
 pub async fn ask<O: Operation>(client: &Client, guild: GuildId, operation: O) -> Result<O::Reply, Fault> {
+    let request = operation.into();
+    let confirm = Some(grammar::confirmation(&request));
     let outcome =
-        client.run(Envelope { guild: Some(guild.into()), ..Envelope::new(&operation.into()) }).await?;
+        client.run(Envelope { guild: Some(guild.into()), confirm, ..Envelope::new(&request) }).await?;
     let reply =
         Request::read_reply(O::NAME, outcome.data).map_err(|error| Fault::internal(error.to_string()))?;
     O::reply(reply).ok_or_else(|| Fault::internal("a reply of another operation"))

@@ -81,6 +81,10 @@ impl Followed {
     /// The reply's report with its headline replaced by the outcome; what was requested becomes a field.
     pub(crate) fn headline(&self, report: Report) -> Report {
         let Some(counted) = &self.counted else { return report };
+        // Nothing had to be delivered: the request is all there is to tell.
+        if counted.children.total() + counted.own.total() == 0 && matches!(self.ended, Ended::Settled) {
+            return report;
+        }
         let words = counted.children.words();
         let problems = counted.children.attention() + counted.own.attention();
         let (title, tone) = match (&self.ended, problems) {

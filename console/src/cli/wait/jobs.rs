@@ -7,7 +7,8 @@ use serde_json::Value;
 use shared::client::Client;
 use shared::control::LONGEST_WATCH;
 use shared::event::{Change, Cursor};
-use shared::operations::job::{Job, JobShow};
+use shared::operation::Reported;
+use shared::operations::job::{Job, JobShow, JobState};
 use shared::report::Progress;
 use shared::value::JobId;
 use shared::{Fault, FaultKind};
@@ -105,12 +106,13 @@ pub(crate) fn replace(data: &mut Value, jobs: &[Job]) {
     }
 }
 
-/// What the exit code says of a wait that did not come to the end.
+/// What the exit code says of jobs that did not come to their end: the wait was too short, or one of them failed or was
+/// cancelled. What a job has found wrong is its own verdict, which the reply gives.
 pub(crate) fn unfinished(ended: &Ended, jobs: &[Job]) -> Option<Fault> {
     let running: Vec<String> =
         jobs.iter().filter(|job| job.is_running()).map(|job| job.id.to_string()).collect();
     match ended {
-        Ended::Settled => None,
+        Ended::Settled => jobs.iter().filter(|job| job.state != JobState::Done).find_map(Reported::verdict),
         Ended::Lost(fault) => {
             let message = format!("it goes on, but could not be followed: {}", fault.message);
             Some(Fault { message, ..fault.clone() })
@@ -123,5 +125,28 @@ pub(crate) fn unfinished(ended: &Ended, jobs: &[Job]) -> Option<Fault> {
             );
             Some(Fault::new(FaultKind::Pending, message).hint("it goes on by itself").hint(hint))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(state: &str) -> Job {
+        let at = "2026-01-02T03:04:05Z";
+        let job = serde_json::json!({"id": "7", "kind": "backfill", "state": state, "asked_by": "uid:0", "dry_run": false,
+            "done": 0, "note": "the bot lacks Ban Members", "created_at": at, "updated_at": at});
+        serde_json::from_value(job).unwrap()
+    }
+
+    #[test]
+    fn a_job_that_failed_or_was_cancelled_decides_the_exit_code_whatever_the_reply_shows_of_it() {
+        assert!(unfinished(&Ended::Settled, &[job("done")]).is_none());
+        for state in ["failed", "cancelled", "interrupted"] {
+            let fault = unfinished(&Ended::Settled, &[job("done"), job(state)]).unwrap();
+            assert_eq!(fault.kind, FaultKind::Partial, "{state}");
+            assert!(fault.message.contains("the bot lacks Ban Members"), "{fault}");
+        }
+        assert_eq!(unfinished(&Ended::RanOut, &[job("running")]).unwrap().kind, FaultKind::Pending);
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::tui::model::Model;
 use shared::control::Envelope;
+use shared::operations::job::JobResult;
 use shared::operations::punishment::DeliveryCounts;
+use shared::operations::reconcile::Reconciling;
 use shared::operations::reversal::{PunishmentRevert, words};
 use shared::value::GuildId;
 use shared::{Reply, Request};
@@ -47,12 +49,45 @@ pub(super) fn of(envelope: &Envelope, reply: &Reply, model: &Model) -> String {
             Some(undo) => format!("; undone in the child: {}", words(&undo.taken_back)),
             None => format!("; nothing is undone, {} open deliveries stop", changed.stopped),
         },
+        Reply::SetupAddChild(changed)
+        | Reply::SetupAccept(changed)
+        | Reply::SetupMode(changed)
+        | Reply::SetupActions(changed) => match &changed.backfill {
+            Some(backfill) if backfill.left_out => "; nothing of before is delivered".to_owned(),
+            Some(backfill) => {
+                let (up_to, lifted) = (backfill.to_deliver, backfill.to_lift);
+                format!("; delivered in the child: up to {up_to}, lifted: up to {lifted}")
+            }
+            None => "; nothing is delivered at once".to_owned(),
+        },
+        Reply::SyncResume(changed) => format!("; held deliveries sent: {}", changed.deliveries),
+        Reply::IncidentClose(changed) => changed
+            .deliveries
+            .map_or_else(String::new, |deliveries| format!("; held deliveries sent: {deliveries}")),
+        Reply::SyncReconcile(plan) => repaired(plan),
         reply => reply
             .punished()
             .filter(|punished| punished.network)
             .map_or_else(String::new, |punished| children(&punished.deliveries)),
     };
     format!("{what}{guild}{counts}.")
+}
+
+/// `; 12 repaired in 3 guilds`, as far as the plan knows it.
+fn repaired(plan: &Reconciling) -> String {
+    let found = plan.jobs.iter().filter_map(|job| match &job.result {
+        Some(JobResult::Reconciled(found)) if !job.is_running() => Some(found.mended()),
+        _ => None,
+    });
+    let counts: Vec<u64> = found.collect();
+    let (repaired, compared, all) = (counts.iter().sum::<u64>(), counts.len(), plan.jobs.len());
+    match (compared == all, all) {
+        (true, 1) => format!("; {repaired} repaired in 1 guild"),
+        (true, _) => format!("; {repaired} repaired in {all} guilds"),
+        (false, _) => {
+            format!("; {repaired} repaired in {compared} of {all} guilds, the others are still compared")
+        }
+    }
 }
 
 /// `Revert 3 punishments of 2 users (ban 41 of 77, …)`.

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
-use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::job::JobState;
+use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::report::{Report, Tone};
 use wayhaven_shared::value::Untrusted;
 use wayhaven_shared::{Effect, Fault, FaultKind, grammar};
@@ -50,13 +50,26 @@ pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
     };
     let mut report = reply.report();
     // A plan that takes its time is asked about when there is something to see.
-    if let [id] = reply.jobs()[..] {
-        let _ = answer.show(answer.message(report).await).await;
+    let running = reply.jobs();
+    if !running.is_empty() {
+        let _ = answer.show(answer.message(report.clone()).await).await;
+    }
+    let mut planned = Vec::with_capacity(running.len());
+    for id in running {
         let Some(job) = jobs::planned(answer, id).await else { return };
         report = job.report();
         if job.state != JobState::Done {
             return answer.give(answer.message(report).await).await;
         }
+        planned.push(job);
+    }
+    if let Reply::SyncReconcile(mut compared) = reply {
+        for job in &mut compared.jobs {
+            if let Some(done) = planned.iter().find(|done| done.id == job.id) {
+                *job = done.clone();
+            }
+        }
+        report = compared.report();
     }
     let buttons = match daemon.questions().put(Instant::now(), user, guild, request.clone(), upload) {
         Ok(buttons) => buttons,

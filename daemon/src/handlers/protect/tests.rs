@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use wayhaven_sandbox::{Options, Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::Reported;
+use wayhaven_shared::operations::job::JobState;
 use wayhaven_shared::operations::protect::{Protected, ProtectionChanged, Protections};
+use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::value::RoleId;
 use wayhaven_shared::{Fault, FaultKind};
@@ -146,4 +148,22 @@ async fn without_the_members_intent_a_role_is_protected_with_a_warning() {
     let warnings = warned(&blind).await;
     assert!(warnings.len() == 1 && warnings[0].contains("Server Members Intent"), "{warnings:?}");
     assert!(warned(&sandbox(1).await).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_end_of_a_roles_protection_compares_each_child_once_by_a_job_that_the_answer_names() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    test.link(&sandbox, Mode::Active).await;
+    let named = json!({"role": sandbox.role(main, "Regular").to_string()});
+    changed(&test, main, "protect add", named.clone()).await;
+    let jobs = changed(&test, main, "protect remove", named).await.jobs;
+    assert_eq!(jobs.len(), 2);
+    test.until("the comparisons", move |view| {
+        jobs.iter().all(|id| view.job(*id).unwrap().is_some_and(|job| job.state == JobState::Done))
+    })
+    .await;
+    let due = test.read(|view| view.reconciled().unwrap().into_iter().filter(|(.., due)| *due).count()).await;
+    assert_eq!(due, 0, "the jobs answered for what was due");
 }

@@ -48,6 +48,7 @@ pub(super) async fn expire(
         hold,
         plan: Vec::new(),
         warnings: None,
+        escalation: None,
     })
 }
 

@@ -105,6 +105,7 @@ pub(super) async fn preview(
         hold: None,
         plan: steps.into_iter().map(planned).collect(),
         warnings,
+        escalation: None,
     })
 }
 

@@ -20,7 +20,7 @@ impl Handle for SyncReconcile {
         for begun in join_all(begun).await {
             jobs.push(begun?);
         }
-        Ok(Reconciling { jobs })
+        Ok(Reconciling { guild_id: Some(cx.guild()?), jobs })
     }
 }
 

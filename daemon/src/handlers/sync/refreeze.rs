@@ -6,6 +6,15 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::DeliveryState;
 use wayhaven_shared::value::GuildId;
 
+/// What a freeze, a narrower one, or its end moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::handlers) struct Moved {
+    /// Deliveries that a freeze stops, or its end sends.
+    pub(in crate::handlers) counted: u64,
+    /// Deliveries that a freeze releases: undos that a wider one held.
+    pub(in crate::handlers) released: u64,
+}
+
 /// How many deliveries would be stopped, or go on.
 ///
 /// # Errors
@@ -14,7 +23,7 @@ pub(in crate::handlers) fn planned(
     view: &View<'_>,
     main: GuildId,
     freeze: Option<Freeze>,
-) -> Result<u64, Fault> {
+) -> Result<Moved, Fault> {
     Ok(counted(&view.moved_by_freeze(main, freeze)?, freeze))
 }
 
@@ -26,7 +35,7 @@ pub(in crate::handlers) fn apply(
     change: &Change<'_>,
     main: GuildId,
     freeze: Option<Freeze>,
-) -> Result<u64, Fault> {
+) -> Result<Moved, Fault> {
     let moved = change.moved_by_freeze(main, freeze)?;
     change.set_freeze(main, freeze)?;
     for step in &moved {
@@ -35,7 +44,11 @@ pub(in crate::handlers) fn apply(
     Ok(counted(&moved, freeze))
 }
 
-fn counted(moved: &[FreezeStep], freeze: Option<Freeze>) -> u64 {
-    let counted = if freeze.is_some() { DeliveryState::Held } else { DeliveryState::Pending };
-    moved.iter().filter(|step| step.to == counted).count() as u64
+fn counted(moved: &[FreezeStep], freeze: Option<Freeze>) -> Moved {
+    let count = |state| moved.iter().filter(|step| step.to == state).count() as u64;
+    let (held, pending) = (count(DeliveryState::Held), count(DeliveryState::Pending));
+    match freeze {
+        Some(_) => Moved { counted: held, released: pending },
+        None => Moved { counted: pending, released: 0 },
+    }
 }

@@ -49,15 +49,25 @@ enum Ends {
     IncidentClosed,
     /// The stored settings are understood. The settings resolve it when they are read.
     WhenRead,
+    /// This machine's clock agrees with Discord's. `health/clock.rs` resolves it, where the difference is measured.
+    ClockAgrees,
+    /// The guild's whole ban list was read, with no entry that names no user: who has read it resolves it
+    /// (`reconcile/pages.rs`). It also ends when nobody reads the list any more.
+    ListReadable,
+    /// No undo remains failed along a link of the main that is closed.
+    Undone,
+    /// Nobody remains punished by hand in the main who is protected there.
+    ProtectedFree,
 }
 
 /// Every kind of alert, and what ends it.
 const KINDS: &[(&str, Ends)] = &[
     ("approval_needed", Ends::Decided(&[HoldKind::Maximum, HoldKind::Import, HoldKind::Bot])),
     ("audit_cut", Ends::ByPerson),
-    ("ban_list_unreadable", Ends::ByPerson),
+    ("ban_list_unreadable", Ends::ListReadable),
     ("budget_exceeded", Ends::Decided(&[HoldKind::Moderator, HoldKind::Network])),
     ("child_reaches_out", Ends::ByPerson),
+    ("clock_skew", Ends::ClockAgrees),
     ("delivery_blocked", Ends::Unblocked),
     ("delivery_deferred", Ends::BudgetBack),
     ("delivery_delayed", Ends::Delivered),
@@ -74,11 +84,11 @@ const KINDS: &[(&str, Ends)] = &[
     ("local_override", Ends::ByPerson),
     ("notices_refused", Ends::NoChannel),
     ("origin_refused", Ends::Decided(&[HoldKind::Refused])),
-    ("protected_punished", Ends::ByPerson),
+    ("protected_punished", Ends::ProtectedFree),
     ("requests_refused", Ends::RequestsAgain),
     ("schedule_delayed", Ends::NothingOverdue),
     ("setting_not_understood", Ends::WhenRead),
-    ("undo_incomplete", Ends::ByPerson),
+    ("undo_incomplete", Ends::Undone),
 ];
 
 /// How the daemon stands, as far as alerts depend on it.
@@ -104,7 +114,7 @@ impl View<'_> {
         let (guild, since) = (alert.guild_id, alert.last_at);
         let Some(ends) = ends(&alert.kind) else { return Ok(None) };
         let (over, note) = match ends {
-            Ends::ByPerson | Ends::WhenRead => (false, ""),
+            Ends::ByPerson | Ends::WhenRead | Ends::ClockAgrees => (false, ""),
             Ends::Decided(kinds) => {
                 (!self.waits_for_decision(guild, kinds)?, "no hold waits for a decision any more")
             }
@@ -142,6 +152,19 @@ impl View<'_> {
                 let open = guild.map(|guild| self.open_incident(guild)).transpose()?.flatten();
                 (open.is_none(), "the incident is closed")
             }
+            Ends::ListReadable => {
+                let topology = self.topology()?;
+                let read = |guild: GuildId| topology.is_main(guild) || topology.is_child(guild);
+                (!guild.is_some_and(read), "the guild is in no network any more: its ban list is not read")
+            }
+            Ends::Undone => (!self.has_failed_undo(guild)?, "no undo along a closed link is left to be done"),
+            Ends::ProtectedFree => {
+                let since = alert.first_at;
+                (
+                    !self.has_protected_punished(guild, since)?,
+                    "nobody who is protected is punished by hand any more",
+                )
+            }
         };
         Ok(over.then(|| note.to_owned()))
     }
@@ -166,6 +189,40 @@ impl View<'_> {
         };
         let values = params![Sql(guild), self.now().millis()];
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// Whether an undo is failed along a closed link of the main, and what it was to lift may still be in force: Wayhaven
+    /// has applied nothing newer of that kind to the user there, and its time is not over.
+    fn has_failed_undo(&self, main: Option<GuildId>) -> Result<bool, StoreError> {
+        // Few deliveries are in these states, so they are looked for first.
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d
+              JOIN guild_relationships link ON link.id = d.link_id
+              JOIN punishments p ON p.event_id = d.punishment_id
+             WHERE d.scope = 'child' AND d.state IN ('failed', 'pending', 'sending', 'blocked', 'unknown')
+               AND d.action <> d.measure AND link.state = 'closed' AND (?1 IS NULL OR link.main_guild_id = ?1)
+               AND (p.expires_at IS NULL OR p.expires_at > ?2 OR d.measure <> 'timeout')
+               AND NOT EXISTS (SELECT 1 FROM deliveries newer
+                     WHERE newer.guild_id = d.guild_id AND newer.target_user = d.target_user
+                       AND newer.measure = d.measure AND newer.delivery_id > d.delivery_id
+                       AND newer.state = 'applied'))";
+        let values = params![Sql(main), self.now().millis()];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// Whether somebody remains punished by hand in the main who was protected then, or is on its list now. A kick leaves
+    /// nothing that could end: a person looks at it.
+    fn has_protected_punished(&self, main: Option<GuildId>, since: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM punishments
+             WHERE source_guild = ?1 AND protection IS NOT NULL AND origin = 'guild' AND action = measure
+               AND (status = 'active' AND measure <> 'kick' OR measure = 'kick' AND created_at >= ?2))
+           OR EXISTS (SELECT 1 FROM (SELECT target_id AS user FROM protected WHERE guild_id = ?1 AND kind = 'user'
+                  UNION SELECT user_id FROM protected_holders WHERE guild_id = ?1) listed
+                JOIN punishments p ON p.target_user = listed.user AND p.source_guild = ?1
+             WHERE p.origin = 'guild' AND p.action = p.measure
+               AND (p.status = 'active' AND p.measure <> 'kick' OR p.measure = 'kick' AND p.created_at >= ?2))";
+        // What was done by hand may be known by its audit log entry only, which is older than the alert.
+        let values = params![Sql(main), since.millis() - DAY];
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
     /// Whether the log of every guild that is followed, and shows its log, was read after that time.
@@ -300,10 +357,17 @@ mod tests {
         }
     }
 
-    /// The first string behind each `opening` in a source, if it looks like a kind.
+    /// The first string behind each `opening` in a source, or the string of the constant that stands there, if it looks like
+    /// a kind.
     fn kinds_behind<'t>(text: &'t str, opening: &str) -> Vec<&'t str> {
         let kinds = text.match_indices(opening).filter_map(|(at, _)| {
-            let kind = text[at + opening.len()..].trim_start().strip_prefix('"')?.split('"').next()?;
+            let behind = text[at + opening.len()..].trim_start();
+            let name = behind.split(|one: char| !one.is_ascii_uppercase() && one != '_').next()?;
+            let quoted = match name {
+                "" => behind.strip_prefix('"')?,
+                name => text.split_once(&format!("const {name}: &str = \""))?.1,
+            };
+            let kind = quoted.split('"').next()?;
             kind.chars().all(|one| one.is_ascii_lowercase() || one == '_').then_some(kind)
         });
         kinds.collect()
@@ -325,8 +389,6 @@ mod tests {
                 raised.extend(kinds_behind(line.trim(), "(").into_iter().map(ToOwned::to_owned));
             }
         }
-        // These are raised by a name.
-        raised.extend(["incident".to_owned(), "setting_not_understood".to_owned()]);
         let listed: BTreeSet<String> = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).collect();
         assert_eq!(raised, listed, "a kind of alert needs a line that says what ends it");
         assert_eq!(listed.len(), KINDS.len(), "each once");

@@ -1,6 +1,8 @@
 //! A link that closes: what was delivered along it is left, or taken back before it is closed.
 
-use crate::testing::{PATIENCE, TestDaemon, asked, by_member, by_operator, confirmed, guild, sandbox, user};
+use crate::testing::{
+    PATIENCE, TestDaemon, asked, by_member, by_operator, confirmed, guild, sandbox, unconfirmed, user,
+};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault as Trouble, permissions};
 use wayhaven_shared::FaultKind;
@@ -294,8 +296,8 @@ async fn a_child_that_leaves_may_have_it_taken_back_too_whatever_the_link_lets_t
     sync(&test, main, "setup mode", monitor).await;
     let leave: Request = SetupLeave { undo: true, ..SetupLeave::new(guild(main)) }.into();
     let leave = by_member(sandbox.owner(), child, permissions::MANAGE_GUILD, leave);
-    let unconfirmed = test.ask(leave.clone()).await.unwrap_err();
-    assert_eq!(unconfirmed.kind, FaultKind::Declined, "everything at once is confirmed: {unconfirmed}");
+    let fault = test.ask(unconfirmed(leave.clone())).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Declined, "everything at once is confirmed: {fault}");
     test.ask(confirmed(leave)).await.unwrap();
     until_closed(&test, main, child).await;
     assert!(!sandbox.is_banned(child, victim) && sandbox.is_banned(main, victim));

@@ -2,7 +2,7 @@
 
 use crate::store::View;
 use crate::sync::revert::{Judge, Reverting, revert_some};
-use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, sandbox, user};
+use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, sandbox, unconfirmed, user};
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
@@ -75,8 +75,8 @@ async fn a_moderators_spree_is_reverted_as_planned_and_asking_again_changes_noth
     assert_eq!(plan.stay, [stays]);
     assert_eq!(status(&test, theirs[0]).await, "active", "a plan changes nothing");
 
-    let unconfirmed = test.ask(by_operator(Role::Owner, Some(main), spree.clone().into())).await;
-    assert_eq!(unconfirmed.unwrap_err().kind, FaultKind::Declined);
+    let bare = unconfirmed(by_operator(Role::Owner, Some(main), spree.clone().into()));
+    assert_eq!(test.ask(bare).await.unwrap_err().kind, FaultKind::Declined);
     let done = asked(&test, main, spree.clone(), false).await.unwrap();
     assert_eq!(done, Reverted { dry_run: false, ..plan.clone() }, "the plan is what happens");
     test.settled().await;

@@ -17,6 +17,9 @@ use std::fmt;
 /// it is proposed, and delivers nothing before an administrator of the child accepts it there. Once it is active, bans, mutes
 /// and timeouts that stand here are delivered there too, those of members first; --dry-run counts them. With --no-backfill only
 /// what is decided from then on is delivered.
+///
+/// It is confirmed, because it may deliver many punishments at once: --confirm=GUILD-ID, or a button on Discord. With
+/// --mode=monitor or --no-backfill it is not.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupAddChild {
     /// The child; the bot must be in it
@@ -76,7 +79,8 @@ impl SetupRemoveChild {
 /// whoever administers both guilds, changes it at once.
 ///
 /// What has not left yet follows the new mode: in monitor mode it is skipped. When the mode is active again, what was decided
-/// and taken back meanwhile is made good; --dry-run counts it. With --no-backfill it is left.
+/// and taken back meanwhile is made good; --dry-run counts it. With --no-backfill it is left. Without it active is confirmed:
+/// --confirm=GUILD-ID, or a button on Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupMode {
     /// The child
@@ -98,6 +102,7 @@ pub struct SetupMode {
 ///
 /// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its action is. What is allowed
 /// anew and stands here is delivered there; --dry-run counts it. With --no-backfill only what is decided from now on is.
+/// Without it a list with ban, mute or timeout is confirmed: --confirm=GUILD-ID, or a button on Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupActions {
     /// The child

@@ -114,12 +114,21 @@ async fn setup_on_discord_links_at_once_only_for_who_administers_both_guilds() {
     let remove = json!({"child": child.to_string()});
     let asked = people.slash(main, setting.sandbox.admin(), "setup remove-child", remove.clone()).unwrap();
     assert!(people.reply(asked).await.unwrap().to_string().contains("the link is closed"));
-    let asked = people.slash(main, setting.sandbox.admin(), "setup add-child", remove.clone()).unwrap();
-    let reply = people.reply(asked).await.unwrap().to_string();
-    assert!(reply.contains("the link is proposed"), "{reply}");
-    let asked = people.slash(main, setting.sandbox.owner(), "setup add-child", remove).unwrap();
-    let reply = people.reply(asked).await.unwrap().to_string();
-    assert!(reply.contains("the link is active"), "{reply}");
+    for (by, planned, done) in [
+        (setting.sandbox.admin(), "the link would be proposed", "the link is proposed"),
+        (setting.sandbox.owner(), "the link would be active", "the link is active"),
+    ] {
+        let asked = people.slash(main, by, "setup add-child", remove.clone()).unwrap();
+        let question = people.reply(asked).await.unwrap();
+        assert!(question.to_string().contains(planned), "{question}");
+        let buttons = question["components"][0]["components"].as_array().unwrap();
+        let go = buttons.iter().find(|button| button["label"] == "Do it").unwrap();
+        let pressed = people.press(asked, by, go["custom_id"].as_str().unwrap()).unwrap();
+        let says = |_: &wayhaven_sandbox::Discord| {
+            people.replies(pressed).iter().any(|reply| reply.to_string().contains(done))
+        };
+        setting.sandbox.wait_until(says, PATIENCE).await.unwrap();
+    }
     let dashboard = setting.client.call(wayhaven_shared::operations::setup::SetupDashboard {}).await.unwrap();
     assert!(dashboard.networks[0].children.iter().any(|one| one.link.child_guild_id == guild(child)));
 }

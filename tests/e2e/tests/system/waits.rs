@@ -1,5 +1,7 @@
 //! `--wait` of every request that starts deliveries, and the exit codes of requests that find something failing.
 
+mod started;
+
 use crate::setting::{Setting, options};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -30,7 +32,7 @@ async fn a_resume_a_revert_and_an_approval_are_waited_for() {
     assert_eq!(run(&setting, &["sync", "freeze"]).code, Some(0));
     let banned = run(&setting, &["ban", &first.to_string(), "--wait"]);
     assert_eq!(banned.code, Some(3), "the freeze holds the deliveries: {}", banned.stderr);
-    let resumed = run(&setting, &["sync", "resume", "--wait=30"]);
+    let resumed = run(&setting, &["sync", "resume", "--confirm=sync resume", "--wait=30"]);
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert_eq!(sandbox.banned_in(&children, first), 3, "applied when the command ends");
     assert_eq!(resumed.json()["data"]["settled"]["children"]["applied"], 3, "{}", resumed.stdout);
@@ -69,7 +71,7 @@ async fn a_retry_that_is_refused_again_ends_with_3_and_one_that_does_not_finish_
     assert_eq!(run(&setting, &["sync", "freeze"]).code, Some(0));
     let other = setting.member(1);
     assert_eq!(run(&setting, &["ban", &other.to_string()]).code, Some(0));
-    let resumed = run(&setting, &["sync", "resume", "--wait=1"]);
+    let resumed = run(&setting, &["sync", "resume", "--confirm=sync resume", "--wait=1"]);
     assert_eq!(resumed.code, Some(8), "{}", resumed.stderr);
     assert!(!setting.sandbox.is_banned(child, other));
     setting.sandbox.clear(hang);

@@ -117,6 +117,14 @@ fn marks_that_cannot_all_be_acted_on_send_nothing_and_say_why() {
     );
 }
 
+fn compared(child: &str, state: &str, missing: u64) -> serde_json::Value {
+    let at = "2026-01-02T03:04:05Z";
+    json!({"id": child, "kind": "reconcile", "state": state, "guild_id": child, "main_guild_id": "1000",
+           "asked_by": "uid:0", "dry_run": true, "done": 9, "created_at": at, "updated_at": at,
+           "result": {"of": "reconciled", "guild_id": child, "differing": [], "applied": false,
+                      "counts": [{"difference": "missing", "count": missing}]}})
+}
+
 #[test]
 fn a_confirmation_says_user_guild_and_counts_in_words() {
     for (line, reply, expected) in [
@@ -126,6 +134,23 @@ fn a_confirmation_says_user_guild_and_counts_in_words() {
             json!({"link": null, "main_guild_id": "1000", "child_guild_id": "2002", "state": "closing", "dry_run": true,
                    "stopped": 1, "undo": {"taken_back": [{"action": "ban", "count": 3}], "stay": []}}),
             "Setup remove-child: child fr-community (2002) in Wayhaven (1000); undone in the child: 3 ban.",
+        ),
+        (
+            "setup mode 2002 active --guild 1000",
+            json!({"link": null, "main_guild_id": "1000", "child_guild_id": "2002", "state": "active", "dry_run": true,
+                   "stopped": 0, "backfill": {"to_deliver": 950, "to_lift": 4, "left_out": false}}),
+            "Setup mode: child fr-community (2002) in Wayhaven (1000); delivered in the child: up to 950, lifted: up to 4.",
+        ),
+        (
+            "sync resume --guild 1000",
+            json!({"main_guild_id": "1000", "frozen": false, "except_reversals": false, "already": false,
+                   "deliveries": 1200, "dry_run": true}),
+            "Sync resume in Wayhaven (1000); held deliveries sent: 1200.",
+        ),
+        (
+            "sync reconcile --apply --guild 1000",
+            json!({"guild_id": "1000", "jobs": [compared("2001", "done", 7), compared("2002", "running", 2)]}),
+            "Sync reconcile in Wayhaven (1000); 7 repaired in 1 of 2 guilds, the others are still compared.",
         ),
     ] {
         let mut operator = seated();

@@ -2,8 +2,8 @@
 
 use super::{accept, add, by_admin, by_owner, kind, link, planned, state, unlinked};
 use crate::testing::{PATIENCE, TestDaemon, by_member, guild, sandbox};
-use serde_json::json;
-use wayhaven_sandbox::{At, Fault as Trouble, permissions};
+use serde_json::{Value, json};
+use wayhaven_sandbox::{At, Fault as Trouble, Sandbox, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::punishment::DeliveryState;
@@ -17,15 +17,36 @@ fn leave(main: u64) -> SetupLeave {
     SetupLeave::new(guild(main))
 }
 
+/// Asks by slash command, presses the button once the question says `counts`, and waits until the answer says `done`.
+async fn confirmed_on_discord(
+    sandbox: &Sandbox,
+    (of, by): (u64, u64),
+    (operation, options): (&str, Value),
+    (counts, done): (&str, &str),
+) {
+    let people = sandbox.people();
+    let asked = people.slash(of, by, operation, options).unwrap();
+    let question = people.reply(asked).await.unwrap();
+    assert!(question.to_string().contains(counts), "{question}");
+    let buttons = question["components"][0]["components"].as_array().unwrap();
+    let go = buttons.iter().find(|button| button["label"] == "Do it").unwrap()["custom_id"].clone();
+    let pressed = people.press(asked, by, go.as_str().unwrap()).unwrap();
+    let says = |_: &wayhaven_sandbox::Discord| {
+        people.replies(pressed).iter().any(|one| one.to_string().contains(done))
+    };
+    let waited = sandbox.wait_until(says, PATIENCE).await;
+    assert!(waited.is_ok(), "{done:?} never came: {:?}", people.replies(pressed));
+}
+
 #[tokio::test]
 async fn on_discord_a_proposal_delivers_nothing_and_its_acceptance_lets_bans_arrive() {
     let sandbox = sandbox(2).await;
     let test = unlinked(&sandbox).await;
     let (main, child, people) = (sandbox.main_guild(), sandbox.children()[0], sandbox.people());
     let (before, after) = (sandbox.stranger(), sandbox.stranger());
-    let asked = people.slash(main, sandbox.admin(), "setup add-child", json!({"child": child.to_string()}));
-    let reply = people.reply(asked.unwrap()).await.unwrap().to_string();
-    assert!(reply.contains(&format!("/setup accept {main}")), "{reply}");
+    let (proposal, way_in) = (json!({"child": child.to_string()}), format!("/setup accept {main}"));
+    let says = ("the link would be proposed", way_in.as_str());
+    confirmed_on_discord(&sandbox, (main, sandbox.admin()), ("setup add-child", proposal), says).await;
     assert_eq!(state(&test, main, child).await, "proposed");
 
     people.slash(main, sandbox.moderator(), "ban", json!({"user": before.to_string()})).unwrap();
@@ -38,9 +59,9 @@ async fn on_discord_a_proposal_delivers_nothing_and_its_acceptance_lets_bans_arr
     assert!(test.read(move |view| view.deliveries_of(id).unwrap()).await.is_empty());
     assert!(sandbox.effects_in(child).is_empty(), "nothing reaches who has not agreed");
 
-    let asked = people.slash(child, sandbox.owner(), "setup accept", json!({"main": main.to_string()}));
-    let reply = people.reply(asked.unwrap()).await.unwrap().to_string();
-    assert!(reply.contains("the link is active"), "{reply}");
+    let says = ("up to 1 decided before would be delivered", "the link is active");
+    let acceptance = ("setup accept", json!({"main": main.to_string()}));
+    confirmed_on_discord(&sandbox, (child, sandbox.owner()), acceptance, says).await;
     people.slash(main, sandbox.moderator(), "ban", json!({"user": after.to_string()})).unwrap();
     // What was decided before the link comes by its backfill.
     for whom in [after, before] {

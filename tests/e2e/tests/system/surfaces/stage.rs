@@ -118,7 +118,7 @@ impl Stage {
         }
         if row.before == Before::Banned {
             // With what it brings there: what the main had decided before.
-            self.run(&format!("setup add-child {} --wait", self.child()), main);
+            self.run(&format!("setup add-child {0} --confirm={0} --wait", self.child()), main);
             self.run(&format!("ban {user} --wait"), main);
             assert!(self.setting.sandbox.is_banned(self.child(), user));
         }
