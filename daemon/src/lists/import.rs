@@ -3,28 +3,32 @@
 //! It is done in chunks, each a transaction that also stores how far it has come: whatever ends the daemon in between, it
 //! goes on behind the last row that was committed, and none is taken twice.
 
-mod judging;
+mod outcome;
 
-pub use judging::{Judged, judge};
+pub use outcome::{Import, Progress};
 
-use super::Line;
 use super::plan::Plan;
 use super::staff::Staff;
 use super::survey::Survey;
+use super::{Line, ListReader, Row};
 use crate::daemon::Daemon;
-use crate::network::Topology;
+use crate::discord::directory::Presence;
+use crate::jobs::{Running, Stop};
+use crate::reconcile::pages::{self, Unreadable};
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::containment::Imports;
 use crate::sync::record::{AtOrigin, record_imported};
-use judging::{Judging, LOOK, banned_there, judge_all, survey};
-use serde::{Deserialize, Serialize};
+use outcome::{Described, imported};
+use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::{Action, Origin};
-use wayhaven_shared::operations::sync::{Fate, Imported, Rows};
-use wayhaven_shared::value::{GuildId, HoldId, Untrusted, UserId};
+use wayhaven_shared::operations::sync::Imported;
+use wayhaven_shared::value::{GuildId, HoldId, UserId};
 
 /// The most rows that one transaction takes, and about how many deliveries it stores.
 const CHUNK: usize = 500;
@@ -33,46 +37,9 @@ const DELIVERIES: usize = 2_000;
 /// How many requests may be under way before the next rows are taken: what is decided waits in the file, not in memory.
 const UNDER_WAY: u64 = if cfg!(test) { 200 } else { 2_000 };
 
-/// What is imported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Import {
-    /// The main.
-    pub main: GuildId,
-    /// Who asked for it, where it was a member.
-    pub moderator: Option<UserId>,
-    /// The operator who asked for it, by the number of their account.
-    #[serde(default)]
-    pub operator: Option<u32>,
-    /// The file's name.
-    pub name: Untrusted,
-    /// The most users that are taken.
-    pub most: u32,
-    /// Whether the children get it without an approval.
-    pub apply: bool,
-    /// The columns that are not read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignored: Vec<Untrusted>,
-}
-
-/// How far an import has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Rows of the file that were worked.
-    pub lines: u64,
-    /// Those rows by what became of them; empty before the first.
-    pub rows: Vec<Rows>,
-    /// Bans of the main's own that were taken over.
-    pub adopted: u64,
-    /// The hold that what goes to children waits in, once there is something.
-    #[serde(default)]
-    pub hold: Option<HoldId>,
-    /// How much came into it.
-    #[serde(default)]
-    pub held: u64,
-    /// How many of the bans are of bots.
-    #[serde(default)]
-    pub bots: u64,
-}
+/// How much of the main's ban list a plan looks at, and for how long: Discord may give a page a minute.
+const LOOKED_AT: usize = 5;
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What an import would do.
 ///
@@ -94,6 +61,173 @@ pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Resul
     let described = Described { survey: &survey, staff: &staff, unreadable };
     let plan = imported(&daemon.store().topology(), import, described, progress, true);
     Ok(Imported { adopted_known: banned.is_some(), ..plan })
+}
+
+/// A list with what its rows are judged by: it travels between threads that read, and the one that writes.
+struct Judging {
+    reader: ListReader<File>,
+    plan: Plan,
+}
+
+impl Judging {
+    fn open(import: &Import, file: File, survey: &Arc<Survey>, staff: &Arc<Staff>) -> Result<Self, Fault> {
+        let plan = Plan::new(import.main, Arc::clone(survey), Arc::clone(staff));
+        Ok(Self { reader: survey.read(file)?, plan })
+    }
+}
+
+/// Reads a list through, and asks who of those whom it would ban are our own people.
+async fn survey(
+    daemon: &Arc<Daemon>,
+    import: &Import,
+    mut file: File,
+    deadline: Option<Instant>,
+) -> Result<(Arc<Survey>, Arc<Staff>, File), Fault> {
+    let of = import.clone();
+    let read = move || -> Result<(Survey, File), Fault> {
+        Ok((Survey::of(&mut file, of.main, of.most, &of.ignored)?, file))
+    };
+    let read = tokio::task::spawn_blocking(read);
+    let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
+    let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));
+    let again =
+        file.try_clone().map_err(|error| Fault::unavailable(format!("the list cannot be read: {error}")))?;
+    let known = Arc::new(known);
+    let (_, mut new) = judge_all(daemon, import, again, &survey, &known, |row| row.user).await?;
+    new.sort_unstable();
+    let mut staff = Staff::known(daemon, import.main, import.moderator);
+    staff.ask(&new, deadline).await?;
+    Ok((survey, Arc::new(staff), file))
+}
+
+/// Judges every row against the store as it is, a few at a time; what `look` makes of the new ones.
+async fn judge_all<T: Send + 'static>(
+    daemon: &Arc<Daemon>,
+    import: &Import,
+    file: File,
+    survey: &Arc<Survey>,
+    staff: &Arc<Staff>,
+    look: impl Fn(&Row) -> T + Copy + Send + 'static,
+) -> Result<(Plan, Vec<T>), Fault> {
+    let store = daemon.store();
+    let (mut judging, mut found, mut ended) = (None, Vec::new(), false);
+    let mut first = Some((import.clone(), file, Arc::clone(survey), Arc::clone(staff)));
+    while !ended {
+        let topology = store.topology();
+        let first = first.take();
+        // Reading the file is on that thread too: it may block there.
+        let some = move |view: &View<'_>| {
+            let mut judging = match (judging, first) {
+                (Some(judging), _) => judging,
+                (None, Some((import, file, survey, staff))) => Judging::open(&import, file, &survey, &staff)?,
+                (None, None) => return Err(Fault::internal("an import without a file")),
+            };
+            let mut count = 0;
+            for line in judging.reader.by_ref().take(CHUNK) {
+                count += 1;
+                found.extend(judging.plan.judge(view, &topology, line?)?.as_ref().map(look));
+            }
+            Ok((judging, found, count < CHUNK))
+        };
+        let (back, so_far, is_end) = store.read(some).await?;
+        (judging, found, ended) = (Some(back), so_far, is_end);
+    }
+    let judging = judging.ok_or_else(|| Fault::internal("an import without a file"))?;
+    Ok((judging.plan, found))
+}
+
+/// A list that was read through once.
+pub struct Judged {
+    survey: Arc<Survey>,
+    staff: Arc<Staff>,
+    /// Whom of those who are new the main has banned at Discord by itself.
+    banned: HashSet<UserId>,
+    /// How many entries of its ban list cannot be read.
+    unreadable: u64,
+}
+
+impl Judged {
+    fn described(&self) -> Described<'_> {
+        Described { survey: &self.survey, staff: &self.staff, unreadable: self.unreadable }
+    }
+}
+
+/// Waits until Discord has told of the main and its children, as it does behind a start, and until the outages have ended of
+/// those in which users are banned without an approval: their staff is asked for.
+async fn until_guilds_are_seen(running: &mut Running, import: &Import) -> Result<(), Stop> {
+    let topology = running.daemon.store().topology();
+    let children = topology.links(import.main).iter().map(|link| link.child).collect::<Vec<_>>();
+    for guild in [import.main].into_iter().chain(children) {
+        let bans_at_once = import.apply || guild == import.main;
+        let waits = match running.daemon.directory().presence(guild) {
+            None => true,
+            Some(Presence::Outage) => bans_at_once,
+            Some(Presence::Here | Presence::Absent) => false,
+        };
+        if !waits {
+            continue;
+        }
+        match pages::reach(running, guild, JobKind::Import).await {
+            Err(Stop::Failed(_)) if !bans_at_once => {}
+            reached => reached?,
+        }
+    }
+    Ok(())
+}
+
+/// Reads a list through, and the main's ban list beside it, however long Discord takes to show that.
+///
+/// # Errors
+/// [`Stop`]: also where the file is no list.
+pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result<Judged, Stop> {
+    let daemon = Arc::clone(&running.daemon);
+    until_guilds_are_seen(running, import).await?;
+    let surveyed = survey(&daemon, import, file, None);
+    let (survey, staff, file) = running.unless_cancelled(surveyed).await??;
+    staff.check(import.apply)?;
+    let all = judge_all(&daemon, import, file, &survey, &staff, |row| row.user);
+    let (_, mut new) = running.unless_cancelled(all).await??;
+    new.sort_unstable();
+    let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
+    if let (Some(first), Some(last)) = (new.first(), new.last()) {
+        let mut after = UserId::new(first.get() - 1);
+        loop {
+            let page = pages::bans(running, import.main, after, JobKind::Import, &mut unreadable).await?;
+            let users = page.iter().map(|ban| ban.user);
+            banned.extend(users.filter(|user| new.binary_search(user).is_ok()));
+            match page.last() {
+                Some(ban) if ban.user < *last => after = Some(ban.user),
+                _ => break,
+            }
+        }
+        unreadable.alert(running, import.main).await;
+    }
+    Ok(Judged { survey, staff, banned, unreadable: unreadable.total() })
+}
+
+/// Those of these users, in the order of their ids, whom the guild has banned at Discord. A few pages of its list are looked
+/// at, from the first of them on; nothing where the last is not among them.
+async fn banned_there(
+    daemon: &Arc<Daemon>,
+    guild: GuildId,
+    users: &[UserId],
+) -> Result<Option<(HashSet<UserId>, Unreadable)>, Fault> {
+    let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
+    let (Some(first), Some(last)) = (users.first(), users.last()) else {
+        return Ok(Some((banned, unreadable)));
+    };
+    let mut after = UserId::new(first.get() - 1);
+    for _ in 0..LOOKED_AT {
+        let page = daemon.rest().bans_after(guild, after).await?;
+        unreadable.see(&page);
+        let page = page.bans;
+        banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
+        match page.last() {
+            Some(ban) if ban.user < *last => after = Some(ban.user),
+            _ => return Ok(Some((banned, unreadable))),
+        }
+    }
+    Ok(None)
 }
 
 /// Carries an import out, from where it was. `save` stores how far it has come, in the transaction that did it.
@@ -135,7 +269,7 @@ pub async fn run(
             progress.rows = back.plan.rows().to_vec();
             let topology = change.topology_here()?;
             let waits = is_undecided(change, progress.hold)?;
-            let described = Described::of(&judged);
+            let described = judged.described();
             let so_far =
                 Imported { waits, ..imported(&topology, &import, described, progress.clone(), false) };
             save(change, &progress, so_far)?;
@@ -236,51 +370,8 @@ async fn ended(
 ) -> Result<Imported, Fault> {
     let hold = progress.hold;
     let waits = daemon.store().read(move |view| Ok(is_undecided(view, hold)?)).await?;
-    let described = Described::of(judged);
+    let described = judged.described();
     Ok(Imported { waits, ..imported(&daemon.store().topology(), import, described, progress, false) })
-}
-
-/// What the result says of a list, beside its rows.
-struct Described<'a> {
-    survey: &'a Survey,
-    staff: &'a Staff,
-    unreadable: u64,
-}
-
-impl<'a> Described<'a> {
-    fn of(judged: &'a Judged) -> Self {
-        Self { survey: &judged.survey, staff: &judged.staff, unreadable: judged.unreadable }
-    }
-}
-
-fn imported(
-    topology: &Topology,
-    import: &Import,
-    of: Described<'_>,
-    progress: Progress,
-    dry_run: bool,
-) -> Imported {
-    let children = crate::sync::plan::reached(topology, import.main, Action::Ban).len();
-    let shown = |rows: &Rows| rows.count > 0 || rows.fate == Fate::New;
-    Imported {
-        main_guild_id: import.main,
-        file: import.name.clone(),
-        format: of.survey.kind().word().into(),
-        columns: of.survey.columns(),
-        total: progress.rows.iter().map(|rows| rows.count).sum(),
-        rows: progress.rows.into_iter().filter(shown).collect(),
-        staff_unknown: of.staff.unknown(),
-        unreadable: of.unreadable,
-        adopted: progress.adopted,
-        bots: progress.bots,
-        adopted_known: true,
-        apply: import.apply,
-        children: children as u64,
-        hold: progress.hold,
-        held: progress.held,
-        waits: !import.apply,
-        dry_run,
-    }
 }
 
 #[cfg(test)]

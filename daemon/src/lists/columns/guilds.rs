@@ -108,6 +108,7 @@ fn guild(value: &str) -> Option<String> {
 
 /// Whether a column names the guild of its row.
 fn names_guild(tokens: &[&str], joined: &str) -> bool {
+    const GUILDS: [&str; 3] = ["guild", "server", "community"];
     const BESIDE: [&str; 16] = [
         "guild",
         "server",
@@ -126,8 +127,7 @@ fn names_guild(tokens: &[&str], joined: &str) -> bool {
         "home",
         "community",
     ];
-    let is_guild = |token: &&str| ["guild", "server", "community"].contains(token);
-    (tokens.iter().any(|token| is_guild(&token)) && tokens.iter().all(|token| BESIDE.contains(token)))
+    (tokens.iter().any(|token| GUILDS.contains(token)) && tokens.iter().all(|token| BESIDE.contains(token)))
         || ["guildid", "serverid", "guildname", "servername", "guildsnowflake", "bannedin", "bannedfrom"]
             .contains(&joined)
 }

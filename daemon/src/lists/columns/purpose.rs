@@ -90,7 +90,7 @@ fn is_record_of_another_kind(field: Field, tokens: &[&str]) -> bool {
         return false;
     };
     let is_known = |owner: &&str| {
-        [&TYPE_OWNERS[..], &PERSONS, &ACTORS, &PLACES, &BESIDE, &RECORD_OWNERS]
+        [&TYPE_OWNERS[..], &PERSONS, &ACTORS, &PLACES, &BESIDE, &RECORD_OWNERS, &BESIDE_BANS]
             .iter()
             .any(|list| list.contains(owner))
     };

@@ -10,10 +10,8 @@ use super::*;
 use crate::failpoint::{Point, arm};
 use crate::invocation::{Invocation, Upload};
 use crate::lists::Kind;
-use crate::lists::ListReader;
 use crate::lists::staging::Holder;
 use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, sandbox, user};
-use std::collections::HashSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wayhaven_sandbox::{Sandbox, permissions};
@@ -21,9 +19,9 @@ use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::job::JobResult;
 use wayhaven_shared::operations::protect::ProtectAdd;
 use wayhaven_shared::operations::punishment::DeliveryState;
-use wayhaven_shared::operations::sync::{Exported, ListFormat, ListSource, SyncExport, SyncImport};
+use wayhaven_shared::operations::sync::{Exported, Fate, ListFormat, ListSource, SyncExport, SyncImport};
 use wayhaven_shared::operations::{Reply, Request};
-use wayhaven_shared::value::{JobId, UploadId};
+use wayhaven_shared::value::{JobId, Untrusted, UploadId};
 use wayhaven_shared::{FaultKind, grammar};
 
 /// So many users of Discord who are in no guild.

@@ -87,6 +87,7 @@ fn lists_of_members_roles_and_records_are_no_lists_of_bans() {
         ("colours", "user_id,color\n{A},#ff0000\n"),
         ("countries", "user_id,country\n{A},Norway\n"),
         ("exempt for a while", "user_id,reason,exempt_until\n{A},vip,2035-01-01\n"),
+        ("accounts of a game", "discord_id,roblox_id\n{A},1234567\n"),
         ("friends", "user_id,friend\n{A},{B}\n"),
         ("nominated", "user_id,nominated_by\n{A},{B}\n"),
         ("reports", "report_id,user_id,reason\n12,{A},insults me\n"),
@@ -118,6 +119,53 @@ fn a_list_of_bans_may_carry_levels_beside_what_says_ban() {
     ]);
     // On request each row is a ban.
     assert_eq!(bans(filled("user_id,level\n{A},5\n").as_bytes(), &["level"]).unwrap(), ["A"]);
+}
+
+/// As other bots and communities write them.
+#[test]
+fn lists_of_bans_from_elsewhere_are_read_whatever_stands_beside_them() {
+    check_read(&[
+        (
+            "with a server",
+            "User ID,Username,Discriminator,Avatar,Reason,Banned By,Banned At,Server Name\n{A},ann,0,,spam,Bob,2026-01-01,Home\n",
+            "A",
+        ),
+        ("a modlog", "Case,Type,User,User ID,Mod,Reason,Date\n1,Ban,ann,{A},Bob,spam,2026-01-01\n", "A"),
+        (
+            "Wick",
+            "[{\"userID\":\"{A}\",\"reason\":\"spam\",\"executorID\":\"{B}\",\"date\":1767225600000}]",
+            "A",
+        ),
+        (
+            "cases",
+            "id,guild_id,case_number,user_id,user_name,mod_id,mod_name,type,audit_log_id,created_at,log_message_id\n\
+             7,{C},12,{A},ann#0001,{B},bob#0001,ban,{D},2026-01-01 10:00:00,{E}\n",
+            "A",
+        ),
+        (
+            "a spreadsheet",
+            "Discord ID,Roblox ID,Reason,Moderator,Date\n{A},1234567,spam,Bob,2026-01-01\n",
+            "A",
+        ),
+        ("an age", "user_id,account_created_at,reason\n{A},2019-01-01,spam\n", "A"),
+        (
+            "a staff member",
+            "ID,Name,Reason,Staff Member,Date,Length\n{A},ann,spam,Bob,2026-01-01,permanent\n",
+            "A",
+        ),
+        ("discord.js", "[{\"guild\":\"{C}\",\"user\":\"{A}\",\"reason\":null}]", "A"),
+        ("a rule", "user_id,rule,category,evidence,moderator\n{A},3,raids,https://x/y,Bob\n", "A"),
+        (
+            "a channel",
+            "user_id,reason,channel,message_link\n{A},spam,general,https://discord.com/channels/1/2/3\n",
+            "A",
+        ),
+        (
+            "an ally's list",
+            "user_id,username,reason,source,added_by\n{A},ann,scam,partner list of ours,Bob\n",
+            "A",
+        ),
+    ]);
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub(super) const SCORES: [&str; 42] = [
     "activity",
 ];
 /// What members, customers and records of other kinds have.
-pub(super) const MEMBERS: [&str; 85] = [
+pub(super) const MEMBERS: [&str; 82] = [
     "joining",
     "deaf",
     "deafened",
@@ -152,9 +152,6 @@ pub(super) const MEMBERS: [&str; 85] = [
     "email",
     "mail",
     "phone",
-    "roblox",
-    "minecraft",
-    "steam",
     "language",
     "owner",
     "team",
@@ -214,7 +211,10 @@ pub(super) const RECORD_OWNERS: [&str; 28] = [
     "related",
 ];
 /// What bots write of a member, beside bans too.
-pub(super) const BESIDE_BANS: [&str; 21] = [
+pub(super) const BESIDE_BANS: [&str; 24] = [
+    "roblox",
+    "minecraft",
+    "steam",
     "nick",
     "nickname",
     "nicknames",
