@@ -154,7 +154,7 @@ impl Accounts {
             failed => {
                 let why =
                     failed.map_or_else(|_| "no answer in time".to_owned(), |answer| format!("{answer:?}"));
-                tracing::warn!(%user, "whether this is a bot is not known, so it counts as a person: {why}");
+                tracing::warn!(%user, "whether this is a bot is not known for now: {why}");
                 self.presume_person(user);
             }
         }

@@ -26,11 +26,10 @@ impl Rest {
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn audit_log(&self, guild: GuildId, kind: u64) -> Result<Vec<AuditLogEntry>, RestError> {
+    pub async fn audit_log(&self, guild: GuildId, kind: u64) -> Result<AuditPage, RestError> {
         let route = Route { template: "GET /guilds/{guild}/audit-logs", major: guild.get() };
         let path = format!("/guilds/{guild}/audit-logs?action_type={kind}&limit=100");
-        let mut value = self.read(Priority::Interactive, route, &path).await?;
-        read(value["audit_log_entries"].take())
+        read(self.read(Priority::Interactive, route, &path).await?)
     }
 
     /// The newest entries of one kind that this user made in a guild's audit log, newest first.

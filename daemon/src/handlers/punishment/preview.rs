@@ -53,7 +53,9 @@ pub(super) async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
-    let held = hold_foreseen(cx, guild, (action, user, kind == Kind::Bot), steps.clone()).await?;
+    let held =
+        hold_foreseen(cx, guild, (action, user, matches!(kind, Kind::Bot | Kind::Untold)), steps.clone())
+            .await?;
     for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
         if let Some(why) = &held {
             (step.state, step.reason) = (DeliveryState::Held, Some(why.clone()));

@@ -3,6 +3,7 @@
 
 use crate::discord::accounts::Kind;
 use crate::discord::event::{Deed, Entry};
+use crate::discord::rest::{AuditLogEntry, AuditPage};
 use crate::sync::attempt::Tools;
 use std::time::Duration;
 use wayhaven_shared::value::UserId;
@@ -31,6 +32,11 @@ pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
     // Of what stays in the main anyway nobody has to know.
     if by == Author::Somebody && entry.integration.is_none() {
         entry.of_bot = is_bot(tools, entry.user).await;
+        if entry.of_bot.is_none() {
+            // A page of the log tells of a hundred accounts at once: in a raid one request for each is too many.
+            log_page(tools, entry).await;
+            entry.of_bot = known_bot(tools.directory.accounts().kind(entry.user));
+        }
     }
     by
 }
@@ -46,16 +52,22 @@ async fn matters(tools: &Tools, entry: &Entry) -> bool {
 /// Reads from the log itself what made an entry. Where it cannot be read in time, it was an integration of unknown kind.
 async fn read_options(tools: &Tools, entry: &mut Entry) {
     let (guild, id) = (entry.guild, entry.id);
-    let Some(kind) = entry.log_kind() else { return };
-    match tokio::time::timeout(READ_WITHIN, tools.rest.audit_log(guild, kind)).await {
-        Ok(Ok(entries)) => {
-            let mut entries = entries.into_iter().filter_map(|entry| Entry::from_log(guild, entry));
-            if let Some(found) = entries.find(|found| found.id == id) {
-                entry.integration = found.integration;
-            }
-        }
-        _ => tracing::warn!(%guild, "which integration made an entry of the audit log is not known"),
+    let Some(entries) = log_page(tools, entry).await else {
+        tracing::warn!(%guild, "which integration made an entry of the audit log is not known");
+        return;
+    };
+    let mut entries = entries.into_iter().filter_map(|entry| Entry::from_log(guild, entry));
+    if let Some(found) = entries.find(|found| found.id == id) {
+        entry.integration = found.integration;
     }
+}
+
+/// The newest entries of the same kind, where the log can be read in time. The accounts that the page tells of are known then.
+async fn log_page(tools: &Tools, entry: &Entry) -> Option<Vec<AuditLogEntry>> {
+    let page = tools.rest.audit_log(entry.guild, entry.log_kind()?);
+    let AuditPage { entries, users } = tokio::time::timeout(READ_WITHIN, page).await.ok()?.ok()?;
+    users.into_iter().for_each(|account| tools.directory.accounts().learn(account));
+    Some(entries)
 }
 
 async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
@@ -75,7 +87,11 @@ async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
 
 /// Whether an account is a bot's, by what is known or else by one request; nothing where Discord does not tell.
 pub async fn is_bot(tools: &Tools, user: UserId) -> Option<bool> {
-    match tools.directory.accounts().ask(&tools.rest, user).await {
+    known_bot(Some(tools.directory.accounts().ask(&tools.rest, user).await))
+}
+
+fn known_bot(kind: Option<Kind>) -> Option<bool> {
+    match kind? {
         Kind::Bot => Some(true),
         Kind::Person | Kind::Nobody => Some(false),
         Kind::Untold => None,

@@ -4,7 +4,7 @@
 use super::hand::{by_hand, muted, request, set_mute_roles, until_settled};
 use crate::testing::{TestDaemon, asked, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
-use wayhaven_sandbox::{At, EventFate, Fault, Options, Sandbox};
+use wayhaven_sandbox::{At, EventFate, Fault, FaultId, Options, Sandbox};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
@@ -299,22 +299,57 @@ async fn a_bot_whose_kick_is_told_without_its_account_is_asked_for_once() {
     }
 }
 
-#[tokio::test]
-async fn what_is_done_by_hand_to_an_account_of_which_discord_does_not_tell_waits_for_a_decision() {
-    let options = Options { children: 1, global_limit: 0, members_intent: false, ..Options::default() };
-    let sandbox = Sandbox::start(options).await.unwrap();
-    let test = TestDaemon::start(&sandbox).await;
-    let (main, child, bot) = (sandbox.main_guild(), sandbox.children()[0], old_bot(&sandbox));
+/// No account is told by itself.
+fn silent(sandbox: &Sandbox) -> FaultId {
     let at = At::route("GET", "/users/{user_id}");
-    let broken = sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() });
-    by_hand(&sandbox, main, sandbox.owner(), bot, Action::Timeout).unwrap();
-    let id = test.punishment(bot, 1).await;
-    test.until_counted(id, DeliveryState::Held, 1).await;
-    sandbox.clear(broken);
-    let holds = asked(&test, main, SyncHolds {}, false).await.unwrap().holds;
-    assert_eq!((holds.len(), holds[0].kind), (1, HoldKind::Bot));
-    assert!(holds[0].kind.why().contains("may be"), "{}", holds[0].kind.why());
-    assert!(sandbox.effects_in(child).is_empty());
-    decide(&test, main, "sync approve", holds[0].id).await;
+    sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() })
+}
+
+async fn without_members_intent() -> Sandbox {
+    let options = Options { children: 1, global_limit: 0, members_intent: false, ..Options::default() };
+    Sandbox::start(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_done_to_an_account_of_which_discord_does_not_tell_waits_for_a_decision() {
+    let sandbox = without_members_intent().await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    silent(&sandbox);
+    let at = At::route("GET", "/guilds/{guild_id}/audit-logs");
+    sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() });
+    for command in [false, true] {
+        let bot = old_bot(&sandbox);
+        match command {
+            false => by_hand(&sandbox, main, sandbox.owner(), bot, Action::Timeout).unwrap(),
+            true => {
+                let ban = json!({ "operation": "ban", "arguments": { "user": bot.to_string() } });
+                test.punish(main, ban).await;
+            }
+        }
+        let id = test.punishment(bot, 1).await;
+        test.until_counted(id, DeliveryState::Held, 1).await;
+        let holds = asked(&test, main, SyncHolds {}, false).await.unwrap().holds;
+        assert_eq!((holds.len(), holds[0].kind), (1, HoldKind::Bot), "by command: {command}");
+        assert!(holds[0].kind.why().contains("may be"), "{}", holds[0].kind.why());
+        assert!(sandbox.effects_in(child).iter().all(|effect| effect.user != Some(bot)));
+        decide(&test, main, "sync approve", holds[0].id).await;
+        test.until_counted(id, DeliveryState::Applied, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_log_tells_of_accounts_that_are_not_told_one_by_one() {
+    let sandbox = without_members_intent().await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, bot, person) = (sandbox.main_guild(), old_bot(&sandbox), sandbox.stranger());
+    let child = sandbox.children()[0];
+    [main, child].into_iter().for_each(|place| sandbox.people().had_joined(place, person).unwrap());
+    silent(&sandbox);
+    for whom in [bot, person] {
+        by_hand(&sandbox, main, sandbox.owner(), whom, Action::Timeout).unwrap();
+    }
+    let id = test.punishment(person, 1).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
+    assert_eq!(count(&test, bot).await, 0, "a bot's stays in the main");
 }

@@ -3,9 +3,10 @@
 use super::super::model::{CHILDREN, Case, Guild, MAINS, needs_approval};
 use super::super::tally::count;
 use super::Driver;
+use crate::discord::accounts::Kind;
 use crate::network::{Budget, Budgets};
 use crate::pipeline;
-use crate::testing::{by_operator, confirmed, guild as guild_id};
+use crate::testing::{by_operator, confirmed, guild as guild_id, user as user_id};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::Reply;
 use wayhaven_shared::operations::hold::{HoldKind, SyncApprove, SyncDiscard};
@@ -61,6 +62,7 @@ impl Driver {
         let always = maximum || what.is_some_and(|(case, on)| needs_approval(case, on));
         let must = least && (always || (self.scarce && at_least >= SCARCE.network.most));
         let may = most && (always || (self.scarce && at_most >= SCARCE.moderator.most));
+        let may = may || (most && self.is_untold(what));
         if must && hold.is_none() {
             return Err("what needs approval is not held".to_owned());
         }
@@ -74,6 +76,14 @@ impl Driver {
         spent.0 += u32::from(least);
         spent.1 += u32::from(most);
         Ok(hold)
+    }
+
+    /// Whether Discord has not told in time whose account it is: then somebody decides whether it is a bot's.
+    fn is_untold(&self, what: Option<(Case, bool)>) -> bool {
+        what.is_some_and(|(case, on)| {
+            let kind = self.daemon().directory().accounts().kind(user_id(self.whom(case)));
+            on && kind == Some(Kind::Untold)
+        })
     }
 
     pub(super) fn level(&mut self, main: Guild, maximum: bool) {
