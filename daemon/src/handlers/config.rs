@@ -105,7 +105,8 @@ impl Handle for ConfigMuterole {
         .await?;
         match (configured.dry_run, role) {
             (true, _) => {}
-            // Mutes that waited for it go on. Who waits for them counts them as soon as this returns.
+            // Mutes that waited for it go on. Who waits for them counts them as soon as this
+            // returns.
             (false, Some(_)) => {
                 cx.daemon.engine().mended_recorded(guild).await;
                 cx.daemon.store().write(|_| Ok::<_, Fault>(())).await?;

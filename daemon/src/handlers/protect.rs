@@ -112,7 +112,8 @@ fn bring_about_again(
         match protected {
             Protected::User(user) => drop(bring_all_about(change, child, user, &LASTING)?),
             Protected::Role(_) => {
-                // A main's list is in force for its own punishments alone, a child's for those of all its mains.
+                // A main's list is in force for its own punishments alone, a child's for those of
+                // all its mains.
                 let main = topology.is_main(guild).then_some(guild);
                 let cursor = Cursor::new(Resolve::ByItself, main);
                 jobs.push(change.begin_job(&new_job(

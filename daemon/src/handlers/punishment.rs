@@ -122,7 +122,6 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
         of_bot: kind == Kind::Bot,
-        may_be_bot: kind == Kind::Untold,
         reason: asked.reason,
         moderator: cx.invocation.actor.user(),
         operator: cx.invocation.actor.uid(),

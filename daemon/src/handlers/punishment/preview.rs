@@ -53,9 +53,7 @@ pub(super) async fn preview(
         };
         steps = cx.daemon.store().read(judge).await?;
     }
-    let held =
-        hold_foreseen(cx, guild, (action, user, matches!(kind, Kind::Bot | Kind::Untold)), steps.clone())
-            .await?;
+    let held = hold_foreseen(cx, guild, (action, user, kind == Kind::Bot), steps.clone()).await?;
     for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
         if let Some(why) = &held {
             (step.state, step.reason) = (DeliveryState::Held, Some(why.clone()));
@@ -111,8 +109,8 @@ pub(super) async fn preview(
     })
 }
 
-/// That a timeout ends early the one that Discord shows there, where it does. Nobody has asked for what the daemon decides by
-/// itself, and that cuts none short.
+/// That a timeout ends early the one that Discord shows there, where it does. Nobody has asked for
+/// what the daemon decides by itself, and that cuts none short.
 pub(super) async fn cut_short(cx: &Context, guild: GuildId, asked: &Asked) -> Option<String> {
     let until = asked.span.map(|span| cx.daemon.clock().now() + span)?;
     if asked.action != Action::Timeout || matches!(cx.invocation.actor, Actor::System) {

@@ -311,31 +311,23 @@ async fn without_members_intent() -> Sandbox {
 }
 
 #[tokio::test]
-async fn what_is_done_to_an_account_of_which_discord_does_not_tell_waits_for_a_decision() {
+async fn what_is_done_by_hand_to_an_account_of_which_discord_does_not_tell_waits_for_a_decision() {
     let sandbox = without_members_intent().await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     silent(&sandbox);
     let at = At::route("GET", "/guilds/{guild_id}/audit-logs");
     sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() });
-    for command in [false, true] {
-        let bot = old_bot(&sandbox);
-        match command {
-            false => by_hand(&sandbox, main, sandbox.owner(), bot, Action::Timeout).unwrap(),
-            true => {
-                let ban = json!({ "operation": "ban", "arguments": { "user": bot.to_string() } });
-                test.punish(main, ban).await;
-            }
-        }
-        let id = test.punishment(bot, 1).await;
-        test.until_counted(id, DeliveryState::Held, 1).await;
-        let holds = asked(&test, main, SyncHolds {}, false).await.unwrap().holds;
-        assert_eq!((holds.len(), holds[0].kind), (1, HoldKind::Bot), "by command: {command}");
-        assert!(holds[0].kind.why().contains("may be"), "{}", holds[0].kind.why());
-        assert!(sandbox.effects_in(child).iter().all(|effect| effect.user != Some(bot)));
-        decide(&test, main, "sync approve", holds[0].id).await;
-        test.until_counted(id, DeliveryState::Applied, 1).await;
-    }
+    let bot = old_bot(&sandbox);
+    by_hand(&sandbox, main, sandbox.owner(), bot, Action::Timeout).unwrap();
+    let id = test.punishment(bot, 1).await;
+    test.until_counted(id, DeliveryState::Held, 1).await;
+    let holds = asked(&test, main, SyncHolds {}, false).await.unwrap().holds;
+    assert_eq!((holds.len(), holds[0].kind), (1, HoldKind::Bot));
+    assert!(holds[0].kind.why().contains("may be"), "{}", holds[0].kind.why());
+    assert!(sandbox.effects_in(child).iter().all(|effect| effect.user != Some(bot)));
+    decide(&test, main, "sync approve", holds[0].id).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
 }
 
 #[tokio::test]

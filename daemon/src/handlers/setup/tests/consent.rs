@@ -17,7 +17,8 @@ fn leave(main: u64) -> SetupLeave {
     SetupLeave::new(guild(main))
 }
 
-/// Asks by slash command, presses the button once the question says `counts`, and waits until the answer says `done`.
+/// Asks by slash command, presses the button once the question says `counts`, and waits until the
+/// answer says `done`.
 async fn confirmed_on_discord(
     sandbox: &Sandbox,
     (of, by): (u64, u64),

@@ -62,7 +62,8 @@ impl Driver {
         let always = maximum || what.is_some_and(|(case, on)| needs_approval(case, on));
         let must = least && (always || (self.scarce && at_least >= SCARCE.network.most));
         let may = most && (always || (self.scarce && at_most >= SCARCE.moderator.most));
-        let may = may || (most && self.is_untold(what));
+        let untold = self.is_untold(what);
+        let (must, may) = (must && (maximum || !untold), may || (most && untold));
         if must && hold.is_none() {
             return Err("what needs approval is not held".to_owned());
         }
@@ -78,7 +79,8 @@ impl Driver {
         Ok(hold)
     }
 
-    /// Whether Discord has not told in time whose account it is: then somebody decides whether it is a bot's.
+    /// Whether Discord has not told in time whose account it is: a kick, mute or timeout by hand is
+    /// held then, and nothing else is held because of a bot.
     fn is_untold(&self, what: Option<(Case, bool)>) -> bool {
         what.is_some_and(|(case, on)| {
             let kind = self.daemon().directory().accounts().kind(user_id(self.whom(case)));
