@@ -88,7 +88,8 @@ async fn listen(
             apply(detail, event.change);
         }
         ticker.show(&detail.counts(), output);
-        // No event says that a warning's step was carried out or refused: only reading the warning again does.
+        // No event says that a warning's step was carried out or refused: only reading the warning
+        // again does.
         if watched.gap || detail.awaits_step() {
             return Ok(true);
         }

@@ -140,8 +140,8 @@ impl Accounts {
         }
     }
 
-    /// Whose an account is, by what is known or else by one request. Where Discord does not say in time, it is not asked
-    /// again for a while.
+    /// Whose an account is, by what is known or else by one request. Where Discord does not say in
+    /// time, it is not asked again for a while.
     pub async fn ask(&self, rest: &Rest, user: UserId) -> Kind {
         if let Some(kind) = self.kind(user) {
             return kind;

@@ -1,4 +1,5 @@
-//! What the channels of a guild allow its roles beyond what the guild grants them, as far as people moderate or manage by it.
+//! What the channels of a guild allow its roles beyond what the guild grants them, as far as people
+//! moderate or manage by it.
 
 use super::mute_role::powers_of;
 use serde_json::Value;

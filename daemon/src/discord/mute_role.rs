@@ -51,7 +51,8 @@ pub enum Unfit {
     AboveBot,
 }
 
-/// Those of the bits with which people moderate or manage, and those that this version does not know.
+/// Those of the bits with which people moderate or manage, and those that this version does not
+/// know.
 pub fn powers_of(bits: u64) -> u64 {
     let known = POWERS.iter().fold(0, |all, (bit, _)| all | 1u64 << bit);
     bits & (known | u64::MAX << (HIGHEST_KNOWN + 1))

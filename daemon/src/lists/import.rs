@@ -63,7 +63,8 @@ pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Resul
     Ok(Imported { adopted_known: banned.is_some(), ..plan })
 }
 
-/// A list with what its rows are judged by: it travels between threads that read, and the one that writes.
+/// A list with what its rows are judged by: it travels between threads that read, and the one that
+/// writes.
 struct Judging {
     reader: ListReader<File>,
     plan: Plan,
@@ -152,8 +153,9 @@ impl Judged {
     }
 }
 
-/// Waits until Discord has told of the main and its children, as it does behind a start, and until the outages have ended of
-/// those in which users are banned without an approval: their staff is asked for.
+/// Waits until Discord has told of the main and its children, as it does behind a start, and until
+/// the outages have ended of those in which users are banned without an approval: their staff is
+/// asked for.
 async fn until_guilds_are_seen(running: &mut Running, import: &Import) -> Result<(), Stop> {
     let topology = running.daemon.store().topology();
     let children = topology.links(import.main).iter().map(|link| link.child).collect::<Vec<_>>();
@@ -205,8 +207,9 @@ pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result
     Ok(Judged { survey, staff, banned, unreadable: unreadable.total() })
 }
 
-/// Those of these users, in the order of their ids, whom the guild has banned at Discord. A few pages of its list are looked
-/// at, from the first of them on; nothing where the last is not among them.
+/// Those of these users, in the order of their ids, whom the guild has banned at Discord. A few
+/// pages of its list are looked at, from the first of them on; nothing where the last is not among
+/// them.
 async fn banned_there(
     daemon: &Arc<Daemon>,
     guild: GuildId,

@@ -1,11 +1,12 @@
 //! Our own people: an import bans none of them, and it knows which of its users are bots.
 //!
-//! The bot, the owners of the main and its children, `owner_ids`, `network.bots` and the importing moderator are known
-//! without asking. Members with a role that moderates, or with the staff role, are asked for: by reading the guild's members,
-//! which needs the members intent, or else user by user.
+//! The bot, the owners of the main and its children, `owner_ids`, `network.bots` and the importing
+//! moderator are known without asking. Members with a role that moderates, or with the staff role,
+//! are asked for: by reading the guild's members, which needs the members intent, or else user by
+//! user.
 //!
-//! Invariant: an import bans nobody in a guild whose staff was not looked for. It is refused, unless the bans wait for an
-//! approval there.
+//! Invariant: an import bans nobody in a guild whose staff was not looked for. It is refused,
+//! unless the bans wait for an approval there.
 
 use crate::daemon::Daemon;
 use crate::discord::accounts::Account;
@@ -20,15 +21,17 @@ use tokio::time::{Instant, timeout_at};
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
-/// Up to so many users it is asked user by user, which is quicker than reading a large guild's members.
+/// Up to so many users it is asked user by user, which is quicker than reading a large guild's
+/// members.
 const FEW: usize = 20;
 
-/// The most requests for members, one for each user and guild, where a guild's members cannot be read. The job may take a
-/// few minutes: the requests leave room for everything more urgent.
+/// The most requests for members, one for each user and guild, where a guild's members cannot be
+/// read. The job may take a few minutes: the requests leave room for everything more urgent.
 const MOST_REQUESTS: usize = if cfg!(test) { 100 } else { 5_000 };
 
-/// Up to so many users it is also asked whether they are bots where they are in no guild of the network. Of a longer list
-/// this is not worth a request for each: a bot that is in no guild does nothing there, and its ban can be lifted.
+/// Up to so many users it is also asked whether they are bots where they are in no guild of the
+/// network. Of a longer list this is not worth a request for each: a bot that is in no guild does
+/// nothing there, and its ban can be lifted.
 const MOST_ACCOUNTS: usize = 200;
 
 /// How many users one reading of the store looks up.
@@ -122,8 +125,9 @@ impl Staff {
         self.unread.iter().map(|(guild, _)| *guild).collect()
     }
 
-    /// Refuses an import that would ban users in a guild whose staff is not known. Without `apply` nobody is banned in a
-    /// child before an approval. What a plan did not wait for it does not know.
+    /// Refuses an import that would ban users in a guild whose staff is not known. Without `apply`
+    /// nobody is banned in a child before an approval. What a plan did not wait for it does not
+    /// know.
     ///
     /// # Errors
     /// Which guild, and why.
@@ -169,7 +173,8 @@ impl Staff {
         })
     }
 
-    /// Asks which of these users, in the order of their ids, are bots, or staff in the main or a child, until `deadline`.
+    /// Asks which of these users, in the order of their ids, are bots, or staff in the main or a
+    /// child, until `deadline`.
     ///
     /// # Errors
     /// Where the store fails.
@@ -239,7 +244,8 @@ impl Staff {
         Ok(())
     }
 
-    /// The bots among users who are in no guild of the network. Of whom Discord does not tell counts as a person.
+    /// The bots among users who are in no guild of the network. Of whom Discord does not tell
+    /// counts as a person.
     async fn bots_among(&self, users: &[UserId]) -> Vec<UserId> {
         let (rest, accounts) = (self.daemon.rest(), self.daemon.directory().accounts());
         let mut bots = Vec::new();

@@ -54,8 +54,8 @@ impl Survey {
     /// Reads a file through for the import into `main`, from its beginning, without these columns.
     ///
     /// # Errors
-    /// Where it is no list, has a column that may limit the bans and is not understood, or is of another kind, its bans are
-    /// of several guilds and none is the main, or its ids were rounded.
+    /// Where it is no list, has a column that may limit the bans and is not understood, or is of
+    /// another kind, its bans are of several guilds and none is the main, or its ids were rounded.
     pub(super) fn of<R: Read + Seek>(
         file: &mut R,
         main: GuildId,

@@ -38,7 +38,8 @@ impl Told {
         Self { needs_proof: columns.needs_proof(), ..Self::default() }
     }
 
-    /// Looks at a value of any column, also of one that is not read: it may say that the row is no ban of this list.
+    /// Looks at a value of any column, also of one that is not read: it may say that the row is no
+    /// ban of this list.
     pub(super) fn select(&mut self, columns: &Columns, name: &str, value: &str) {
         self.needs_proof &= !columns.proves_ban(name, value);
         self.other_guild = self.other_guild.take().or_else(|| columns.other_guild(name, value));

@@ -93,14 +93,16 @@ impl Patience {
 
 async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Fault> {
     let mut jobs = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
-    // Oldest first: of several jobs of a kind in a guild one goes on at a time, since they would read the same lists.
+    // Oldest first: of several jobs of a kind in a guild one goes on at a time, since they would
+    // read the same lists.
     jobs.reverse();
     let (mut by_itself, mut filled) = (false, HashSet::new());
     let compared =
         jobs.iter().filter(|job| job.kind == JobKind::Reconcile).filter_map(|job| job.guild_id).collect();
     for job in jobs {
         let alone = job.kind == JobKind::Reconcile && job.asked_by == BY_ITSELF && job.note.is_none();
-        // One that somebody began at the same time is at work already; a plan that a restart has left only has to end.
+        // One that somebody began at the same time is at work already; a plan that a restart has
+        // left only has to end.
         let queues = matches!(job.kind, JobKind::Backfill | JobKind::Reconcile) && !job.dry_run;
         let (id, waits_its_turn) = (job.id, queues && !filled.insert((job.kind, job.guild_id)));
         if !waits_its_turn && !daemon.jobs().has(id) {

@@ -58,8 +58,8 @@ impl Unreadable {
         running.daemon.store().write_later("an alert", alert).await;
     }
 
-    /// The same after the whole list was read, which also shows where an earlier alert is over. `before` counts those that
-    /// were seen before a restart.
+    /// The same after the whole list was read, which also shows where an earlier alert is over.
+    /// `before` counts those that were seen before a restart.
     pub(crate) async fn conclude(self, running: &Running, guild: GuildId, before: u64) {
         match before + self.total() {
             0 => resolve(running.daemon.store(), guild).await,

@@ -137,7 +137,8 @@ impl Walk {
             };
             let blocked = daemon.store().read(read).await?;
             daemon.engine().retry_recorded(blocked.iter().copied()).await;
-            // Each counts as changed by this job, also where it stays as it is: `--wait` counts what changed.
+            // Each counts as changed by this job, also where it stays as it is: `--wait` counts
+            // what changed.
             let touch = move |change: &Change<'_>| {
                 blocked.iter().try_for_each(|(_, id)| Ok(change.touch_delivery(*id)?))
             };

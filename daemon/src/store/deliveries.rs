@@ -133,7 +133,8 @@ pub struct Settlement {
     pub was_there: Option<bool>,
 }
 
-/// Whether a delivery may leave, as the store has it: the engine is not told of everything that ends it, or holds it.
+/// Whether a delivery may leave, as the store has it: the engine is not told of everything that
+/// ends it, or holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
     /// It may.

@@ -267,7 +267,8 @@ impl Change<'_> {
         self.note_due(guild, self.now())
     }
 
-    /// The same beside a job that is begun in this transaction to compare the guild: it answers for this, unless it fails.
+    /// The same beside a job that is begun in this transaction to compare the guild: it answers for
+    /// this, unless it fails.
     ///
     /// # Errors
     /// Where the store fails.

@@ -37,7 +37,8 @@ pub struct NewPunishment {
     pub audit_entry: Option<u64>,
     /// Whether the user is known as a bot.
     pub of_bot: bool,
-    /// Whether Discord did not tell whether the user is a bot, and nothing is delivered before somebody has decided.
+    /// Whether Discord did not tell whether the user is a bot, and nothing is delivered before
+    /// somebody has decided.
     pub may_be_bot: bool,
     /// Whether the user is told before it is done; nothing where nobody is told.
     pub tell: Option<Telling>,

@@ -41,8 +41,8 @@ impl View<'_> {
         Ok(count.cast_unsigned())
     }
 
-    /// What became of the step that a warning reached: whether it is still due, and the punishment that it issued. It is
-    /// neither where no step was reached, or where the step was refused.
+    /// What became of the step that a warning reached: whether it is still due, and the punishment
+    /// that it issued. It is neither where no step was reached, or where the step was refused.
     ///
     /// # Errors
     /// Where the store fails.

@@ -361,8 +361,9 @@ fn short_reason(delivery: &Queued) -> Option<String> {
     (short.len() < whole.len()).then_some(short)
 }
 
-/// What takes the place of what waits tells the lane nothing of it where it is not sent itself: somebody did it by hand in
-/// the guild meanwhile, or a gate is shut. Nor does what holds it: the main has refused its own step meanwhile.
+/// What takes the place of what waits tells the lane nothing of it where it is not sent itself:
+/// somebody did it by hand in the guild meanwhile, or a gate is shut. Nor does what holds it: the
+/// main has refused its own step meanwhile.
 async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
     let leave = tools.store.read(move |view| Ok(view.may_leave(id)?)).await;

@@ -100,9 +100,10 @@ pub struct Imports {
     pub apply: bool,
 }
 
-/// Holds what of an imported ban would reach a child, in the one hold of its import. What is approved waits there too, until
-/// its guild has room: an import may be larger than memory. The ban of a bot waits for an approval of its own, also where
-/// the import was approved as it began: nobody sees one bot among thousands of users.
+/// Holds what of an imported ban would reach a child, in the one hold of its import. What is
+/// approved waits there too, until its guild has room: an import may be larger than memory. The ban
+/// of a bot waits for an approval of its own, also where the import was approved as it began:
+/// nobody sees one bot among thousands of users.
 ///
 /// # Errors
 /// Where the store fails.

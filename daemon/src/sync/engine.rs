@@ -171,8 +171,8 @@ impl Engine {
         let _ = self.messages.send(Message::Mended(guild, None));
     }
 
-    /// The same, and waits until the store was given what is tried again: whoever counts what moves after the next commit
-    /// finds it.
+    /// The same, and waits until the store was given what is tried again: whoever counts what moves
+    /// after the next commit finds it.
     pub async fn mended_recorded(&self, guild: GuildId) {
         let (done, recorded) = oneshot::channel();
         if self.messages.send(Message::Mended(guild, Some(done))).is_ok() {

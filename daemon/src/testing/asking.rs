@@ -44,7 +44,8 @@ pub(crate) fn by_operator(role: Role, of: Option<u64>, request: Request) -> Invo
     }
 }
 
-/// What a member of a guild asks for by slash command, with these permission bits, and confirms where that is wanted.
+/// What a member of a guild asks for by slash command, with these permission bits, and confirms
+/// where that is wanted.
 pub(crate) fn by_member(who: u64, of: u64, permissions: u64, request: Request) -> Invocation {
     Invocation {
         actor: Actor::Member { user: user(who), roles: Vec::new(), permissions, resolved: Vec::new() },

@@ -17,8 +17,9 @@ impl Request {
             // Every ban, mute and timeout of a guild is lifted at once.
             Self::SetupRemoveChild(SetupRemoveChild { undo: true, .. })
             | Self::SetupLeave(SetupLeave { undo: true, .. }) => Effect::Severe,
-            // A link that is opened for something delivers all bans, mutes and timeouts in force at once. With --no-backfill
-            // it delivers only what is decided from then on. Without a mode a link that is there may become active.
+            // A link that is opened for something delivers all bans, mutes and timeouts in force at
+            // once. With --no-backfill it delivers only what is decided from then on. Without a
+            // mode a link that is there may become active.
             Self::SetupAddChild(SetupAddChild { no_backfill: false, mode, .. })
                 if *mode != Some(Mode::Monitor) =>
             {
@@ -30,7 +31,8 @@ impl Request {
             Self::SetupActions(SetupActions { actions, no_backfill: false, .. }) if lasts(actions) => {
                 Effect::Severe
             }
-            // Everything that differs is delivered or lifted, also where it is unknown who lifted a ban.
+            // Everything that differs is delivered or lifted, also where it is unknown who lifted a
+            // ban.
             Self::SyncReconcile(SyncReconcile { apply: true, .. }) => Effect::Severe,
             // Everything that was held is sent.
             Self::IncidentClose(IncidentClose { resume: true, .. }) => Effect::Severe,
@@ -101,11 +103,12 @@ mod tests {
                 "drill run",
             ],
         ),
-        // One user, or what later requests and automatic steps do; what follows can be reverted one by one, or repeats
-        // decisions that somebody with the permission has made. These can move many deliveries and are still not confirmed:
-        // sync freeze (and incident open --freeze) has to be fast, and what --except-reversals releases are undos that
-        // somebody decided; sync retry, config muterole and protect remove send what would be sent by itself as soon as its
-        // obstacle is gone.
+        // One user, or what later requests and automatic steps do; what follows can be reverted one
+        // by one, or repeats decisions that somebody with the permission has made. These can move
+        // many deliveries and are still not confirmed: sync freeze (and incident open --freeze) has
+        // to be fast, and what --except-reversals releases are undos that somebody decided; sync
+        // retry, config muterole and protect remove send what would be sent by itself as soon as
+        // its obstacle is gone.
         (
             Effect::Moderate,
             &[
@@ -145,8 +148,9 @@ mod tests {
                 "daemon stop",
             ],
         ),
-        // Many users at once, by one person's word. sync resume is no emergency: after an incident a look at the count of
-        // what is sent costs seconds, and a freeze that is ended by mistake thousands of bans.
+        // Many users at once, by one person's word. sync resume is no emergency: after an incident
+        // a look at the count of what is sent costs seconds, and a freeze that is ended by mistake
+        // thousands of bans.
         (
             Effect::Severe,
             &[

@@ -160,7 +160,8 @@ pub struct ProtectionChanged {
     /// How many punishments in force stay undelivered because of the line.
     #[serde(default)]
     pub undelivered: u64,
-    /// Jobs that compare the guilds where the line was in force, because Discord alone knows who holds a role.
+    /// Jobs that compare the guilds where the line was in force, because Discord alone knows who
+    /// holds a role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobId>,
     /// Whether only the plan was asked for.

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Without --apply it shows what would be done. In a main it looks at its children, in a child at that guild.
 ///
-/// --apply is confirmed, because it may deliver and lift many punishments at once: --confirm=GUILD-ID with a child,
-/// --confirm=apply without one, or a button on Discord.
+/// --apply is confirmed, because it may deliver and lift many punishments at once:
+/// --confirm=GUILD-ID with a child, --confirm=apply without one, or a button on Discord.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncReconcile {
     /// Only this child

@@ -1,7 +1,7 @@
 //! What each operation starts, and what `--wait` follows of it.
 //!
-//! [`Request::starts`] has one row per operation, without a row for all others: a new operation does not compile before
-//! its row is there.
+//! [`Request::starts`] has one row per operation, without a row for all others: a new operation
+//! does not compile before its row is there.
 
 use super::exception::ExceptionChanged;
 use super::incident::IncidentChanged;
@@ -24,7 +24,8 @@ pub enum Starts {
     Jobs,
     /// One punishment, named by [`crate::operation::Reported::pending`].
     Punishment,
-    /// Deliveries of many punishments, counted as [`started`] says; jobs that store them come first.
+    /// Deliveries of many punishments, counted as [`started`] says; jobs that store them come
+    /// first.
     Deliveries,
     /// A start of the daemon itself.
     Restart,
@@ -162,7 +163,8 @@ pub fn started(request: &Request, reply: &Reply, at: Option<Timestamp>) -> Optio
         (Request::SyncReconcile(asked), Reply::SyncReconcile(reconciling)) if asked.apply => {
             // A dry run's comparisons are plans, whatever was asked for.
             let applied = reconciling.jobs.iter().any(|job| !job.dry_run);
-            // A daemon that does not say where it was asked: the main, where the comparisons are of one main.
+            // A daemon that does not say where it was asked: the main, where the comparisons are of
+            // one main.
             let main = || reconciling.jobs.iter().find_map(|job| job.main_guild_id);
             let guild = reconciling.guild_id.or_else(main)?;
             applied.then(|| since(guild, SyncDeliveries { child: asked.child, ..all() })).flatten()

@@ -106,8 +106,9 @@ pub(crate) fn replace(data: &mut Value, jobs: &[Job]) {
     }
 }
 
-/// What the exit code says of jobs that did not come to their end: the wait was too short, or one of them failed or was
-/// cancelled. What a job has found wrong is its own verdict, which the reply gives.
+/// What the exit code says of jobs that did not come to their end: the wait was too short, or one
+/// of them failed or was cancelled. What a job has found wrong is its own verdict, which the reply
+/// gives.
 pub(crate) fn unfinished(ended: &Ended, jobs: &[Job]) -> Option<Fault> {
     let running: Vec<String> =
         jobs.iter().filter(|job| job.is_running()).map(|job| job.id.to_string()).collect();

@@ -1,4 +1,5 @@
-//! `--wait` for the step that a warning reached: the scheduler issues its punishment, which is followed like any other.
+//! `--wait` for the step that a warning reached: the scheduler issues its punishment, which is
+//! followed like any other.
 
 use super::{Ended, Waited, follow, verdict};
 use crate::cli::output::Output;

@@ -24,7 +24,8 @@ pub struct Entry {
     /// The kind of integration that did it (`twitch`, `youtube`, …), or `automod`. Then no person and no bot did, whoever is
     /// named: an integration acts under nobody's name, or under that of whoever set it up.
     pub integration: Option<Untrusted>,
-    /// Whether it was done to a bot: no entry says so, it is found out beside it. Nothing where Discord does not tell.
+    /// Whether it was done to a bot: no entry says so, it is found out beside it. Nothing where
+    /// Discord does not tell.
     pub of_bot: Option<bool>,
 }
 

@@ -115,8 +115,8 @@ pub struct AuditPage {
 /// The most entries of an audit log that Discord gives at once (FACTS A4).
 pub const AUDIT_PAGE: usize = 100;
 
-/// How far two ends of a timeout may be apart and be the same one, in milliseconds: the difference of clocks is measured to a
-/// second.
+/// How far two ends of a timeout may be apart and be the same one, in milliseconds: the difference
+/// of clocks is measured to a second.
 const SAME_END_MS: u64 = 5_000;
 
 fn application(value: &Value) -> Result<(String, u64), RestError> {
@@ -329,7 +329,8 @@ impl Rest {
             (Action::Unban, Err(error)) if error.code() == Some(10026) => Ok(()),
             (Action::Unmute, Err(error)) if error.code() == Some(10011) => Ok(()),
             (Action::Timeout | Action::Untimeout, Ok(member)) => self.check_timeout(sent_end, &member),
-            // The answer's date shows that this machine's clock was set meanwhile: the end was another one than was meant.
+            // The answer's date shows that this machine's clock was set meanwhile: the end was
+            // another one than was meant.
             (Action::Timeout, Err(error))
                 if error.is_about_the_form()
                     && Self::is_another(sent_end, end.map(|end| self.clock.skew().to_discord(end))) =>
@@ -340,8 +341,8 @@ impl Rest {
         }
     }
 
-    /// Whether the member that Discord answers with has the timeout that was asked for: with `end` by Discord's clock, or
-    /// none. Without a member in the answer its status alone counts.
+    /// Whether the member that Discord answers with has the timeout that was asked for: with `end`
+    /// by Discord's clock, or none. Without a member in the answer its status alone counts.
     pub(super) fn check_timeout(&self, end: Option<Timestamp>, member: &Value) -> Result<(), RestError> {
         let Some(shown) = member.get("communication_disabled_until") else { return Ok(()) };
         let shown = shown.as_str().and_then(|text| text.parse::<Timestamp>().ok());

@@ -1,7 +1,8 @@
 //! The guilds that the bans of a list belong to.
 //!
-//! A list of one guild is that of the guild somebody moves from, whatever its id. Of a list of several guilds only the bans of
-//! the main are imported: the others are decisions of guilds that have nothing to do with this network.
+//! A list of one guild is that of the guild somebody moves from, whatever its id. Of a list of
+//! several guilds only the bans of the main are imported: the others are decisions of guilds that
+//! have nothing to do with this network.
 
 use super::names::Field;
 use super::{flag_value, shown};

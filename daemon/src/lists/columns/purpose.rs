@@ -1,6 +1,8 @@
-//! The kind of list that a column belongs to. A list of members or of levels names users too, and none of them is banned.
+//! The kind of list that a column belongs to. A list of members or of levels names users too, and
+//! none of them is banned.
 //!
-//! Invariant: where a column belongs to another kind of list, only rows in which another column says "banned" are bans.
+//! Invariant: where a column belongs to another kind of list, only rows in which another column
+//! says "banned" are bans.
 
 mod words;
 
@@ -21,16 +23,19 @@ pub(super) enum Purpose {
     Ban,
     /// The list is about something else: levels, members, tickets.
     Other,
-    /// The same, if nothing else in the list belongs to a punishment: bots write it beside bans too.
+    /// The same, if nothing else in the list belongs to a punishment: bots write it beside bans
+    /// too.
     Member,
-    /// The same, if the users are named by a column `id` alone, which is then the id of something else.
+    /// The same, if the users are named by a column `id` alone, which is then the id of something
+    /// else.
     OfRecord,
     /// Nothing.
     Any,
 }
 
 impl Purpose {
-    /// Of a column with these words in the last part of its name; `in_user` for one within a user's object.
+    /// Of a column with these words in the last part of its name; `in_user` for one within a user's
+    /// object.
     pub(super) fn of(field: Field, tokens: &[&str], joined: &str, in_user: bool) -> Self {
         let any = |words: &[&str]| tokens.iter().any(|token| words.contains(token));
         let any_singular = |words: &[&str]| {
@@ -143,7 +148,8 @@ impl Columns {
         self.needs_proof
     }
 
-    /// Refuses a list of another kind; of one that is mixed only rows are taken which say that the user is banned.
+    /// Refuses a list of another kind; of one that is mixed only rows are taken which say that the
+    /// user is banned.
     ///
     /// # Errors
     /// Which columns show it.

@@ -220,7 +220,8 @@ impl Member<'_> {
         self.unread(name, name, value, false)
     }
 
-    /// Notes an object or a list about a place or somebody else: roles and the guild tell what kind of list it is.
+    /// Notes an object or a list about a place or somebody else: roles and the guild tell what kind
+    /// of list it is.
     fn elsewhere(&mut self, path: &str, key: &str, value: &str) -> Result<(), Fault> {
         let is_of_kind = |word: &str| key.to_ascii_lowercase().contains(word);
         if !["role", "guild", "server"].into_iter().any(is_of_kind)

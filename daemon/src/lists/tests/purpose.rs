@@ -1,9 +1,11 @@
-//! Lists of users who are not banned: members, levels, tickets. They are refused, unless a column says that a user is banned.
+//! Lists of users who are not banned: members, levels, tickets. They are refused, unless a column
+//! says that a user is banned.
 
 use super::harmless::{bans, check, check_read, filled};
 use super::*;
 
-/// Each of these is refused, and a column to leave out is named as the way to say that every row is a ban.
+/// Each of these is refused, and a column to leave out is named as the way to say that every row is
+/// a ban.
 fn check_refused(table: &[(&str, &str)]) {
     let mut read = Vec::new();
     for (name, file) in table {

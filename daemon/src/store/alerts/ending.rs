@@ -49,10 +49,11 @@ enum Ends {
     IncidentClosed,
     /// The stored settings are understood. The settings resolve it when they are read.
     WhenRead,
-    /// This machine's clock agrees with Discord's. `health/clock.rs` resolves it, where the difference is measured.
+    /// This machine's clock agrees with Discord's. `health/clock.rs` resolves it, where the
+    /// difference is measured.
     ClockAgrees,
-    /// The guild's whole ban list was read, with no entry that names no user: who has read it resolves it
-    /// (`reconcile/pages.rs`). It also ends when nobody reads the list any more.
+    /// The guild's whole ban list was read, with no entry that names no user: who has read it
+    /// resolves it (`reconcile/pages.rs`). It also ends when nobody reads the list any more.
     ListReadable,
     /// No undo remains failed along a link of the main that is closed.
     Undone,
@@ -191,8 +192,9 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    /// Whether an undo is failed along a closed link of the main, and what it was to lift may still be in force: Wayhaven
-    /// has applied nothing newer of that kind to the user there, and its time is not over.
+    /// Whether an undo is failed along a closed link of the main, and what it was to lift may still
+    /// be in force: Wayhaven has applied nothing newer of that kind to the user there, and its time
+    /// is not over.
     fn has_failed_undo(&self, main: Option<GuildId>) -> Result<bool, StoreError> {
         // Few deliveries are in these states, so they are looked for first.
         let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d
@@ -209,8 +211,8 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
-    /// Whether somebody remains punished by hand in the main who was protected then, or is on its list now. A kick leaves
-    /// nothing that could end: a person looks at it.
+    /// Whether somebody remains punished by hand in the main who was protected then, or is on its
+    /// list now. A kick leaves nothing that could end: a person looks at it.
     fn has_protected_punished(&self, main: Option<GuildId>, since: Timestamp) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM punishments
              WHERE source_guild = ?1 AND protection IS NOT NULL AND origin = 'guild' AND action = measure
@@ -220,7 +222,8 @@ impl View<'_> {
                 JOIN punishments p ON p.target_user = listed.user AND p.source_guild = ?1
              WHERE p.origin = 'guild' AND p.action = p.measure
                AND (p.status = 'active' AND p.measure <> 'kick' OR p.measure = 'kick' AND p.created_at >= ?2))";
-        // What was done by hand may be known by its audit log entry only, which is older than the alert.
+        // What was done by hand may be known by its audit log entry only, which is older than the
+        // alert.
         let values = params![Sql(main), since.millis() - DAY];
         Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
@@ -357,8 +360,8 @@ mod tests {
         }
     }
 
-    /// The first string behind each `opening` in a source, or the string of the constant that stands there, if it looks like
-    /// a kind.
+    /// The first string behind each `opening` in a source, or the string of the constant that
+    /// stands there, if it looks like a kind.
     fn kinds_behind<'t>(text: &'t str, opening: &str) -> Vec<&'t str> {
         let kinds = text.match_indices(opening).filter_map(|(at, _)| {
             let behind = text[at + opening.len()..].trim_start();

@@ -199,8 +199,8 @@ impl Change<'_> {
         Ok(false)
     }
 
-    /// Opens an undo again that left a timeout to the guild's own staff, whose own has ended by now, where nothing newer of the
-    /// main has taken its place. Whether it was opened.
+    /// Opens an undo again that left a timeout to the guild's own staff, whose own has ended by
+    /// now, where nothing newer of the main has taken its place. Whether it was opened.
     fn undoes_now(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let sql = "UPDATE deliveries SET renew_at = NULL WHERE delivery_id = ?1 AND renew_at <= ?2
              AND action <> measure AND state = 'skipped' RETURNING EXISTS (

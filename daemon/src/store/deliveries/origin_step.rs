@@ -1,10 +1,11 @@
 //! What the deliveries of a main to its children wait for: the main's own step.
 //!
-//! A punishment that Wayhaven has to carry out in the main itself goes there first. Its children wait (`awaited`) until Discord
-//! has answered: applied lets them go; *no such user* fails all of them, and the punishment is in force nowhere; a refusal
-//! holds them (`refused`) until somebody decides about the hold, or the main's own step is applied after all, by us or by
-//! hand. Trouble that passes, as a limit or an outage, delays no child; where a refusal follows, it holds what has not left by
-//! then. All of this is stored with the punishment, so that a restart goes on.
+//! A punishment that Wayhaven has to carry out in the main itself goes there first. Its children
+//! wait (`awaited`) until Discord has answered: applied lets them go; *no such user* fails all of
+//! them, and the punishment is in force nowhere; a refusal holds them (`refused`) until somebody
+//! decides about the hold, or the main's own step is applied after all, by us or by hand. Trouble
+//! that passes, as a limit or an outage, delays no child; where a refusal follows, it holds what
+//! has not left by then. All of this is stored with the punishment, so that a restart goes on.
 
 use super::{OPEN, RETURNED};
 use crate::store::rows::{Sql, column};
@@ -96,7 +97,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Ends the wait for the first answer, and what may be sent goes to the engine; whether it was waited for.
+    /// Ends the wait for the first answer, and what may be sent goes to the engine; whether it was
+    /// waited for.
     fn end_waiting(&self, of: PunishmentId) -> Result<bool, StoreError> {
         if self.origin_step(of)? != Some(OriginStep::Awaited) {
             return Ok(false);
@@ -110,7 +112,8 @@ impl Change<'_> {
         Ok(true)
     }
 
-    /// Whether a refusal holds the children: they wait for the first answer, or were let go without one.
+    /// Whether a refusal holds the children: they wait for the first answer, or were let go without
+    /// one.
     fn begins_refused(&self, of: PunishmentId) -> Result<bool, StoreError> {
         let sql = "UPDATE punishments SET origin_step = 'refused', origin_stalled = 0
              WHERE event_id = ?1 AND (origin_step = 'awaited' OR (origin_step IS NULL AND origin_stalled = 1))";
@@ -232,7 +235,8 @@ impl Change<'_> {
         self.alert(ALERT, Severity::High, Some(main), Some(user), &details)
     }
 
-    /// The measure stands in the main now, by us or by hand: what was refused before, and is held because of that, goes on.
+    /// The measure stands in the main now, by us or by hand: what was refused before, and is held
+    /// because of that, goes on.
     ///
     /// # Errors
     /// Where the store fails.
@@ -254,8 +258,9 @@ impl Change<'_> {
         let sql =
             format!("SELECT EXISTS (SELECT 1 FROM deliveries WHERE punishment_id = ?1 AND {undecided})");
         if self.connection().prepare_cached(&sql)?.query_row([Sql(of)], |row| row.get(0))? {
-            // A hold is decided as a whole, and may keep back others: what goes on passes to an approved one of its own. So does
-            // what something newer has taken the place of: nothing keeps it back when that is reverted.
+            // A hold is decided as a whole, and may keep back others: what goes on passes to an
+            // approved one of its own. So does what something newer has taken the place of: nothing
+            // keeps it back when that is reverted.
             let origin = Some(Origin::System);
             let hold =
                 self.open_approved_hold(HoldOf { main, kind: HoldKind::Refused, moderator: None, origin })?;

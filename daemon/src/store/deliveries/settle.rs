@@ -48,7 +48,8 @@ impl Change<'_> {
             }
             return Ok(true);
         }
-        // Also of what was superseded or held while its request was on the way: an undo has to know that it left.
+        // Also of what was superseded or held while its request was on the way: an undo has to know
+        // that it left.
         let sql =
             "UPDATE deliveries SET attempts = max(attempts, ?2), sent = sent OR ?3, was_there = coalesce(?4, was_there),
                 delivered = delivered OR ?5 WHERE delivery_id = ?1";
@@ -101,8 +102,9 @@ impl Change<'_> {
         Ok(leave)
     }
 
-    /// Marks deliveries that are about to leave by one request, where they still may; how each stands. Its audit entries
-    /// name nobody: once this is committed, they are known for ours whatever takes a delivery's place meanwhile.
+    /// Marks deliveries that are about to leave by one request, where they still may; how each
+    /// stands. Its audit entries name nobody: once this is committed, they are known for ours
+    /// whatever takes a delivery's place meanwhile.
     ///
     /// # Errors
     /// Where the store fails.

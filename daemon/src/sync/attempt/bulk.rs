@@ -84,7 +84,8 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
     (tried, next)
 }
 
-/// Marks those that nothing else has ended or holds: what takes their place tells the lane nothing of it where it is not sent itself.
+/// Marks those that nothing else has ended or holds: what takes their place tells the lane nothing
+/// of it where it is not sent itself.
 async fn still_open(tools: &Tools, leaving: &[Queued]) -> Result<HashMap<DeliveryId, Leave>, ()> {
     let ids: Vec<DeliveryId> = leaving.iter().map(|one| one.id).collect();
     let marked = tools.store.write(move |change| Ok(change.mark_together(&ids)?));

@@ -33,7 +33,8 @@ pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
     if by == Author::Somebody && entry.integration.is_none() {
         entry.of_bot = is_bot(tools, entry.user).await;
         if entry.of_bot.is_none() {
-            // A page of the log tells of a hundred accounts at once: in a raid one request for each is too many.
+            // A page of the log tells of a hundred accounts at once: in a raid one request for each
+            // is too many.
             log_page(tools, entry).await;
             entry.of_bot = known_bot(tools.directory.accounts().kind(entry.user));
         }
@@ -62,7 +63,8 @@ async fn read_options(tools: &Tools, entry: &mut Entry) {
     }
 }
 
-/// The newest entries of the same kind, where the log can be read in time. The accounts that the page tells of are known then.
+/// The newest entries of the same kind, where the log can be read in time. The accounts that the
+/// page tells of are known then.
 async fn log_page(tools: &Tools, entry: &Entry) -> Option<Vec<AuditLogEntry>> {
     let page = tools.rest.audit_log(entry.guild, entry.log_kind()?);
     let AuditPage { entries, users } = tokio::time::timeout(READ_WITHIN, page).await.ok()?.ok()?;
@@ -85,7 +87,8 @@ async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
     }
 }
 
-/// Whether an account is a bot's, by what is known or else by one request; nothing where Discord does not tell.
+/// Whether an account is a bot's, by what is known or else by one request; nothing where Discord
+/// does not tell.
 pub async fn is_bot(tools: &Tools, user: UserId) -> Option<bool> {
     known_bot(Some(tools.directory.accounts().ask(&tools.rest, user).await))
 }

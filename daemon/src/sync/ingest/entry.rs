@@ -338,8 +338,9 @@ pub fn by_hand(change: &Change<'_>, seen: &Seen, audit_entry: Option<u64>) -> Re
     (new.reason, new.moderator) = (seen.reason.clone(), seen.by);
     (new.expires_at, new.audit_entry) = (seen.until, audit_entry);
     new.of_bot = seen.of_bot == Some(true);
-    // A ban of a bot too many is seen and lifted again, and one of a person must not wait in a raid. What else was done by
-    // hand to a bot stays in the main, so where it may be one somebody decides.
+    // A ban of a bot too many is seen and lifted again, and one of a person must not wait in a
+    // raid. What else was done by hand to a bot stays in the main, so where it may be one somebody
+    // decides.
     new.may_be_bot = seen.of_bot.is_none() && seen.action != Action::Ban;
     record(change, &new, AtOrigin::Done)?;
     if !seen.action.is_undo() {

@@ -75,8 +75,8 @@ async fn a_timeout_has_its_length_however_far_the_clocks_are_apart() {
 
 #[tokio::test]
 async fn a_clock_that_is_set_in_the_middle_costs_no_timeout() {
-    // The first request does not know of it yet. Discord takes an end that has passed and shows no timeout, and refuses one
-    // that is further away than 28 days.
+    // The first request does not know of it yet. Discord takes an end that has passed and shows no
+    // timeout, and refuses one that is further away than 28 days.
     for (shift, span, length) in [(-HOUR_MS, "10m", HOUR_MS / 6), (HOUR_MS, "28d", 28 * 24 * HOUR_MS)] {
         let sandbox = sandbox(1).await;
         let test = ahead(&sandbox, 0).await;

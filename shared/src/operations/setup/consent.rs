@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// Where the link is active already, this accepts the wider mode, actions or security level that its main has proposed since.
 ///
-/// Bans, mutes and timeouts that stand in the main are delivered here too, those of members first; --dry-run counts them. With
-/// --no-backfill only what is decided from now on is delivered. Without it this is confirmed: --confirm=MAIN-ID, or a button
-/// on Discord.
+/// Bans, mutes and timeouts that stand in the main are delivered here too, those of members first;
+/// --dry-run counts them. With --no-backfill only what is decided from now on is delivered. Without
+/// it this is confirmed: --confirm=MAIN-ID, or a button on Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupAccept {
     /// The main that proposed it

@@ -18,8 +18,8 @@ use std::fmt;
 /// and timeouts that stand here are delivered there too, those of members first; --dry-run counts them. With --no-backfill only
 /// what is decided from then on is delivered.
 ///
-/// It is confirmed, because it may deliver many punishments at once: --confirm=GUILD-ID, or a button on Discord. With
-/// --mode=monitor or --no-backfill it is not.
+/// It is confirmed, because it may deliver many punishments at once: --confirm=GUILD-ID, or a
+/// button on Discord. With --mode=monitor or --no-backfill it is not.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupAddChild {
     /// The child; the bot must be in it
@@ -78,9 +78,10 @@ impl SetupRemoveChild {
 /// active, where the child has accepted monitor only, waits until the child accepts it with setup accept; an operator, and
 /// whoever administers both guilds, changes it at once.
 ///
-/// What has not left yet follows the new mode: in monitor mode it is skipped. When the mode is active again, what was decided
-/// and taken back meanwhile is made good; --dry-run counts it. With --no-backfill it is left. Without it active is confirmed:
-/// --confirm=GUILD-ID, or a button on Discord.
+/// What has not left yet follows the new mode: in monitor mode it is skipped. When the mode is
+/// active again, what was decided and taken back meanwhile is made good; --dry-run counts it. With
+/// --no-backfill it is left. Without it active is confirmed: --confirm=GUILD-ID, or a button on
+/// Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupMode {
     /// The child
@@ -100,9 +101,10 @@ pub struct SetupMode {
 /// Actions that the child has not accepted wait until it accepts them with setup accept; an operator, and whoever administers
 /// both guilds, changes them at once. Fewer actions need nobody's consent.
 ///
-/// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its action is. What is allowed
-/// anew and stands here is delivered there; --dry-run counts it. With --no-backfill only what is decided from now on is.
-/// Without it a list with ban, mute or timeout is confirmed: --confirm=GUILD-ID, or a button on Discord.
+/// What has not left yet and is not allowed any more is skipped. An undo is allowed wherever its
+/// action is. What is allowed anew and stands here is delivered there; --dry-run counts it. With
+/// --no-backfill only what is decided from now on is. Without it a list with ban, mute or timeout
+/// is confirmed: --confirm=GUILD-ID, or a button on Discord.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetupActions {
     /// The child

@@ -34,8 +34,8 @@ fn counts(pending: u64) -> Value {
            "failed": 0, "superseded": 0})
 }
 
-/// A request and a reply of each operation that starts deliveries, with the guild and the arguments of the query that
-/// counts them.
+/// A request and a reply of each operation that starts deliveries, with the guild and the arguments
+/// of the query that counts them.
 fn examples() -> Vec<(String, Value, &'static str, Value)> {
     let backfill = || link(json!({"backfill": {"job": "7", "to_deliver": 2, "left_out": false}}));
     let undo = || link(json!({"state": "closing", "undo": {"taken_back": [], "stay": []}}));

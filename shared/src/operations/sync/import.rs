@@ -177,7 +177,8 @@ pub struct Imported {
     /// The guilds whose staff could not be read: there a row that names staff is not found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub staff_unknown: Vec<GuildId>,
-    /// How many of the new ones are bots: what their bans send to the children waits for an approval of its own.
+    /// How many of the new ones are bots: what their bans send to the children waits for an
+    /// approval of its own.
     #[serde(default)]
     pub bots: u64,
     /// How many entries of the main's ban list at Discord were skipped, because Discord did not name their user.

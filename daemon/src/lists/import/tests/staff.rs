@@ -119,7 +119,8 @@ async fn a_list_too_long_to_look_for_staff_is_refused_and_bans_nobody() {
     assert_eq!((told(&done, Fate::Staff).len(), done.count(Fate::New)), (1, 40));
 }
 
-/// In a child that cannot be asked the staff is not known: the bans for it wait for an approval, or there are none.
+/// In a child that cannot be asked the staff is not known: the bans for it wait for an approval, or
+/// there are none.
 #[tokio::test]
 async fn where_a_childs_staff_is_not_known_nothing_is_applied_without_an_approval() {
     let sandbox = sandbox(2).await;
@@ -144,7 +145,8 @@ async fn where_a_childs_staff_is_not_known_nothing_is_applied_without_an_approva
     assert!(report.contains("Staff not checked"), "{report}");
 }
 
-/// Of a bot nobody has heard of before, in a child or in no guild: what goes to the children waits for an approval of its own.
+/// Of a bot nobody has heard of before, in a child or in no guild: what goes to the children waits
+/// for an approval of its own.
 #[tokio::test]
 async fn a_bot_in_a_list_waits_for_an_approval_of_its_own() {
     for count in [1, 30] {

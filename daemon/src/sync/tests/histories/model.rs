@@ -70,7 +70,8 @@ pub(super) struct Place {
     ending: bool,
     /// Whether the guild's own staff have taken it back by hand since it was last delivered.
     lifted: bool,
-    /// Whether an integration did it there first, where that is known: no end that comes by itself takes it back.
+    /// Whether an integration did it there first, where that is known: no end that comes by itself
+    /// takes it back.
     aside: Option<bool>,
 }
 

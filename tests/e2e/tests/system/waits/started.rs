@@ -1,4 +1,5 @@
-//! `--wait` of requests that start deliveries on the way: links that open, steps of warnings, mute roles, comparisons.
+//! `--wait` of requests that start deliveries on the way: links that open, steps of warnings, mute
+//! roles, comparisons.
 
 use super::run;
 use crate::setting::{Setting, guild, options};
