@@ -33,9 +33,14 @@ async fn a_terminal_without_a_size_shows_the_console_and_one_that_is_too_small_t
     terminal.shows(&["LIVE", "observe", "? help"]);
     assert_eq!(setting.sandbox.effect_count(), 0);
     let mut terminal = Terminal::sized(&setting, 1, 1);
-    terminal.shows(&["1"]);
+    // Before the console has the terminal, the terminal itself shows what is typed.
+    let shows = |terminal: &Terminal, sign: &'static str| {
+        terminal.until(sign, |screen| screen.alternate_screen() && screen.contents().contains(sign));
+    };
+    shows(&terminal, "1");
     // Leaving is asked twice.
     terminal.press("q");
+    shows(&terminal, "q");
     terminal.press("q");
     assert_eq!(terminal.ended(), 0);
     let mut terminal = Terminal::with(&setting, u16::MAX, u16::MAX, &[]);

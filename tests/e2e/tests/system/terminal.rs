@@ -115,11 +115,14 @@ impl Terminal {
     }
 
     /// Waits for the end; the terminal must be as it was before.
-    pub(crate) fn ended(mut self) -> u32 {
+    pub(crate) fn ended(self) -> u32 {
         self.until("the terminal as it was", |screen| {
             !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
         });
-        self.child.wait().unwrap().exit_code()
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut child = self.child;
+        std::thread::spawn(move || tell.send(child.wait().unwrap().exit_code()));
+        told.recv_timeout(PATIENCE).expect("the program does not end")
     }
 }
 
