@@ -271,6 +271,12 @@ impl Change<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn note_released(&self, delivery: DeliveryId) -> Result<(), StoreError> {
+        self.note_behind_undo(delivery)
+    }
+
+    /// Notes that a delivery that is applied comes behind an undo that was stored after it: it waited for
+    /// a decision, for the main's own step or for an obstacle to go, and is the later word.
+    pub(super) fn note_behind_undo(&self, delivery: DeliveryId) -> Result<(), StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id
                 AND later.target_user = d.target_user AND later.measure = d.measure AND later.delivery_id > d.delivery_id
               WHERE d.delivery_id = ?1 AND d.action = d.measure

@@ -20,6 +20,7 @@ impl Change<'_> {
             self.end_causes_by(id, settlement.was_there)?;
             self.own_hand_ends_exception(id)?;
             self.end_older_undo(id)?;
+            self.note_behind_undo(id)?;
         }
         // What was held while it waited in its lane stays so.
         let waits = !settlement.state.is_final() && matches!(self.may_leave(id)?, Leave::Waits(_));

@@ -4,11 +4,12 @@
 use crate::network::Freeze;
 use crate::store::{Judged, NewPunishment, Settlement};
 use crate::sync::record::{AtOrigin, record};
-use crate::testing::{PATIENCE, TestDaemon, guild, make_second_main, sandbox, user};
+use crate::testing::{PATIENCE, TestDaemon, asked, guild, make_second_main, sandbox, user};
 use wayhaven_sandbox::fault::Scope;
 use wayhaven_sandbox::{At, Fault, Options, Sandbox, permissions};
+use wayhaven_shared::operations::hold::SyncApprove;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
-use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::setup::{Mode, SecurityLevel};
 
 const BAN: &str = "/guilds/{guild_id}/bans/{user_id}";
 
@@ -267,6 +268,35 @@ async fn a_ban_that_was_done_before_a_freeze_held_it_keeps_the_user_banned() {
     let lifted = test.delivery(lifted, child).await;
     assert_eq!(lifted.reason.as_deref(), Some("another network's ban remains"));
     assert!(sandbox.is_banned(child, victim), "it has come there, and its main wants it still");
+}
+
+#[tokio::test]
+async fn what_waited_for_an_approval_is_the_later_word_and_its_undo_is_done() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
+    let victim = sandbox.stranger();
+    make_second_main(&test, main, other, child).await;
+    let level = |level| {
+        test.daemon
+            .store()
+            .write(move |change| Ok(change.set_security_level(guild(main), level).map(drop)?))
+    };
+    let first = test.ban(other, victim).await;
+    test.until_counted(first, DeliveryState::Applied, 1).await;
+    level(SecurityLevel::Maximum).await.unwrap();
+    let held = test.ban(main, victim).await;
+    test.until_counted(held, DeliveryState::Held, 1).await;
+    let lifted = test.unban(other, victim).await;
+    test.until_counted(lifted, DeliveryState::Applied, 1).await;
+    level(SecurityLevel::Standard).await.unwrap();
+    asked(&test, main, SyncApprove { id: None, all: true }, false).await.unwrap();
+    test.until_counted(held, DeliveryState::Applied, 1).await;
+    test.settled().await;
+    assert!(sandbox.is_banned(child, victim));
+    let undone = test.unban(main, victim).await;
+    test.until_counted(undone, DeliveryState::Applied, 1).await;
+    assert!(!sandbox.is_banned(child, victim));
 }
 
 #[tokio::test]
