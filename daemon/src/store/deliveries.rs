@@ -158,7 +158,7 @@ fn released() -> String {
 }
 /// That the delivery `d` was applied once more after `later` was done: it is the last word of the two, whatever their
 /// numbers say.
-const APPLIED_AGAIN: &str = "EXISTS (SELECT 1 FROM reapplications again
+pub(super) const APPLIED_AGAIN: &str = "EXISTS (SELECT 1 FROM reapplications again
     WHERE again.delivery_id = d.delivery_id AND again.at >= later.updated_at)";
 
 /// Why what was open along a link has ended with it.

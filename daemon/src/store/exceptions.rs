@@ -1,5 +1,6 @@
 //! `exceptions`: what a guild does not apply to somebody, and how often we applied it all the same.
 
+use super::deliveries::APPLIED_AGAIN;
 use super::rows::{Sql, column, optional, word};
 use super::{Change, StoreError, View};
 use crate::network::{Excepted, Exceptions};
@@ -277,12 +278,14 @@ impl Change<'_> {
     /// Notes that a delivery that is applied comes behind an undo that was stored after it: it waited for
     /// a decision, for the main's own step or for an obstacle to go, and is the later word.
     pub(super) fn note_behind_undo(&self, delivery: DeliveryId) -> Result<(), StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id
                 AND later.target_user = d.target_user AND later.measure = d.measure AND later.delivery_id > d.delivery_id
               WHERE d.delivery_id = ?1 AND d.action = d.measure
-                AND later.action <> later.measure AND later.state = 'applied')";
+                AND later.action <> later.measure AND later.state = 'applied' AND NOT {APPLIED_AGAIN})"
+        );
         let behind: bool =
-            self.connection().prepare_cached(sql)?.query_row([Sql(delivery)], |row| row.get(0))?;
+            self.connection().prepare_cached(&sql)?.query_row([Sql(delivery)], |row| row.get(0))?;
         if behind { self.note_handed_over(delivery) } else { Ok(()) }
     }
 
