@@ -230,6 +230,7 @@ impl Simulation {
         people.timeout(id, by, whom, Some(MOMENT), None).map_err(Failure::broken)?;
         self.brief = Some(Instant::now() + MOMENT + MOMENT / 10);
         self.touched.insert(user, (guild, true));
+        self.model.timed_out_for_a_moment(guild, user);
         self.tally.ended.insert((guild, user), false);
         self.tally.count("local timeout that expired");
         Ok(())

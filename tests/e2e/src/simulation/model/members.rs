@@ -15,6 +15,12 @@ impl Model {
         !place.causes.is_empty() || (MAINS.contains(&guild) && self.active(guild, user) > 0)
     }
 
+    /// A guild's own staff time somebody out until nothing of it is left: that ends the guild's
+    /// exception all the same.
+    pub(in crate::simulation) fn timed_out_for_a_moment(&mut self, guild: Guild, user: User) {
+        self.at(guild, user).excepted = false;
+    }
+
     /// Somebody leaves a guild, and may join it again later.
     pub(in crate::simulation) fn leaves(&mut self, guild: Guild, user: User) {
         self.is_gone(guild, user);
