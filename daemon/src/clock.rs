@@ -3,7 +3,7 @@
 
 mod skew;
 
-pub use skew::{RoundTrip, Skew};
+pub use skew::{RoundTrip, SAME_END_MS, Skew};
 
 use skew::Samples;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -34,6 +34,10 @@ const ANSWERS_THAT_OVERRULE: usize = 3;
 /// in milliseconds.
 const MAX_STEP_MS: i64 = 1_000;
 
+/// Two ends of a timeout that are closer are the same one where a difference of clocks is corrected,
+/// in milliseconds: it may have been measured anew between sending an end to Discord and reading it.
+pub const SAME_END_MS: u64 = 1_500;
+
 /// Discord writes whole seconds.
 const RESOLUTION_MS: i64 = 1_000;
 

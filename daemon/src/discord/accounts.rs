@@ -14,7 +14,7 @@ use wayhaven_shared::value::UserId;
 const MOST: usize = 20_000;
 
 /// How long an account of which Discord did not tell counts as a person's before it is asked for again.
-const PRESUMED_FOR: Duration = Duration::from_secs(10 * 60);
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// How long Discord is asked whose an account is. Events wait for it, since their order is kept.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -69,8 +69,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug)]
 enum Known {
     Told(Kind),
-    /// A person, as long as nobody knows better.
-    Presumed(Instant),
+    /// Discord did not tell in time; it is asked again after a while.
+    Untold(Instant),
 }
 
 /// The accounts.
@@ -115,8 +115,8 @@ impl Accounts {
 
     /// Discord does not tell: a person, for a while. A bot's deed too many is seen and taken back; a person's that is
     /// lost is not.
-    pub fn presume_person(&self, user: UserId) {
-        self.put(user, Known::Presumed(Instant::now()));
+    pub fn note_untold(&self, user: UserId) {
+        self.put(user, Known::Untold(Instant::now()));
     }
 
     fn put(&self, user: UserId, known: Known) {
@@ -136,7 +136,7 @@ impl Accounts {
     pub fn kind(&self, user: UserId) -> Option<Kind> {
         match *self.known().get(&user)? {
             Known::Told(kind) => Some(kind),
-            Known::Presumed(since) => (since.elapsed() < PRESUMED_FOR).then_some(Kind::Untold),
+            Known::Untold(since) => (since.elapsed() < ASKED_AGAIN_AFTER).then_some(Kind::Untold),
         }
     }
 
@@ -155,7 +155,7 @@ impl Accounts {
                 let why =
                     failed.map_or_else(|_| "no answer in time".to_owned(), |answer| format!("{answer:?}"));
                 tracing::warn!(%user, "whether this is a bot is not known for now: {why}");
-                self.presume_person(user);
+                self.note_untold(user);
             }
         }
         self.kind(user).unwrap_or(Kind::Untold)
@@ -182,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn events_tell_of_accounts_and_what_is_told_outlasts_what_is_presumed() {
+    fn events_tell_of_accounts_and_what_is_told_outlasts_what_was_not() {
         let accounts = Accounts::default();
         assert_eq!(accounts.is_bot(user(5)), None);
-        accounts.presume_person(user(5));
+        accounts.note_untold(user(5));
         assert_eq!(accounts.is_bot(user(5)), Some(false));
         accounts.learn_of_event(&json!({ "user": { "id": "5", "bot": true } }));
         accounts.learn_of_event(&json!({ "member": { "user": { "id": "6" } } }));
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_presumed_a_person_is_asked_for_again_after_a_while() {
+    async fn an_account_that_was_not_told_is_asked_for_again_after_a_while() {
         let accounts = Accounts::default();
-        accounts.presume_person(user(5));
-        tokio::time::advance(PRESUMED_FOR).await;
+        accounts.note_untold(user(5));
+        tokio::time::advance(ASKED_AGAIN_AFTER).await;
         assert_eq!(accounts.is_bot(user(5)), None);
     }
 

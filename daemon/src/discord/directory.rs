@@ -318,7 +318,7 @@ impl Directory {
             permissions: found.permissions,
             managed: found.managed,
             everyone: everyone.map_or(0, |role| role.permissions),
-            in_channels: view.grants.to(role),
+            in_channels: view.grants.to(role, everyone.map_or(0, |role| role.permissions)),
         };
         Some(match facts.unfit() {
             Some(unfit) => Err(unfit),

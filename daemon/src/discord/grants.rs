@@ -6,41 +6,51 @@ use serde_json::Value;
 use std::collections::HashMap;
 use wayhaven_shared::value::{ChannelId, GuildId, RoleId};
 
-/// What a channel allows to roles, in permission bits (FACTS A1).
+/// What a channel allows to roles beyond what it allows to everyone, in permission bits (FACTS A1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChannelGrants(Vec<(RoleId, u64)>);
+pub struct ChannelGrants {
+    allowed: Vec<(RoleId, u64)>,
+    /// What it denies to everyone, whatever the guild grants.
+    denied: u64,
+}
+
+/// An exception that a channel makes for a role.
+#[derive(Clone, Copy, Debug)]
+pub struct ForRole {
+    /// Whose; the guild's own id stands for everyone.
+    pub role: RoleId,
+    /// What it allows.
+    pub allow: u64,
+    /// What it denies.
+    pub deny: u64,
+}
 
 impl ChannelGrants {
-    /// Of these exceptions of a channel: the role, and what is allowed to it.
-    pub fn of(guild: GuildId, allowed: impl IntoIterator<Item = (RoleId, u64)>) -> Self {
-        let allowed: Vec<_> = allowed.into_iter().collect();
-        let everyone =
-            allowed.iter().find(|(role, _)| role.get() == guild.get()).map_or(0, |(_, bits)| *bits);
-        // What is allowed to everyone there the role does not add.
-        let added = allowed.into_iter().filter(|(role, _)| role.get() != guild.get());
-        Self(
-            added
-                .map(|(role, bits)| (role, powers_of(bits & !everyone)))
-                .filter(|(_, bits)| *bits != 0)
-                .collect(),
-        )
+    /// Of these exceptions of a channel.
+    pub fn of(guild: GuildId, exceptions: impl IntoIterator<Item = ForRole>) -> Self {
+        let (everyone, roles): (Vec<_>, Vec<_>) =
+            exceptions.into_iter().partition(|one| one.role.get() == guild.get());
+        let (open, denied) = everyone.first().map_or((0, 0), |one| (one.allow, one.deny));
+        let allowed = roles.into_iter().map(|one| (one.role, powers_of(one.allow & !open)));
+        Self { allowed: allowed.filter(|(_, bits)| *bits != 0).collect(), denied }
     }
 
     /// Of a channel as an event shows it. An exception that cannot be read allows nothing.
     pub fn read(guild: GuildId, channel: &Value) -> Self {
+        let bits = |text: &Value| text.as_str()?.parse().ok();
         let exceptions = channel["permission_overwrites"].as_array().into_iter().flatten();
+        let of_roles = exceptions.filter(|one| one["type"] == 0 || one["type"] == "0");
         Self::of(
             guild,
-            exceptions.filter_map(|one| {
-                let is_of_role = one["type"] == 0 || one["type"] == "0" || one["type"] == "role";
-                let id = one["id"].as_str()?.parse().ok().and_then(RoleId::new).filter(|_| is_of_role)?;
-                Some((id, one["allow"].as_str()?.parse().ok()?))
+            of_roles.filter_map(|one| {
+                let role = RoleId::new(bits(&one["id"])?)?;
+                Some(ForRole { role, allow: bits(&one["allow"])?, deny: bits(&one["deny"]).unwrap_or(0) })
             }),
         )
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.allowed.is_empty()
     }
 }
 
@@ -62,10 +72,13 @@ impl Grants {
         }
     }
 
-    /// What channels allow the role, in permission bits.
-    pub fn to(&self, role: RoleId) -> u64 {
-        let all = self.0.values().flat_map(|grants| &grants.0);
-        all.filter(|(of, _)| *of == role).fold(0, |bits, (_, more)| bits | more)
+    /// What channels allow the role, in permission bits, beyond what the guild grants to everyone.
+    pub fn to(&self, role: RoleId, everyone: u64) -> u64 {
+        let of_channel = |grants: &ChannelGrants| {
+            let own = grants.allowed.iter().find(|(of, _)| *of == role).map_or(0, |(_, bits)| *bits);
+            own & !(everyone & !grants.denied)
+        };
+        self.0.values().map(of_channel).fold(0, |bits, more| bits | more)
     }
 }
 
@@ -91,8 +104,17 @@ mod tests {
         assert_eq!(grants, Grants::default(), "viewing is no power, and moving members is everyone's there");
         assert!(grants.follow(channel, &shown(1 << 13)));
         assert!(!grants.follow(channel, &shown(1 << 13 | 1 << 10)));
-        assert_eq!((grants.to(role), grants.to(RoleId::new(6).unwrap())), (1 << 13, 0));
+        assert_eq!((grants.to(role, 0), grants.to(RoleId::new(6).unwrap(), 0)), (1 << 13, 0));
+        assert_eq!(grants.to(role, 1 << 13), 0, "everyone has it in the guild");
+        let mut denied = json!({ "permission_overwrites": [
+            { "id": "9", "type": 0, "allow": "0", "deny": "8192" },
+            { "id": "5", "type": 0, "allow": "8192", "deny": "0" },
+        ] });
+        grants.follow(channel, &ChannelGrants::read(guild, &denied));
+        assert_eq!(grants.to(role, 1 << 13), 1 << 13, "but the channel denies it to everyone");
+        denied["permission_overwrites"][0]["id"] = "x".into();
+        grants.follow(channel, &ChannelGrants::read(guild, &denied));
         assert!(grants.follow(channel, &ChannelGrants::default()));
-        assert_eq!(grants.to(role), 0);
+        assert_eq!(grants.to(role, 0), 0);
     }
 }

@@ -133,7 +133,7 @@ pub struct RoleFacts {
     pub managed: bool,
     /// The permission bits of @everyone.
     pub everyone: u64,
-    /// What channels allow it beyond that.
+    /// What channels allow it beyond what @everyone has there.
     pub in_channels: u64,
 }
 
@@ -149,7 +149,7 @@ impl RoleFacts {
         if !grants.is_empty() {
             return Some(Unfit::Grants(grants));
         }
-        let in_channels = names_of(powers_of(self.in_channels & !self.everyone));
+        let in_channels = names_of(self.in_channels);
         (!in_channels.is_empty()).then_some(Unfit::GrantsInChannel(in_channels))
     }
 }

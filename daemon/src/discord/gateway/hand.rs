@@ -3,7 +3,7 @@
 use super::{Acknowledger, Pulse, Sight};
 use crate::discord::accounts::{Account, Accounts};
 use crate::discord::event::{self, GatewayEvent, GuildView, MemberFacts, RoleView, Unreadable};
-use crate::discord::grants::{ChannelGrants, Grants};
+use crate::discord::grants::{ChannelGrants, ForRole, Grants};
 use serde_json::{Value, json};
 use serenity::all::{
     Context, Event, Guild, Member, MfaLevel, PermissionOverwriteType, RawEventHandler, Role,
@@ -157,7 +157,11 @@ fn guild_view(guild: &Guild) -> Option<GuildView> {
     let id = GuildId::new(guild.id.get())?;
     let channels = guild.channels.iter().filter_map(|(channel, shown)| {
         let allowed = shown.permission_overwrites.iter().filter_map(|one| match one.kind {
-            PermissionOverwriteType::Role(role) => Some((RoleId::new(role.get())?, one.allow.bits())),
+            PermissionOverwriteType::Role(role) => Some(ForRole {
+                role: RoleId::new(role.get())?,
+                allow: one.allow.bits(),
+                deny: one.deny.bits(),
+            }),
             _ => None,
         });
         Some((ChannelId::new(channel.get())?, ChannelGrants::of(id, allowed)))

@@ -1,6 +1,7 @@
 //! The requests Wayhaven makes, one method each.
 
 use super::{Call, Rest, RestError};
+use crate::clock::SAME_END_MS;
 use crate::discord::accounts::Account;
 use crate::discord::budget::{Priority, Slot};
 use crate::discord::channel::ChannelView;
@@ -114,10 +115,6 @@ pub struct AuditPage {
 
 /// The most entries of an audit log that Discord gives at once (FACTS A4).
 pub const AUDIT_PAGE: usize = 100;
-
-/// How far two ends of a timeout may be apart and be the same one, in milliseconds: the difference
-/// of clocks is measured to a second.
-const SAME_END_MS: u64 = 5_000;
 
 fn application(value: &Value) -> Result<(String, u64), RestError> {
     let id = value["id"].as_str().ok_or_else(|| RestError::Lost("an application without id".into()))?;

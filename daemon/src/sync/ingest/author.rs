@@ -25,18 +25,20 @@ pub enum Author {
 /// Who the author of an entry in a main is. Discord is asked about each account once. The entry is told whether its target
 /// is a bot, where something depends on that.
 pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
-    let by = author(tools, entry.actor).await;
+    let mut by = author(tools, entry.actor).await;
     if by != Author::Us && entry.has_unread_options() && matters(tools, entry).await {
         read_options(tools, entry).await;
     }
     // Of what stays in the main anyway nobody has to know.
     if by == Author::Somebody && entry.integration.is_none() {
         entry.of_bot = is_bot(tools, entry.user).await;
-        if entry.of_bot.is_none() {
-            // A page of the log tells of a hundred accounts at once: in a raid one request for each
-            // is too many.
-            log_page(tools, entry).await;
-            entry.of_bot = known_bot(tools.directory.accounts().kind(entry.user));
+        let accounts = tools.directory.accounts();
+        let untold = |user: UserId| accounts.kind(user) == Some(Kind::Untold);
+        // A page of the log tells of a hundred accounts at once: in a raid one request for each is
+        // too many.
+        if (untold(entry.user) || entry.actor.is_some_and(untold)) && log_page(tools, entry).await.is_some() {
+            by = author(tools, entry.actor).await;
+            entry.of_bot = is_bot(tools, entry.user).await;
         }
     }
     by
@@ -90,11 +92,7 @@ async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
 /// Whether an account is a bot's, by what is known or else by one request; nothing where Discord
 /// does not tell.
 pub async fn is_bot(tools: &Tools, user: UserId) -> Option<bool> {
-    known_bot(Some(tools.directory.accounts().ask(&tools.rest, user).await))
-}
-
-fn known_bot(kind: Option<Kind>) -> Option<bool> {
-    match kind? {
+    match tools.directory.accounts().ask(&tools.rest, user).await {
         Kind::Bot => Some(true),
         Kind::Person | Kind::Nobody => Some(false),
         Kind::Untold => None,

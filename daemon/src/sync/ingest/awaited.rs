@@ -68,7 +68,10 @@ impl Ingest {
     /// The newest entry of the guild's log that explains the event; nothing where the log cannot be read.
     async fn look_for(&self, awaited: Awaited) -> Option<Entry> {
         let entries = match self.tools.rest.audit_log(awaited.guild, entry_kind(awaited.action)?).await {
-            Ok(page) => page.entries,
+            Ok(page) => {
+                page.users.into_iter().for_each(|account| self.tools.directory.accounts().learn(account));
+                page.entries
+            }
             Err(error) => {
                 tracing::warn!(guild = %awaited.guild, "the audit log is not readable: {error}");
                 return None;

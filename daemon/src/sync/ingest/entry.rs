@@ -2,7 +2,7 @@
 //! was read from the log, and once only.
 
 use super::author::Author;
-use crate::clock::Skew;
+use crate::clock::{SAME_END_MS, Skew};
 use crate::discord::directory::Directory;
 use crate::discord::event::{Deed, Entry};
 use crate::discord::mute_role::unfit;
@@ -257,16 +257,13 @@ fn confirm(change: &Change<'_>, seen: &Seen, id: u64) -> Result<(), StoreError> 
     record(change, &new, AtOrigin::Done).map(drop)
 }
 
-/// Two ends that are closer are the same one where a difference of clocks is corrected, in milliseconds: it may have been
-/// measured anew between sending an end to Discord and reading it. Without a correction an end is exact.
-const SAME_END_MS: u64 = 1_500;
-
 /// Whether a timeout ends at another time than the main's latest does, as far as that is known.
 fn changes_the_end(change: &Change<'_>, seen: &Seen) -> Result<bool, StoreError> {
     let Some(until) = seen.until else { return Ok(false) };
     let latest = change.punishments(Some(seen.guild), Some(seen.user), None, 20)?;
     let latest = latest.into_iter().find(|punishment| punishment.action == seen.action);
     let end = latest.and_then(|latest| latest.expires_at);
+    // Without a correction an end is exact.
     let same = if change.skew() == Skew::default() { 0 } else { SAME_END_MS };
     Ok(end.is_some_and(|end| end.millis().abs_diff(until.millis()) > same))
 }

@@ -4,14 +4,14 @@
 use super::hand::{by_hand, muted, request, set_mute_roles, until_settled};
 use crate::testing::{TestDaemon, asked, by_operator, confirmed, guild, sandbox, user};
 use serde_json::{Value, json};
-use wayhaven_sandbox::{At, EventFate, Fault, FaultId, Options, Sandbox};
+use wayhaven_sandbox::{At, EventFate, Fault, FaultId, Options, Sandbox, permissions};
 use wayhaven_shared::FaultKind;
 use wayhaven_shared::control::Role;
 use wayhaven_shared::event::Change;
 use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::hold::{HoldKind, SyncHolds};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
-use wayhaven_shared::operations::setup::Mode;
+use wayhaven_shared::operations::setup::{Mode, SetupMode};
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::value::HoldId;
 
@@ -344,4 +344,39 @@ async fn a_page_of_the_log_tells_of_accounts_that_are_not_told_one_by_one() {
     let id = test.punishment(person, 1).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
     assert_eq!(count(&test, bot).await, 0, "a bot's stays in the main");
+}
+
+#[tokio::test]
+async fn a_page_of_the_log_tells_also_that_a_bot_did_it() {
+    let sandbox = without_members_intent().await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, person) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
+    [main, child].into_iter().for_each(|place| sandbox.people().had_joined(place, person).unwrap());
+    let acting = sandbox.people().invite_other_bot(main, permissions::MODERATE_MEMBERS).unwrap();
+    silent(&sandbox);
+    by_hand(&sandbox, main, acting, person, Action::Timeout).unwrap();
+    until_heard(&sandbox, &test).await;
+    assert_eq!(count(&test, person).await, 0, "another bot's deed stays in the main");
+}
+
+#[tokio::test]
+async fn what_may_be_done_to_a_bot_waits_also_in_a_child_that_begins_to_take_part_later() {
+    let sandbox = without_members_intent().await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, bot) = (sandbox.main_guild(), sandbox.children()[0], old_bot(&sandbox));
+    let mode = async |mode| {
+        let request = SetupMode { child: guild(child), mode, no_backfill: false };
+        asked(&test, main, request, false).await.unwrap();
+    };
+    mode(Mode::Monitor).await;
+    silent(&sandbox);
+    let at = At::route("GET", "/guilds/{guild_id}/audit-logs");
+    sandbox.inject(Fault::Answer { at, status: 500, code: 0, message: String::new() });
+    by_hand(&sandbox, main, sandbox.owner(), bot, Action::Timeout).unwrap();
+    let id = test.punishment(bot, 1).await;
+    test.settled().await;
+    mode(Mode::Active).await;
+    test.until_counted(id, DeliveryState::Held, 1).await;
+    test.settled().await;
+    assert!(sandbox.effects_in(child).iter().all(|effect| effect.user != Some(bot)));
 }
