@@ -27,6 +27,7 @@ pub use excepted::Stopped;
 pub use insert::First;
 pub use listing::{DeliveryFilter, RetryFilter, Unfinished};
 pub use lost::LostBulkBan;
+pub(super) use origin_step::NOTHING_REFUSED;
 pub(super) use origin_step::OriginStep;
 pub use origin_step::{BOT_ABSENT, ORIGIN_REFUSED, TRIED_ALONE, UNKNOWN_USER};
 pub use protected::{PROTECTED, protected_by};

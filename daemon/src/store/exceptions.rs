@@ -266,17 +266,8 @@ impl Change<'_> {
         self.note_again(delivery, false)
     }
 
-    /// Notes that a delivery that a freeze held is applied now: it comes behind what another main took back there
-    /// meanwhile, though it was stored before.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn note_released(&self, delivery: DeliveryId) -> Result<(), StoreError> {
-        self.note_behind_undo(delivery)
-    }
-
-    /// Notes that a delivery that is applied comes behind an undo that was stored after it: it waited for
-    /// a decision, for the main's own step or for an obstacle to go, and is the later word.
+    /// Notes that a delivery that is applied comes behind an undo that was stored after it: a freeze
+    /// held it, or it waited for a decision, for the main's own step or for an obstacle to go.
     pub(super) fn note_behind_undo(&self, delivery: DeliveryId) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN deliveries later ON later.guild_id = d.guild_id

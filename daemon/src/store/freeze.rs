@@ -24,10 +24,7 @@ impl FreezeStep {
     /// Where the store fails.
     pub fn apply(self, change: &Change<'_>) -> Result<(), StoreError> {
         match self.to {
-            DeliveryState::Pending => {
-                change.note_released(self.delivery)?;
-                change.release(self.delivery)
-            }
+            DeliveryState::Pending => change.release(self.delivery),
             state => {
                 let reason = Some(Refusal::Frozen.to_string());
                 change

@@ -128,6 +128,16 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether Discord did not tell whether the user is a bot when the punishment was stored, and
+    /// somebody has to decide about it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn may_be_of_bot(&self, id: PunishmentId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM punishments WHERE event_id = ?1 AND may_be_bot = 1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(id)], |row| row.get(0))?)
+    }
+
     /// Whether the user was known as a bot when something was decided about them.
     ///
     /// # Errors
@@ -298,8 +308,8 @@ impl Change<'_> {
 
         let sql = "INSERT INTO punishments (source_guild, target_user, action, reason, moderator_id, origin,
                                     delete_seconds, audit_entry, created_at, expires_at, evidence, because,
-                                    operator_uid, of_bot)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                                    operator_uid, of_bot, may_be_bot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         self.connection().prepare_cached(sql)?.execute(params![
             Sql(new.guild),
             Sql(new.user),
@@ -315,6 +325,7 @@ impl Change<'_> {
             Sql(new.because),
             new.operator,
             new.of_bot,
+            new.may_be_bot,
         ])?;
         let id = self.connection().last_insert_rowid().cast_unsigned();
         let odd = || StoreError::Row {

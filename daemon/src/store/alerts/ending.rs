@@ -1,5 +1,6 @@
 //! When alerts are over: for each kind the condition that ends it, judged by the store and by how the daemon stands.
 
+use crate::store::deliveries::NOTHING_REFUSED;
 use crate::store::rows::Sql;
 use crate::store::{AlertFilter, Change, StoreError, View};
 use rusqlite::params;
@@ -23,6 +24,8 @@ enum Ends {
     ByPerson,
     /// No hold of these kinds waits in the main.
     Decided(&'static [HoldKind]),
+    /// The main has done what it was refused, or somebody has decided about it.
+    MainDone,
     /// Nothing is blocked in the guild.
     Unblocked,
     /// No ban waits for the guild's budget of bans of non-members.
@@ -84,7 +87,7 @@ const KINDS: &[(&str, Ends)] = &[
     ("interaction_not_understood", Ends::ByPerson),
     ("local_override", Ends::ByPerson),
     ("notices_refused", Ends::NoChannel),
-    ("origin_refused", Ends::Decided(&[HoldKind::Refused])),
+    ("origin_refused", Ends::MainDone),
     ("protected_punished", Ends::ProtectedFree),
     ("requests_refused", Ends::RequestsAgain),
     ("schedule_delayed", Ends::NothingOverdue),
@@ -118,6 +121,9 @@ impl View<'_> {
             Ends::ByPerson | Ends::WhenRead | Ends::ClockAgrees => (false, ""),
             Ends::Decided(kinds) => {
                 (!self.waits_for_decision(guild, kinds)?, "no hold waits for a decision any more")
+            }
+            Ends::MainDone => {
+                (!guild.map_or(Ok(false), |main| self.has_refused_step(main))?, NOTHING_REFUSED)
             }
             Ends::Unblocked => (!self.has_delivery(guild, BLOCKED)?, "nothing is blocked there any more"),
             Ends::BudgetBack => {

@@ -34,6 +34,9 @@ const AT_ONCE: u16 = 300;
 /// The alert about a main's own step that Discord refused.
 const ALERT: &str = "origin_refused";
 
+/// Why an alert about such a refusal is over.
+pub(in crate::store) const NOTHING_REFUSED: &str = "the main has done it, or somebody has decided";
+
 /// Not a delivery to a child that waits for the first answer to the main's own step.
 pub(super) const NOT_AWAITED: &str = "NOT (d.scope = 'child' AND d.state = 'pending' AND d.action = d.measure
     AND EXISTS (SELECT 1 FROM punishments o WHERE o.event_id = d.punishment_id AND o.origin_step = 'awaited'))";
@@ -65,6 +68,25 @@ impl View<'_> {
         Ok([OriginStep::Awaited, OriginStep::Refused]
             .into_iter()
             .find(|step| Some(step.word()) == word.as_deref()))
+    }
+}
+
+impl View<'_> {
+    /// Whether something of the main waits in a hold because the main could not carry it out
+    /// itself, or has left for every child and is still not done in the main.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn has_refused_step(&self, main: GuildId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM holds h JOIN deliveries d ON d.hold_id = h.id AND d.state = 'held'
+                    WHERE h.main_guild_id = ?1 AND h.kind = 'refused' AND h.decision IS NULL)
+                OR EXISTS (SELECT 1 FROM punishments p
+                    WHERE p.source_guild = ?1 AND p.origin_step = 'refused' AND p.status = 'active'
+                      AND EXISTS (SELECT 1 FROM deliveries d WHERE d.punishment_id = p.event_id AND d.scope = 'child'
+                           AND d.sent = 1)
+                      AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.punishment_id = p.event_id
+                           AND d.hold_id IS NOT NULL))";
+        Ok(self.connection.prepare_cached(sql)?.query_row([Sql(main)], |row| row.get(0))?)
     }
 }
 
@@ -112,6 +134,14 @@ impl Change<'_> {
         Ok(true)
     }
 
+    /// The main's own step is done or given up: a refusal that comes later, as of one that is made
+    /// again, holds nothing.
+    fn stalls_no_more(&self, of: PunishmentId) -> Result<(), StoreError> {
+        let sql = "UPDATE punishments SET origin_stalled = 0 WHERE event_id = ?1 AND origin_stalled = 1";
+        self.connection().prepare_cached(sql)?.execute([Sql(of)])?;
+        Ok(())
+    }
+
     /// Whether a refusal holds the children: they wait for the first answer, or were let go without
     /// one.
     fn begins_refused(&self, of: PunishmentId) -> Result<bool, StoreError> {
@@ -130,6 +160,7 @@ impl Change<'_> {
         match own.state {
             DeliveryState::Applied => {
                 self.end_waiting(of)?;
+                self.stalls_no_more(of)?;
                 self.done_in_main(own.guild_id, own.user_id, own.action)
             }
             DeliveryState::Failed if reason == UNKNOWN_USER => self.nobody_there(own),
@@ -139,7 +170,10 @@ impl Change<'_> {
             DeliveryState::Pending if own.attempts == 0 || reason.ends_with(TRIED_ALONE) => Ok(()),
             DeliveryState::Sending | DeliveryState::Held => Ok(()),
             DeliveryState::Pending | DeliveryState::Unknown => self.origin_stalls(of),
-            DeliveryState::Skipped | DeliveryState::Superseded => self.end_waiting(of).map(drop),
+            DeliveryState::Skipped | DeliveryState::Superseded => {
+                self.end_waiting(of)?;
+                self.stalls_no_more(of)
+            }
         }
     }
 
@@ -272,16 +306,12 @@ impl Change<'_> {
         self.resolve_refusals(main)
     }
 
-    /// Takes the alert off the list once nothing of the main is held for this reason any more.
+    /// Takes the alert off the list once nothing of the main is refused any more.
     pub(in crate::store) fn resolve_refusals(&self, main: GuildId) -> Result<(), StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM holds h JOIN deliveries d ON d.hold_id = h.id AND d.state = 'held'
-             WHERE h.main_guild_id = ?1 AND h.kind = 'refused' AND h.decision IS NULL)";
-        let some: bool = self.connection().prepare_cached(sql)?.query_row([Sql(main)], |row| row.get(0))?;
-        match some {
+        match self.has_refused_step(main)? {
             true => Ok(()),
             false => {
-                let note = Untrusted::clipped("nothing is held for this reason any more");
+                let note = Untrusted::clipped(NOTHING_REFUSED);
                 self.resolve_alerts(ALERT, main, "wayhaven", &note)
             }
         }

@@ -34,7 +34,8 @@ impl View<'_> {
         if self.security_level(decision.guild_id)? == SecurityLevel::Maximum {
             return Ok(Some(HoldKind::Maximum));
         }
-        let of_bot = !decision.action.is_undo() && self.is_known_bot(decision.user_id)?;
+        let of_bot = !decision.action.is_undo()
+            && (self.is_known_bot(decision.user_id)? || self.may_be_of_bot(decision.id)?);
         Ok(of_bot.then_some(HoldKind::Bot))
     }
 

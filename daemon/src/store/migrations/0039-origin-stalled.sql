@@ -15,3 +15,5 @@ WHEN NEW.hold_id IS NOT OLD.hold_id AND NOT (NEW.state = 'held' AND (OLD.hold_id
 BEGIN
     SELECT RAISE(ABORT, 'zero-leak: a delivery keeps its hold');
 END;
+-- Whether Discord did not tell whether the user is a bot, and nothing was to be delivered before somebody had decided.
+ALTER TABLE punishments ADD COLUMN may_be_bot INTEGER NOT NULL DEFAULT 0 CHECK (may_be_bot IN (0, 1));

@@ -1,6 +1,6 @@
 //! What a main could not do itself: its children do not get it as if it had been done.
 
-use crate::store::AlertFilter;
+use crate::store::{AlertFilter, Settlement, View};
 use crate::testing::{TestDaemon, asked, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{At, Fault, Sandbox, permissions};
@@ -405,4 +405,70 @@ async fn what_the_main_refused_goes_on_once_its_staff_do_it_by_hand_and_stays_wh
     test.settled().await;
     assert!(sandbox.is_banned(main, whom), "the other one remains");
     assert_eq!(sandbox.banned_in(&children, whom), 2, "and it counts in the children as well");
+}
+
+#[tokio::test]
+async fn a_refusal_after_everything_had_left_stays_an_alert_until_the_main_has_done_it() {
+    let sandbox = sandbox(1).await;
+    let whom = ranked(&sandbox);
+    let test = TestDaemon::start(&sandbox).await;
+    let main = sandbox.main_guild();
+    let stumbles = sandbox.inject(Fault::Answer {
+        at: At::route("PUT", BAN).guild(main),
+        status: 502,
+        code: 0,
+        message: String::new(),
+    });
+    let id = test.ban(main, whom).await;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    sandbox.clear(stumbles);
+    test.until("the main's own refusal", move |view| {
+        view.origin_of(id).unwrap().unwrap().state == DeliveryState::Blocked
+    })
+    .await;
+    let refused = move |view: &View<'_>| view.has_refused_step(guild(main)).unwrap();
+    assert!(test.read(refused).await, "the alert stands on this");
+    sandbox.people().move_role(main, sandbox.role(main, "Moderator"), 1).unwrap();
+    test.until("the main's own ban", move |view| {
+        view.origin_of(id).unwrap().unwrap().state == DeliveryState::Applied
+    })
+    .await;
+    assert!(!test.read(refused).await);
+}
+
+#[tokio::test]
+async fn once_the_main_has_done_it_a_later_refusal_of_the_same_holds_nothing() {
+    let sandbox = sandbox(2).await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    let whom = sandbox.stranger();
+    for place in [main, children[0], children[1]] {
+        sandbox.people().had_joined(place, whom).unwrap();
+    }
+    sandbox.people().set_bot_permissions(children[1], permissions::VIEW_CHANNEL).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    let at = At::route("PATCH", "/guilds/{guild_id}/members/{user_id}").guild(main);
+    let stumbles = sandbox.inject(Fault::Answer { at, status: 502, code: 0, message: String::new() });
+    let arguments = json!({ "user": whom.to_string(), "for": "1h" });
+    let asked = test.punish(main, json!({ "operation": "timeout", "arguments": arguments })).await;
+    let id = asked.punishment.unwrap().id;
+    test.until_counted(id, DeliveryState::Applied, 1).await;
+    sandbox.clear(stumbles);
+    test.until("the main's own timeout", move |view| {
+        view.origin_of(id).unwrap().unwrap().state == DeliveryState::Applied
+    })
+    .await;
+    let own = test.read(move |view| view.origin_of(id).unwrap().unwrap().id).await;
+    let refuse = move |change: &crate::store::Change<'_>| {
+        change.apply_again(own, DeliveryState::Pending, None)?;
+        let reason = Some("403 the user ranks above the bot".to_owned());
+        let state = DeliveryState::Blocked;
+        Ok(change.settle(own, &Settlement { state, reason, attempts: 2, wait: None, was_there: None })?)
+    };
+    test.daemon.store().write(refuse).await.unwrap();
+    assert_eq!(
+        test.delivery(id, children[1]).await.state,
+        DeliveryState::Blocked,
+        "it waits for its own guild"
+    );
+    assert!(holds(&test, main).await.is_empty());
 }
