@@ -284,6 +284,15 @@ fn declined(request: &Request, name: &str) -> Fault {
         .hint("--dry-run shows what would happen")
 }
 
+/// Says why it is asked, and what is to be typed.
+pub(super) fn question(request: &Request, name: &str) -> String {
+    let why = match request.may_affect_many() {
+        true => "This may affect many users",
+        false => "This can't be undone",
+    };
+    format!("{why}. Type {name} to continue: ")
+}
+
 /// What the operation would do, as far as it is known after the longest wait; nothing where the
 /// daemon's reply has another version's shape.
 pub(super) async fn plan(
@@ -328,7 +337,7 @@ async fn ask(
     {
         output.preview(&report);
     }
-    output.aside(&format!("This cannot simply be put back. Type {name} to go on: "));
+    output.aside(&question(request, &name));
     let mut typed = String::new();
     let read = std::io::stdin().lock().read_line(&mut typed);
     match read {

@@ -442,3 +442,30 @@ async fn the_question_about_a_repair_waits_for_no_comparison_without_an_end() {
     let report = plan.unwrap().unwrap();
     assert_eq!(report.title.line(), "nothing was changed: would repair 7 in 1 of 3 guilds, 2 not compared");
 }
+
+#[test]
+fn a_question_says_whether_it_is_about_many_users_or_cannot_be_undone() {
+    let question = |words: &[&str]| {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        run::question(&parse(&words).unwrap().request.unwrap(), "5")
+    };
+    let many = "This may affect many users. Type 5 to continue: ";
+    assert_eq!(question(&["wayhaven", "setup", "add-child", "5"]), many);
+    let undone = "This can't be undone. Type 5 to continue: ";
+    assert_eq!(question(&["wayhaven", "setup", "remove-child", "5", "--undo"]), undone);
+}
+
+#[tokio::test]
+async fn what_a_timeout_cuts_short_is_still_said_after_the_wait() {
+    let mut shown = vec![detail("applied", "applied", "applied")].into_iter();
+    let daemon = ScriptedDaemon::start(move |envelope| match envelope.request["operation"].as_str() {
+        Some("timeout") => {
+            let mut reply = punished();
+            reply["cuts_short"] = json!("2026-01-09T10:30:00Z");
+            Ok(reply)
+        }
+        _ => Ok(shown.next().unwrap()),
+    });
+    let ran = run(&daemon, "timeout 77 --for=1h --wait").await;
+    assert!(ran.out.contains("ends early: it was to last until 2026-01-09"), "{}{}", ran.out, ran.err);
+}
