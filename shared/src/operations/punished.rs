@@ -142,12 +142,10 @@ impl WarningCount {
 
     /// For people: `3 of 3: timed out for 1h`, `2 of 3`.
     fn words(self) -> String {
-        match self.step {
-            Some(step) if u64::from(step.warnings()) == self.warnings => {
-                format!("{} of {}: {}", self.warnings, step.warnings(), step.words())
-            }
-            Some(step) => format!("{} of {}", self.warnings, step.warnings()),
-            None => self.warnings.to_string(),
+        match (self.reached(), self.step) {
+            (Some(step), _) => format!("{} of {}: {}", self.warnings, step.warnings(), step.words()),
+            (None, Some(step)) => format!("{} of {}", self.warnings, step.warnings()),
+            (None, None) => self.warnings.to_string(),
         }
     }
 }
