@@ -9,7 +9,7 @@ mod drill;
 mod exception;
 mod hold;
 mod incident;
-mod job;
+pub(crate) mod job;
 mod paths;
 mod protect;
 pub(crate) mod punishment;

@@ -63,7 +63,7 @@ pub enum Effect {
     Mild,
     /// Something people notice.
     Moderate,
-    /// Something that cannot simply be put back: confirmed by name.
+    /// Something that cannot be undone, or may affect many users at once: confirmed by name.
     Severe,
 }
 

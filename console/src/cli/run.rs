@@ -15,7 +15,7 @@ use shared::operations::paths::PathList;
 use shared::operations::started::started;
 use shared::paths::Layout;
 use shared::value::{GuildText, PunishmentId};
-use shared::{Effect, Fault, FaultKind, Reply, Request};
+use shared::{Effect, Fault, FaultKind, Reply, Report, Request};
 use std::io::BufRead;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -56,6 +56,9 @@ pub(super) fn in_runtime(
 
 /// How long a list is waited for that nobody has set a limit for: Discord may show a million bans a page a minute.
 const A_LIST: Duration = Duration::from_secs(24 * 3_600);
+
+/// The longest wait for the jobs of a plan before it is asked about.
+const LONGEST_PLAN: Duration = Duration::from_secs(10);
 
 /// Asks, waits where that was wanted, and prints; the exit code.
 pub(super) async fn operation(
@@ -281,6 +284,45 @@ fn declined(request: &Request, name: &str) -> Fault {
         .hint("--dry-run shows what would happen")
 }
 
+/// Says why it is asked, and what is to be typed.
+pub(super) fn question(request: &Request, name: &str) -> String {
+    let why = match request.may_affect_many() {
+        true => "This may affect many users",
+        false => "This can't be undone",
+    };
+    format!("{why}. Type {name} to continue: ")
+}
+
+/// What the operation would do, as far as it is known after the longest wait; nothing where the
+/// daemon's reply has another version's shape.
+pub(super) async fn plan(
+    client: &Client,
+    request: &Request,
+    guild: Option<GuildText>,
+    longest_wait: Duration,
+    (ticker, output): (&mut Ticker, &mut Output<'_>),
+) -> Result<Option<Report>, Fault> {
+    let dry = Envelope { guild, dry_run: true, ..Envelope::new(request) };
+    let cursor = client.watch(None, Duration::ZERO).await?.cursor;
+    let mut planned = client.run(dry).await?;
+    // A plan that takes its time is shown when it has its counts.
+    let reply = Request::read_reply(&planned.operation, planned.data.clone());
+    let begun = reply.map(|reply| reply.jobs()).unwrap_or_default();
+    if !begun.is_empty() {
+        let (jobs, ended) = wait::jobs::follow(client, cursor, begun, longest_wait, ticker, output).await;
+        wait::jobs::replace(&mut planned.data, &jobs);
+        // A guild in an outage, or one that cannot be compared, keeps nobody from repairing the
+        // others.
+        let needs_all = !matches!(request, Request::SyncReconcile(_));
+        if needs_all || matches!(ended, wait::Ended::Lost(_)) {
+            wait::jobs::unfinished(&ended, &jobs).map_or(Ok(()), Err)?;
+        }
+        planned.names.add(client.take_names());
+    }
+    let reply = Request::read_reply(&planned.operation, planned.data).ok();
+    Ok(reply.map(|reply| reply.preview().named(&planned.names)))
+}
+
 /// Shows what the operation would do, with its counts, and has its name typed.
 async fn ask(
     client: &Client,
@@ -290,25 +332,12 @@ async fn ask(
     (ticker, output): (&mut Ticker, &mut Output<'_>),
 ) -> Result<String, Fault> {
     // A list has not been sent yet, and is judged row by row when it is applied.
-    if !matches!(request, Request::SyncImport(_)) {
-        let dry = Envelope { guild, dry_run: true, ..Envelope::new(request) };
-        let cursor = client.watch(None, Duration::ZERO).await?.cursor;
-        let mut planned = client.run(dry).await?;
-        // A plan that takes its time is shown when it has its counts.
-        let reply = Request::read_reply(&planned.operation, planned.data.clone());
-        let begun = reply.map(|reply| reply.jobs()).unwrap_or_default();
-        if !begun.is_empty() {
-            let (jobs, ended) = wait::jobs::follow(client, cursor, begun, A_LIST, ticker, output).await;
-            wait::jobs::replace(&mut planned.data, &jobs);
-            if let Some(fault) = wait::jobs::unfinished(&ended, &jobs) {
-                return Err(fault);
-            }
-        }
-        if let Ok(reply) = Request::read_reply(&planned.operation, planned.data) {
-            output.preview(&reply.report().named(&planned.names));
-        }
+    if !matches!(request, Request::SyncImport(_))
+        && let Some(report) = plan(client, request, guild, LONGEST_PLAN, (ticker, output)).await?
+    {
+        output.preview(&report);
     }
-    output.aside(&format!("This cannot simply be put back. Type {name} to go on: "));
+    output.aside(&question(request, &name));
     let mut typed = String::new();
     let read = std::io::stdin().lock().read_line(&mut typed);
     match read {

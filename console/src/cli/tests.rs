@@ -410,3 +410,62 @@ async fn a_restart_is_waited_for_until_another_start_answers_and_not_without_bei
         ran.err
     );
 }
+
+#[tokio::test]
+async fn the_question_about_a_repair_waits_for_no_comparison_without_an_end() {
+    let at = "2026-01-02T03:04:05Z";
+    let job = move |id: &str, state: &str| {
+        json!({"id": id, "kind": "reconcile", "state": state, "guild_id": id, "main_guild_id": "1000", "asked_by": "uid:0",
+               "dry_run": true, "done": 0, "created_at": at, "updated_at": at,
+               "result": {"of": "reconciled", "guild_id": id, "differing": [], "applied": false,
+                          "counts": [{"difference": "missing", "count": 7}]}})
+    };
+    let jobs = json!([job("2001", "done"), job("2002", "running"), job("2003", "running")]);
+    let daemon = ScriptedDaemon::start(move |envelope| match envelope.request["operation"].as_str() {
+        Some("sync reconcile") => Ok(json!({ "guild_id": "1000", "jobs": jobs })),
+        Some("job show") => match envelope.request["arguments"]["id"].as_str() {
+            Some("2002") => Ok(job("2002", "failed")),
+            _ => Ok(job("2003", "running")),
+        },
+        other => panic!("{other:?} was not expected"),
+    });
+    let words = ["wayhaven", "sync", "reconcile", "--apply"].map(OsString::from);
+    let Asked { request, globals, .. } = parse(&words).unwrap();
+    let surroundings = surroundings(Ok(daemon.layout.clone()));
+    let client = surroundings.place(&globals).unwrap().connect(shared::control::ClientSurface::Cli).await;
+    let client = client.unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut output = Output::new(Box::new(&mut out), Box::new(&mut err), &surroundings, false, false);
+    let mut ticker = progress::Ticker::new(false, crate::render::signs::Signs { ascii: true });
+    let wait = std::time::Duration::from_millis(100);
+    let plan = run::plan(&client, &request.unwrap(), None, wait, (&mut ticker, &mut output)).await;
+    let report = plan.unwrap().unwrap();
+    assert_eq!(report.title.line(), "nothing was changed: would repair 7 in 1 of 3 guilds, 2 not compared");
+}
+
+#[test]
+fn a_question_says_whether_it_is_about_many_users_or_cannot_be_undone() {
+    let question = |words: &[&str]| {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        run::question(&parse(&words).unwrap().request.unwrap(), "5")
+    };
+    let many = "This may affect many users. Type 5 to continue: ";
+    assert_eq!(question(&["wayhaven", "setup", "add-child", "5"]), many);
+    let undone = "This can't be undone. Type 5 to continue: ";
+    assert_eq!(question(&["wayhaven", "setup", "remove-child", "5", "--undo"]), undone);
+}
+
+#[tokio::test]
+async fn what_a_timeout_cuts_short_is_still_said_after_the_wait() {
+    let mut shown = vec![detail("applied", "applied", "applied")].into_iter();
+    let daemon = ScriptedDaemon::start(move |envelope| match envelope.request["operation"].as_str() {
+        Some("timeout") => {
+            let mut reply = punished();
+            reply["cuts_short"] = json!("2026-01-09T10:30:00Z");
+            Ok(reply)
+        }
+        _ => Ok(shown.next().unwrap()),
+    });
+    let ran = run(&daemon, "timeout 77 --for=1h --wait").await;
+    assert!(ran.out.contains("ends early: it was to last until 2026-01-09"), "{}{}", ran.out, ran.err);
+}

@@ -153,7 +153,7 @@ impl Answer {
             }
             Ok(reply) if !reply.jobs().is_empty() => {
                 self.show(self.message(reply.report()).await).await;
-                jobs::follow(self, reply.jobs()).await;
+                jobs::follow(self, reply).await;
             }
             Ok(reply) => match reply.pending() {
                 None => self.give(self.message(reply.report()).await).await,

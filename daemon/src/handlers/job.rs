@@ -45,13 +45,16 @@ impl Handle for JobCancel {
     }
 }
 
+/// The job as the caller may see it.
+pub(super) fn discreet(cx: &Context, job: Job) -> Job {
+    if cx.is_member() { as_members_see(job) } else { job }
+}
+
 /// In a guild nobody learns which operator it was.
-fn discreet(cx: &Context, mut job: Job) -> Job {
-    if cx.is_member() {
-        job.asked_by = concealed(&Untrusted::clipped(&job.asked_by)).raw().to_owned();
-        if let Some(JobResult::Drilled(drill)) = &mut job.result {
-            drill.asked_by = concealed(&drill.asked_by);
-        }
+pub(crate) fn as_members_see(mut job: Job) -> Job {
+    job.asked_by = concealed(&Untrusted::clipped(&job.asked_by)).raw().to_owned();
+    if let Some(JobResult::Drilled(drill)) = &mut job.result {
+        drill.asked_by = concealed(&drill.asked_by);
     }
     job
 }

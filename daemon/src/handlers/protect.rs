@@ -3,10 +3,14 @@
 use super::config::{self, check_role};
 use super::setup::sees_members;
 use super::{Handle, PAGE};
+use crate::daemon::Daemon;
+use crate::discord::directory::Presence;
 use crate::invocation::{Actor, Context};
+use crate::network::{LinkRow, LinkState};
 use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::store::{Change, NewProtection, View};
 use crate::sync::desired::{LASTING, bring_all_about};
+use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::protect::{
@@ -53,7 +57,7 @@ impl Handle for ProtectRemove {
         let protected = exactly_one(self.user, self.role)?;
         check_below_caller(cx, guild, protected).await?;
         let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
-        let asked_by = cx.invocation.actor.audit_name();
+        let again = Again { daemon: Arc::clone(&cx.daemon), asked_by: cx.invocation.actor.audit_name() };
         let (changed, undelivered, jobs) = if dry_run {
             let look = move |view: &View<'_>| {
                 Ok((view.is_protected(guild, protected)?, view.kept_away_by(guild, protected)?, Vec::new()))
@@ -63,7 +67,7 @@ impl Handle for ProtectRemove {
             let remove = move |change: &Change<'_>| {
                 let changed = change.unprotect(guild, protected)?;
                 let jobs = match changed {
-                    true => bring_about_again(change, guild, protected, &asked_by)?,
+                    true => again.bring_about(change, guild, protected)?,
                     false => Vec::new(),
                 };
                 Ok((changed, change.kept_away_by(guild, protected)?, jobs))
@@ -95,38 +99,73 @@ async fn check_below_caller(cx: &Context, guild: GuildId, protected: Protected) 
     Ok(())
 }
 
-/// What had been delivered before somebody was protected, and was put off since, is looked at again in the guilds that the
-/// list was for. What was not delivered because of the list stays undelivered. Who holds a role only Discord knows, so for
-/// one those guilds are compared, by jobs that are stored here and begun when this is committed.
-fn bring_about_again(
-    change: &Change<'_>,
-    guild: GuildId,
-    protected: Protected,
-    asked_by: &str,
-) -> Result<Vec<JobId>, Fault> {
-    let topology = change.topology_here()?;
-    let links = topology.links(guild).iter().map(|link| link.child);
-    let children: Vec<GuildId> = links.chain(topology.is_child(guild).then_some(guild)).collect();
-    let mut jobs = Vec::new();
-    for child in children {
-        match protected {
-            Protected::User(user) => drop(bring_all_about(change, child, user, &LASTING)?),
-            Protected::Role(_) => {
-                // A main's list is in force for its own punishments alone, a child's for those of
-                // all its mains.
-                let main = topology.is_main(guild).then_some(guild);
-                let cursor = Cursor::new(Resolve::ByItself, main);
-                jobs.push(change.begin_job(&new_job(
-                    JobKind::Reconcile,
-                    child,
-                    asked_by.to_owned(),
-                    &cursor,
-                ))?);
-                change.reconcile_unless_done(child)?;
+/// Looks again at what was put off while somebody was protected.
+struct Again {
+    daemon: Arc<Daemon>,
+    /// Who has ended the protection, as the audit names them.
+    asked_by: String,
+}
+
+impl Again {
+    /// Looks again at what was delivered before somebody was protected, and was put off since, in
+    /// the guilds that the list was for. What was not delivered because of the list stays
+    /// undelivered. Only Discord knows who holds a role, so for a role those guilds are compared,
+    /// by jobs that are stored here and begun when this is committed.
+    fn bring_about(
+        &self,
+        change: &Change<'_>,
+        guild: GuildId,
+        protected: Protected,
+    ) -> Result<Vec<JobId>, Fault> {
+        let topology = change.topology_here()?;
+        let is_active = |link: &LinkRow| link.state == LinkState::Active;
+        let links = topology.links(guild).iter().map(|link| (link.child, is_active(link)));
+        let from_mains = || topology.mains().filter_map(|main| topology.link(main, guild)).any(is_active);
+        let itself = topology.is_child(guild).then(|| (guild, from_mains()));
+        let children: Vec<(GuildId, bool)> = links.chain(itself).collect();
+        // A main's list is in force for its own punishments alone, a child's for those of all its
+        // mains.
+        let main = topology.is_main(guild).then_some(guild);
+        let mut jobs = Vec::new();
+        for (child, is_active) in children {
+            match protected {
+                Protected::User(user) => drop(bring_all_about(change, child, user, &LASTING)?),
+                // A link that is not active delivers nothing.
+                Protected::Role(_) if !is_active => {}
+                // The guild is compared as soon as the bot is there again.
+                Protected::Role(_) if self.is_without_bot(child) => change.reconcile_soon(child)?,
+                Protected::Role(_) => jobs.push(self.compare(change, child, main)?),
             }
         }
+        Ok(jobs)
     }
-    Ok(jobs)
+
+    /// Whether the bot is not in the guild. An outage is only waited for.
+    fn is_without_bot(&self, guild: GuildId) -> bool {
+        match self.daemon.directory().presence(guild) {
+            Some(presence) => presence == Presence::Absent,
+            None => self.daemon.is_ready(),
+        }
+    }
+
+    /// The job that compares the guild: one that has not begun yet where there is one, since it
+    /// reads everything anew.
+    fn compare(&self, change: &Change<'_>, child: GuildId, main: Option<GuildId>) -> Result<JobId, Fault> {
+        for job in change.running_jobs(JobKind::Reconcile, child)? {
+            let cursor = serde_json::from_value::<Cursor>(change.job_cursor(job.id)?);
+            let is_the_same = |cursor: Cursor| {
+                cursor.resolve == Resolve::ByItself && cursor.main == main && !cursor.begun_at_all
+            };
+            if cursor.is_ok_and(is_the_same) {
+                return Ok(job.id);
+            }
+        }
+        let cursor = Cursor::new(Resolve::ByItself, main);
+        let new = new_job(JobKind::Reconcile, child, self.asked_by.clone(), &cursor);
+        let id = change.begin_job(&new)?;
+        change.reconcile_unless_done(child)?;
+        Ok(id)
+    }
 }
 
 impl Handle for ProtectList {

@@ -117,7 +117,8 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if cx.invocation.dry_run {
         return preview::preview(cx, &topology, guild, &asked, kind).await;
     }
-    let cut_short = preview::cut_short(cx, guild, &asked).await;
+    let expires_at = asked.span.map(|span| cx.daemon.clock().now() + span);
+    let cut_short = preview::cut_short(cx, guild, (asked.action, asked.user), expires_at);
     let known = known_of(cx, asked.user);
     let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
@@ -126,7 +127,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         moderator: cx.invocation.actor.user(),
         operator: cx.invocation.actor.uid(),
         delete_seconds: asked.delete_seconds,
-        expires_at: asked.span.map(|span| cx.daemon.clock().now() + span),
+        expires_at,
         evidence: asked.evidence,
         because: cx.invocation.because,
         tell,
@@ -147,10 +148,10 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         }
         Ok((recorded, warnings))
     };
-    let (mut recorded, warnings) = cx.daemon.store().write(work).await?;
-    if recorded.origin.state == DeliveryState::Pending {
-        recorded.origin.reason = recorded.origin.reason.or(cut_short);
-    }
+    // The answer waits for what Discord shows, and the punishment does not.
+    let (stored, cut_short) = tokio::join!(cx.daemon.store().write(work), cut_short);
+    let (recorded, warnings) = stored?;
+    let is_done = recorded.origin.state == DeliveryState::Pending;
     Ok(Punished {
         punishment: Some(recorded.punishment),
         dry_run: false,
@@ -160,6 +161,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         told: recorded.told,
         expires_at: None,
         replaces: recorded.replaced.iter().map(Replaced::from).collect(),
+        cuts_short: cut_short.filter(|_| is_done),
         action: None,
         hold: recorded.hold,
         plan: Vec::new(),

@@ -44,7 +44,10 @@ impl Unreadable {
 
     /// Raises one alert for all of them, where there were some.
     pub(crate) async fn alert(self, running: &Running, guild: GuildId) {
-        let count = self.total();
+        Self::alert_of(self.total(), running, guild).await;
+    }
+
+    async fn alert_of(count: u64, running: &Running, guild: GuildId) {
         if count == 0 {
             return;
         }
@@ -63,7 +66,7 @@ impl Unreadable {
     pub(crate) async fn conclude(self, running: &Running, guild: GuildId, before: u64) {
         match before + self.total() {
             0 => resolve(running.daemon.store(), guild).await,
-            _ => self.alert(running, guild).await,
+            all => Self::alert_of(all, running, guild).await,
         }
     }
 }

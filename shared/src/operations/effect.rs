@@ -39,6 +39,20 @@ impl Request {
             _ => self.definition().effect,
         }
     }
+
+    /// Whether it is confirmed only because of how many users it may affect: what it does can be
+    /// reverted afterwards.
+    pub fn may_affect_many(&self) -> bool {
+        let lasts = matches!(
+            self,
+            Self::PunishmentRevert(_)
+                | Self::SetupUnsetMain(_)
+                | Self::SetupRemoveChild(_)
+                | Self::SetupLeave(_)
+                | Self::SyncDiscard(_)
+        );
+        self.effect() == Effect::Severe && !lasts
+    }
 }
 
 /// Whether one of the actions leaves something behind that a backfill delivers.
@@ -227,6 +241,21 @@ mod tests {
             ("config show", Effect::Read),
         ] {
             assert_eq!(effect(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_confirmed_for_its_number_of_users_is_told_from_what_cannot_be_undone() {
+        let many = |line: &str| {
+            let words = grammar::split_line(line).unwrap();
+            let definition = grammar::find(&words[..2].join(" ")).unwrap();
+            grammar::parse_arguments(definition, &words[2..]).unwrap().may_affect_many()
+        };
+        for line in ["setup add-child 5", "setup mode 5 active", "sync resume", "sync reconcile --apply"] {
+            assert!(many(line), "{line}");
+        }
+        for line in ["setup remove-child 5 --undo", "sync discard --all", "sync reconcile"] {
+            assert!(!many(line), "{line}");
         }
     }
 

@@ -23,13 +23,16 @@ pub struct IncidentOpen {
 }
 
 /// Say that it is over, and keep what happened meanwhile
+///
+/// --resume is confirmed, because it sends everything that was held at once:
+/// --confirm="incident close", or a button on Discord.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IncidentClose {
     /// What came of it
     #[arg(value_name = "CONCLUSION")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Untrusted>,
-    /// End the freeze of this main too
+    /// End the freeze of this main too: sends what was held, and is confirmed
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resume: bool,

@@ -35,6 +35,10 @@ pub struct Punished {
     /// What it replaces: punishments of the same guild, user and measure that lasted longer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<Replaced>,
+    /// When the timeout that Discord shows in this guild would have ended, where this one ends it
+    /// early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuts_short: Option<Timestamp>,
     /// What waits for somebody's approval, where something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldId>,
@@ -138,12 +142,10 @@ impl WarningCount {
 
     /// For people: `3 of 3: timed out for 1h`, `2 of 3`.
     fn words(self) -> String {
-        match self.step {
-            Some(step) if u64::from(step.warnings()) == self.warnings => {
-                format!("{} of {}: {}", self.warnings, step.warnings(), step.words())
-            }
-            Some(step) => format!("{} of {}", self.warnings, step.warnings()),
-            None => self.warnings.to_string(),
+        match (self.reached(), self.step) {
+            (Some(step), _) => format!("{} of {}: {}", self.warnings, step.warnings(), step.words()),
+            (None, Some(step)) => format!("{} of {}", self.warnings, step.warnings()),
+            (None, None) => self.warnings.to_string(),
         }
     }
 }
@@ -208,6 +210,7 @@ impl Reported for Punished {
         if let Some(words) = self.replaces_words(punishment.action, punishment.expires_at) {
             report = report.field("Replaces", Cell::toned(words, Tone::Warning));
         }
+        report = self.with_cut_short(report);
         if let Some(count) = self.warnings {
             report = report.field("Warnings", count.words());
         }
@@ -262,6 +265,14 @@ impl Punished {
         Some(format!("{}: the {action} {verb} at {}", replaced.join(", "), until?))
     }
 
+    /// Says which timeout ends earlier than it would have without this one.
+    fn with_cut_short(&self, report: Report) -> Report {
+        let Some(until) = self.cuts_short else { return report };
+        let verb = if self.dry_run { "would end" } else { "ends" };
+        let words = format!("the present timeout {verb} early: it was to last until {until}");
+        report.field("Cuts short", Cell::toned(words, Tone::Warning))
+    }
+
     fn preview(&self) -> Report {
         let mut table = Table::new(["guild", "would be", "why"], "no child is linked");
         for planned in &self.plan {
@@ -279,6 +290,7 @@ impl Punished {
         if let Some(words) = self.action.and_then(|action| self.replaces_words(action, self.expires_at)) {
             report = report.field("Replaces", Cell::toned(words, Tone::Warning));
         }
+        report = self.with_cut_short(report);
         if let Some(told) = &self.told {
             report = report.field("Told", would_be(told));
         }

@@ -1,9 +1,10 @@
 //! `sync reconcile`: what a guild's mains have decided, compared with what Discord says of the guild.
 
+use super::Reply;
 use super::action::Action;
-use super::job::Job;
+use super::job::{Job, JobResult, JobState};
 use super::sync::unreadable_entries;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Report, Table, Text, Tone};
 use crate::value::{GuildId, JobId, PunishmentId, UserId};
@@ -258,42 +259,188 @@ pub struct Reconciling {
     pub guild_id: Option<GuildId>,
     /// One job per guild; those that are over within two seconds with what they found.
     pub jobs: Vec<Job>,
+    /// Which of these jobs another request began. The guild is busy with them, so this request did
+    /// not compare it: their results are not an answer to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<JobId>,
 }
 
-impl Reported for Reconciling {
-    fn report(&self) -> Report {
-        if let [job] = self.jobs.as_slice() {
+impl Reconciling {
+    /// Whether this request began the job.
+    fn is_own(&self, job: &Job) -> bool {
+        !self.others.contains(&job.id)
+    }
+
+    /// What a job of this request has found, once it is done.
+    fn found<'a>(&self, job: &'a Job) -> Option<&'a Reconciled> {
+        match &job.result {
+            Some(JobResult::Reconciled(found)) if self.is_own(job) && job.state == JobState::Done => {
+                Some(found)
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts the jobs in the place of what was known of them.
+    pub fn update(&mut self, jobs: &[Job]) {
+        for job in &mut self.jobs {
+            if let Some(now) = jobs.iter().find(|now| now.id == job.id) {
+                *job = now.clone();
+            }
+        }
+    }
+
+    /// How many guilds were compared, and how many differences the plan would repair in them, or
+    /// has.
+    pub fn compared(&self) -> (usize, u64) {
+        let found: Vec<u64> =
+            self.jobs.iter().filter_map(|job| self.found(job)).map(Reconciled::mended).collect();
+        (found.len(), found.iter().sum())
+    }
+
+    /// How many comparisons of this request still run.
+    pub fn running(&self) -> usize {
+        self.jobs.iter().filter(|job| job.is_running() && self.is_own(job)).count()
+    }
+
+    /// The plan as it is shown before it is confirmed: also with guilds that are not compared yet,
+    /// or could not be.
+    pub fn preview(&self) -> Report {
+        if let [job] = self.jobs.as_slice()
+            && self.found(job).is_some()
+        {
             return job.report();
         }
-        let running = self.jobs.iter().filter(|job| job.is_running()).count();
-        let title = match (self.jobs.len(), running) {
-            (0, _) => "there is no child to look at".to_owned(),
-            (all, 0) => format!("{all} guilds were looked at"),
-            (all, running) => format!("{all} guilds are looked at, {running} still"),
+        let ((compared, repairs), all) = (self.compared(), self.jobs.len());
+        let guilds = if all == 1 { "guild" } else { "guilds" };
+        let title = match all - compared {
+            0 => format!("nothing was changed: would repair {repairs} in {all} {guilds}"),
+            left => format!(
+                "nothing was changed: would repair {repairs} in {compared} of {all} {guilds}, {left} not compared"
+            ),
         };
-        let tone = if running > 0 { Tone::Waiting } else { Tone::Plain };
+        let tone = if compared < all { Tone::Warning } else { Tone::Plain };
+        let report = Report::new(title, tone).table(self.table(true));
+        match compared < all {
+            true => report.hint("once confirmed, a guild that was not compared is compared and repaired too"),
+            false => report,
+        }
+    }
+
+    fn table(&self, is_preview: bool) -> Table {
         let mut table = Table::new(["guild", "job", "state", "to mend", "note"], "no child");
         for job in &self.jobs {
-            let found = job.result.as_ref().and_then(|result| match result {
-                super::job::JobResult::Reconciled(found) => Some(found.mended().to_string()),
-                _ => None,
-            });
+            let to_mend = match self.found(job) {
+                Some(found) => found.mended().to_string(),
+                None if job.is_running() && self.is_own(job) && !is_preview => "—".to_owned(),
+                None => "not compared".to_owned(),
+            };
             table.push([
                 job.place().into(),
                 job.id.to_string().into(),
                 Cell::toned(job.state.word(), job.state.tone()),
-                found.unwrap_or_else(|| "—".to_owned()).into(),
+                to_mend.into(),
                 job.note.clone().map_or_else(|| Text::from("—"), Text::Prose).into(),
             ]);
         }
-        Report::new(title, tone).table(table).hint("job show tells what one of them has found")
+        table
+    }
+}
+
+impl Reported for Reconciling {
+    fn report(&self) -> Report {
+        if let [job] = self.jobs.as_slice()
+            && self.is_own(job)
+        {
+            return job.report();
+        }
+        let (all, running, (compared, _)) = (self.jobs.len(), self.running(), self.compared());
+        let not_compared = all - running - compared;
+        let title = match (all, running, not_compared) {
+            (0, ..) => "there is no child to look at".to_owned(),
+            (_, 0, 0) => format!("{all} guilds were looked at"),
+            (_, _, 0) => format!("{all} guilds are looked at, {running} still"),
+            (_, 0, left) => format!("{compared} of {all} guilds compared, {left} not compared"),
+            (_, _, left) => {
+                format!("{compared} of {all} guilds compared, {running} still running, {left} not compared")
+            }
+        };
+        let tone = match (running, not_compared) {
+            (0, 0) => Tone::Plain,
+            (_, 0) => Tone::Waiting,
+            _ => Tone::Warning,
+        };
+        Report::new(title, tone).table(self.table(false)).hint("job show tells what one of them has found")
     }
 
     fn jobs(&self) -> Vec<JobId> {
-        self.jobs.iter().filter(|job| job.is_running()).map(|job| job.id).collect()
+        let own = self.jobs.iter().filter(|job| job.is_running() && self.is_own(job));
+        own.map(|job| job.id).collect()
     }
 
     fn verdict(&self) -> Option<Fault> {
-        self.jobs.iter().find_map(Reported::verdict)
+        let own = self.jobs.iter().filter(|job| self.is_own(job));
+        own.clone().find_map(Reported::verdict).or_else(|| {
+            let busy = self.jobs.iter().find(|job| !self.is_own(job))?;
+            let guild = busy.guild_id.map_or_else(String::new, |guild| format!(" {guild}"));
+            let message = format!("guild{guild} was not compared: another comparison of it runs already");
+            Some(Fault::new(FaultKind::Partial, message).hint("ask again once that is over"))
+        })
+    }
+}
+
+impl Reply {
+    /// The report of a plan as it is shown before the operation is confirmed.
+    pub fn preview(&self) -> Report {
+        match self {
+            Self::SyncReconcile(plan) => plan.preview(),
+            reply => reply.report(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn job(id: u64, state: &str, result: Value) -> Value {
+        let at = "2026-01-02T03:04:05Z";
+        json!({"id": id.to_string(), "kind": "reconcile", "state": state, "guild_id": format!("200{id}"),
+               "asked_by": "7", "dry_run": true, "done": 0, "result": result, "created_at": at, "updated_at": at})
+    }
+
+    fn found(guild: &str, missing: u64) -> Value {
+        json!({"of": "reconciled", "guild_id": guild, "differing": [], "applied": false,
+               "counts": [{"difference": "missing", "count": missing}]})
+    }
+
+    fn plan() -> Reconciling {
+        let jobs = [
+            job(1, "done", found("2001", 7)),
+            job(2, "running", Value::Null),
+            job(3, "failed", Value::Null),
+            job(4, "done", found("2004", 4_711)),
+        ];
+        serde_json::from_value(json!({ "guild_id": "1000", "jobs": jobs, "others": ["4"] })).unwrap()
+    }
+
+    #[test]
+    fn a_job_of_another_request_is_neither_followed_nor_counted() {
+        let plan = plan();
+        assert_eq!((plan.compared(), plan.running()), ((1, 7), 1));
+        assert_eq!(plan.jobs(), [JobId::new(2).unwrap()]);
+        let busy = Reconciling { jobs: vec![plan.jobs[3].clone()], ..plan };
+        assert!(busy.jobs().is_empty() && !format!("{:?}", busy.report()).contains("4711"));
+        assert_eq!(busy.verdict().unwrap().kind, FaultKind::Partial);
+    }
+
+    #[test]
+    fn a_preview_counts_what_was_not_compared() {
+        let title = "nothing was changed: would repair 7 in 1 of 4 guilds, 3 not compared";
+        let preview = plan().preview();
+        assert_eq!(preview.title.line(), title);
+        let cells: Vec<String> = preview.tables[0].rows.iter().map(|row| row[3].text.line()).collect();
+        assert_eq!(cells, ["7", "not compared", "not compared", "not compared"]);
     }
 }

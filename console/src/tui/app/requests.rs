@@ -130,7 +130,7 @@ impl App {
             Purpose::Preview(mut proposal) => match input::read(&outcome) {
                 Some(reply) => {
                     proposal.summary = summary::of(&proposal.envelope, &reply, self.shown());
-                    proposal.preview = reply.report().named(&outcome.names);
+                    proposal.preview = reply.preview().named(&outcome.names);
                     let dialog = Dialog::new(Question::Apply(proposal));
                     self.overlay = super::Overlay::Dialog(Box::new(dialog));
                     // A palette that was opened meanwhile would hide under the question.

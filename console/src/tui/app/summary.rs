@@ -2,7 +2,6 @@
 
 use crate::tui::model::Model;
 use shared::control::Envelope;
-use shared::operations::job::JobResult;
 use shared::operations::punishment::DeliveryCounts;
 use shared::operations::reconcile::Reconciling;
 use shared::operations::reversal::{PunishmentRevert, words};
@@ -64,7 +63,7 @@ pub(super) fn of(envelope: &Envelope, reply: &Reply, model: &Model) -> String {
         Reply::IncidentClose(changed) => changed
             .deliveries
             .map_or_else(String::new, |deliveries| format!("; held deliveries sent: {deliveries}")),
-        Reply::SyncReconcile(plan) => repaired(plan),
+        Reply::SyncReconcile(plan) => repairs(plan),
         reply => reply
             .punished()
             .filter(|punished| punished.network)
@@ -73,21 +72,22 @@ pub(super) fn of(envelope: &Envelope, reply: &Reply, model: &Model) -> String {
     format!("{what}{guild}{counts}.")
 }
 
-/// `; 12 repaired in 3 guilds`, as far as the plan knows it.
-fn repaired(plan: &Reconciling) -> String {
-    let found = plan.jobs.iter().filter_map(|job| match &job.result {
-        Some(JobResult::Reconciled(found)) if !job.is_running() => Some(found.mended()),
-        _ => None,
-    });
-    let counts: Vec<u64> = found.collect();
-    let (repaired, compared, all) = (counts.iter().sum::<u64>(), counts.len(), plan.jobs.len());
-    match (compared == all, all) {
-        (true, 1) => format!("; {repaired} repaired in 1 guild"),
-        (true, _) => format!("; {repaired} repaired in {all} guilds"),
-        (false, _) => {
-            format!("; {repaired} repaired in {compared} of {all} guilds, the others are still compared")
-        }
+/// `; would repair 12 in 2 of 3 guilds, 1 could not be compared`.
+fn repairs(plan: &Reconciling) -> String {
+    let ((compared, repairs), running, all) = (plan.compared(), plan.running(), plan.jobs.len());
+    let mut words = match (compared == all, all) {
+        (true, 1) => format!("; would repair {repairs} in 1 guild"),
+        (true, _) => format!("; would repair {repairs} in {all} guilds"),
+        (false, _) => format!("; would repair {repairs} in {compared} of {all} guilds"),
+    };
+    if running > 0 {
+        words.push_str(&format!(", {running} still being compared"));
     }
+    let failed = all - compared - running;
+    if failed > 0 {
+        words.push_str(&format!(", {failed} could not be compared"));
+    }
+    words
 }
 
 /// `Revert 3 punishments of 2 users (ban 41 of 77, …)`.

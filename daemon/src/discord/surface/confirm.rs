@@ -4,7 +4,7 @@
 //! presser's permissions as they are then.
 
 use super::questions::{Buttons, Choice, LIVES, Press};
-use super::{Answer, Shown, actor, jobs};
+use super::{Answer, Shown, TOKEN_LIVES, actor, jobs};
 use crate::daemon::Daemon;
 use crate::discord::embed;
 use crate::discord::interaction::Interaction;
@@ -12,6 +12,7 @@ use crate::invocation::{Invocation, Surface};
 use crate::pipeline::{self, Unread};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::job::JobState;
@@ -25,6 +26,9 @@ const ROW: u8 = 1;
 const BUTTON: u8 = 2;
 const SECONDARY: u8 = 2;
 const DANGER: u8 = 4;
+
+/// The longest wait for the comparisons of a plan before it is asked about.
+const LONGEST_COMPARISON: Duration = Duration::from_secs(10);
 
 /// Whether it is asked about before it is done.
 pub(super) fn is_asked_of(invocation: &Invocation) -> bool {
@@ -48,29 +52,7 @@ pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
         // What cannot be done is no question.
         Err(fault) => return answer.give(answer.refusal(fault).await).await,
     };
-    let mut report = reply.report();
-    // A plan that takes its time is asked about when there is something to see.
-    let running = reply.jobs();
-    if !running.is_empty() {
-        let _ = answer.show(answer.message(report.clone()).await).await;
-    }
-    let mut planned = Vec::with_capacity(running.len());
-    for id in running {
-        let Some(job) = jobs::planned(answer, id).await else { return };
-        report = job.report();
-        if job.state != JobState::Done {
-            return answer.give(answer.message(report).await).await;
-        }
-        planned.push(job);
-    }
-    if let Reply::SyncReconcile(mut compared) = reply {
-        for job in &mut compared.jobs {
-            if let Some(done) = planned.iter().find(|done| done.id == job.id) {
-                *job = done.clone();
-            }
-        }
-        report = compared.report();
-    }
+    let Some(mut report) = planned(answer, reply).await else { return };
     let buttons = match daemon.questions().put(Instant::now(), user, guild, request.clone(), upload) {
         Ok(buttons) => buttons,
         Err(error) => {
@@ -95,6 +77,28 @@ pub(super) async fn ask(answer: &Answer, invocation: Invocation) {
     if answer.show(message).await != Shown::Now {
         tracing::warn!(operation = answer.operation, "a preview was not shown, and so nobody is asked");
     }
+}
+
+/// The plan as it is asked about, once its jobs have ended; nothing where there is nothing to ask.
+async fn planned(answer: &Answer, mut reply: Reply) -> Option<Report> {
+    let running = reply.jobs();
+    if running.is_empty() {
+        return Some(reply.preview());
+    }
+    let _ = answer.show(answer.message(reply.report()).await).await;
+    if let Reply::SyncReconcile(plan) = &mut reply {
+        // A guild in an outage, or one that cannot be compared, keeps nobody from repairing the
+        // others.
+        plan.update(&jobs::planned(answer, &running, LONGEST_COMPARISON).await?);
+        return Some(reply.preview());
+    }
+    let left = TOKEN_LIVES.saturating_sub(answer.asked.elapsed());
+    let planned = jobs::planned(answer, &running, left).await?;
+    if let Some(unfinished) = planned.iter().find(|job| job.state != JobState::Done) {
+        answer.give(answer.message(unfinished.report()).await).await;
+        return None;
+    }
+    planned.last().map(Reported::report)
 }
 
 /// The reason of a ban that is asked about.

@@ -1,11 +1,14 @@
 //! `protect` as operators and members ask for it.
 
-use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox, user};
+use crate::discord::directory::Presence;
+use crate::jobs::{self, Running, Stop};
+use crate::reconcile::{Cursor, Resolve, new_job};
+use crate::testing::{PATIENCE, TestDaemon, by_member, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
 use wayhaven_sandbox::{Options, Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::Reported;
-use wayhaven_shared::operations::job::JobState;
+use wayhaven_shared::operations::job::{JobKind, JobResult, JobState};
 use wayhaven_shared::operations::protect::{Protected, ProtectionChanged, Protections};
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::operations::{Reply, Request};
@@ -166,4 +169,63 @@ async fn the_end_of_a_roles_protection_compares_each_child_once_by_a_job_that_th
     .await;
     let due = test.read(|view| view.reconciled().unwrap().into_iter().filter(|(.., due)| *due).count()).await;
     assert_eq!(due, 0, "the jobs answered for what was due");
+}
+
+async fn for_ever(running: Running, _: Value) -> Result<JobResult, Stop> {
+    running.unless_cancelled(std::future::pending()).await
+}
+
+#[tokio::test]
+async fn the_end_of_several_roles_protection_compares_once_and_only_where_that_can_begin() {
+    let sandbox = sandbox(3).await;
+    let home = std::sync::Arc::new(crate::testing::home());
+    let test = TestDaemon::start_at(&sandbox, home).await;
+    test.until_ready().await;
+    let (main, children) = (sandbox.main_guild(), sandbox.children());
+    test.propose(main, children[2]).await;
+    for child in &children[..2] {
+        test.propose(main, *child).await;
+        let accept = json!({ "main": main.to_string(), "no_backfill": true });
+        ask(&test, *child, "setup accept", accept).await.unwrap();
+    }
+    sandbox.people().remove_bot(children[1]).unwrap();
+    let (daemon, gone) = (test.daemon.clone(), guild(children[1]));
+    let absent = async {
+        while daemon.directory().presence(gone) != Some(Presence::Absent) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, absent).await.unwrap();
+    // What goes on in the child keeps the next comparison from beginning.
+    let cursor = Cursor::new(Resolve::ByItself, Some(guild(main)));
+    let begun = Cursor { begun_at_all: true, ..cursor };
+    let new = new_job(JobKind::Reconcile, guild(children[0]), "7".into(), &begun);
+    let busy = jobs::begin(&test.daemon, new, for_ever).await.unwrap();
+    let roles = ["Regular", "Admin"].map(|name| json!({ "role": sandbox.role(main, name).to_string() }));
+    let mut named = Vec::new();
+    for role in roles {
+        changed(&test, main, "protect add", role.clone()).await;
+        named.push(changed(&test, main, "protect remove", role).await.jobs);
+    }
+    assert_eq!(named[0].len(), 1, "not where the bot is not, nor where the link is not active");
+    assert_eq!(named[0], named[1]);
+    assert!(named[0][0] != busy.id, "one that has begun may be behind the user already");
+    assert!(test.daemon.jobs().cancel(busy.id));
+    let id = named[0][0];
+    test.until("its end", move |view| view.job(id).unwrap().unwrap().state == JobState::Done).await;
+}
+
+#[tokio::test]
+async fn on_discord_the_answer_about_a_role_stays_beside_its_jobs() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, people) = (sandbox.main_guild(), sandbox.people());
+    let role = json!({ "role": sandbox.role(main, "Regular").to_string() });
+    changed(&test, main, "protect add", role.clone()).await;
+    let asked = people.slash(main, sandbox.owner(), "protect remove", role).unwrap();
+    let latest = || people.replies(asked).pop().unwrap_or_default().to_string();
+    let is_over = |_: &wayhaven_sandbox::Discord| latest().contains("done");
+    sandbox.wait_until(is_over, PATIENCE).await.unwrap();
+    let shown = latest();
+    assert!(shown.contains("not protected any more") && shown.contains("reconcile"), "{shown}");
 }

@@ -44,6 +44,7 @@ pub(super) async fn expire(
         told,
         expires_at: None,
         replaces: Vec::new(),
+        cuts_short: None,
         action: None,
         hold,
         plan: Vec::new(),

@@ -64,7 +64,7 @@ pub(super) async fn preview(
     let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
     let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
     let shown = member.flatten().and_then(|member| member.communication_disabled_until);
-    let mut origin = here(guild, foresight.obstacle(&cx.daemon, action), shown.zip(until), action);
+    let mut origin = here(guild, foresight.obstacle(&cx.daemon, action));
     if kind == Kind::Nobody {
         (origin.state, origin.reason) = (DeliveryState::Failed, Some(UNKNOWN_USER.to_owned()));
         for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
@@ -77,6 +77,9 @@ pub(super) async fn preview(
             (step.state, step.reason) = (DeliveryState::Held, Some(ORIGIN_REFUSED.to_owned()));
         }
     }
+    // Of a timeout that is shown there, the end comes with the end of the new one.
+    let is_cut_short = action == Action::Timeout && origin.state == DeliveryState::Pending;
+    let cuts_short = until.filter(|_| is_cut_short).and_then(|until| ends_early(shown, until));
     // Of what is held no child is asked, whatever it would meet there.
     foresee(cx, &mut steps, action, user).await?;
     let replaces =
@@ -101,6 +104,7 @@ pub(super) async fn preview(
         told: told.map(would_be_told),
         expires_at: until,
         replaces: replaces.iter().map(Replaced::from).collect(),
+        cuts_short,
         action: Some(action),
         hold: None,
         plan: steps.into_iter().map(planned).collect(),
@@ -109,33 +113,33 @@ pub(super) async fn preview(
     })
 }
 
-/// That a timeout ends early the one that Discord shows there, where it does. Nobody has asked for
-/// what the daemon decides by itself, and that cuts none short.
-pub(super) async fn cut_short(cx: &Context, guild: GuildId, asked: &Asked) -> Option<String> {
-    let until = asked.span.map(|span| cx.daemon.clock().now() + span)?;
-    if asked.action != Action::Timeout || matches!(cx.invocation.actor, Actor::System) {
+/// When the timeout that Discord shows in the guild would have ended, where a new one ends it
+/// early. Nobody has asked for what the daemon decides by itself, and that cuts none short.
+pub(super) async fn cut_short(
+    cx: &Context,
+    guild: GuildId,
+    (action, user): (Action, UserId),
+    until: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let until = until?;
+    if action != Action::Timeout || matches!(cx.invocation.actor, Actor::System) {
         return None;
     }
-    let member = member_of(cx, guild, asked.action, asked.user).await??;
-    ends_early(member.communication_disabled_until?, until)
+    let member = foresight::member_soon(&cx.daemon, Priority::Interactive, guild, user).await??;
+    ends_early(member.communication_disabled_until, until)
 }
 
-/// The same in words.
-fn ends_early(shown: Timestamp, until: Timestamp) -> Option<String> {
-    (shown > until).then(|| format!("ends the present timeout early, which lasts until {shown}"))
+/// The end that is shown, where it is later than the new one.
+fn ends_early(shown: Option<Timestamp>, until: Timestamp) -> Option<Timestamp> {
+    // What is shown may be the new timeout already, which Discord may have rounded.
+    shown.filter(|shown| shown.millis() > until.millis().saturating_add(1_000))
 }
 
-/// What would become of it in the guild itself. Of a timeout that is shown there, the end comes with the end of the new one.
-fn here(
-    guild: GuildId,
-    obstacle: Option<Obstacle>,
-    shown: Option<(Timestamp, Timestamp)>,
-    action: Action,
-) -> OriginOutcome {
-    let shown = shown.filter(|_| action == Action::Timeout);
+/// What would become of it in the guild itself.
+fn here(guild: GuildId, obstacle: Option<Obstacle>) -> OriginOutcome {
     let (state, reason) = match obstacle {
         Some(obstacle) => (obstacle.state(), Some(obstacle.words())),
-        None => (DeliveryState::Pending, shown.and_then(|(shown, until)| ends_early(shown, until))),
+        None => (DeliveryState::Pending, None),
     };
     OriginOutcome { guild_id: guild, state, reason }
 }

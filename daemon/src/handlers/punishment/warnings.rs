@@ -47,10 +47,10 @@ pub(super) fn escalate(
     user: UserId,
 ) -> Result<Option<WarningCount>, Fault> {
     let counted = count(change, guild, user, change.now(), 0)?;
-    if let Some(WarningCount { warnings, step: Some(step) }) = counted
-        && u64::from(step.warnings()) == warnings
+    if let Some(counted) = counted
+        && let Some(step) = counted.reached()
     {
-        change.owe_escalation(warning, warnings, step)?;
+        change.owe_escalation(warning, counted.warnings, step)?;
     }
     Ok(counted)
 }

@@ -1,14 +1,20 @@
 //! `sync reconcile`: children compared with what their mains have decided.
 
 use crate::handlers::Handle;
+use crate::handlers::job::discreet;
 use crate::invocation::Context;
 use crate::network::LinkState;
 use crate::reconcile::{self, Cursor, Resolve};
+use crate::store::{Change, View};
 use futures::future::join_all;
-use wayhaven_shared::operations::job::{Job, JobKind};
+use std::time::Duration;
+use wayhaven_shared::operations::job::{Job, JobKind, JobState};
 use wayhaven_shared::operations::reconcile::{Reconciling, SyncReconcile};
-use wayhaven_shared::value::{GuildId, Untrusted};
+use wayhaven_shared::value::{GuildId, JobId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
+
+/// The longest wait for the end of a plan that was cancelled.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 impl Handle for SyncReconcile {
     async fn handle(self, cx: &Context) -> Result<Reconciling, Fault> {
@@ -16,11 +22,15 @@ impl Handle for SyncReconcile {
         let resolve = if self.apply && !cx.invocation.dry_run { Resolve::All } else { Resolve::Show };
         let one_alone = guilds.len() == 1;
         let begun = guilds.into_iter().map(|guild| compare(cx, guild, Cursor::new(resolve, main), one_alone));
-        let mut jobs = Vec::new();
+        let (mut jobs, mut others) = (Vec::new(), Vec::new());
         for begun in join_all(begun).await {
-            jobs.push(begun?);
+            let (job, whose) = begun?;
+            if whose == Whose::Other {
+                others.push(job.id);
+            }
+            jobs.push(discreet(cx, job));
         }
-        Ok(Reconciling { guild_id: Some(cx.guild()?), jobs })
+        Ok(Reconciling { guild_id: Some(cx.guild()?), jobs, others })
     }
 }
 
@@ -68,16 +78,70 @@ fn of_others(job: Job) -> Job {
     }
 }
 
-async fn compare(cx: &Context, guild: GuildId, cursor: Cursor, one_alone: bool) -> Result<Job, Fault> {
-    let (asked_by, main) = (cx.invocation.actor.audit_name(), cursor.main);
-    match reconcile::begin(&cx.daemon, guild, asked_by, cursor).await {
-        // Of many, one that is looked at already is shown as it is.
-        Err(fault) if fault.kind == FaultKind::Conflict && !one_alone => {
-            let running =
-                move |view: &crate::store::View<'_>| Ok(view.running_job(JobKind::Reconcile, Some(guild))?);
-            let job = cx.daemon.store().read(running).await?.ok_or(fault)?;
-            Ok(if job.main_guild_id == main { job } else { of_others(job) })
+/// Which request began a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// This one, or the same caller who asked for the same plan before.
+    Own,
+    /// Another one.
+    Other,
+}
+
+async fn compare(
+    cx: &Context,
+    guild: GuildId,
+    cursor: Cursor,
+    one_alone: bool,
+) -> Result<(Job, Whose), Fault> {
+    let begin = || reconcile::begin(&cx.daemon, guild, cx.invocation.actor.audit_name(), cursor.clone());
+    let fault = match begin().await {
+        Err(fault) if fault.kind == FaultKind::Conflict => fault,
+        outcome => return Ok((outcome?, Whose::Own)),
+    };
+    let Some(job) = running_in(cx, guild).await? else { return Ok((begin().await?, Whose::Own)) };
+    if is_own_plan(cx, &job, cursor.main) {
+        if cursor.resolve == Resolve::Show {
+            return Ok((job, Whose::Own));
         }
-        outcome => outcome,
+        // The plan was confirmed before it was complete: it must not keep the repair waiting.
+        end_plan(cx, job.id).await?;
+        return Ok((begin().await?, Whose::Own));
     }
+    match one_alone {
+        true => Err(fault),
+        // Of many, one that is looked at already is shown as it is.
+        false if job.main_guild_id == cursor.main => Ok((job, Whose::Other)),
+        false => Ok((of_others(job), Whose::Other)),
+    }
+}
+
+async fn running_in(cx: &Context, guild: GuildId) -> Result<Option<Job>, Fault> {
+    let running = move |view: &View<'_>| Ok(view.running_job(JobKind::Reconcile, Some(guild))?);
+    cx.daemon.store().read(running).await
+}
+
+/// Whether the job is a plan that the same caller has asked for about the same main.
+fn is_own_plan(cx: &Context, job: &Job, main: Option<GuildId>) -> bool {
+    job.dry_run && job.main_guild_id == main && job.asked_by == cx.invocation.actor.audit_name()
+}
+
+/// Ends a plan, and waits for its end.
+async fn end_plan(cx: &Context, id: JobId) -> Result<(), Fault> {
+    let mut changes = cx.daemon.store().sequence();
+    if !cx.daemon.jobs().cancel(id) {
+        let end =
+            move |change: &Change<'_>| Ok(change.end_job(id, JobState::Cancelled, None, None).map(drop)?);
+        cx.daemon.store().write(end).await?;
+    }
+    let ended = async {
+        loop {
+            changes.mark_unchanged();
+            let job = cx.daemon.store().read(move |view| Ok(view.job(id)?)).await?;
+            if !job.is_some_and(|job| job.is_running()) || changes.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    // Where it does not end, the new comparison is refused because of it.
+    tokio::time::timeout(LONGEST_END, ended).await.unwrap_or(Ok(()))
 }

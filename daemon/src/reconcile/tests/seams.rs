@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::jobs::{self, Running, Stop};
+use crate::reconcile::pages::Unreadable;
 use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::testing::{PATIENCE, make_second_main};
 use serde_json::{Value, json};
@@ -185,4 +186,23 @@ async fn what_another_mains_undo_takes_back_while_the_list_is_read_is_not_found_
     test.until("the end of it", move |view| view.jobs(None, true, 5).unwrap().is_empty()).await;
     test.settled().await;
     assert!(sandbox.is_banned(child, victim));
+}
+
+#[tokio::test]
+async fn an_alert_about_unreadable_bans_counts_those_seen_before_a_restart() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let child = guild(sandbox.children()[0]);
+    let cursor = Cursor::new(Resolve::ByItself, None);
+    let new = new_job(JobKind::Reconcile, child, "7".into(), &cursor);
+    let work = move |running: Running, _: Value| async move {
+        Unreadable::default().conclude(&running, child, 3).await;
+        Ok(JobResult::Reconciled(Reconciled::new(child, true)))
+    };
+    jobs::begin(&test.daemon, new, work).await.unwrap();
+    let alerted = |view: &crate::store::View<'_>| {
+        let alerts = view.alerts(&crate::store::AlertFilter::default(), 10).unwrap();
+        alerts.iter().any(|alert| alert.details.raw().contains("has 3 entries"))
+    };
+    test.until("the alert", alerted).await;
 }

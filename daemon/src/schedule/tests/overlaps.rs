@@ -7,7 +7,7 @@ use crate::sync::record::{AtOrigin, record};
 use crate::testing::{TestDaemon, asked, by_operator, guild, make_second_main, sandbox, user};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wayhaven_sandbox::Sandbox;
+use wayhaven_sandbox::{At, Fault, Sandbox};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::Request;
@@ -388,11 +388,12 @@ async fn a_timeout_that_only_discord_knows_is_cut_short_on_request_and_the_answe
         plan(&test, main, ask("timeout", victim, Some("1h"))).await,
         test.punish(main, ask("timeout", victim, Some("1h"))).await,
     ] {
-        let words = done.origin.reason.clone().unwrap_or_default();
-        assert!(words.starts_with("ends the present timeout early, which lasts until "), "{words}");
+        assert!(done.cuts_short.is_some(), "{done:?}");
+        let words = format!("{:?}", done.report());
+        assert!(words.contains("early: it was to last until "), "{words}");
     }
     let longer = test.punish(main, ask("timeout", victim, Some("14d"))).await;
-    assert_eq!(longer.origin.reason, None);
+    assert_eq!(longer.cuts_short, None);
 }
 
 #[tokio::test]
@@ -408,4 +409,18 @@ async fn a_ban_that_only_discord_knows_outlives_a_shorter_one() {
     test.until("its end", move |view| view.punishment(id).unwrap().unwrap().status != "active").await;
     test.settled().await;
     assert!(sandbox.is_banned(main, victim));
+}
+
+#[tokio::test]
+async fn a_timeout_is_stored_before_discord_has_said_what_it_cuts_short() {
+    let sandbox = sandbox(1).await;
+    let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
+    sandbox.people().had_joined(main, victim).unwrap();
+    let test = TestDaemon::start(&sandbox).await;
+    sandbox.inject(Fault::Hang { at: At::route("GET", "/guilds/{guild_id}/members/{user_id}") });
+    let asked = test.daemon.clock().now();
+    let done = test.punish(main, ask("timeout", victim, Some("1h"))).await;
+    assert!(test.daemon.clock().now().millis() - asked.millis() >= 2_000, "the answer waits");
+    let stored = done.punishment.unwrap().created_at;
+    assert!(stored.millis() - asked.millis() < 1_900, "{asked} {stored}");
 }

@@ -150,7 +150,12 @@ fn a_confirmation_says_user_guild_and_counts_in_words() {
         (
             "sync reconcile --apply --guild 1000",
             json!({"guild_id": "1000", "jobs": [compared("2001", "done", 7), compared("2002", "running", 2)]}),
-            "Sync reconcile in Wayhaven (1000); 7 repaired in 1 of 2 guilds, the others are still compared.",
+            "Sync reconcile in Wayhaven (1000); would repair 7 in 1 of 2 guilds, 1 still being compared.",
+        ),
+        (
+            "sync reconcile --apply --guild 1000",
+            json!({"guild_id": "1000", "jobs": [compared("2001", "done", 7), compared("2002", "failed", 2)]}),
+            "Sync reconcile in Wayhaven (1000); would repair 7 in 1 of 2 guilds, 1 could not be compared.",
         ),
     ] {
         let mut operator = seated();

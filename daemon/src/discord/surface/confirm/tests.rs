@@ -1,12 +1,16 @@
 //! Severe operations by slash command and button, on a sandbox Discord.
 
 use super::LIVES;
+use crate::jobs::{self, Running, Stop};
+use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::testing::{self, PATIENCE, TestDaemon, guild, sandbox};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use wayhaven_sandbox::{At, Fault, InteractionId, Options, Sandbox, permissions};
 use wayhaven_shared::operations::audit::{AuditEntry, AuditResult};
+use wayhaven_shared::operations::job::{JobKind, JobResult};
 use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::reconcile::{Difference, Reconciled};
 
 const UNSET: &str = "setup unset-main";
 const DONE: &str = "it is a main no more";
@@ -343,4 +347,64 @@ async fn lifting_everything_in_a_child_is_asked_about_with_its_counts() {
     let lifted =
         |sandbox: &wayhaven_sandbox::Discord| victims.iter().all(|one| !sandbox.is_banned(child, *one));
     sandbox.wait_until(lifted, PATIENCE).await.unwrap();
+}
+
+fn go_button(message: &Value) -> String {
+    let buttons = message["components"][0]["components"].as_array();
+    let go = buttons.and_then(|buttons| buttons.iter().find(|button| button["label"] == "Do it"));
+    go.map(|button| button["custom_id"].as_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+/// A comparison that another main has begun, and which has found somebody.
+async fn of_another_main(mut running: Running, _: Value) -> Result<JobResult, Stop> {
+    let mut found = Reconciled::new(guild(1), false);
+    found.add(Difference::Missing, 4_711);
+    running.tell(1, Some(2), Some(JobResult::Reconciled(found))).await;
+    running.unless_cancelled(std::future::pending()).await
+}
+
+#[tokio::test]
+async fn a_plan_neither_waits_for_nor_shows_another_mains_comparison() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child, people) = (sandbox.main_guild(), sandbox.children()[0], sandbox.people());
+    let cursor = Cursor::new(Resolve::Show, Some(guild(987_654)));
+    let new = new_job(JobKind::Reconcile, guild(child), "uid:0".into(), &cursor);
+    let other = jobs::begin(&test.daemon, new, of_another_main).await.unwrap();
+    let asked = people.slash(main, sandbox.admin(), "sync reconcile", json!({ "apply": true })).unwrap();
+    let preview = shown(&sandbox, asked, "can be pressed for").await;
+    let words = text(&preview);
+    assert!(words.contains("1 of 2 guilds, 1 not compared") && !go_button(&preview).is_empty(), "{words}");
+    let every = people.replies(asked).iter().map(text).collect::<String>();
+    for foreign in ["4711", "987654", "uid:0"] {
+        assert!(!every.contains(foreign), "{foreign}: {every}");
+    }
+    assert!(test.daemon.jobs().has(other.id), "another main's comparison goes on");
+}
+
+#[tokio::test]
+async fn a_child_that_cannot_be_compared_keeps_nobody_from_repairing_the_others() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, people, victim) = (sandbox.main_guild(), sandbox.people(), sandbox.stranger());
+    let [stuck, child] = sandbox.children()[..] else { panic!("two children") };
+    let ban = test.ban(main, victim).await;
+    test.until_counted(ban, DeliveryState::Applied, 2).await;
+    test.settled().await;
+    for of in [stuck, child] {
+        people.had_lifted(of, victim).unwrap();
+    }
+    let hang = sandbox.inject(Fault::Hang { at: At::route("GET", "/guilds/{guild_id}/bans").guild(stuck) });
+    let asked = people.slash(main, sandbox.admin(), "sync reconcile", json!({ "apply": true })).unwrap();
+    let preview = shown(&sandbox, asked, "can be pressed for").await;
+    assert!(text(&preview).contains("in 1 of 2 guilds, 1 not compared"), "{preview}");
+    let plan_of_stuck = move |view: &crate::store::View<'_>| {
+        view.running_job(JobKind::Reconcile, Some(guild(stuck))).unwrap().filter(|job| job.dry_run)
+    };
+    assert!(test.read(plan_of_stuck).await.is_some(), "its plan still runs");
+    people.press(asked, sandbox.admin(), &go_button(&preview)).unwrap();
+    sandbox.wait_until(|sandbox| sandbox.is_banned(child, victim), PATIENCE).await.unwrap();
+    assert!(!sandbox.is_banned(stuck, victim));
+    sandbox.clear(hang);
+    sandbox.wait_until(|sandbox| sandbox.is_banned(stuck, victim), PATIENCE).await.unwrap();
 }
