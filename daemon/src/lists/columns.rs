@@ -55,6 +55,19 @@ struct Seen {
     is_of_actors: bool,
 }
 
+/// Whether a row has to say that its user is banned, because the list also names members, and in
+/// which columns it may say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Proof {
+    /// Each row is a ban.
+    #[default]
+    None,
+    /// In a column about bans.
+    Ban,
+    /// In a column about a punishment too: the other columns may stand in a list of bans.
+    Punishment,
+}
+
 /// What was seen in the columns of a file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
@@ -65,8 +78,7 @@ pub(super) struct Columns {
     has_nested_user: bool,
     /// Whether the list itself has a name like "bans".
     is_named_bans: bool,
-    /// Whether only rows that say that their user is banned are bans.
-    needs_proof: bool,
+    proof: Proof,
     guilds: Guilds,
 }
 

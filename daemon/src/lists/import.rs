@@ -8,7 +8,7 @@ mod outcome;
 pub use outcome::{Import, Progress};
 
 use super::plan::Plan;
-use super::staff::Staff;
+use super::staff::{self, Staff};
 use super::survey::Survey;
 use super::{Line, ListReader, Row};
 use crate::daemon::Daemon;
@@ -56,7 +56,7 @@ pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Resul
     let (adopted, unreadable) =
         banned.as_ref().map_or((0, 0), |(banned, unreadable)| (banned.len() as u64, unreadable.total()));
     let rows = plan.rows().to_vec();
-    let bots = new.iter().filter(|user| staff.is_bot(**user)).count() as u64;
+    let bots = new.iter().filter(|user| staff.is_bot(**user) || staff.may_be_bot(**user)).count() as u64;
     let progress = Progress { rows, adopted, bots, ..Progress::default() };
     let described = Described { survey: &survey, staff: &staff, unreadable };
     let plan = imported(&daemon.store().topology(), import, described, progress, true);
@@ -153,13 +153,12 @@ impl Judged {
     }
 }
 
-/// Waits until Discord has told of the main and its children, as it does behind a start, and until
-/// the outages have ended of those in which users are banned without an approval: their staff is
-/// asked for.
+/// Waits until Discord has told of the main and the children that its bans reach, as it does behind
+/// a start, and until the outages have ended of those in which users are banned without an
+/// approval: their staff is asked for.
 async fn until_guilds_are_seen(running: &mut Running, import: &Import) -> Result<(), Stop> {
     let topology = running.daemon.store().topology();
-    let children = topology.links(import.main).iter().map(|link| link.child).collect::<Vec<_>>();
-    for guild in [import.main].into_iter().chain(children) {
+    for guild in staff::banned_in(&topology, import.main) {
         let bans_at_once = import.apply || guild == import.main;
         let waits = match running.daemon.directory().presence(guild) {
             None => true,
@@ -319,9 +318,10 @@ fn take(
     }
     for line in lines {
         let Some(row) = plan.judge(change, &topology, line)? else { continue };
-        let (is_banned, is_bot) = (judged.banned.contains(&row.user), judged.staff.is_bot(row.user));
+        let is_banned = judged.banned.contains(&row.user);
+        let (is_bot, may_be_bot) = (judged.staff.is_bot(row.user), judged.staff.may_be_bot(row.user));
         progress.adopted += u64::from(is_banned);
-        progress.bots += u64::from(is_bot);
+        progress.bots += u64::from(is_bot || may_be_bot);
         // What the guild did by itself is taken over as it is; anything else is done there like a command.
         let at_origin = if is_banned { AtOrigin::Done } else { AtOrigin::ToDo };
         let new = NewPunishment {
@@ -330,6 +330,7 @@ fn take(
             operator: import.operator,
             expires_at: row.until,
             of_bot: is_bot,
+            may_be_bot,
             ..NewPunishment::new(import.main, row.user, Action::Ban, Origin::Import)
         };
         let recorded = record_imported(change, &new, at_origin, &mut imports)?;

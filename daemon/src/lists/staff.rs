@@ -1,4 +1,5 @@
-//! Our own people: an import bans none of them, and it knows which of its users are bots.
+//! Our own people: an import bans none of them, and it knows which of its users are bots. Where a
+//! list is short enough to ask for each user, one of whom Discord does not tell counts as a bot.
 //!
 //! The bot, the owners of the main and its children, `owner_ids`, `network.bots` and the importing
 //! moderator are known without asking. Members with a role that moderates, or with the staff role,
@@ -6,19 +7,22 @@
 //! user.
 //!
 //! Invariant: an import bans nobody in a guild whose staff was not looked for. It is refused,
-//! unless the bans wait for an approval there.
+//! unless the bans wait for an approval there. Guilds that its bans do not reach, because their
+//! links are not active, are not asked.
 
 use crate::daemon::Daemon;
-use crate::discord::accounts::Account;
+use crate::discord::accounts::{Account, Kind};
 use crate::discord::budget::Priority;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{Outcome, RestError};
-use crate::sync::backoff;
+use crate::network::Topology;
+use crate::sync::{backoff, plan};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, RoleId, UserId};
 
 /// Up to so many users it is asked user by user, which is quicker than reading a large guild's
@@ -49,6 +53,9 @@ pub struct Staff {
     main: GuildId,
     people: HashMap<UserId, String>,
     bots: HashSet<UserId>,
+    /// Users who were asked for, and of whom Discord did not tell whether they are bots.
+    untold: HashSet<UserId>,
+    /// The main, and the children that its bans reach.
     guilds: Vec<GuildId>,
     unread: Vec<(GuildId, Unread)>,
     /// How many users were asked for.
@@ -90,10 +97,9 @@ impl Staff {
         let (directory, settings) = (daemon.directory(), daemon.settings());
         let topology = daemon.store().topology();
         let mut people = HashMap::new();
-        let guilds: Vec<GuildId> =
-            [main].into_iter().chain(topology.links(main).iter().map(|link| link.child)).collect();
-        for guild in &guilds {
-            if let Some(owner) = directory.owner(*guild) {
+        let linked = [main].into_iter().chain(topology.links(main).iter().map(|link| link.child));
+        for guild in linked {
+            if let Some(owner) = directory.owner(guild) {
                 people.entry(owner).or_insert_with(|| format!("they own guild {guild}"));
             }
         }
@@ -101,8 +107,16 @@ impl Staff {
         people.extend(settings.owner_ids.iter().map(|user| (*user, "they are in owner_ids".to_owned())));
         people.extend(settings.network.bots.iter().map(|user| (*user, "it is in network.bots".to_owned())));
         people.extend(directory.me().map(|me| (me, "it is Wayhaven itself".to_owned())));
-        let daemon = Arc::clone(daemon);
-        Self { daemon, main, people, bots: HashSet::new(), guilds, unread: Vec::new(), asked: 0 }
+        Self {
+            daemon: Arc::clone(daemon),
+            main,
+            people,
+            bots: HashSet::new(),
+            untold: HashSet::new(),
+            guilds: banned_in(&topology, main),
+            unread: Vec::new(),
+            asked: 0,
+        }
     }
 
     /// Why the user may not be imported, where they are one of our own. The one place that decides it.
@@ -113,6 +127,11 @@ impl Staff {
     /// Whether the user is known to be a bot: what its ban sends to children waits for an approval.
     pub(super) fn is_bot(&self, user: UserId) -> bool {
         self.bots.contains(&user)
+    }
+
+    /// Whether the user may be a bot, because Discord did not tell.
+    pub(super) fn may_be_bot(&self, user: UserId) -> bool {
+        self.untold.contains(&user)
     }
 
     /// What else than a user the id belongs to.
@@ -215,12 +234,13 @@ impl Staff {
             .copied()
             .collect();
         if users.len() <= MOST_ACCOUNTS {
-            let asked = self.bots_among(&others);
-            let bots = match deadline {
-                Some(deadline) => timeout_at(deadline, asked).await.unwrap_or_default(),
+            self.untold = others.iter().filter(|user| !self.is_told(**user)).copied().collect();
+            let asked = self.ask_accounts(&others);
+            match deadline {
+                // The rest stays untold.
+                Some(deadline) => drop(timeout_at(deadline, asked).await),
                 None => asked.await,
-            };
-            self.bots.extend(bots);
+            }
         }
         Ok(())
     }
@@ -244,24 +264,35 @@ impl Staff {
         Ok(())
     }
 
-    /// The bots among users who are in no guild of the network. Of whom Discord does not tell
-    /// counts as a person.
-    async fn bots_among(&self, users: &[UserId]) -> Vec<UserId> {
-        let (rest, accounts) = (self.daemon.rest(), self.daemon.directory().accounts());
-        let mut bots = Vec::new();
-        for user in users.iter().filter(|user| accounts.kind(**user).is_none()) {
+    /// Whether it is known whose an account is, and not only presumed for a while.
+    fn is_told(&self, user: UserId) -> bool {
+        let kind = self.daemon.directory().accounts().kind(user);
+        matches!(kind, Some(Kind::Person | Kind::Bot | Kind::Nobody))
+    }
+
+    /// Asks which of the users who are in no guild of the network are bots.
+    async fn ask_accounts(&mut self, users: &[UserId]) {
+        let daemon = Arc::clone(&self.daemon);
+        let (rest, accounts) = (daemon.rest(), daemon.directory().accounts());
+        for user in users {
+            if !self.untold.contains(user) {
+                continue;
+            }
             match patiently(|| rest.account_at(Priority::Backfill, *user)).await {
                 Ok(account) => {
-                    bots.extend(account.bot.then_some(*user));
+                    if account.bot {
+                        self.bots.insert(*user);
+                    }
                     accounts.learn(account);
                 }
                 Err(error) if error.code() == Some(UNKNOWN_USER) => {}
                 Err(error) => {
                     tracing::warn!(%user, "whether the user of a list is a bot is not known: {}", error.reason());
+                    continue;
                 }
             }
+            self.untold.remove(user);
         }
-        bots
     }
 
     /// What a guild tells of the users.
@@ -319,6 +350,11 @@ impl Staff {
         }
         Ok(found)
     }
+}
+
+/// The main, and the children that its bans reach.
+pub(super) fn banned_in(topology: &Topology, main: GuildId) -> Vec<GuildId> {
+    [main].into_iter().chain(plan::reached(topology, main, Action::Ban)).collect()
 }
 
 /// Tries a request again that Discord has not answered.

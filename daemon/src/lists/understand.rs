@@ -6,7 +6,7 @@
 mod user;
 
 use super::columns::{Columns, Field};
-use super::values::{self, Act, End, Status};
+use super::values::{self, Act, Banned, End, Status};
 use super::{Line, Order, Rejected, Row, Skipped, Unban};
 use std::sync::Arc;
 use wayhaven_shared::operations::sync::Fate;
@@ -18,6 +18,8 @@ pub(super) struct Told {
     cells: Vec<Cell>,
     /// Whether the row has to say that its user is banned, and does not so far.
     needs_proof: bool,
+    /// The column and the value that deny a ban, and whether they do so whatever the others say.
+    denied: Option<(String, bool)>,
     /// Why the row is of another guild.
     other_guild: Option<String>,
 }
@@ -41,7 +43,20 @@ impl Told {
     /// Looks at a value of any column, also of one that is not read: it may say that the row is no
     /// ban of this list.
     pub(super) fn select(&mut self, columns: &Columns, name: &str, value: &str) {
-        self.needs_proof &= !columns.proves_ban(name, value);
+        let is_certain = match columns.says_banned(name, value) {
+            Banned::Yes => {
+                self.needs_proof = false;
+                None
+            }
+            Banned::Untold => None,
+            Banned::Doubtful => Some(false),
+            Banned::No => Some(true),
+        };
+        if let Some(is_certain) = is_certain.filter(|certain| *certain || self.denied.is_none()) {
+            let value = Untrusted::clipped(value).line_within(30);
+            self.denied =
+                Some((format!("its {name} {value:?} does not say that the user is banned"), is_certain));
+        }
         self.other_guild = self.other_guild.take().or_else(|| columns.other_guild(name, value));
     }
 
@@ -328,11 +343,11 @@ pub(super) fn row(line: u64, told: Told) -> Line {
     if let Some(why) = told.other_guild.clone() {
         return skip(Fate::Invalid, why);
     }
-    if told.needs_proof {
-        return skip(
-            Fate::OtherType,
-            "the list also names users who are not banned, and nothing in the row says ban".into(),
-        );
+    if told.needs_proof || told.denied.as_ref().is_some_and(|(_, is_certain)| *is_certain) {
+        let nothing =
+            || "the list also names users who are not banned, and nothing in the row says ban".into();
+        let why = told.denied.as_ref().map_or_else(nothing, |(why, _)| why.clone());
+        return skip(Fate::OtherType, why);
     }
     // A row of another type is none of our business, whomever it names.
     let act = match told.act() {

@@ -2,9 +2,11 @@
 //!
 //! A form that can be read in two ways is not understood. A time without a zone is in UTC, as bots write it.
 
+mod banned;
 mod dates;
 mod limits;
 
+pub(super) use banned::{Banned, banned, banned_by, is_default_reason};
 pub(super) use dates::{has_no_clock, is_zone, latest_reading, span, time};
 pub(super) use limits::{
     is_number, leads_with_lifting, leads_with_limit, limits, mentions_limit, mentions_unban, names_end,

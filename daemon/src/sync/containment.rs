@@ -102,8 +102,8 @@ pub struct Imports {
 
 /// Holds what of an imported ban would reach a child, in the one hold of its import. What is
 /// approved waits there too, until its guild has room: an import may be larger than memory. The ban
-/// of a bot waits for an approval of its own, also where the import was approved as it began:
-/// nobody sees one bot among thousands of users.
+/// of a bot, or of a user who may be one, waits for an approval of its own, also where the import was
+/// approved as it began: nobody sees one bot among thousands of users.
 ///
 /// # Errors
 /// Where the store fails.
@@ -116,7 +116,7 @@ pub(super) fn contain_imported(
     if !steps.iter().any(reaches) {
         return Ok(None);
     }
-    if new.of_bot || change.is_known_bot(new.user)? {
+    if new.of_bot || new.may_be_bot || change.is_known_bot(new.user)? {
         let hold = change.begin_hold(HoldKind::Bot, new.guild, (new.moderator, new.because), new.origin)?;
         hold_back(steps, hold);
         return Ok(Some(hold));

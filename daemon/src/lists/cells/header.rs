@@ -91,8 +91,11 @@ impl Header {
     ) -> Result<Option<Line>, Fault> {
         loop {
             let Some(mut record) = cells.next()? else { return Ok(None) };
-            note_part(&record, columns);
             let users: &[usize] = if matches!(self, Self::Named(_)) { &cells.users } else { &[] };
+            // Below a header the first cell may be a reason, such as `server: advertising`.
+            if !names_user(&record, users) {
+                note_part(&record, columns);
+            }
             if let Some(rejected) = record.rejected_of(users) {
                 return Ok(Some(Line::Rejected(rejected)));
             }
@@ -120,6 +123,14 @@ impl Header {
             }
         }
     }
+}
+
+/// Whether one of the columns of users holds an id that is not a guild's.
+fn names_user(record: &Record, users: &[usize]) -> bool {
+    let mut cells = users.iter().filter_map(|at| record.cells.get(*at));
+    cells.any(|cell| {
+        values::ids_in(cell).next().is_some() && !values::begins_part_of_guild(&String::from_utf8_lossy(cell))
+    })
 }
 
 /// A line that begins the part of a guild.

@@ -155,7 +155,7 @@ impl super::Columns {
 
     /// Whether rows are left out by what other columns than those of the ban say.
     pub(in super::super) fn selects_rows(&self) -> bool {
-        self.needs_proof || self.guilds.are_chosen()
+        self.needs_proof() || self.guilds.are_chosen()
     }
 
     /// Why a row with this value is left out: it is of another guild.

@@ -2,18 +2,18 @@
 //! none of them is banned.
 //!
 //! Invariant: where a column belongs to another kind of list, only rows in which another column
-//! says "banned" are bans.
+//! says "banned" are bans. A value that denies a ban is no such value, and neither is an empty one.
 
 mod words;
 
 use super::names::Field;
 use super::words::{ACTORS, BESIDE, PERSONS, PLACES, TYPE_OWNERS};
-use super::{Columns, SHOWN_COLUMNS, Seen, flag_value, shown};
+use super::{Columns, Kind, Proof, SHOWN_COLUMNS, Seen, flag_value, names, shown};
 use crate::lists::values;
 use wayhaven_shared::Fault;
 use words::{
-    BESIDE_BANS, COUNTS, DELETES, LESSER_BANS, MEMBERS, OF_PLACES, OF_USERS, OTHER_MEASURES, RECORD_OWNERS,
-    SAYS_BANNED, SCORES, UNDONE,
+    BESIDE_BANS, COUNTS, DELETES, LESSER_BANS, MEMBERS, OF_PLACES, OF_PUNISHMENTS, OF_USERS, OTHER_MEASURES,
+    RECORD_OWNERS, SAYS_BANNED, SCORES, UNDONE,
 };
 
 /// What a column says about the kind of its list, by its name.
@@ -119,9 +119,20 @@ pub(in super::super) fn is_score(text: &str) -> bool {
         && words.iter().all(|word| is_number(word) || is_word(word))
 }
 
-/// Whether a value of a column about bans says that there is one.
-fn says_banned(value: &str) -> bool {
-    !values::says_nothing(value) && values::yes_or_no(value) != Some(false)
+/// Whether a column that has a value makes its list one of punishments. An end alone does not: a
+/// membership has one too.
+fn is_of_punishment(name: &str, seen: &Seen) -> bool {
+    let lower = name.to_lowercase();
+    let is_of_case = ["case", "proof", "evidence"].iter().any(|word| lower.contains(word));
+    let names_punishment = || {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        names::tokens(last).iter().any(|token| OF_PUNISHMENTS.contains(&token.as_str()))
+    };
+    match seen.field {
+        Field::Reason => true,
+        Field::Until | Field::Length(_) => seen.purpose == Purpose::Ban || is_of_case || names_punishment(),
+        _ => seen.is_of_actors || is_of_case,
+    }
 }
 
 impl Columns {
@@ -138,14 +149,27 @@ impl Columns {
         }
     }
 
-    /// Whether a value says that the user of its row is banned.
-    pub(in super::super) fn proves_ban(&self, name: &str, value: &str) -> bool {
-        self.seen.get(name).is_some_and(|seen| seen.purpose == Purpose::Ban) && says_banned(value)
+    /// Whether a value says that the user of its row is banned, or that they are not.
+    pub(in super::super) fn says_banned(&self, name: &str, value: &str) -> values::Banned {
+        let is_proof = |seen: &&Seen| match self.proof {
+            Proof::None => false,
+            Proof::Ban => seen.purpose == Purpose::Ban,
+            Proof::Punishment => seen.purpose == Purpose::Ban || is_of_punishment(name, seen),
+        };
+        match self.seen.get(name).filter(is_proof) {
+            None => values::Banned::Untold,
+            Some(seen) if seen.kind == Kind::Names => values::banned_by(value),
+            // Bots write this of a punishment without a reason, and nothing of other members.
+            Some(_) if self.proof == Proof::Punishment && values::is_default_reason(value) => {
+                values::Banned::Yes
+            }
+            Some(_) => values::banned(value),
+        }
     }
 
     /// Whether only rows that say so are bans.
     pub(in super::super) fn needs_proof(&self) -> bool {
-        self.needs_proof
+        self.proof != Proof::None
     }
 
     /// Refuses a list of another kind; of one that is mixed only rows are taken which say that the
@@ -158,14 +182,8 @@ impl Columns {
             return Ok(());
         }
         let is_filled = |seen: &Seen| seen.present > 0;
-        let punishes = |name: &str, seen: &Seen| {
-            let is_of_case =
-                ["case", "proof", "evidence"].iter().any(|word| name.to_lowercase().contains(word));
-            matches!(seen.field, Field::Reason | Field::Until | Field::Length(_))
-                || ((seen.is_of_actors || is_of_case) && is_filled(seen))
-        };
         let (is_punishment, is_record) = (
-            self.seen.iter().any(|(name, seen)| punishes(name, seen)),
+            self.seen.iter().any(|(name, seen)| is_filled(seen) && is_of_punishment(name, seen)),
             self.has(Field::Id)
                 && !self.has(Field::User)
                 && !self.has(Field::Person)
@@ -189,10 +207,15 @@ impl Columns {
             .map(|(name, _)| name)
             .collect();
         if others.is_empty() {
+            let names_members =
+                self.seen.values().any(|seen| seen.purpose == Purpose::Member && is_filled(seen));
+            if names_members {
+                self.proof = Proof::Punishment;
+            }
             return Ok(());
         }
         if self.seen.values().any(|seen| seen.purpose == Purpose::Ban && is_filled(seen)) {
-            self.needs_proof = true;
+            self.proof = Proof::Ban;
             return Ok(());
         }
         let named: Vec<String> =

@@ -3,7 +3,7 @@
 use super::super::Noted;
 use super::super::columns::{Field, clean};
 use super::super::understand::Told;
-use super::super::values;
+use super::super::values::{self, Banned};
 use super::members::Members;
 use super::{LISTS, letters};
 use serde_json::value::RawValue;
@@ -186,6 +186,7 @@ impl Member<'_> {
         if self.columns.columns().is_of_guild(name) {
             self.guild(name, value);
         }
+        self.says_banned(name, value);
         if LISTS.contains(&letters(name).as_str()) {
             return Ok(Err("it holds a list of its own".to_owned()));
         }
@@ -236,6 +237,21 @@ impl Member<'_> {
         }
         self.guild(&name, value);
         Ok(())
+    }
+
+    /// Whether an object such as that of the moderator says that the user of the row is banned.
+    fn says_banned(&mut self, name: &Arc<str>, value: &str) {
+        let Noted::Known(columns) = self.columns else { return };
+        if !columns.needs_proof() {
+            return;
+        }
+        let Ok(members) = serde_json::from_str::<Members>(value) else { return };
+        let texts = members.0.iter().filter_map(|(_, value)| scalar(value.get()).ok().flatten());
+        for text in texts {
+            if columns.says_banned(name, &text) == Banned::Yes {
+                self.told.select(columns, name, &text);
+            }
+        }
     }
 
     /// The guild that an object stands for.

@@ -44,7 +44,7 @@ pub struct Progress {
     /// How much came into it.
     #[serde(default)]
     pub held: u64,
-    /// How many of the bans are of bots.
+    /// How many of the bans are of bots, or of users who may be bots.
     #[serde(default)]
     pub bots: u64,
 }

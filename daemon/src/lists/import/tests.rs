@@ -80,6 +80,15 @@ fn named(imported: &Imported) -> Vec<(Fate, u64)> {
     counted.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
+/// Otherwise a row of these tests is rejected now and then.
+#[test]
+fn the_sandboxs_ids_do_not_look_rounded() {
+    let mut mint = wayhaven_sandbox::snowflake::Mint::default();
+    let all: Vec<u64> = (0..20_000).map(|at| mint.next(1_790_000_000_000 + at / 3)).collect();
+    assert!(all.iter().all(|id| !id.is_multiple_of(1_000)));
+    assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
 #[tokio::test]
 async fn a_list_is_planned_and_then_imported_as_the_plan_said() {
     let sandbox = sandbox(2).await;

@@ -106,6 +106,18 @@ fn a_list_with_a_part_for_each_guild_is_refused() {
         ("one part", &table("Guild: Home (OTHER)\n{A},x\n"), "A"),
         ("a user of that name", "Server Owner ({A})\nguild master ({B})\n", "A, B"),
     ]);
+    // Below a header a reason begins no part.
+    check_read(&[
+        (
+            "a reason in front",
+            "reason,user_id\nserver: advertising,{A}\nguild: raid,{B}\n# server raid,<@{C}>\n",
+            "A, B, C",
+        ),
+        ("a name in front", "nick,user_id,banned_by\nserver: x,{A},{D}\nguild: y,{B},{D}\n", "A, B"),
+    ]);
+    let parts = "reason,user_id\nserver: Home,\nx,{A}\nguild: Away,\ny,{B}\n";
+    let fault = bans(filled(parts).as_bytes(), &[]).unwrap_err();
+    assert!(fault.message.contains("parts for 2 guilds"), "{fault}");
     // A list of bans within the guild beside the list of bans is not lost.
     check(&[("beside", &table("{\"guild\":{\"id\":\"OTHER\",\"bans\":[\"{A}\"]},\"bans\":[\"{B}\"]}"), "")]);
     check_read(&[(

@@ -194,6 +194,92 @@ fn of_a_list_of_members_only_those_are_banned_whose_row_says_so() {
 }
 
 #[test]
+fn a_value_that_denies_a_ban_bans_nobody_in_a_list_of_members() {
+    check_read(&[
+        ("not banned", "user_id,level,ban_reason\n{A},5,not banned\n{B},6,spam\n", "B"),
+        ("clean", "user_id,level,ban_reason\n{A},5,clean\n{B},6,Clean record\n{C},7,spam\n", "C"),
+        ("never", "user_id,level,ban_reason\n{A},5,Never\n{B},6,was never banned\n{C},7,spam\n", "C"),
+        (
+            "denied in a sentence",
+            "user_id,level,ban_reason\n{A},5,This user is not banned\n{B},6,there is no ban\n{C},7,isn't banned\n\
+             {D},8,nicht gebannt\n{E},9,no longer active\n{F},9,N/A (member)\n{G},9,0\n",
+            "",
+        ),
+        (
+            "lifted",
+            "user_id,level,ban_reason\n{A},5,unbanned after an appeal\n{B},6,pardoned\n{C},7,expired\n{D},8,warned\n\
+             {E},9,tempban\n{F},9,appealed\n{G},9,❎\n",
+            "",
+        ),
+        ("nobody", "user_id,level,banned_by\n{A},5,nobody\n{B},6,No one\n{C},7,KickBot\n{D},8,{H}\n", "C, D"),
+        (
+            "a date is one",
+            "user_id,level,banned_at\n{A},5,never\n{B},6,2026-01-01\n{C},7,1767225600\n",
+            "B, C",
+        ),
+        ("yes is one", "user_id,level,was_banned_before\n{A},5,yes\n{B},6,not yet\n", "A"),
+        (
+            "another column says so",
+            "user_id,level,banned_at,ban_reason\n{A},5,2026-01-01,no reason given\n{B},6,2026-01-01,unbanned since\n\
+             {C},6,2026-01-01,do not unban\n",
+            "A, C",
+        ),
+        (
+            "JSON",
+            "[{\"id\":\"{A}\",\"xp\":1,\"banned_by\":{\"id\":null}},{\"id\":\"{B}\",\"xp\":2,\"banned_by\":{\"id\":\"{C}\"}}]",
+            "B",
+        ),
+    ]);
+}
+
+#[test]
+fn a_reason_or_an_end_counts_only_where_it_has_a_value_and_belongs_to_a_punishment() {
+    check_refused(&[
+        ("an empty reason", "user_id,nickname,joined_at,reason\n{A},Ann,2021-06-01,\n"),
+        ("of a membership", "user_id,nickname,membership_expires_at\n{A},ann,2035-01-01\n"),
+        ("an end of anything", "user_id,nickname,expires_at\n{A},ann,2035-01-01\n"),
+        ("a length of anything", "user_id,nickname,created_at,duration\n{A},ann,2026-01-01,30d\n"),
+        ("JSON", "[{\"user_id\":\"{A}\",\"nickname\":\"ann\",\"reason\":null}]"),
+    ]);
+    check_read(&[
+        (
+            "reasons",
+            "user_id,nickname,reason\n{A},Ann,\n{B},Bob,spam\n{C},Cid,none\n{D},Dan,not banned\n",
+            "B",
+        ),
+        ("a default", "user_id,nickname,reason\n{A},Ann,No reason provided\n{B},Bob,no\n", "A"),
+        ("moderators", "user_id,nickname,reason,moderator\n{A},Ann,,Bob\n{B},Bob,,\n", "A"),
+        (
+            "ends",
+            "user_id,nickname,ban_expires_at\n{A},ann,2035-01-01\n{B},bob,\n",
+            "A until 2035-01-01T00:00:00Z",
+        ),
+        (
+            "the end of a case",
+            "user_id,nickname,case_expires_at\n{A},ann,2035-01-01\n{B},bob,\n",
+            "A until 2035-01-01T00:00:00Z",
+        ),
+        (
+            "a moderator in JSON",
+            "[{\"user_id\":\"{A}\",\"nickname\":\"a\",\"moderator\":{\"id\":\"{C}\"}},\
+             {\"user_id\":\"{B}\",\"nickname\":\"b\",\"moderator\":null}]",
+            "A",
+        ),
+    ]);
+}
+
+#[test]
+fn a_row_that_denies_a_ban_is_counted_with_its_value() {
+    let file = filled("user_id,level,ban_reason\n{A},5,not banned\n{B},6,spam\n");
+    let mut file = Cursor::new(file.as_bytes());
+    let survey = crate::lists::survey::Survey::of(&mut file, main(), 100, &[]).unwrap();
+    let first = survey.read(&mut file).unwrap().next().unwrap().unwrap();
+    let Line::Skipped(one) = first else { panic!("{first:?}") };
+    assert_eq!((one.fate, one.line), (Fate::OtherType, 2));
+    assert_eq!(one.why, "its ban_reason \"not banned\" does not say that the user is banned");
+}
+
+#[test]
 fn the_fault_names_the_columns_and_the_ways_out() {
     let fault = bans(filled("user_id,level,xp\n{A},5,3\n").as_bytes(), &[]).unwrap_err();
     assert_eq!(

@@ -127,7 +127,7 @@ const STEMS: [&str; 57] = [
 const WHOLE: [&str; 13] =
     ["ban", "bans", "temp", "perm", "perma", "till", "never", "over", "end", "free", "left", "bis", "hasta"];
 
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase)
 }
@@ -201,10 +201,27 @@ fn names_written_span(text: &str) -> bool {
 /// Whether a text begins with a state, a type, a length or an end: `7d spam`, `(warned) caps`, `UNBANNED 2026-03-01`.
 /// Words for a ban itself may stand in front: `banned until 2035`.
 pub(in super::super) fn leads_with_limit(text: &str) -> bool {
+    let rest = behind_ban(text);
+    let Some(first) = rest.first() else { return false };
+    leads_with_state(text)
+        || (first.len() > 1 && yes_or_no(first).is_some())
+        || names_span_or_date(&rest[..rest.len().min(2)].join(" "))
+}
+
+/// The first words of a text, without those for a ban itself in front.
+fn behind_ban(text: &str) -> Vec<String> {
     const PASSED: [&str; 16] = [
         "ban", "banned", "bans", "is", "was", "has", "been", "got", "user", "member", "the", "status",
         "state", "type", "action", "for",
     ];
+    let text = text.trim_start_matches(|letter: char| !letter.is_alphanumeric() && letter != '<');
+    let separates = |letter: char| letter.is_whitespace() || ",;:|()[]{}".contains(letter);
+    let parts = text.split(separates).filter(|part| !part.is_empty()).take(6).map(str::to_lowercase);
+    parts.skip_while(|part| PASSED.contains(&part.as_str())).collect()
+}
+
+/// The same, but only of a state or a type: `(warned) caps`, `not banned`.
+pub(super) fn leads_with_state(text: &str) -> bool {
     const LEADS: [&str; 29] = [
         "unban",
         "pardon",
@@ -238,12 +255,7 @@ pub(in super::super) fn leads_with_limit(text: &str) -> bool {
     ];
     // Whole words only: `temple` and `ending` are others.
     const WHOLE_LEADS: [&str; 5] = ["end", "ends", "temp", "bis", "till"];
-    let text = text.trim_start_matches(|letter: char| !letter.is_alphanumeric() && letter != '<');
-    let separates = |letter: char| letter.is_whitespace() || ",;:|()[]{}".contains(letter);
-    let parts: Vec<String> =
-        text.split(separates).filter(|part| !part.is_empty()).take(6).map(str::to_lowercase).collect();
-    let passed = parts.iter().take_while(|part| PASSED.contains(&part.as_str())).count();
-    let rest = &parts[passed..];
+    let rest = behind_ban(text);
     let Some(first) = rest.first() else { return false };
     let is_negated = matches!(first.as_str(), "not" | "no")
         && rest.iter().skip(1).any(|word| matches!(word.as_str(), "ban" | "banned" | "longer" | "active"));
@@ -251,11 +263,7 @@ pub(in super::super) fn leads_with_limit(text: &str) -> bool {
         true => first == stem,
         false => first.starts_with(*stem),
     };
-    is_negated
-        || LEADS.iter().any(leads)
-        || (first.len() > 1 && yes_or_no(first).is_some())
-        || names_span_or_date(&rest[..rest.len().min(2)].join(" "))
-        || matches!(act(first), Some(Act::Unban | Act::TemporaryBan))
+    is_negated || LEADS.iter().any(leads) || matches!(act(first), Some(Act::Unban | Act::TemporaryBan))
 }
 
 /// Whether a text begins with a word that lifts a ban, or with its end: `unbanned after an appeal`, `until 2035`.

@@ -177,8 +177,8 @@ pub struct Imported {
     /// The guilds whose staff could not be read: there a row that names staff is not found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub staff_unknown: Vec<GuildId>,
-    /// How many of the new ones are bots: what their bans send to the children waits for an
-    /// approval of its own.
+    /// How many of the new ones are bots, or may be because Discord did not tell: what their bans
+    /// send to the children waits for an approval of its own.
     #[serde(default)]
     pub bots: u64,
     /// How many entries of the main's ban list at Discord were skipped, because Discord did not name their user.
@@ -285,7 +285,7 @@ impl Reported for Imported {
         }
         if self.bots > 0 && self.children > 0 {
             let held = format!("{}: their bans need an approval of their own for the children", self.bots);
-            report = report.field("Bots", Cell::toned(held, Tone::Waiting));
+            report = report.field("Bots or unknown accounts", Cell::toned(held, Tone::Waiting));
         }
         report = match (self.hold, self.waits) {
             (Some(id), true) => {

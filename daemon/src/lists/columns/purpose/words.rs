@@ -3,6 +3,23 @@
 /// A value in a column of these is about a ban.
 pub(super) const SAYS_BANNED: [&str; 8] =
     ["ban", "banned", "gebannt", "bann", "baneado", "banido", "banni", "bannato"];
+/// In the name of an end or a length: what ends is a punishment.
+pub(super) const OF_PUNISHMENTS: [&str; 14] = [
+    "ban",
+    "bans",
+    "banned",
+    "unban",
+    "unbanned",
+    "tempban",
+    "case",
+    "punishment",
+    "punished",
+    "sanction",
+    "penalty",
+    "infraction",
+    "offence",
+    "entbannung",
+];
 /// Beside a ban: it is none, or somebody asks to lift it.
 pub(super) const UNDONE: [&str; 13] = [
     "not",

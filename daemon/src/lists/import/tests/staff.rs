@@ -1,8 +1,10 @@
 //! Lists that name our own people: an import bans none of them.
 
 use super::*;
+use wayhaven_sandbox::{At, Fault as Trouble};
 use wayhaven_shared::operations::config::ConfigStaffrole;
 use wayhaven_shared::operations::hold::HoldKind;
+use wayhaven_shared::operations::setup::{Mode, SetupMode};
 use wayhaven_shared::value::RoleId;
 
 /// The users of a fate, with why.
@@ -119,6 +121,63 @@ async fn a_list_too_long_to_look_for_staff_is_refused_and_bans_nobody() {
     assert_eq!((told(&done, Fate::Staff).len(), done.count(Fate::New)), (1, 40));
 }
 
+async fn remove_bot(test: &TestDaemon, sandbox: &Sandbox, of: u64) {
+    sandbox.people().remove_bot(of).unwrap();
+    let daemon = Arc::clone(&test.daemon);
+    test.until("the bot is gone", move |_| {
+        daemon.directory().presence(guild(of)) == Some(crate::discord::directory::Presence::Absent)
+    })
+    .await;
+}
+
+/// Where nothing is sent to a child, it does not matter whether its staff is known: in monitor
+/// mode, before the child's consent, and while the link closes.
+#[tokio::test]
+async fn a_child_that_no_ban_reaches_neither_refuses_nor_delays_an_import() {
+    let sandbox = sandbox(2).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let monitor = SetupMode { child: guild(child), mode: Mode::Monitor, no_backfill: false };
+    asked(&test, main, monitor, false).await.unwrap();
+    let owner = test.daemon.directory().owner(guild(child)).unwrap().get();
+    remove_bot(&test, &sandbox, child).await;
+    let mut all = people(&sandbox, 3);
+    all.push(owner);
+    let plan = import(&test, main, lines_of(&all), true).await.unwrap();
+    assert_eq!((plan.staff_unknown.len(), plan.children), (0, 1));
+    let done = applied(&test, main, &all).await.unwrap();
+    assert_eq!((done.count(Fate::New), done.staff_unknown.len()), (3, 0));
+    test.settled().await;
+    assert!(sandbox.is_banned(sandbox.children()[1], all[0]) && !sandbox.is_banned(child, all[0]));
+}
+
+/// Of whom Discord did not tell a while ago is asked again, and of whom it still does not tell waits
+/// like a bot.
+#[tokio::test]
+async fn a_user_of_whom_discord_does_not_tell_waits_like_a_bot() {
+    let sandbox = sandbox(1).await;
+    let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
+    let (bot, untold) = (sandbox.people().another_bot(), sandbox.people().another_bot());
+    let test = TestDaemon::start(&sandbox).await;
+    let people = people(&sandbox, 2);
+    for one in [bot, untold, people[0]] {
+        test.daemon.directory().accounts().presume_person(user(one));
+    }
+    let at = At::route("GET", "/users/{user_id}").user(untold);
+    sandbox.inject(Trouble::Answer { at, status: 403, code: 50_001, message: "No".into() });
+    let all = [bot, untold, people[0], people[1]];
+    let plan = import(&test, main, lines_of(&all), true).await.unwrap();
+    let done = applied(&test, main, &all).await.unwrap();
+    assert_eq!((plan.bots, done.bots, done.count(Fate::New)), (2, 2, 4));
+    test.settled().await;
+    for (one, banned) in [(bot, false), (untold, false), (people[0], true), (people[1], true)] {
+        assert!(sandbox.is_banned(main, one));
+        assert_eq!(sandbox.is_banned(child, one), banned, "{one}");
+    }
+    let holds = test.read(|view| view.open_holds(None).unwrap()).await;
+    assert_eq!((holds.len(), holds[0].kind, holds[0].deliveries), (1, HoldKind::Bot, 2));
+}
+
 /// In a child that cannot be asked the staff is not known: the bans for it wait for an approval, or
 /// there are none.
 #[tokio::test]
@@ -126,12 +185,7 @@ async fn where_a_childs_staff_is_not_known_nothing_is_applied_without_an_approva
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    sandbox.people().remove_bot(child).unwrap();
-    let daemon = Arc::clone(&test.daemon);
-    test.until("the bot is gone", move |_| {
-        daemon.directory().presence(guild(child)) == Some(crate::discord::directory::Presence::Absent)
-    })
-    .await;
+    remove_bot(&test, &sandbox, child).await;
     let people = people(&sandbox, 3);
     let fault = applied(&test, main, &people).await.unwrap_err();
     assert!(fault.message.contains(&format!("staff of guild {child}, ")), "{fault}");
