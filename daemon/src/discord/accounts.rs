@@ -113,8 +113,7 @@ impl Accounts {
         }
     }
 
-    /// Discord does not tell: a person, for a while. A bot's deed too many is seen and taken back; a person's that is
-    /// lost is not.
+    /// Discord does not tell, for a while.
     pub fn note_untold(&self, user: UserId) {
         self.put(user, Known::Untold(Instant::now()));
     }

@@ -161,7 +161,7 @@ async fn a_user_of_whom_discord_does_not_tell_waits_like_a_bot() {
     let test = TestDaemon::start(&sandbox).await;
     let people = people(&sandbox, 2);
     for one in [bot, untold, people[0]] {
-        test.daemon.directory().accounts().presume_person(user(one));
+        test.daemon.directory().accounts().note_untold(user(one));
     }
     let at = At::route("GET", "/users/{user_id}").user(untold);
     sandbox.inject(Trouble::Answer { at, status: 403, code: 50_001, message: "No".into() });
