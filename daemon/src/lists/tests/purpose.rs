@@ -217,7 +217,7 @@ fn a_value_that_denies_a_ban_bans_nobody_in_a_list_of_members() {
             "user_id,level,banned_at\n{A},5,never\n{B},6,2026-01-01\n{C},7,1767225600\n",
             "B, C",
         ),
-        ("yes is one", "user_id,level,was_banned_before\n{A},5,yes\n{B},6,not yet\n", "A"),
+        ("yes is one", "user_id,level,is_banned\n{A},5,yes\n{B},6,not yet\n", "A"),
         (
             "another column says so",
             "user_id,level,banned_at,ban_reason\n{A},5,2026-01-01,no reason given\n{B},6,2026-01-01,unbanned since\n\
