@@ -68,7 +68,8 @@ pub(super) struct Place {
     excepting: bool,
     /// Whether that ends as soon as a ban of the guild's own is done.
     ending: bool,
-    /// Whether the guild's own staff have taken it back by hand since it was last delivered.
+    /// Whether the guild's own staff have taken it back since it was last delivered: what they do
+    /// by hand afterwards ends their exception, and brings nothing of a main's back.
     lifted: bool,
     /// Whether an integration did it there first, where that is known: no end that comes by itself
     /// takes it back.
@@ -253,7 +254,7 @@ impl Model {
         // What was on its way here is overtaken, and nobody knows whether it had arrived.
         own.murky |= own.open.iter().any(|other| *other != source);
         own.stands = Some(on).filter(|_| !(overridden && fought));
-        own.lifted &= !on || by_hand;
+        own.lifted = (own.lifted && (!on || by_hand)) || overridden;
         own.aside = own.aside.filter(|_| on).or_else(|| (!on).then_some(false));
         if !by_hand {
             own.ours = own.stands;
