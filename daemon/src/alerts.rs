@@ -1,10 +1,14 @@
 //! Alerts that end by themselves: each kind has a condition that ends it (`store/alerts/ending.rs`), and an alert whose
 //! condition has come true is resolved, with a note. It is looked for after every change of the store, and once a minute.
 
-use crate::daemon::Daemon;
+use crate::services::Services;
 use crate::store::{AlertFilter, Circumstances, View};
-use std::sync::Arc;
+use crate::sync::Engine;
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::alert::Alert;
 
@@ -17,33 +21,46 @@ const LOOK: Duration = Duration::from_secs(60);
 /// The kind that tells of blocked deliveries. What is tried again is not blocked for a moment, so its outcome is waited for.
 const BLOCKED: &str = "delivery_blocked";
 
-/// Resolves what is over until the daemon stops, at most once every `pause`.
-pub async fn run(daemon: Arc<Daemon>, pause: Duration) {
-    let mut stopping = daemon.stopping();
-    tokio::select! {
-        () = follow(&daemon, pause) => {}
-        () = stopping.raised() => {}
+/// Resolves alerts that are over: the task `alerts`.
+pub struct Alerts {
+    services: Services,
+    engine: Engine,
+    pause: Duration,
+    changes: watch::Receiver<u64>,
+}
+
+impl Alerts {
+    /// Looks at the alerts at most once every `pause`.
+    pub fn new(services: Services, engine: Engine, pause: Duration) -> Self {
+        let changes = services.store().sequence();
+        Self { services, engine, pause, changes }
     }
 }
 
-async fn follow(daemon: &Arc<Daemon>, pause: Duration) {
-    let mut sequence = daemon.store().sequence();
-    loop {
-        sequence.mark_unchanged();
-        if let Err(fault) = resolve_over(daemon).await {
-            tracing::warn!("alerts that are over stay open: {fault}");
-        }
-        tokio::select! {
+impl Task for Alerts {
+    fn name(&self) -> &'static str {
+        "alerts"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.changes.mark_unchanged();
+        resolve_over(&self.services, &self.engine).boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (mut changes, pause) = (self.changes.clone(), self.pause);
+        let change = async move {
             // The store, and with it the sender, lives as long as the daemon.
-            _ = sequence.changed() => tokio::time::sleep(pause).await,
-            () = tokio::time::sleep(LOOK) => {}
-        }
+            let _ = changes.changed().await;
+            tokio::time::sleep(pause).await;
+        };
+        Trigger::EventWithin(change.boxed(), LOOK)
     }
 }
 
 /// Resolves the open alerts whose condition has come true.
-async fn resolve_over(daemon: &Arc<Daemon>) -> Result<(), Fault> {
-    let now = circumstances(daemon);
+async fn resolve_over(services: &Services, engine: &Engine) -> Result<(), Fault> {
+    let now = circumstances(services);
     let look = move |view: &View<'_>| {
         let mut over = Vec::new();
         for alert in view.alerts(&AlertFilter::default(), u16::MAX)? {
@@ -53,16 +70,16 @@ async fn resolve_over(daemon: &Arc<Daemon>) -> Result<(), Fault> {
         }
         Ok(over)
     };
-    let over: Vec<Alert> = daemon.store().read(look).await?;
+    let over: Vec<Alert> = services.store().read(look).await?;
     if over.is_empty() {
         return Ok(());
     }
     for guild in over.iter().filter(|alert| alert.kind == BLOCKED).filter_map(|alert| alert.guild_id) {
-        daemon.engine().landed(guild).await;
+        engine.landed(guild).await;
     }
-    let now = circumstances(daemon);
+    let now = circumstances(services);
     // Judged once more in the transaction: it may have begun anew meanwhile.
-    daemon
+    services
         .store()
         .write(move |change| {
             for alert in over {
@@ -73,10 +90,10 @@ async fn resolve_over(daemon: &Arc<Daemon>) -> Result<(), Fault> {
         .await
 }
 
-fn circumstances(daemon: &Daemon) -> Circumstances {
-    let budget = daemon.rest().budget();
+fn circumstances(services: &Services) -> Circumstances {
+    let budget = services.rest().budget();
     let requests = !budget.is_stopped() && budget.paused_for().is_none();
-    Circumstances { connected: daemon.is_ready(), requests }
+    Circumstances { connected: services.gateway().is_ready(), requests }
 }
 
 #[cfg(test)]

@@ -17,20 +17,26 @@ pub mod wording;
 
 pub use pace::Pace;
 
-use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
-use crate::store::{DirectMessage, Telling};
+use crate::services::Services;
+use crate::store::{DirectMessage, Directs, Telling};
 use crate::sync::attempt::obstacle::{self, Known, Obstacle};
 use crate::sync::foresight::{self, Foresight};
+use crate::tasks::{Task, Trigger, Until};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::told::{Told, ToldState};
 use wayhaven_shared::value::{GuildId, PunishmentId, UserId};
+
+/// How often what has ended is let go of, at least.
+const LET_GO: Duration = Duration::from_secs(60);
 
 /// How long to wait after the store failed.
 const STORE_MENDS_WITHIN: Duration = Duration::from_secs(4);
@@ -39,6 +45,38 @@ const STORE_MENDS_WITHIN: Duration = Duration::from_secs(4);
 const TURNED_OFF: &str = "direct messages are turned off";
 const TOO_MANY: &str = "too many at once";
 
+/// The messages. Clones share everything.
+#[derive(Clone)]
+pub struct Direct {
+    services: Services,
+    pace: Arc<Pace>,
+}
+
+impl Direct {
+    /// The messages of these services.
+    pub fn new(services: Services) -> Self {
+        Self { services, pace: Arc::default() }
+    }
+
+    /// How many messages begin.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// The task that sends them.
+    pub fn task(&self) -> Sending {
+        let stored = self.services.store().directs();
+        Sending {
+            direct: self.clone(),
+            stored,
+            seen: 0,
+            telling: JoinSet::new(),
+            last: None,
+            left_behind: true,
+        }
+    }
+}
+
 /// Whether the user of such a punishment is told; nothing where nobody is told of its kind. Nobody is told of what cannot be
 /// done as far as that is known: where `known` does not say who they are in the guild, Discord is asked once. `really` takes
 /// the message's turn, where it cannot wait for one.
@@ -46,7 +84,7 @@ const TOO_MANY: &str = "too many at once";
 /// # Errors
 /// Where the store fails.
 pub async fn telling(
-    daemon: &Daemon,
+    direct: &Direct,
     guild: GuildId,
     (action, user): (Action, UserId),
     known: Known,
@@ -55,9 +93,10 @@ pub async fn telling(
     if !action.is_told() {
         return Ok(None);
     }
-    let (pace, directory) = (daemon.pace(), daemon.directory());
+    let Direct { services, pace } = direct;
+    let directory = services.directory();
     let not = |reason: &str| Ok(Some(Telling::Not(reason.to_owned())));
-    if !daemon.settings().moderation.direct_messages {
+    if !services.settings().moderation.direct_messages {
         return not(TURNED_OFF);
     }
     if action == Action::Warn {
@@ -67,8 +106,8 @@ pub async fn telling(
         };
     }
     let is_known = known != Known::Nothing;
-    let foresight = Foresight::of(daemon, guild, Some(user), known).await?;
-    if let Some(obstacle) = foresight.obstacle(daemon, action) {
+    let foresight = Foresight::of(services, guild, Some(user), known).await?;
+    if let Some(obstacle) = foresight.obstacle(services, action) {
         // They would be told of what is not done.
         return not(&obstacle.words());
     }
@@ -76,8 +115,8 @@ pub async fn telling(
         return not(TOO_MANY);
     }
     if !is_known {
-        let known = foresight::ask_soon(daemon, Priority::Interactive, guild, user).await;
-        if let Some(obstacle) = foresight.knowing(known).obstacle(daemon, action) {
+        let known = foresight::ask_soon(services, Priority::Interactive, guild, user).await;
+        if let Some(obstacle) = foresight.knowing(known).obstacle(services, action) {
             return not(&obstacle.words());
         }
     }
@@ -87,76 +126,81 @@ pub async fn telling(
     Ok(Some(Telling::Now { guild_name: directory.name(guild) }))
 }
 
-/// Sends what is stored until the daemon closes: while it drains, deliveries still wait for their messages.
-pub async fn keep(daemon: Arc<Daemon>) {
-    let mut closing = daemon.closing();
-    tokio::select! {
-        () = follow(&daemon) => {}
-        () = closing.raised() => {}
+/// Sends what is stored until the daemon closes, since deliveries that are being finished wait for their messages: the
+/// task `direct-messages`.
+pub struct Sending {
+    direct: Direct,
+    stored: watch::Receiver<Directs>,
+    seen: u64,
+    telling: JoinSet<()>,
+    last: Option<PunishmentId>,
+    /// What the daemon left behind when it ended has had its turn, or has none yet.
+    left_behind: bool,
+}
+
+impl Sending {
+    async fn send(&mut self) -> Result<(), Fault> {
+        self.seen = self.stored.borrow_and_update().stored;
+        let last = self.last;
+        let open =
+            self.direct.services.store().read(move |view| Ok(view.open_direct_messages(last)?)).await?;
+        for message in open {
+            self.last = Some(message.punishment);
+            self.telling.spawn(tell(self.direct.clone(), message, self.left_behind));
+        }
+        self.left_behind = false;
+        // Ended ones are let go of.
+        while self.telling.try_join_next().is_some() {}
+        Ok(())
     }
 }
 
-async fn follow(daemon: &Arc<Daemon>) {
-    let mut directs = daemon.store().directs();
-    let mut jobs = JoinSet::new();
-    let mut last = None;
-    // What the daemon left behind when it ended has had its turn, or has none yet.
-    let mut left_behind = true;
-    loop {
-        let seen = directs.borrow_and_update().stored;
-        let open = daemon.store().read(move |view| Ok(view.open_direct_messages(last)?)).await;
-        match open {
-            Ok(open) => {
-                for message in open {
-                    last = Some(message.punishment);
-                    jobs.spawn(tell(Arc::clone(daemon), message, left_behind));
-                }
-                left_behind = false;
-            }
-            Err(fault) => {
-                tracing::error!("direct messages wait: {fault}");
-                tokio::time::sleep(STORE_MENDS_WITHIN).await;
-                continue;
-            }
-        }
-        loop {
-            tokio::select! {
-                changed = directs.wait_for(|directs| directs.stored != seen) => match changed {
-                    Ok(_) => break,
-                    Err(_) => return,
-                },
-                // Ended jobs are let go of.
-                Some(_) = jobs.join_next() => {}
-            }
-        }
+impl Task for Sending {
+    fn name(&self) -> &'static str {
+        "direct-messages"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.send().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (mut stored, seen) = (self.stored.clone(), self.seen);
+        // The store, and with it the sender, lives as long as the daemon.
+        let more = async move { drop(stored.wait_for(|directs| directs.stored != seen).await.map(drop)) };
+        Trigger::EventWithin(more.boxed(), LET_GO)
+    }
+
+    fn until(&self) -> Until {
+        Until::Closing
     }
 }
 
 /// Tells one user, and records how it ended. However it ends, the deliveries go on.
-async fn tell(daemon: Arc<Daemon>, message: DirectMessage, left_behind: bool) {
+async fn tell(direct: Direct, message: DirectMessage, left_behind: bool) {
     let id = message.punishment;
-    let telling = AssertUnwindSafe(sending::tell(&daemon, message, left_behind)).catch_unwind();
+    let telling = AssertUnwindSafe(sending::tell(&direct, message, left_behind)).catch_unwind();
     let told = match telling.await {
         Ok(Some(told)) => told,
         Ok(None) => return,
         // The panic's hook has logged where and why.
         Err(_) => Told::new(ToldState::Failed, Some("a defect of Wayhaven, which the log tells of")),
     };
-    end(&daemon, id, told).await;
+    end(&direct.services, id, told).await;
 }
 
-async fn end(daemon: &Daemon, id: PunishmentId, told: Told) {
+async fn end(services: &Services, id: PunishmentId, told: Told) {
     tracing::debug!(punishment = %id, "the user is {}", told.words());
-    until_stored(daemon, move |change| Ok(change.end_direct_message(id, &told)?)).await;
+    until_stored(services, move |change| Ok(change.end_direct_message(id, &told)?)).await;
 }
 
 /// Writes until the store takes it: deliveries wait for it.
 async fn until_stored<T: Send + 'static>(
-    daemon: &Daemon,
+    services: &Services,
     work: impl Fn(&crate::store::Change<'_>) -> Result<T, Fault> + Clone + Send + 'static,
 ) -> T {
     loop {
-        match daemon.store().write(work.clone()).await {
+        match services.store().write(work.clone()).await {
             Ok(value) => return value,
             Err(fault) => tracing::error!("a direct message waits for the store: {fault}"),
         }

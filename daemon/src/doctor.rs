@@ -1,13 +1,13 @@
 //! The doctor: what a guild lacks so that what is decided reaches it, and what would mend it.
 //!
 //! [`examine`] only looks at what is known: the gateway tells of roles and permissions, the store of settings and links.
-//! [`keep`] makes it look again whenever one of these has changed, and tells of what stops deliveries.
+//! [`Visits`] makes it look again whenever one of these has changed, and tells of what stops deliveries.
 
 mod points;
 mod rounds;
 
 pub use points::{Chart, clock, examine, members_intent, mute_role, presence, standing, waits};
-pub use rounds::{Rounds, keep};
+pub use rounds::{Rounds, Visits};
 
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::GuildId;

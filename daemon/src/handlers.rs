@@ -21,7 +21,7 @@ mod sync;
 
 pub(crate) use setup::examine_for;
 
-use crate::invocation::Context;
+use crate::context::Context;
 use std::future::Future;
 use wayhaven_shared::operations::{Reply, Request};
 use wayhaven_shared::{Fault, Operation};

@@ -2,16 +2,19 @@
 
 mod clock;
 
-use crate::daemon::Daemon;
 use crate::disk;
-use crate::log::Problem;
+use crate::log::{LogHandle, Problem};
+use crate::services::Services;
 use crate::store::AlertFilter;
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::status::{ConnectionState, Health};
+use wayhaven_shared::operations::status::{Connection, ConnectionState, Health};
 
 /// How often.
 pub(crate) const PAUSE: Duration = Duration::from_secs(60);
@@ -23,46 +26,63 @@ pub(crate) const MAX_AWAY: Duration = Duration::from_secs(60);
 /// soon. A store of a million audit rows has some 600 MB.
 const ROOM: (u64, u64) = (1 << 30, 64 << 20);
 
-/// Looks until the daemon stops; at once whenever the connection to Discord or the log changes. A connection that is down
-/// for `max_away` is an error.
-pub(crate) async fn keep(daemon: Arc<Daemon>, pause: Duration, max_away: Duration) {
-    let mut away = None::<Instant>;
-    let (mut stopping, mut told) = (daemon.stopping(), daemon.store().sequence());
-    let mut connection = None;
-    let mut log = daemon.reload().log().problem();
-    loop {
-        log.mark_unchanged();
-        daemon.reload().log().check();
-        told.mark_unchanged();
-        connection = Some(daemon.connection()).filter(|now| connection.as_ref() != Some(now)).or(connection);
-        away = match daemon.connection().state {
+/// Looks at each part: the task `health`. It looks at once whenever the connection to Discord or the log changes.
+pub(crate) struct Checks {
+    services: Services,
+    log: LogHandle,
+    pause: Duration,
+    max_away: Duration,
+    connection: watch::Receiver<Connection>,
+    problem: watch::Receiver<Option<Problem>>,
+    /// Since when there has been no connection.
+    away: Option<Instant>,
+}
+
+impl Checks {
+    /// Looks every `pause`, and at this log too. A connection that is down for `max_away` is an error.
+    pub(crate) fn new(services: Services, log: LogHandle, pause: Duration, max_away: Duration) -> Self {
+        let (connection, problem) = (services.gateway().follow(), log.problem());
+        Self { services, log, pause, max_away, connection, problem, away: None }
+    }
+
+    async fn check(&mut self) -> Result<(), Fault> {
+        self.problem.mark_unchanged();
+        self.log.check();
+        let state = self.connection.borrow_and_update().state;
+        self.away = match state {
             ConnectionState::Ready => None,
-            ConnectionState::Connecting | ConnectionState::Stopped => away.or_else(|| Some(Instant::now())),
-        };
-        let is_long = away.is_some_and(|since| since.elapsed() >= max_away);
-        if let Err(fault) = look(&daemon, is_long).await {
-            tracing::debug!("how the daemon stands is not noted: {fault}");
-        }
-        if let Err(fault) = clock::look(&daemon).await {
-            tracing::debug!("how far the clocks are apart is not noted: {fault}");
-        }
-        if let Err(fault) = daemon.store().shrink_log().await {
-            tracing::debug!("the store's log does not shrink: {fault}");
-        }
-        let changed = async {
-            while told.changed().await.is_ok() {
-                if connection.as_ref() != Some(&daemon.connection()) {
-                    return;
-                }
+            ConnectionState::Connecting | ConnectionState::Stopped => {
+                self.away.or_else(|| Some(Instant::now()))
             }
-            std::future::pending::<()>().await;
         };
-        tokio::select! {
-            () = stopping.raised() => return,
-            () = changed => {}
-            Ok(()) = log.changed() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+        let is_long = self.away.is_some_and(|since| since.elapsed() >= self.max_away);
+        // Each is looked at, whatever becomes of the others.
+        let noted = look(&self.services, &self.log, is_long).await;
+        let clocks = clock::look(&self.services).await;
+        let shrunk = self.services.store().shrink_log().await;
+        noted.and(clocks).and(shrunk)
+    }
+}
+
+impl Task for Checks {
+    fn name(&self) -> &'static str {
+        "health"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.check().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (mut connection, mut problem) = (self.connection.clone(), self.problem.clone());
+        let change = async move {
+            tokio::select! {
+                Ok(()) = connection.changed() => {}
+                Ok(()) = problem.changed() => {}
+                else => std::future::pending().await,
+            }
+        };
+        Trigger::EventWithin(change.boxed(), self.pause)
     }
 }
 
@@ -70,16 +90,16 @@ type Found = (&'static str, Health, Option<String>);
 
 /// Looks at every part, and notes what is another than before. `is_long_away` is whether there has been no connection to
 /// Discord for long.
-async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
-    let connection = daemon.connection();
+async fn look(services: &Services, log: &LogHandle, is_long_away: bool) -> Result<(), Fault> {
+    let connection = services.gateway().connection();
     let discord = match connection.state {
         ConnectionState::Ready => Health::Healthy,
         ConnectionState::Connecting if !is_long_away => Health::Warning,
         ConnectionState::Connecting | ConnectionState::Stopped => Health::Error,
     };
-    let room = room(&daemon.layout().data);
+    let room = room(&services.layout().data);
     let cut = AlertFilter { kind: Some("audit_cut".into()), ..AlertFilter::default() };
-    let before = daemon.store().read(move |view| {
+    let before = services.store().read(move |view| {
         let counts = view.delivery_counts(None)?;
         let blocked = counts.blocked + view.blocked_at_origin()?;
         let mut refusing: Vec<_> =
@@ -108,7 +128,7 @@ async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
             Some("rows that were noted are gone: audit verify tells which".to_owned()),
         ),
     };
-    let log = daemon.reload().log().problem().borrow().clone();
+    let log = log.problem().borrow().clone();
     let log = match log {
         None => (Health::Healthy, None),
         Some(Problem::Misplaced(text)) => (Health::Warning, Some(text)),
@@ -131,7 +151,7 @@ async fn look(daemon: &Daemon, is_long_away: bool) -> Result<(), Fault> {
     if found.iter().all(same) {
         return Ok(());
     }
-    let changed = daemon.store().write(move |change| {
+    let changed = services.store().write(move |change| {
         let mut changed = Vec::new();
         for (name, health, details) in found {
             if change.note_health(name, health, details.as_deref())? {

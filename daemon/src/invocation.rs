@@ -1,15 +1,12 @@
 //! Who asks for what, from where. Identity is made at the edge, from the interaction's member or the socket
 //! peer's credentials, and travels in here; no handler reads it from anywhere else.
 
-use crate::daemon::Daemon;
-use crate::discord::attachment::Attachment;
-use std::sync::Arc;
-use wayhaven_shared::Fault;
+use crate::attachment::Attachment;
 use wayhaven_shared::control::{ClientSurface, Role};
-use wayhaven_shared::names::beside;
 use wayhaven_shared::operations::Request;
+use wayhaven_shared::operations::audit::AuditEntry;
 use wayhaven_shared::operations::punishment::Origin;
-use wayhaven_shared::value::{ChannelId, GuildId, PunishmentId, RoleId, UploadId, UserId};
+use wayhaven_shared::value::{ChannelId, GuildId, PunishmentId, RoleId, Untrusted, UploadId, UserId};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -188,52 +185,20 @@ impl Invocation {
     }
 }
 
-/// What a handler works with.
-#[derive(Clone)]
-pub struct Context {
-    /// The daemon.
-    pub daemon: Arc<Daemon>,
-    /// The request and who asked.
-    pub invocation: Arc<Invocation>,
+/// Hides which account of the machine an operator has, and what they typed on the command line: in a guild that is nobody's
+/// business, and what is asked for there alone may name other accounts and guilds.
+pub fn conceal(entry: &mut AuditEntry) {
+    if entry.actor.as_ref().is_some_and(|actor| is_operator(actor.raw())) {
+        entry.parameters = None;
+        entry.message = None;
+    }
+    entry.actor = entry.actor.as_ref().map(concealed);
 }
 
-impl Context {
-    /// The guild in which it is asked for.
-    ///
-    /// # Errors
-    /// Where an operator named none, or one that Wayhaven knows nothing of.
-    pub fn guild(&self) -> Result<GuildId, Fault> {
-        let topology = self.daemon.store().topology();
-        let Some(guild) = self.invocation.guild else {
-            let named =
-                |main: GuildId| beside(self.daemon.directory().name(main).as_ref(), &main.to_string());
-            let mains: Vec<_> = topology.mains().map(named).collect();
-            let fault = Fault::usage("this needs a guild: say which with --guild");
-            return Err(if mains.is_empty() {
-                fault
-            } else {
-                fault.hint(format!("mains: {}", mains.join(", ")))
-            });
-        };
-        let known = topology.is_main(guild)
-            || topology.is_child(guild)
-            || self.daemon.directory().presence(guild).is_some()
-            || !self.daemon.is_ready();
-        if known {
-            return Ok(guild);
-        }
-        Err(Fault::not_found(format!("the bot is in no guild {guild}")).hint(
-            "setup dashboard lists the guilds of the networks; the bot has to be invited to others first",
-        ))
-    }
-
-    /// What the caller may see: members only their own guild, operators the guild they named, or all.
-    pub fn scope(&self) -> Option<GuildId> {
-        self.invocation.guild
-    }
-
-    /// Whether the caller is confined to the guild in which they ask.
-    pub fn is_member(&self) -> bool {
-        matches!(self.invocation.actor, Actor::Member { .. })
+/// The name that somebody has in the audit, as it is told in a guild.
+pub fn concealed(name: &Untrusted) -> Untrusted {
+    match is_operator(name.raw()) {
+        true => Untrusted::clipped("an operator"),
+        false => name.clone(),
     }
 }

@@ -4,7 +4,7 @@
 //! A job is a row, and what it does is done in steps that are transactions of their own: a kill at any moment costs the
 //! step that was not committed. Where it goes on is its cursor, stored with the step that came before.
 
-use crate::daemon::Daemon;
+use crate::services::Services;
 use crate::store::{NewJob, STOPPING, StoreError};
 use futures::FutureExt;
 use serde_json::Value;
@@ -29,9 +29,16 @@ const MAX_PLANS: usize = 4;
 /// How often a job tells how far it is, at most.
 const BETWEEN_TELLS: Duration = Duration::from_millis(500);
 
-/// The jobs that go on, and how each is told to end.
+/// The jobs. Clones are of the same jobs.
+#[derive(Clone)]
+pub struct Jobs {
+    services: Services,
+    registry: Arc<Registry>,
+}
+
+/// The jobs that are running, and how each is told to end.
 #[derive(Default)]
-pub struct Registry(Mutex<HashMap<JobId, watch::Sender<bool>>>);
+struct Registry(Mutex<HashMap<JobId, watch::Sender<bool>>>);
 
 impl Registry {
     /// Takes a job for oneself, with what tells of its end; nothing where somebody works at it.
@@ -44,19 +51,6 @@ impl Registry {
 
     fn running(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<bool>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a job goes on here.
-    pub fn has(&self, id: JobId) -> bool {
-        self.running().contains_key(&id)
-    }
-
-    /// Tells a job to end; whether it goes on here.
-    pub fn cancel(&self, id: JobId) -> bool {
-        self.running().get(&id).is_some_and(|cancelled| {
-            cancelled.send_replace(true);
-            true
-        })
     }
 }
 
@@ -79,8 +73,8 @@ impl From<Fault> for Stop {
 
 /// A job's own hand on itself.
 pub struct Running {
-    /// The daemon.
-    pub daemon: Arc<Daemon>,
+    /// The services.
+    pub services: Services,
     /// Its number.
     pub id: JobId,
     cancelled: watch::Receiver<bool>,
@@ -149,7 +143,7 @@ impl Running {
         self.noted.clone_from(&note);
         let id = self.id;
         let work = move |change: &crate::store::Change<'_>| Ok(change.note_job(id, note.as_deref())?);
-        self.daemon.store().write_later("what a job waits for", work).await;
+        self.services.store().write_later("what a job waits for", work).await;
     }
 
     /// Tells how far it is, whenever it has last.
@@ -171,7 +165,7 @@ impl Running {
         let work = move |change: &crate::store::Change<'_>| {
             Ok(change.job_progress(id, done, total, so_far.as_ref())?)
         };
-        self.daemon.store().write_later("a job's progress", work).await;
+        self.services.store().write_later("a job's progress", work).await;
     }
 }
 
@@ -196,117 +190,148 @@ fn is_running(job: &Job, guild: Option<GuildId>) -> Fault {
         .hint(format!("end it: wayhaven job cancel {id}"))
 }
 
-/// Begins a job, and answers with what came of it where that does not take long, or with how it stands.
-///
-/// # Errors
-/// Where one of its kind goes on in that guild already, or the store fails.
-pub async fn begin<W, F>(daemon: &Arc<Daemon>, new: NewJob, work: W) -> Result<Job, Fault>
-where
-    W: FnOnce(Running, Value) -> F + Send + 'static,
-    F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
-{
-    let cursor = new.cursor.clone();
-    let taking = Arc::clone(daemon);
-    let taken = Arc::new(OnceLock::new());
-    let remember = Arc::clone(&taken);
-    let begin = move |change: &crate::store::Change<'_>| {
-        if new.kind == JobKind::AuditVerify && change.any_running_job(new.kind)? {
-            // Of the whole store, whoever asks for it.
-            return Err(Fault::conflict("the audit is being verified").hint("ask again once that is over"));
-        }
-        if let Some(job) = blocking(change, &new)? {
-            return Err(is_running(&job, new.guild));
-        }
-        let id = change.begin_job(&new)?;
-        // Before anybody sees the row: whoever takes up jobs that nobody works at leaves this one alone.
-        if let Some(cancelled) = taking.jobs().take(id) {
-            let _ = remember.set((id, cancelled));
-        }
-        Ok(id)
-    };
-    let begun = daemon.store().write(begin).await;
-    let taken = taken.get().cloned();
-    let id = begun.inspect_err(|_| {
-        if let Some((id, _)) = &taken {
-            daemon.jobs().running().remove(id);
-        }
-    })?;
-    let ended = attend(daemon, id, taken.map(|(_, cancelled)| cancelled), cursor, work);
-    // Whoever waits longer is told where to look.
-    let _ = tokio::time::timeout(PATIENCE, ended).await;
-    let job = daemon.store().read(move |view| Ok(view.job(id)?)).await?;
-    job.ok_or_else(|| Fault::not_found(format!("job {id} is not there any more")))
-}
+impl Jobs {
+    /// The jobs of these services; none is running yet.
+    pub fn new(services: Services) -> Self {
+        Self { services, registry: Arc::default() }
+    }
 
-/// Lets a job that is stored as running go on; the future is ready when it is over.
-pub fn go_on<W, F>(
-    daemon: &Arc<Daemon>,
-    id: JobId,
-    cursor: Value,
-    work: W,
-) -> impl Future<Output = ()> + use<W, F>
-where
-    W: FnOnce(Running, Value) -> F + Send + 'static,
-    F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
-{
-    // Whoever began it, and whoever looks for jobs that nobody works at, may both come here.
-    let taken = daemon.jobs().take(id);
-    attend(daemon, id, taken, cursor, work)
-}
+    /// Whether a job is running in this process.
+    pub fn has(&self, id: JobId) -> bool {
+        self.registry.running().contains_key(&id)
+    }
 
-/// Works at a job that was taken.
-fn attend<W, F>(
-    daemon: &Arc<Daemon>,
-    id: JobId,
-    taken: Option<watch::Receiver<bool>>,
-    cursor: Value,
-    work: W,
-) -> impl Future<Output = ()> + use<W, F>
-where
-    W: FnOnce(Running, Value) -> F + Send + 'static,
-    F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
-{
-    let daemon = Arc::clone(daemon);
-    let task = tokio::spawn(async move {
-        let Some(cancelled) = taken else { return };
-        let (last, untold) = (LastWill::default(), Untold::default());
-        let running = Running {
-            daemon: Arc::clone(&daemon),
-            id,
-            cancelled,
-            told: None,
-            noted: None,
-            last: Arc::clone(&last),
-            untold: Arc::clone(&untold),
+    /// Tells a job to end. Returns whether it is running in this process.
+    pub fn cancel(&self, id: JobId) -> bool {
+        self.registry.running().get(&id).is_some_and(|cancelled| {
+            cancelled.send_replace(true);
+            true
+        })
+    }
+
+    /// Begins a job, and answers with what came of it where that does not take long, or with how it stands.
+    ///
+    /// # Errors
+    /// Where one of its kind goes on in that guild already, or the store fails.
+    pub async fn begin<W, F>(&self, new: NewJob, work: W) -> Result<Job, Fault>
+    where
+        W: FnOnce(Running, Value) -> F + Send + 'static,
+        F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
+    {
+        let cursor = new.cursor.clone();
+        let registry = Arc::clone(&self.registry);
+        let taken = Arc::new(OnceLock::new());
+        let remember = Arc::clone(&taken);
+        let begin = move |change: &crate::store::Change<'_>| {
+            if new.kind == JobKind::AuditVerify && change.any_running_job(new.kind)? {
+                // Of the whole store, whoever asks for it.
+                return Err(
+                    Fault::conflict("the audit is being verified").hint("ask again once that is over")
+                );
+            }
+            if let Some(job) = blocking(change, &new)? {
+                return Err(is_running(&job, new.guild));
+            }
+            let id = change.begin_job(&new)?;
+            // Before anybody sees the row: whoever takes up jobs that nobody works at leaves this one alone.
+            if let Some(cancelled) = registry.take(id) {
+                let _ = remember.set((id, cancelled));
+            }
+            Ok(id)
         };
-        let mut stopping = daemon.stopping();
-        // A panic costs this job; its hook has logged where and why.
-        let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
-        tokio::select! {
-            biased;
-            // It stays as it is, and the next start decides.
-            () = stopping.raised() => {}
-            ended = working => {
-                let ended = ended.unwrap_or_else(|_| Err(Stop::Failed(Fault::internal("a defect of Wayhaven"))));
-                // What fails because the daemon goes has not failed.
-                let goes = matches!(&ended, Err(Stop::Failed(fault)) if fault.message == STOPPING);
-                let untold = untold.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if !goes && end(&daemon, id, ended, untold).await {
-                    let then = last.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    then.into_iter().for_each(|then| then());
+        let begun = self.services.store().write(begin).await;
+        let taken = taken.get().cloned();
+        let id = begun.inspect_err(|_| {
+            if let Some((id, _)) = &taken {
+                self.registry.running().remove(id);
+            }
+        })?;
+        let ended = self.attend(id, taken.map(|(_, cancelled)| cancelled), cursor, work);
+        // Whoever waits longer is told where to look.
+        let _ = tokio::time::timeout(PATIENCE, ended).await;
+        let job = self.services.store().read(move |view| Ok(view.job(id)?)).await?;
+        job.ok_or_else(|| Fault::not_found(format!("job {id} is not there any more")))
+    }
+
+    /// Lets a job that is stored as running go on; the future is ready when it is over.
+    pub fn go_on<W, F>(&self, id: JobId, cursor: Value, work: W) -> impl Future<Output = ()> + use<W, F>
+    where
+        W: FnOnce(Running, Value) -> F + Send + 'static,
+        F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
+    {
+        // Whoever began it, and whoever looks for jobs that nobody works at, may both come here.
+        let taken = self.registry.take(id);
+        self.attend(id, taken, cursor, work)
+    }
+
+    /// Works at a job that was taken.
+    fn attend<W, F>(
+        &self,
+        id: JobId,
+        taken: Option<watch::Receiver<bool>>,
+        cursor: Value,
+        work: W,
+    ) -> impl Future<Output = ()> + use<W, F>
+    where
+        W: FnOnce(Running, Value) -> F + Send + 'static,
+        F: Future<Output = Result<JobResult, Stop>> + Send + 'static,
+    {
+        let Self { services, registry } = self.clone();
+        let task = tokio::spawn(async move {
+            let Some(cancelled) = taken else { return };
+            let (last, untold) = (LastWill::default(), Untold::default());
+            let running = Running {
+                services: services.clone(),
+                id,
+                cancelled,
+                told: None,
+                noted: None,
+                last: Arc::clone(&last),
+                untold: Arc::clone(&untold),
+            };
+            let mut stopping = services.lifecycle().stopping();
+            // A panic costs this job; its hook has logged where and why.
+            let working = AssertUnwindSafe(work(running, cursor)).catch_unwind();
+            tokio::select! {
+                biased;
+                // It stays as it is, and the next start decides.
+                () = stopping.raised() => {}
+                ended = working => {
+                    let ended =
+                        ended.unwrap_or_else(|_| Err(Stop::Failed(Fault::internal("a defect of Wayhaven"))));
+                    // What fails because the daemon goes has not failed.
+                    let goes = matches!(&ended, Err(Stop::Failed(fault)) if fault.message == STOPPING);
+                    let untold = untold.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if !goes && end(&services, id, ended, untold).await {
+                        let then = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+                        then.into_iter().for_each(|then| then());
+                    }
                 }
             }
+            registry.running().remove(&id);
+        });
+        async move {
+            let _ = task.await;
         }
-        daemon.jobs().running().remove(&id);
-    });
-    async move {
-        let _ = task.await;
+    }
+
+    /// A job that somebody names, if it concerns the guild in which they ask.
+    ///
+    /// # Errors
+    /// Where there is none, or none of that guild's.
+    pub async fn named(&self, id: JobId, scope: Option<GuildId>) -> Result<Job, Fault> {
+        let job = self.services.store().read(move |view| Ok(view.job(id)?)).await?;
+        let concerns = |job: &Job| scope.is_none() || job.guild_id == scope || job.main_guild_id == scope;
+        job.filter(concerns).ok_or_else(|| {
+            Fault::new(FaultKind::NotFound, format!("there is no job {id} here"))
+                .hint("job list shows those there are")
+        })
     }
 }
 
 /// Stores that a job is over, and how far it came; whether that was possible.
 async fn end(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     id: JobId,
     ended: Result<JobResult, Stop>,
     untold: Option<Progress>,
@@ -326,28 +351,11 @@ async fn end(
         }
         Ok(change.end_job(id, state, note.as_ref(), result.as_ref()).map(drop)?)
     };
-    let stored = daemon.store().write(work).await;
+    let stored = services.store().write(work).await;
     if let Err(fault) = &stored {
         tracing::error!(job = %id, "that a job is over is not stored: {fault}");
     }
     stored.is_ok()
-}
-
-/// A job that somebody names, if it concerns the guild in which they ask.
-///
-/// # Errors
-/// Where there is none, or none of that guild's.
-pub async fn named(
-    daemon: &Arc<Daemon>,
-    id: JobId,
-    scope: Option<wayhaven_shared::value::GuildId>,
-) -> Result<Job, Fault> {
-    let job = daemon.store().read(move |view| Ok(view.job(id)?)).await?;
-    let concerns = |job: &Job| scope.is_none() || job.guild_id == scope || job.main_guild_id == scope;
-    job.filter(concerns).ok_or_else(|| {
-        Fault::new(FaultKind::NotFound, format!("there is no job {id} here"))
-            .hint("job list shows those there are")
-    })
 }
 
 #[cfg(test)]

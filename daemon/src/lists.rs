@@ -11,22 +11,24 @@ mod cells;
 mod columns;
 mod elements;
 pub mod export;
-pub mod fetch;
+mod fetch;
 pub mod import;
 mod order;
-pub mod outgoing;
 pub mod plan;
-pub mod running;
+mod running;
 mod source;
 mod staff;
-pub mod staging;
 mod survey;
 mod understand;
 mod values;
 mod write;
 
-pub use write::{Entry, Writer, cell};
+pub use write::Writer;
 
+use crate::attachment::Attachment;
+use crate::jobs::Jobs;
+use crate::services::Services;
+use crate::uploads::Uploads;
 use cells::{Cells, Header};
 use columns::Columns;
 use elements::Elements;
@@ -34,14 +36,74 @@ use source::Source;
 use std::io::Read;
 use std::sync::Arc;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operations::job::Job;
 use wayhaven_shared::operations::sync::Fate;
-use wayhaven_shared::value::{Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{Timestamp, Untrusted, UploadId, UserId};
 
 /// The most bytes one row may have: a reason of 4,000 characters, each of four bytes and escaped, fits.
 pub const LONGEST_ROW: usize = 64 * 1024;
 
 /// How much of a value that was refused is kept to be shown, in characters.
 const SHOWN: usize = 60;
+
+/// Imports and exports of lists. Clones share everything.
+#[derive(Clone)]
+pub struct Lists {
+    services: Services,
+    jobs: Jobs,
+    uploads: Uploads,
+}
+
+impl Lists {
+    /// Imports and exports as jobs of `jobs`, with files of `uploads`.
+    pub fn new(services: Services, jobs: Jobs, uploads: Uploads) -> Self {
+        Self { services, jobs, uploads }
+    }
+
+    /// Begins an import of a file that was sent, or only looks at what it would do.
+    ///
+    /// # Errors
+    /// Where one is running in that main, or the file is no list.
+    pub async fn import(
+        &self,
+        import: import::Import,
+        file: UploadId,
+        asked_by: String,
+        dry_run: bool,
+    ) -> Result<Job, Fault> {
+        running::begin(self, import, file, asked_by, dry_run).await
+    }
+
+    /// Begins an export.
+    ///
+    /// # Errors
+    /// Where there is no room for a file, or the store fails.
+    pub async fn export(
+        &self,
+        export: export::Export,
+        asked_by: String,
+        dry_run: bool,
+    ) -> Result<Job, Fault> {
+        export::begin(self, export, asked_by, dry_run).await
+    }
+
+    /// Fetches a file that a member attached on Discord.
+    ///
+    /// # Errors
+    /// Where Discord does not give it, or there is no room for it.
+    pub async fn fetch(&self, user: UserId, file: &Attachment) -> Result<UploadId, Fault> {
+        fetch::fetch(self, user, file).await
+    }
+
+    /// At the start: imports that were not over go on, plans and exports are over, and files that belong to none are
+    /// removed.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn resume(&self) -> Result<(), Fault> {
+        running::resume(self).await
+    }
+}
 
 /// A ban as a file names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,19 +6,19 @@
 //!
 //! Replies carry ids. At the edge, and nowhere else, [`of`] finds the names of those ids that the reader may know.
 
-mod book;
-
-pub use book::NameBook;
-
-use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
 use crate::discord::rest::RestError;
 use crate::network::LinkState;
+use crate::services::Services;
 use crate::store::MOST_NAMES;
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use wayhaven_shared::names::Mentions;
-use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
+use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 use wayhaven_shared::{Fault, Names, Report};
 
 /// How long names are collected before they are stored together: a raid's are one change.
@@ -41,7 +41,7 @@ pub enum Reader {
 }
 
 /// The names of what is mentioned, as far as the reader may know them.
-pub async fn of(daemon: &Daemon, mentions: &Mentions, reader: Reader) -> Names {
+pub async fn of(services: &Services, mentions: &Mentions, reader: Reader) -> Names {
     let mut names = Names::default();
     if mentions.is_empty() {
         return names;
@@ -49,14 +49,14 @@ pub async fn of(daemon: &Daemon, mentions: &Mentions, reader: Reader) -> Names {
     let quoted: Vec<u64> = mentions.quoted.iter().copied().take(MOST_QUOTED).collect();
     let guilds = mentions.guilds.iter().copied().chain(quoted.iter().copied().filter_map(GuildId::new));
     let mut nameless = Vec::new();
-    for guild in guilds.filter(|guild| knows(daemon, reader, *guild)) {
-        match daemon.directory().name(guild) {
+    for guild in guilds.filter(|guild| knows(services, reader, *guild)) {
+        match services.directory().name(guild) {
             Some(name) => drop(names.guilds.insert(guild, name)),
             None => nameless.push(guild),
         }
     }
-    let book = daemon.directory().accounts().names();
-    let oldest = oldest(daemon);
+    let book = services.directory().accounts().names();
+    let oldest = oldest(services);
     let mut unknown = Vec::new();
     for user in mentions.users.iter().copied().chain(quoted.iter().copied().filter_map(UserId::new)) {
         match book.get(user, oldest) {
@@ -66,7 +66,7 @@ pub async fn of(daemon: &Daemon, mentions: &Mentions, reader: Reader) -> Names {
     }
     if !(nameless.is_empty() && unknown.is_empty()) {
         let asked = unknown.clone();
-        let read = daemon.store().read(move |view| {
+        let read = services.store().read(move |view| {
             let mut guilds = Vec::new();
             for guild in nameless {
                 guilds.extend(view.guild(guild)?.and_then(|known| Some((guild, known.name?))));
@@ -77,7 +77,7 @@ pub async fn of(daemon: &Daemon, mentions: &Mentions, reader: Reader) -> Names {
         if let Ok((guilds, users)) = read.await {
             names.guilds.extend(guilds);
             for seen in users.into_iter().filter(|seen| seen.seen >= oldest) {
-                book.restore(&seen);
+                book.restore(seen.user, seen.name.clone(), seen.seen);
                 names.users.insert(seen.user, seen.name);
             }
         }
@@ -89,13 +89,13 @@ pub async fn of(daemon: &Daemon, mentions: &Mentions, reader: Reader) -> Names {
 }
 
 /// Whether the reader may know what a guild is called.
-fn knows(daemon: &Daemon, reader: Reader, guild: GuildId) -> bool {
+fn knows(services: &Services, reader: Reader, guild: GuildId) -> bool {
     let reader = match reader {
         Reader::Operator => return true,
         Reader::Member(None) => return false,
         Reader::Member(Some(reader)) => reader,
     };
-    let topology = daemon.store().topology();
+    let topology = services.store().topology();
     let agreed = |main, child| {
         let state = topology.link(main, child).map(|link| link.state);
         matches!(state, Some(LinkState::Active | LinkState::Closing))
@@ -104,63 +104,129 @@ fn knows(daemon: &Daemon, reader: Reader, guild: GuildId) -> bool {
 }
 
 /// Names that were seen before then are too old to be kept or shown.
-fn oldest(daemon: &Daemon) -> Timestamp {
-    let kept = daemon.settings().moderation.keep_names;
+fn oldest(services: &Services) -> Timestamp {
+    let kept = services.settings().moderation.keep_names;
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(daemon.clock().now().millis().saturating_sub(kept))
+    Timestamp::from_millis(services.clock().now().millis().saturating_sub(kept))
 }
 
 /// The report with the names that the reader may know.
-pub async fn report(daemon: &Daemon, report: Report, reader: Reader) -> Report {
-    let names = of(daemon, &report.mentions(), reader).await;
+pub async fn report(services: &Services, report: Report, reader: Reader) -> Report {
+    let names = of(services, &report.mentions(), reader).await;
     report.named(&names)
 }
 
 /// The fault with names beside the ids in its text.
-pub async fn fault(daemon: &Daemon, fault: Fault, reader: Reader) -> Fault {
+pub async fn fault(services: &Services, fault: Fault, reader: Reader) -> Fault {
     let mut mentions = Mentions::default();
     mentions.quote(&fault.message);
     fault.hints.iter().for_each(|hint| mentions.quote(hint));
-    of(daemon, &mentions, reader).await.in_fault(fault)
+    of(services, &mentions, reader).await.in_fault(fault)
 }
 
-/// Stores what was learned, asks Discord for names that are missing, and lets go of what is too old, until the daemon
-/// stops.
-pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
-    let asking = tokio::spawn(ask(Arc::clone(&daemon)));
-    let mut stopping = daemon.stopping();
-    let mut expiry = tokio::time::interval(EXPIRE_EVERY);
-    let names = daemon.directory().accounts().names();
-    loop {
-        tokio::select! {
-            () = names.has_unsaved() => {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stopping.raised() => break,
-                }
-                save(&daemon).await;
-            }
-            _ = expiry.tick() => expire(&daemon).await,
-            () = stopping.raised() => break,
-        }
+/// Stores the names that were learned, and deletes those that are too old: the task `names`.
+pub struct Keeping {
+    services: Services,
+    pause: Duration,
+    expired: Option<Instant>,
+}
+
+impl Keeping {
+    /// Stores them at most once every `pause`.
+    pub fn new(services: Services, pause: Duration) -> Self {
+        Self { services, pause, expired: None }
     }
-    save(&daemon).await;
-    asking.abort();
+
+    async fn keep(&mut self) -> Result<(), Fault> {
+        save(&self.services).await;
+        if self.expired.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
+            self.expired = Some(Instant::now());
+            expire(&self.services).await;
+        }
+        Ok(())
+    }
+}
+
+impl Task for Keeping {
+    fn name(&self) -> &'static str {
+        "names"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.keep().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (accounts, pause) = (Arc::clone(self.services.directory().accounts()), self.pause);
+        let unsaved = async move {
+            accounts.names().has_unsaved().await;
+            tokio::time::sleep(pause).await;
+        };
+        let expiry = self.expired.map_or(Duration::ZERO, |at| EXPIRE_EVERY.saturating_sub(at.elapsed()));
+        Trigger::EventWithin(unsaved.boxed(), expiry)
+    }
+
+    fn end(&mut self) -> BoxFuture<'_, ()> {
+        save(&self.services).boxed()
+    }
+}
+
+/// Asks Discord for names that are missing, one after the other, behind everything else: the task `names-asking`.
+pub struct Asking {
+    services: Services,
+    is_over: bool,
+}
+
+impl Asking {
+    /// Asks for the names that somebody wants to read.
+    pub fn new(services: Services) -> Self {
+        Self { services, is_over: false }
+    }
+
+    async fn ask(&mut self) -> Result<(), Fault> {
+        let accounts = self.services.directory().accounts();
+        let Some(user) = accounts.names().take_wanted() else { return Ok(()) };
+        match self.services.rest().account_at(Priority::Upkeep, user).await {
+            Ok(account) => accounts.learn(account),
+            Err(error) if error.code() == Some(UNKNOWN_USER) => accounts.names().is_nobody(user),
+            Err(RestError::Stopped) => self.is_over = true,
+            Err(error) => tracing::debug!(%user, "a name is not known: {error}"),
+        }
+        Ok(())
+    }
+}
+
+impl Task for Asking {
+    fn name(&self) -> &'static str {
+        "names-asking"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.ask().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        if self.is_over {
+            return Trigger::Never;
+        }
+        let accounts = Arc::clone(self.services.directory().accounts());
+        Trigger::Event(async move { accounts.names().has_wanted().await }.boxed())
+    }
 }
 
 /// Stores the names that were learned since.
-async fn save(daemon: &Daemon) {
-    let names = daemon.directory().accounts().names().take_unsaved();
+async fn save(services: &Services) {
+    let names = services.directory().accounts().names().take_unsaved();
     if !names.is_empty() {
         let work = move |change: &crate::store::Change<'_>| Ok(change.keep_user_names(&names)?);
-        daemon.store().write_later("names", work).await;
+        services.store().write_later("names", work).await;
     }
 }
 
 /// Deletes what is too old, where there is something.
-pub async fn expire(daemon: &Daemon) {
-    let oldest = oldest(daemon);
-    if daemon.store().read(|view| Ok(view.count_user_names()?)).await.unwrap_or(0) == 0 {
+pub async fn expire(services: &Services) {
+    let oldest = oldest(services);
+    if services.store().read(|view| Ok(view.count_user_names()?)).await.unwrap_or(0) == 0 {
         return;
     }
     let work = move |change: &crate::store::Change<'_>| {
@@ -170,35 +236,11 @@ pub async fn expire(daemon: &Daemon) {
         }
         Ok(())
     };
-    daemon.store().write_later("names that are too old", work).await;
-}
-
-/// Asks Discord for names, one after the other, behind everything else.
-async fn ask(daemon: Arc<Daemon>) {
-    let accounts = Arc::clone(daemon.directory().accounts());
-    loop {
-        let user = accounts.names().next_wanted().await;
-        match daemon.rest().account_at(Priority::Upkeep, user).await {
-            Ok(account) => accounts.learn(account),
-            Err(error) if error.code() == Some(UNKNOWN_USER) => accounts.names().is_nobody(user),
-            Err(RestError::Stopped) => return,
-            Err(error) => tracing::debug!(%user, "a name is not known: {error}"),
-        }
-    }
+    services.store().write_later("names that are too old", work).await;
 }
 
 /// Discord knows no such user (FACTS A9).
 const UNKNOWN_USER: u64 = 10_013;
-
-/// A name as it is kept: cut, since a name that is longer is no name of Discord's.
-fn kept(name: &str) -> Option<Untrusted> {
-    let name: String = name.chars().take(LONGEST).collect();
-    let name = Untrusted::clipped(&name);
-    (!name.is_blank()).then_some(name)
-}
-
-/// The longest name that is kept, in characters: above Discord's 32.
-const LONGEST: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -14,18 +14,18 @@ mod gather;
 mod poster;
 mod wording;
 
-use crate::daemon::Daemon;
+use crate::services::Services;
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use gather::{Gathered, gather};
 use poster::Poster;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::Fault;
 
 /// How long events gather before they are told, and how often a message is posted in a channel at most.
 pub const PAUSE: Duration = Duration::from_secs(2);
-
-/// How long to wait after the store failed.
-const STORE_MENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,61 +38,78 @@ enum Wait {
     Change,
 }
 
-/// Posts notices until the daemon stops, with `pause` between messages in one channel.
-pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
-    let mut stopping = daemon.stopping();
-    tokio::select! {
-        () = follow(&daemon, pause) => {}
-        () = stopping.raised() => {}
+/// Posts notices: the task `notices`.
+pub struct Notices {
+    services: Services,
+    pause: Duration,
+    events: watch::Receiver<u64>,
+    audited: watch::Receiver<u64>,
+    poster: Poster,
+    wait: Wait,
+}
+
+impl Notices {
+    /// Posts with at least `pause` between messages in one channel.
+    pub fn new(services: Services, pause: Duration) -> Self {
+        let (events, audited) = (services.store().sequence(), services.store().audited());
+        Self { services, pause, events, audited, poster: Poster::default(), wait: Wait::No }
+    }
+
+    async fn post(&mut self) -> Result<(), Fault> {
+        self.events.mark_unchanged();
+        self.audited.mark_unchanged();
+        self.wait = round(&self.services, &mut self.poster).await?;
+        Ok(())
     }
 }
 
-async fn follow(daemon: &Arc<Daemon>, pause: Duration) {
-    let store = daemon.store();
-    let (mut events, mut audited) = (store.sequence(), store.audited());
-    let mut poster = Poster::default();
-    loop {
-        events.mark_unchanged();
-        audited.mark_unchanged();
-        let wait = round(daemon, &mut poster).await.unwrap_or_else(|fault| {
-            tracing::warn!("notices wait: {fault}");
-            Wait::AtMost(STORE_MENDS_WITHIN)
-        });
-        let longest = match wait {
-            Wait::No => Duration::ZERO,
-            Wait::AtMost(span) => span,
-            Wait::Change => Duration::MAX,
+impl Task for Notices {
+    fn name(&self) -> &'static str {
+        "notices"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.post().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (mut events, mut audited, pause) = (self.events.clone(), self.audited.clone(), self.pause);
+        let change = async move {
+            tokio::select! {
+                // The store, and with it the senders, lives as long as the daemon.
+                _ = events.changed() => {}
+                _ = audited.changed() => {}
+            }
+            tokio::time::sleep(pause).await;
         };
-        tokio::select! {
-            // The store, and with it the senders, lives as long as the daemon.
-            _ = events.changed() => {}
-            _ = audited.changed() => {}
-            () = tokio::time::sleep(longest) => {}
+        match self.wait {
+            Wait::No => Trigger::After(pause),
+            Wait::AtMost(span) => Trigger::EventWithin(change.boxed(), span.saturating_add(pause)),
+            Wait::Change => Trigger::Event(change.boxed()),
         }
-        tokio::time::sleep(pause).await;
     }
 }
 
 /// Takes up what is new and posts what waits, one message in each channel.
-async fn round(daemon: &Arc<Daemon>, poster: &mut Poster) -> Result<Wait, Fault> {
-    let store = daemon.store();
+async fn round(services: &Services, poster: &mut Poster) -> Result<Wait, Fault> {
+    let store = services.store();
     let epoch = store.epoch().to_owned();
     // Before Discord is there too: what comes from now on is told later.
     if store.read(move |view| Ok(gather::cursor(view, &epoch)?)).await?.is_none() {
         let epoch = store.epoch().to_owned();
         store.write(move |change| Ok(change.set_notice_cursor(&change.notice_cursor_now(&epoch)?)?)).await?;
     }
-    if !daemon.is_ready() {
+    if !services.gateway().is_ready() {
         // Once it is, an event says so.
         return Ok(Wait::Change);
     }
-    let (epoch, now) = (store.epoch().to_owned(), daemon.clock().now());
+    let (epoch, now) = (store.epoch().to_owned(), services.clock().now());
     let gathered = store.read(move |view| gather(view, &epoch, now)).await?;
     let (more, next) = (gathered.more, gathered.next_due);
     if gathered.is_news() {
         store.write(move |change| store_gathered(change, &gathered)).await?;
     }
-    let waiting = poster.post(daemon).await?;
+    let waiting = poster.post(services).await?;
     Ok(match next {
         _ if more || waiting => Wait::No,
         Some(due) => Wait::AtMost(due),

@@ -9,24 +9,23 @@
 pub mod backfill;
 mod keeper;
 mod local;
-pub(crate) mod pages;
 mod step;
 mod throttle;
 mod walk;
 
-pub use keeper::keep;
+pub use keeper::Keeper;
 
-use crate::daemon::Daemon;
-use crate::jobs::{self, Running, Stop};
+use crate::jobs::{Jobs, Running, Stop};
+use crate::services::Services;
 use crate::store::NewJob;
+use crate::sync::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
 use walk::Walk;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
 use wayhaven_shared::operations::reconcile::Reconciled;
-use wayhaven_shared::value::{GuildId, UserId};
+use wayhaven_shared::value::{GuildId, JobId, UserId};
 
 /// How much a comparison does about what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,25 +117,54 @@ pub fn new_job(kind: JobKind, guild: GuildId, asked_by: String, cursor: &Cursor)
     }
 }
 
-/// Begins to compare a guild; answers with what was found where that does not take long.
-///
-/// # Errors
-/// Where one goes on there already, or the store fails.
-pub async fn begin(
-    daemon: &Arc<Daemon>,
-    guild: GuildId,
-    asked_by: String,
-    cursor: Cursor,
-) -> Result<Job, Fault> {
-    let new = new_job(JobKind::Reconcile, guild, asked_by, &cursor);
-    jobs::begin(daemon, new, move |running, cursor| work(running, JobKind::Reconcile, guild, cursor)).await
+/// Compares guilds with what their mains have decided. Clones share everything.
+#[derive(Clone)]
+pub struct Reconcile {
+    services: Services,
+    jobs: Jobs,
+    engine: Engine,
 }
 
-async fn work(running: Running, kind: JobKind, guild: GuildId, cursor: Value) -> Result<JobResult, Stop> {
+impl Reconcile {
+    /// Compares guilds as jobs of `jobs`.
+    pub fn new(services: Services, jobs: Jobs, engine: Engine) -> Self {
+        Self { services, jobs, engine }
+    }
+
+    /// Begins to compare a guild; answers with what was found where that does not take long.
+    ///
+    /// # Errors
+    /// Where one goes on there already, or the store fails.
+    pub async fn begin(&self, guild: GuildId, asked_by: String, cursor: Cursor) -> Result<Job, Fault> {
+        let new = new_job(JobKind::Reconcile, guild, asked_by, &cursor);
+        let engine = self.engine.clone();
+        let work = move |running, cursor| work(running, engine, JobKind::Reconcile, guild, cursor);
+        self.jobs.begin(new, work).await
+    }
+
+    /// Goes on with a comparison that a restart has left.
+    fn go_on(&self, id: JobId, kind: JobKind, guild: GuildId, cursor: Value) {
+        let engine = self.engine.clone();
+        drop(self.jobs.go_on(id, cursor, move |running, cursor| work(running, engine, kind, guild, cursor)));
+    }
+
+    /// The task that begins comparisons by itself.
+    pub fn task(&self) -> Keeper {
+        Keeper::new(self.clone())
+    }
+}
+
+async fn work(
+    running: Running,
+    engine: Engine,
+    kind: JobKind,
+    guild: GuildId,
+    cursor: Value,
+) -> Result<JobResult, Stop> {
     let cursor: Cursor = serde_json::from_value(cursor).map_err(|error| {
         Fault::internal(format!("where the comparison goes on is not understood: {error}"))
     })?;
-    Walk::new(running, kind, guild, cursor).run().await.map(JobResult::Reconciled)
+    Walk::new(running, engine, kind, guild, cursor).run().await.map(JobResult::Reconciled)
 }
 
 #[cfg(test)]

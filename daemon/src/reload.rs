@@ -3,14 +3,12 @@
 //!
 //! The environment of a running process does not change, so that what is read again are the file and the `.env`.
 
-use crate::daemon::Daemon;
-use crate::discord::registration::register;
 use crate::log::LogHandle;
 use crate::secrets::modes;
+use crate::services::Services;
 use crate::settings::{
-    Difference, Key, Origin, Reloaded, Setting, Settings, Sources, Stored, key, without_place,
+    Difference, Key, Origin, Reloaded, Setting, Settings, SettingsWriter, Sources, Stored, key, without_place,
 };
-use crate::startup::designate;
 use crate::store::{Severity, Store};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +17,7 @@ use wayhaven_shared::Fault;
 use wayhaven_shared::operations::daemon::DaemonReloaded;
 use wayhaven_shared::operations::settings::{SettingChanged, SettingSource, SettingsChanged};
 use wayhaven_shared::paths::Layout;
-use wayhaven_shared::value::Untrusted;
+use wayhaven_shared::value::{GuildId, Untrusted};
 
 /// The alert that something was set at run time and is not understood.
 const NOT_UNDERSTOOD: &str = "setting_not_understood";
@@ -27,8 +25,8 @@ const NOT_UNDERSTOOD: &str = "setting_not_understood";
 /// Reads everything, and what was set at run time with it.
 type Read = dyn Fn(Vec<Stored>) -> Result<(Sources, Settings), Fault> + Send + Sync;
 
-/// What is read again, and what is told of it beside the daemon.
-pub struct Reload {
+/// Where the settings are read from.
+pub struct SettingsSource {
     read: Arc<Read>,
     log: LogHandle,
     /// What the settings that hold were read from. Whoever changes them holds it, so that one change ends before the next.
@@ -47,7 +45,7 @@ pub struct Wanted {
     pub dry_run: bool,
 }
 
-impl Reload {
+impl SettingsSource {
     /// Of a process, whose settings were just read from `sources`.
     pub fn of_process(config: Option<&Path>, layout: &Layout, sources: Sources, log: LogHandle) -> Self {
         let (config, layout) = (config.map(Path::to_owned), layout.clone());
@@ -91,30 +89,80 @@ impl Reload {
         &self.log
     }
 
+    async fn read(&self, store: &Store) -> Result<(Sources, Settings), Fault> {
+        let stored = store.read(|view| Ok(view.stored_settings()?)).await?;
+        let read = Arc::clone(&self.read);
+        let read = tokio::task::spawn_blocking(move || read(stored));
+        read.await.map_err(|_| Fault::internal("reading the settings failed unexpectedly"))?
+    }
+}
+
+/// Changes the settings while the daemon runs.
+pub struct Reload {
+    services: Services,
+    source: SettingsSource,
+    writer: SettingsWriter,
+}
+
+impl Reload {
+    /// Changes what `writer` writes, and reads it again from `source`.
+    pub fn new(services: Services, source: SettingsSource, writer: SettingsWriter) -> Self {
+        let reload = Self { services, source, writer };
+        reload.hand_on(&reload.services.settings());
+        reload
+    }
+
+    /// Puts settings in the place of those that held, as if they had been read.
+    #[cfg(test)]
+    pub(crate) fn put(&self, settings: Settings) {
+        self.apply(&settings);
+    }
+
+    /// The same settings, read from elsewhere.
+    #[cfg(test)]
+    pub(crate) fn read_from(&self, source: SettingsSource) -> Self {
+        Self { services: self.services.clone(), source, writer: self.writer.clone() }
+    }
+
+    /// What else has to know of settings that hold from now on.
+    fn hand_on(&self, settings: &Settings) {
+        let (directory, store) = (self.services.directory(), self.services.store());
+        directory.accounts().listen_to(settings.network.bots.clone());
+        store.own_accounts().set_bots(settings.network.bots.clone());
+        store.set_budgets(settings.network.budgets);
+        store.set_undo_limit(settings.network.undo_limit);
+    }
+
+    /// Puts them in the place of those that held.
+    fn apply(&self, settings: &Settings) {
+        self.hand_on(settings);
+        self.writer.replace(settings.clone());
+    }
+
+    /// The running log.
+    pub(crate) fn log(&self) -> &LogHandle {
+        self.source.log()
+    }
+
     /// SIGHUP: opens the log again and reads the settings again; what came of it is in the log.
-    pub(crate) async fn hang_up(&self, daemon: &Arc<Daemon>) {
+    pub(crate) async fn hang_up(&self) {
         // The log has it.
-        let _ = self.again(daemon, "SIGHUP", false).await;
+        let _ = self.again("SIGHUP", false).await;
     }
 
     /// Reads the settings again, takes them or keeps the old ones, and logs which and why.
     ///
     /// # Errors
     /// Why the old ones were kept.
-    pub(crate) async fn again(
-        &self,
-        daemon: &Arc<Daemon>,
-        asked_by: &str,
-        dry_run: bool,
-    ) -> Result<DaemonReloaded, Fault> {
-        let mut warnings = modes::warnings(daemon.layout());
+    pub(crate) async fn again(&self, asked_by: &str, dry_run: bool) -> Result<DaemonReloaded, Fault> {
+        let mut warnings = modes::warnings(self.services.layout());
         if !dry_run {
             // The log has its own warning already.
-            let misplaced = self.log.reopen().await;
+            let misplaced = self.log().reopen().await;
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             warnings.extend(misplaced);
         }
-        let taken = self.take(daemon, dry_run).await;
+        let taken = self.take(dry_run).await;
         match &taken {
             _ if dry_run => {}
             Ok(reloaded) => {
@@ -134,20 +182,21 @@ impl Reload {
     }
 
     /// What can fail comes first, so that nothing is half applied.
-    async fn take(&self, daemon: &Arc<Daemon>, dry_run: bool) -> Result<Reloaded, Fault> {
-        let mut taken = self.taken.lock().await;
-        let (sources, read) = self.read(daemon.store()).await?;
-        let reloaded = daemon.settings().reload(read)?;
+    async fn take(&self, dry_run: bool) -> Result<Reloaded, Fault> {
+        let services = &self.services;
+        let mut taken = self.source.taken.lock().await;
+        let (sources, read) = self.source.read(services.store()).await?;
+        let reloaded = services.settings().reload(read)?;
         if dry_run {
             return Ok(reloaded);
         }
         if let Some(main) = reloaded.settings.network.main_guild {
-            designate(daemon.store(), main).await?;
+            designate(services.store(), main).await?;
         }
-        self.log.set_level(reloaded.settings.log.level)?;
+        self.log().set_level(reloaded.settings.log.level)?;
         *taken = sources;
-        apply(daemon, &reloaded.settings);
-        tell_not_understood(daemon.store(), &reloaded.settings.not_understood).await;
+        self.apply(&reloaded.settings);
+        tell_not_understood(services.store(), &reloaded.settings.not_understood).await;
         Ok(reloaded)
     }
 
@@ -155,38 +204,28 @@ impl Reload {
     ///
     /// # Errors
     /// Why it would not start with them.
-    pub(crate) async fn next_start(&self, daemon: &Daemon) -> Result<(), Fault> {
-        self.read(daemon.store()).await?.1.check_token()
-    }
-
-    async fn read(&self, store: &Store) -> Result<(Sources, Settings), Fault> {
-        let stored = store.read(|view| Ok(view.stored_settings()?)).await?;
-        let read = Arc::clone(&self.read);
-        let read = tokio::task::spawn_blocking(move || read(stored));
-        read.await.map_err(|_| Fault::internal("reading the settings failed unexpectedly"))?
+    pub(crate) async fn next_start(&self) -> Result<(), Fault> {
+        self.source.read(self.services.store()).await?.1.check_token()
     }
 
     /// Sets or takes back one setting. The files are not read again: what else stands there by now is not asked for.
     ///
     /// # Errors
     /// An unknown key, one that needs a restart, a value that it cannot have, or a stronger place that has it.
-    pub(crate) async fn change(
-        &self,
-        daemon: &Arc<Daemon>,
-        wanted: Wanted,
-    ) -> Result<SettingsChanged, Fault> {
-        let mut taken = self.taken.lock().await;
-        let store = daemon.store();
+    pub(crate) async fn change(&self, wanted: Wanted) -> Result<SettingsChanged, Fault> {
+        let services = &self.services;
+        let mut taken = self.source.taken.lock().await;
+        let store = services.store();
         let stored = store.read(|view| Ok(view.stored_settings()?)).await?;
         let was_set = stored.iter().any(|one| one.key == wanted.key);
         // What another version has set may be taken back, though this one knows no such setting.
         if wanted.value.is_none() && was_set && key(&wanted.key).is_err() {
-            return forget_unknown(daemon, &mut taken, stored, wanted).await;
+            return self.forget_unknown(&mut taken, stored, wanted).await;
         }
         let key = key(&wanted.key)?;
         let takes_back = wanted.value.is_none() && was_set;
         if !(key.is_of_the_run_time() || takes_back) {
-            return Err(at_the_next_start(key, daemon.layout()));
+            return Err(at_the_next_start(key, services.layout()));
         }
         let others = stored.into_iter().filter(|one| one.key != key.name).collect();
         let mut sources = taken.clone();
@@ -195,7 +234,7 @@ impl Reload {
             key: key.name.to_owned(),
             value,
             by: wanted.by,
-            at: daemon.clock().now(),
+            at: services.clock().now(),
         });
         if let Some(new) = &new {
             sources.stored.push(new.clone());
@@ -204,21 +243,21 @@ impl Reload {
             read.not_understood = not_understood;
             check_not_pinned(key, new, &read)?;
         }
-        let Reloaded { settings, changed, .. } = daemon.settings().give_way(read);
+        let Reloaded { settings, changed, .. } = services.settings().give_way(read);
         if !wanted.dry_run {
-            let before = daemon.settings().log.level;
+            let before = services.settings().log.level;
             // What can fail comes first.
-            self.log.set_level(settings.log.level)?;
+            self.log().set_level(settings.log.level)?;
             let written = store.write(move |change| match new {
                 Some(new) => Ok(change.store_setting(&new)?),
                 None => Ok(change.forget_setting(key.name).map(drop)?),
             });
             if let Err(fault) = written.await {
-                self.log.set_level(before)?;
+                self.log().set_level(before)?;
                 return Err(fault);
             }
             *taken = sources;
-            apply(daemon, &settings);
+            self.apply(&settings);
             for one in &changed {
                 tracing::info!("{} is {} now, and was {}", one.key.name, one.after, one.before);
             }
@@ -230,31 +269,43 @@ impl Reload {
             dry_run: wanted.dry_run,
         })
     }
+
+    async fn forget_unknown(
+        &self,
+        taken: &mut MutexGuard<'_, Sources>,
+        mut stored: Vec<Stored>,
+        wanted: Wanted,
+    ) -> Result<SettingsChanged, Fault> {
+        if !wanted.dry_run {
+            stored.retain(|one| one.key != wanted.key);
+            let read = Settings::load_with(taken, stored)?;
+            let name = wanted.key.clone();
+            let store = self.services.store();
+            store.write(move |change| Ok(change.forget_setting(&name).map(drop)?)).await?;
+            self.apply(&self.services.settings().give_way(read).settings);
+        }
+        let Wanted { key, dry_run, .. } = wanted;
+        Ok(SettingsChanged { key, changed: Vec::new(), sources: Vec::new(), dry_run })
+    }
 }
 
-async fn forget_unknown(
-    daemon: &Arc<Daemon>,
-    taken: &mut MutexGuard<'_, Sources>,
-    mut stored: Vec<Stored>,
-    wanted: Wanted,
-) -> Result<SettingsChanged, Fault> {
-    if !wanted.dry_run {
-        stored.retain(|one| one.key != wanted.key);
-        let read = Settings::load_with(taken, stored)?;
-        let name = wanted.key.clone();
-        daemon.store().write(move |change| Ok(change.forget_setting(&name).map(drop)?)).await?;
-        apply(daemon, &daemon.settings().give_way(read).settings);
+/// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an
+/// operator decides afterwards stands.
+pub(crate) async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
+    if store.topology().is_child(main) {
+        tracing::warn!("MAIN_GUILD_ID names guild {main}, which is a child: a child becomes no main");
+        return Ok(());
     }
-    Ok(SettingsChanged { key: wanted.key, changed: Vec::new(), sources: Vec::new(), dry_run: wanted.dry_run })
-}
-
-/// Puts them in the place of those that held.
-fn apply(daemon: &Arc<Daemon>, settings: &Settings) {
-    let moved = settings.discord.operations_guild != daemon.settings().discord.operations_guild;
-    daemon.set_settings(settings.clone());
-    if moved {
-        register_later(daemon);
-    }
+    let name = format!("designated.{main}");
+    store
+        .write(move |change| {
+            if change.meta(&name)?.is_none() {
+                change.make_main(main)?;
+                change.set_meta(&name, "1")?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 fn at_the_next_start(key: &Key, layout: &Layout) -> Fault {
@@ -324,18 +375,6 @@ async fn tell_not_understood(store: &Store, lines: &[String]) {
         Ok(change.alert(NOT_UNDERSTOOD, Severity::Medium, None, None, details)?)
     };
     store.write_later("an alert", alert).await;
-}
-
-/// The commands for owners go to another guild. Before the first connection there is nothing to do: it registers them.
-fn register_later(daemon: &Arc<Daemon>) {
-    let Some(application) = daemon.application() else { return };
-    let daemon = Arc::clone(daemon);
-    drop(tokio::spawn(async move {
-        let guild = daemon.settings().discord.operations_guild;
-        if let Err(error) = register(daemon.rest(), daemon.store(), &application, guild).await {
-            tracing::warn!("slash commands are not registered: {error}");
-        }
-    }));
 }
 
 /// What was taken, in one line.

@@ -9,6 +9,7 @@
 mod dotenv;
 mod guess;
 mod keys;
+mod live;
 mod machine;
 mod places;
 mod read;
@@ -19,6 +20,7 @@ pub(crate) mod text;
 pub(crate) mod token;
 
 pub use keys::{KEYS, Key};
+pub use live::{LiveSettings, SettingsWriter};
 pub use machine::{ControlSettings, Group, Principal};
 pub use reload::{Difference, Reloaded};
 pub use sources::Sources;

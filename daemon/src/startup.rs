@@ -1,35 +1,30 @@
 //! From `wayhavend run` to a running daemon, in eight steps, and to its end.
 
-use crate::alerts;
-use crate::audit;
 use crate::clock::Clock;
-use crate::control;
-use crate::daemon::{Daemon, End, Parts};
-use crate::direct;
 use crate::discord::budget::Budget;
-use crate::discord::connection;
 use crate::discord::directory::Directory;
 use crate::discord::rest::Rest;
 use crate::disk;
-use crate::doctor;
-use crate::health;
-use crate::lists::{running, staging};
+use crate::lifecycle::End;
 use crate::lock;
 use crate::log::{self, Log};
-use crate::names;
-use crate::notices;
-use crate::reconcile;
-use crate::reload::Reload;
+use crate::reload::{SettingsSource, designate};
 use crate::restart;
-use crate::schedule;
 use crate::secrets::{Vault, modes};
-use crate::settings::{Settings, Sources};
+use crate::services::Services;
+use crate::settings::{Settings, SettingsWriter, Sources};
 use crate::store::{Store, StoreError};
+use crate::surfaces::discord::connection;
+use crate::surfaces::discord::registration::Registering;
+use crate::surfaces::discord::{Questions, SlashCommands};
+use crate::surfaces::schedule::{self, Schedule};
+use crate::surfaces::socket;
 use crate::sync::Engine;
 use crate::sync::attempt::Tools;
 use crate::sync::ingest::Ingest;
 use crate::sync::unread::Unread;
-use crate::sync::{closing, containment};
+use crate::systems::{Pauses, Systems};
+use crate::{alerts, audit, health, names, notices};
 use futures::FutureExt;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -42,7 +37,6 @@ use tokio::time::Instant;
 use tracing::Level;
 use wayhaven_shared::Fault;
 use wayhaven_shared::paths::Layout;
-use wayhaven_shared::value::GuildId;
 
 /// How long what is on its way may take once the daemon was asked to stop (FAULTS 41).
 const DRAIN: Duration = Duration::from_secs(10);
@@ -80,9 +74,9 @@ pub(crate) fn run(layout: Layout, config: Option<&Path>) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
-    let reload = Reload::of_process(config, &layout, sources, log.handle());
+    let source = SettingsSource::of_process(config, &layout, sources, log.handle());
     let logs = layout.logs.clone();
-    let ended = runtime.block_on(live(settings, reload, layout, clock.clone()));
+    let ended = runtime.block_on(live(settings, source, layout, clock.clone()));
     runtime.shutdown_timeout(Duration::from_millis(200));
     match ended {
         Ok(End::Restart(program)) => {
@@ -110,57 +104,75 @@ fn finish(lock: File, log: Log) {
     drop(lock);
 }
 
-async fn live(settings: Settings, reload: Reload, layout: Layout, clock: Clock) -> Result<End, Fault> {
+async fn live(
+    settings: Settings,
+    source: SettingsSource,
+    layout: Layout,
+    clock: Clock,
+) -> Result<End, Fault> {
     // First of all: a signal that comes during the start is not lost, and does not end the process half-way.
     let mut signals = Signals::listen()?;
-    let (daemon, listener) = start(settings, reload, layout, clock).await?;
+    let (systems, listener) = start(settings, source, layout, clock).await?;
     // 7. The control socket: before Discord, so that an operator can ask why Discord does not answer.
-    let socket = tokio::spawn(control::serve(Arc::clone(&daemon), listener));
+    let socket = tokio::spawn(socket::serve(Arc::clone(&systems), listener));
     // 8. Discord.
-    let discord = tokio::spawn(connection::keep(Arc::clone(&daemon)));
-    // They end by themselves when the daemon is asked to stop, and nobody waits for them: what waits is stored.
-    tokio::spawn(notices::keep(Arc::clone(&daemon), notices::PAUSE));
-    tokio::spawn(schedule::keep(Arc::clone(&daemon), schedule::PAUSE));
-    tokio::spawn(doctor::keep(Arc::clone(&daemon)));
-    tokio::spawn(alerts::run(Arc::clone(&daemon), alerts::PAUSE));
-    tokio::spawn(reconcile::keep(Arc::clone(&daemon)));
-    tokio::spawn(health::keep(Arc::clone(&daemon), health::PAUSE, health::MAX_AWAY));
-    tokio::spawn(names::keep(Arc::clone(&daemon), names::PAUSE));
-    tokio::spawn(audit::mark::keep(Arc::clone(&daemon), audit::mark::PAUSE));
+    let slash = SlashCommands { systems: Arc::clone(&systems), questions: Arc::new(Questions::default()) };
+    let discord = tokio::spawn(connection::keep(slash));
+    run_tasks(&systems, &PAUSES).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
 
-    signals.until_asked(&daemon).await;
+    signals.until_asked(&systems).await;
     tracing::info!("stopping: what is on its way has {} s", DRAIN.as_secs());
     let until = Instant::now() + DRAIN;
     let _ = discord.await;
-    drain(&daemon, until).await;
-    daemon.close();
+    drain(&systems, until).await;
+    systems.services.lifecycle().close();
     let _ = socket.await;
-    daemon.folding().close(&daemon).await;
+    systems.runner.ended().await;
+    systems.audit.refusals().close().await;
     // One last write, so that every outcome before it is committed.
-    daemon.store().write(|_| Ok(())).await?;
-    audit::mark::note_last(&daemon).await;
-    if let Err(fault) = daemon.store().empty_log().await {
+    systems.services.store().write(|_| Ok(())).await?;
+    systems.audit.note_last().await;
+    if let Err(fault) = systems.services.store().empty_log().await {
         tracing::warn!("the store's log was not carried over: {fault}");
     }
     // Whoever wants it gone by now does not want it back.
-    Ok(if signals.has_come() { End::Stop } else { daemon.end() })
+    Ok(if signals.has_come() { End::Stop } else { systems.services.lifecycle().end() })
+}
+
+/// How long the tasks gather what happens.
+const PAUSES: Pauses = Pauses {
+    alerts: alerts::PAUSE,
+    audit_mark: audit::mark::PAUSE,
+    health: health::PAUSE,
+    away: health::MAX_AWAY,
+    names: names::PAUSE,
+    notices: notices::PAUSE,
+    schedule: schedule::PAUSE,
+};
+
+/// Starts what the daemon does by itself. It ends with the daemon, and is waited for.
+pub(crate) async fn run_tasks(systems: &Arc<Systems>, pauses: &Pauses) {
+    let mut tasks = systems.tasks(pauses);
+    tasks.push(Box::new(Schedule::new(Arc::clone(systems), pauses.schedule)));
+    tasks.push(Box::new(Registering::new(systems.services.clone())));
+    systems.runner.start(tasks).await;
 }
 
 /// Steps 4 to 6: everything but the sockets and Discord.
 pub(crate) async fn start(
     settings: Settings,
-    reload: Reload,
+    source: SettingsSource,
     layout: Layout,
     clock: Clock,
-) -> Result<(Arc<Daemon>, UnixListener), Fault> {
+) -> Result<(Arc<Systems>, UnixListener), Fault> {
     // The state lock keeps away only daemons with the same state directory.
-    if let control::Listening::Other(pid) = control::who_listens(&layout.socket).await {
+    if let socket::Listening::Other(pid) = socket::who_listens(&layout.socket).await {
         return Err(taken(&layout, pid));
     }
     // 4. The store.
     let store = Store::open(&layout.store(), clock.clone()).map_err(|error| unopened(&layout, error))?;
-    let settings = reload.begin(settings, &store).await?;
+    let settings = source.begin(settings, &store).await?;
     store.set_budgets(settings.network.budgets);
     store.set_undo_limit(settings.network.undo_limit);
     let interrupted = store.write(|change| Ok(change.audit_interrupted()?)).await?;
@@ -179,64 +191,35 @@ pub(crate) async fn start(
     let directory = Arc::new(Directory::new(Arc::clone(store.own_accounts())));
     directory.accounts().names().tell_time_by(clock.clone());
     let (unread, wanted) = Unread::new(Arc::clone(directory.sight()));
-    let tools = Tools {
-        clock: clock.clone(),
-        store: store.clone(),
-        rest: Arc::clone(&rest),
-        readings: Arc::default(),
-        unread: Arc::new(unread),
-        directory: Arc::clone(&directory),
-    };
+    let group = settings.control.group.clone();
+    let writer = SettingsWriter::new(settings);
+    let services = Services::new((clock, layout), store, (rest, directory), writer.live());
+    let tools = Tools { services: services.clone(), readings: Arc::default(), unread: Arc::new(unread) };
     let engine = Engine::start(tools.clone()).await?;
     let ingest = Ingest::start(tools, engine.clone(), wanted).await?;
-    // It ends with the store, and nobody waits for it: a link that is not closed goes on at the next start.
-    tokio::spawn(closing::keep(store.clone(), engine.clone(), clock.clone()));
     // 6. The socket's place.
-    let listener = control::bind(&layout.socket)
-        .map_err(|error| disk::fault(&layout.socket, "is no place for the control socket", &error))?;
-    if let Some(group) = &settings.control.group {
-        control::give(&layout.socket, group)?;
+    let socket = &services.layout().socket;
+    let listener = socket::bind(socket)
+        .map_err(|error| disk::fault(socket, "is no place for the control socket", &error))?;
+    if let Some(group) = &group {
+        socket::give(socket, group)?;
     }
-    let parts = Parts { layout, clock, reload, store, rest, directory, engine, ingest };
-    let daemon = Arc::new(Daemon::new(settings, parts));
-    if let Err(error) = daemon.uploads().clear() {
+    let systems = Systems::new(services, (engine, ingest), (source, writer));
+    if let Err(error) = systems.uploads.clear() {
         tracing::warn!("files that another life has left are not removed: {error}");
     }
-    tokio::spawn(containment::keep(Arc::clone(&daemon)));
-    running::resume(&daemon).await?;
-    tokio::spawn(staging::keep(daemon.uploads().clone()));
-    // With the engine, since deliveries wait for it. It ends once what is on its way has come as far as it will.
-    tokio::spawn(direct::keep(Arc::clone(&daemon)));
-    Ok((daemon, listener))
-}
-
-/// MAIN_GUILD_ID names the main of a new installation: it becomes one the first time it is named, and what an
-/// operator decides afterwards stands.
-pub(crate) async fn designate(store: &Store, main: GuildId) -> Result<(), Fault> {
-    if store.topology().is_child(main) {
-        tracing::warn!("MAIN_GUILD_ID names guild {main}, which is a child: a child becomes no main");
-        return Ok(());
-    }
-    let name = format!("designated.{main}");
-    store
-        .write(move |change| {
-            if change.meta(&name)?.is_none() {
-                change.make_main(main)?;
-                change.set_meta(&name, "1")?;
-            }
-            Ok(())
-        })
-        .await
+    systems.lists.resume().await?;
+    Ok((Arc::new(systems), listener))
 }
 
 /// Delivers what can be delivered in the time there is, and leaves the rest for the next start.
-async fn drain(daemon: &Daemon, until: Instant) {
-    if tokio::time::timeout_at(until - LAST_ANSWERS, daemon.engine().drain()).await.is_ok() {
+async fn drain(systems: &Systems, until: Instant) {
+    if tokio::time::timeout_at(until - LAST_ANSWERS, systems.engine.drain()).await.is_ok() {
         return;
     }
-    daemon.rest().budget().stop();
-    if tokio::time::timeout(LAST_ANSWERS, daemon.engine().drain()).await.is_err() {
-        daemon.engine().abandon().await;
+    systems.services.rest().budget().stop();
+    if tokio::time::timeout(LAST_ANSWERS, systems.engine.drain()).await.is_err() {
+        systems.engine.abandon().await;
     }
     tracing::warn!("not everything was delivered in time; the rest goes on at the next start");
 }
@@ -259,20 +242,20 @@ impl Signals {
     }
 
     /// Waits until somebody wants the daemon to stop; reads the settings again as often as they want that.
-    async fn until_asked(&mut self, daemon: &Arc<Daemon>) {
-        let mut stopping = daemon.stopping();
+    async fn until_asked(&mut self, systems: &Systems) {
+        let mut stopping = systems.services.lifecycle().stopping();
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
                 () = stopping.raised() => return,
                 _ = self.hangup.recv() => {
-                    daemon.check_socket();
-                    daemon.reload().hang_up(daemon).await;
+                    systems.services.lifecycle().hang_up();
+                    systems.reload.hang_up().await;
                 }
             }
         }
-        daemon.stop();
+        systems.services.lifecycle().stop();
     }
 
     /// Whether one came that asks for the end, since somebody else has asked for it.
@@ -303,7 +286,7 @@ pub(crate) fn unopened(layout: &Layout, error: StoreError) -> Fault {
             .hint("move the file away, or name another place with WAYHAVEN_HOME"),
         error => {
             // SQLite says "disk I/O error" for a full disk too.
-            let is_of_disk = matches!(&error, StoreError::Sqlite(error) if !is_about_content(error));
+            let is_of_disk = matches!(error, StoreError::Sqlite(_)) && !error.is_about_content();
             if let Some(fault) = is_of_disk.then(|| disk::probe(&layout.data).err()).flatten() {
                 let message = format!("{} cannot be opened: {}", path.display(), fault.message);
                 return Fault { message, ..fault };
@@ -312,10 +295,4 @@ pub(crate) fn unopened(layout: &Layout, error: StoreError) -> Fault {
             Fault { message: format!("{}: {}", path.display(), fault.message), ..fault }
         }
     }
-}
-
-/// Whether SQLite found fault with what is in the file, and not with writing it.
-fn is_about_content(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
-    !matches!(error.sqlite_error_code(), Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure))
 }

@@ -46,14 +46,14 @@ mod settings;
 mod warnings;
 mod writer;
 
+pub use crate::delivery::{Doubt, Queued, Scope, UNKNOWN_USER};
 pub use alerts::{AlertFilter, BY_ITSELF, Circumstances, MANY_IDENTIFIES, Severity};
 pub use audit::{AuditFilter, AuditFrom, AuditRow, ChainHead, ChainWalk, Personal, Walked};
-pub use closing::{Delivered, UNDO_LIMIT};
+pub use closing::Delivered;
 pub use deliveries::{
-    Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Doubt, Echo, First, Footing, Judged, LONGEST_TIMEOUT,
-    Leave, LostBulkBan, ORIGIN_REFUSED, Overridden, PROTECTED, Pace, Queued, RetryFilter, Scope, Settlement,
-    Stand, Stopped, Stretch, TRIED_ALONE, Traffic, UNKNOWN_USER, Unfinished, WHEN_THEY_JOIN, done_by_staff,
-    protected_by,
+    Asked, BOT_ABSENT, DISCARDED, DeliveryFilter, Echo, First, Footing, Judged, LONGEST_TIMEOUT, Leave,
+    LostBulkBan, ORIGIN_REFUSED, Overridden, PROTECTED, Pace, RetryFilter, Settlement, Stand, Stopped,
+    Stretch, TRIED_ALONE, Traffic, Unfinished, WHEN_THEY_JOIN, done_by_staff, protected_by,
 };
 pub use direct::{DirectMessage, Directs, Leaving, Telling};
 pub use exceptions::NewException;
@@ -66,6 +66,7 @@ pub use inspection::{Inspection, inspect};
 pub use jobs::NewJob;
 pub use journal::Awaited;
 pub use links::Terms;
+pub use lists::Entry;
 pub use local_causes::ShownMember;
 pub use names::{MOST_NAMES, SeenName};
 pub use notices::{NewNotice, Notice, NoticeCursor, Owed, Place};
@@ -140,6 +141,15 @@ pub enum StoreError {
     /// The writer is gone: the daemon is stopping.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether SQLite found fault with what is in the file, and not with writing it.
+    pub fn is_about_content(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        let Self::Sqlite(error) = self else { return false };
+        !matches!(error.sqlite_error_code(), Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure))
+    }
 }
 
 /// The way out of a lock.
@@ -261,7 +271,7 @@ impl Store {
         let shared = Arc::new(Shared {
             epoch: view.epoch()?,
             budgets: RwLock::new(Budgets::STANDARD),
-            undo_limit: RwLock::new(UNDO_LIMIT),
+            undo_limit: RwLock::new(crate::network::UNDO_LIMIT),
             topology: RwLock::new(Arc::new(view.topology()?.with_own(Arc::clone(&own)))),
             own,
             sequence: watch::Sender::new(view.last_event()?),

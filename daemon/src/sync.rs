@@ -28,16 +28,5 @@ pub mod unread;
 
 pub use engine::Engine;
 
-use std::time::Duration;
-
-/// How long to wait after so many attempts: doubling from half a second, at most five minutes.
-pub fn backoff(attempts: u32) -> Duration {
-    let longest = Duration::from_secs(300);
-    Duration::from_millis(250)
-        .checked_mul(2_u32.saturating_pow(attempts.min(16)))
-        .unwrap_or(longest)
-        .min(longest)
-}
-
 #[cfg(test)]
 mod tests;

@@ -13,14 +13,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, by the longest row that it begins with. Above are the layers that know more.
-const LAYERS: [(&str, u8); 38] = [
+const LAYERS: [(&str, u8); 43] = [
     // 0: the domain.
+    ("attachment", 0),
+    ("backoff", 0),
     ("clock", 0),
+    ("delivery", 0),
     ("disk", 0),
     ("failpoint", 0),
     ("network", 0),
     // 1: who asks for what, and the process.
     ("invocation", 1),
+    ("lifecycle", 1),
     ("lock", 1),
     ("log", 1),
     ("operators", 1),
@@ -30,37 +34,39 @@ const LAYERS: [(&str, u8); 38] = [
     // 2: the store, and the client of Discord. They do not know each other.
     ("store", 2),
     ("discord", 2),
-    // 4: jobs.
+    // 3: what every system works with.
+    ("services", 3),
+    // 4: what runs by itself, and files on their way.
     ("jobs", 4),
+    ("tasks", 4),
+    ("uploads", 4),
     // 5: what delivers.
     ("direct", 5),
+    ("pages", 5),
     ("sync", 5),
     // 6: the systems. None knows another.
     ("alerts", 6),
     ("audit", 6),
     ("doctor", 6),
-    ("drill", 6),
     ("health", 6),
     ("lists", 6),
     ("names", 6),
     ("notices", 6),
     ("reconcile", 6),
-    // 7: what is handed to handlers. `daemon` is to become the services of layer 3 and the list of systems.
-    ("daemon", 7),
+    ("reload", 6),
+    // 7: the list of systems, and what is handed to handlers.
+    ("context", 7),
+    ("systems", 7),
     // 8 and 9: operations, and the way to them.
+    ("authority", 8),
     ("handlers", 8),
     ("pipeline", 9),
     // 10: the surfaces, which alone run operations.
-    ("control", 10),
-    ("discord::connection", 10),
-    ("discord::registration", 10),
-    ("discord::surface", 10),
-    ("schedule", 10),
+    ("surfaces", 10),
     // 11: startup and commands.
     ("commands", 11),
     ("lib", 11),
     ("main", 11),
-    ("reload", 11),
     ("startup", 11),
 ];
 
@@ -73,7 +79,7 @@ const CRATES: [(&str, &[&str], &str); 4] = [
     ("rusqlite", &["store"], "the store decides what is written, in one transaction"),
     ("serenity", &["discord::gateway"], "its types stay behind our own events"),
     ("reqwest", &["discord::rest"], "no request leaves without a slot of the budget"),
-    ("tarpc", &["control"], "the socket is a surface"),
+    ("tarpc", &["surfaces::socket"], "the socket is a surface"),
 ];
 
 fn root() -> PathBuf {

@@ -3,25 +3,25 @@
 mod endings;
 
 use super::*;
+use crate::clock::Clock;
 use crate::discord::directory::Presence;
-use crate::doctor;
 use crate::store::{BY_ITSELF, Change};
-use crate::testing::{TestDaemon, asked, by_operator, confirmed, guild, sandbox, user};
+use crate::systems::Pauses;
+use crate::testing::{PAUSES, TestDaemon, asked, by_operator, confirmed, guild, home, sandbox, user};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use wayhaven_sandbox::{At, Fault as Injected, Options, Sandbox, permissions};
 use wayhaven_shared::control::Role;
 use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::alert::Severity;
 use wayhaven_shared::operations::config::ConfigMuterole;
 use wayhaven_shared::operations::punishment::DeliveryState;
+use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::value::RoleId;
 
 /// A daemon that resolves what is over, and whose doctor looks at guilds.
 async fn watched(sandbox: &Sandbox) -> TestDaemon {
-    let test = TestDaemon::start(sandbox).await;
-    tokio::spawn(run(Arc::clone(&test.daemon), Duration::from_millis(20)));
-    tokio::spawn(doctor::keep(Arc::clone(&test.daemon)));
-    test
+    TestDaemon::start(sandbox).await
 }
 
 async fn ask(test: &TestDaemon, of: u64, operation: &str, arguments: Value) {
@@ -62,7 +62,7 @@ async fn until_over(test: &TestDaemon, kind: &'static str) {
 async fn raise(test: &TestDaemon, kind: &'static str, severity: Severity, of: Option<u64>) {
     let work =
         move |change: &Change<'_>| Ok(change.alert(kind, severity, of.map(guild), None, "as a test says")?);
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
 }
 
 #[tokio::test]
@@ -115,9 +115,11 @@ async fn the_present_cause_is_told_when_the_mute_role_the_permission_and_the_bot
 
     // Back again, with everything: what was blocked goes, and nothing is left to look at.
     people.invite_bot(child).unwrap();
-    let daemon = Arc::clone(&test.daemon);
-    test.until("it is back", move |_| daemon.directory().presence(guild(child)) == Some(Presence::Here))
-        .await;
+    let systems = Arc::clone(&test.systems);
+    test.until("it is back", move |_| {
+        systems.services.directory().presence(guild(child)) == Some(Presence::Here)
+    })
+    .await;
     people.set_bot_permissions(child, permissions::LEAST_FOR_BOT).unwrap();
     let muted = RoleId::new(sandbox.role(child, "Muted"));
     asked(&test, child, ConfigMuterole { role: muted, unset: false }, false).await.unwrap();
@@ -179,7 +181,7 @@ async fn a_log_that_can_be_read_again_and_a_channel_that_answers_end_their_alert
     let test = watched(&sandbox).await;
     let (main, child, people) = (sandbox.main_guild(), sandbox.children()[0], sandbox.people());
     people.set_bot_permissions(child, permissions::LEAST_FOR_BOT & !permissions::VIEW_AUDIT_LOG).unwrap();
-    test.daemon.ingest().gaps().fill(crate::sync::gap::Which::Guild(guild(child)));
+    test.systems.ingest.gaps().fill(crate::sync::gap::Which::Guild(guild(child)));
     until_raised(&test, "gap_not_filled", "may not view").await;
     people.set_bot_permissions(child, permissions::LEAST_FOR_BOT).unwrap();
     test.until("the log", move |view| !view.audit_cursor(guild(child)).unwrap().unwrap().unreadable).await;
@@ -202,17 +204,22 @@ async fn a_log_that_can_be_read_again_and_a_channel_that_answers_end_their_alert
 async fn alerts_of_the_daemon_itself_end_with_what_they_tell_of() {
     let options = Options { children: 1, global_limit: 0, max_concurrency: 10, ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let test = TestDaemon::start(&sandbox).await;
+    // It is judged here what is over, and not by the task.
+    let pauses = Pauses { alerts: Duration::from_secs(3_600), ..PAUSES };
+    let pace = (Clock::default(), pauses);
+    let test = TestDaemon::start_paced(&sandbox, Arc::new(home()), pace, |_| {}).await;
+    test.link(&sandbox, Mode::Active).await;
+    test.until_ready().await;
     // Paused: requests do not leave, so what tells of that stays.
-    test.daemon.rest().budget().pause(Duration::from_secs(3_600));
+    test.systems.services.rest().budget().pause(Duration::from_secs(3_600));
     let kinds =
         ["edge_refuses", "requests_refused", "event_gap", "schedule_delayed", "identify_budget_spent"];
     for kind in kinds {
         raise(&test, kind, Severity::High, None).await;
     }
-    let now = circumstances(&test.daemon);
+    let now = circumstances(&test.systems.services);
     let of_now = now;
-    let overdue = test.daemon.store().write(move |change| {
+    let overdue = test.systems.services.store().write(move |change| {
         let new = crate::store::NewPunishment {
             expires_at: Some(change.now()),
             ..crate::store::NewPunishment::new(
@@ -248,17 +255,17 @@ async fn alerts_of_the_daemon_itself_end_with_what_they_tell_of() {
     }
     assert!(!over("identify_budget_spent", away).await && over("identify_budget_spent", now).await);
     assert!(!over("event_gap", now).await, "nothing was read since");
-    test.daemon.store().write(move |change| Ok(change.mark_reversed(overdue)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.mark_reversed(overdue)?)).await.unwrap();
     assert!(over("schedule_delayed", now).await);
     test.advance(&sandbox, "1s").await;
     let (main, child) = (guild(sandbox.main_guild()), guild(sandbox.children()[0]));
-    test.daemon.store().write(move |change| Ok(change.audit_log_was_read(main)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.audit_log_was_read(main)?)).await.unwrap();
     assert!(!over("event_gap", now).await, "one of them was not read");
-    test.daemon.store().write(move |change| Ok(change.audit_log_was_read(child)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.audit_log_was_read(child)?)).await.unwrap();
     assert!(over("event_gap", now).await);
 
     raise(&test, "identifies_high", Severity::Medium, None).await;
-    let many = test.daemon.store().write(|change| {
+    let many = test.systems.services.store().write(|change| {
         (0..crate::store::MANY_IDENTIFIES).try_for_each(|_| change.note_identify(0))?;
         Ok(())
     });

@@ -1,13 +1,13 @@
 //! `audit export` as a job.
 
 use super::write::Writer;
-use crate::daemon::Daemon;
-use crate::jobs::{self, Running, Stop};
-use crate::lists::outgoing::{self, Bounded, Staged};
+use crate::invocation::conceal;
+use crate::jobs::{Jobs, Running, Stop};
 use crate::store::{AuditFilter, AuditFrom, NewJob};
+use crate::uploads::Uploads;
+use crate::uploads::outgoing::{self, Bounded, Staged};
 use serde_json::Value;
 use std::io::{self, BufWriter};
-use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::audit::{AuditEntry, AuditExported};
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
@@ -33,16 +33,16 @@ pub struct Export {
 ///
 /// # Errors
 /// Where one goes on for that guild, or there is no room for a file.
-pub async fn begin(
-    daemon: &Arc<Daemon>,
+pub(super) async fn begin(
+    (jobs, uploads): (&Jobs, &Uploads),
     export: Export,
     asked_by: String,
     dry_run: bool,
 ) -> Result<Job, Fault> {
-    let staged = Staged::begin(daemon.uploads())?;
+    let staged = Staged::begin(uploads)?;
     let (kind, guild) = (JobKind::AuditExport, export.filter.guild);
     let new = NewJob { kind, guild, main: None, asked_by, dry_run, cursor: Value::Null };
-    jobs::begin(daemon, new, move |running, _| work(running, export, staged, dry_run)).await
+    jobs.begin(new, move |running, _| work(running, export, staged, dry_run)).await
 }
 
 async fn work(
@@ -60,16 +60,16 @@ async fn work(
 /// Writes the entries; how many, and how many bytes.
 async fn write(running: &mut Running, export: Export, file: BufWriter<Bounded>) -> Result<(u64, u64), Stop> {
     let Export { filter, format, discreet } = export;
-    let now = running.daemon.clock().now();
+    let now = running.services.clock().now();
     let mut out = Writer::begin(file, format, filter.guild, now).map_err(unwritten)?;
     let (mut last, mut written) = (0, 0);
     // What is asked for meanwhile is not part of it: it would never end.
-    let head = running.daemon.store().read(|view| Ok(view.chain_head()?.rows)).await?;
+    let head = running.services.store().read(|view| Ok(view.chain_head()?.rows)).await?;
     loop {
         running.check()?;
         let filter = filter.clone();
         let page = running
-            .daemon
+            .services
             .store()
             .read(move |view| Ok(view.audit_entries(&filter, AuditFrom::Above(last), PAGE)?));
         let page: Vec<AuditEntry> =
@@ -92,7 +92,7 @@ async fn append(
     let written = tokio::task::spawn_blocking(move || {
         for mut entry in page {
             if discreet {
-                super::conceal(&mut entry);
+                conceal(&mut entry);
             }
             out.push(&entry)?;
         }

@@ -4,14 +4,17 @@
 //! and in the log. Whoever can write to all three is not kept from anything; that is why `status` shows the mark, and
 //! `audit verify --noted` takes one that was noted elsewhere.
 
-use crate::daemon::Daemon;
+use crate::services::Services;
 use crate::store::{ChainHead, Severity, View};
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::audit::Amiss;
 use wayhaven_shared::value::ChainMark;
@@ -81,43 +84,68 @@ pub fn amiss(view: &View<'_>, mark: ChainMark, noted: &str) -> Result<Option<Ami
 /// How the noted end is called.
 pub const NOTED: &str = "the mark beside the store";
 
-/// Notes where the chain ends, again and again, until the daemon stops. A chain that lacks what was noted raises an alert, and
-/// the mark stays as it is: nothing that came after it is vouched for.
-pub async fn keep(daemon: Arc<Daemon>, pause: Duration) {
-    let path = daemon.layout().audit_mark();
-    let (mut rows, mut stopping) = (daemon.store().audited(), daemon.stopping());
-    let mut logged = None;
-    let mut warned = false;
-    loop {
-        rows.mark_unchanged();
-        match note(&daemon, &path).await {
-            Ok(Noted::Gone(details)) => return raise(&daemon, &path, details).await,
-            Ok(Noted::Here(head)) => {
-                if logged.is_none_or(|at| head.rows >= at + LOGGED) {
-                    logged = Some(head.rows);
+/// Notes where the chain ends, again and again: the task `audit-mark`. A chain that lacks what was noted raises an alert,
+/// and the mark stays as it is: nothing that came after it is vouched for.
+pub struct Marking {
+    services: Services,
+    path: PathBuf,
+    pause: Duration,
+    rows: watch::Receiver<u64>,
+    logged: Option<u64>,
+    is_over: bool,
+}
+
+impl Marking {
+    /// Notes it at most once every `pause`.
+    pub fn new(services: Services, pause: Duration) -> Self {
+        let (path, rows) = (services.layout().audit_mark(), services.store().audited());
+        Self { services, path, pause, rows, logged: None, is_over: false }
+    }
+
+    async fn mark(&mut self) -> Result<(), Fault> {
+        self.rows.mark_unchanged();
+        match note(&self.services, &self.path).await? {
+            Noted::Gone(details) => {
+                raise(&self.services, &self.path, details).await;
+                self.is_over = true;
+            }
+            Noted::Here(head) => {
+                if self.logged.is_none_or(|at| head.rows >= at + LOGGED) {
+                    self.logged = Some(head.rows);
                     tell(&head);
                 }
-                warned = false;
             }
-            Err(fault) if !std::mem::replace(&mut warned, true) => {
-                tracing::warn!("the end of the audit is not noted: {fault}");
-            }
-            Err(_) => {}
         }
-        tokio::select! {
-            () = stopping.raised() => break,
-            changed = rows.changed() => if changed.is_err() { return },
+        Ok(())
+    }
+}
+
+impl Task for Marking {
+    fn name(&self) -> &'static str {
+        "audit-mark"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.mark().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        if self.is_over {
+            return Trigger::Never;
         }
-        tokio::select! {
-            () = stopping.raised() => break,
-            () = tokio::time::sleep(pause) => {}
-        }
+        let (mut rows, pause) = (self.rows.clone(), self.pause);
+        let change = async move {
+            // The store, and with it the sender, lives as long as the daemon.
+            let _ = rows.changed().await;
+            tokio::time::sleep(pause).await;
+        };
+        Trigger::Event(change.boxed())
     }
 }
 
 /// Notes the end of all: nothing is audited any more.
-pub async fn note_last(daemon: &Arc<Daemon>) {
-    match note(daemon, &daemon.layout().audit_mark()).await {
+pub async fn note_last(services: &Services) {
+    match note(services, &services.layout().audit_mark()).await {
         Ok(Noted::Here(head)) => tell(&head),
         // An alert of it stands, or the next start raises one.
         Ok(Noted::Gone(details)) => tracing::error!("the audit does not hold: {details}"),
@@ -134,7 +162,7 @@ enum Noted {
 }
 
 /// Notes the end, where the chain still has what was noted before.
-async fn note(daemon: &Arc<Daemon>, path: &Path) -> Result<Noted, Fault> {
+async fn note(services: &Services, path: &Path) -> Result<Noted, Fault> {
     let before = match read(path) {
         Ok(mark) => mark,
         Err(Unreadable::Odd) => {
@@ -145,7 +173,7 @@ async fn note(daemon: &Arc<Daemon>, path: &Path) -> Result<Noted, Fault> {
         }
     };
     // One reading: what is there of the one before, and what is noted now, belong together.
-    let looked = daemon.store().read(move |view| {
+    let looked = services.store().read(move |view| {
         let gone = before.map(|mark| amiss(view, mark, NOTED)).transpose()?.flatten();
         Ok((gone, view.chain_head()?))
     });
@@ -167,12 +195,12 @@ fn tell(head: &ChainHead) {
 }
 
 /// Says that rows are gone that were there.
-async fn raise(daemon: &Arc<Daemon>, path: &Path, details: String) {
+async fn raise(services: &Services, path: &Path, details: String) {
     tracing::error!("the audit does not hold: {details}; {}", way_out(path));
     let work = move |change: &crate::store::Change<'_>| {
         Ok(change.alert("audit_cut", Severity::Critical, None, None, &details)?)
     };
-    if let Err(fault) = daemon.store().write(work).await {
+    if let Err(fault) = services.store().write(work).await {
         tracing::error!("that the audit does not hold is no alert: {fault}");
     }
 }

@@ -1,11 +1,9 @@
 //! `audit verify` as a job: a few thousand rows at a time, so that neither memory nor writers notice.
 
 use super::mark::{self, NOTED, Unreadable};
-use crate::daemon::Daemon;
-use crate::jobs::{self, Running, Stop};
+use crate::jobs::{Jobs, Running, Stop};
 use crate::store::{ChainWalk, NewJob, Walked};
 use serde_json::Value;
-use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::audit::{Amiss, AuditVerified};
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
@@ -18,19 +16,19 @@ const PAGE: u16 = 2_000;
 ///
 /// # Errors
 /// Where somebody's verification goes on, or the store fails.
-pub async fn begin(
-    daemon: &Arc<Daemon>,
+pub(super) async fn begin(
+    jobs: &Jobs,
     guild: Option<GuildId>,
     noted: Option<ChainMark>,
     asked_by: String,
 ) -> Result<Job, Fault> {
     let kind = JobKind::AuditVerify;
     let new = NewJob { kind, guild, main: None, asked_by, dry_run: false, cursor: Value::Null };
-    jobs::begin(daemon, new, move |running, _| work(running, noted)).await
+    jobs.begin(new, move |running, _| work(running, noted)).await
 }
 
 async fn work(mut running: Running, given: Option<ChainMark>) -> Result<JobResult, Stop> {
-    let store = running.daemon.store().clone();
+    let store = running.services.store().clone();
     let total = store.read(|view| Ok(view.chain_head()?.rows)).await?;
     let mut walk = ChainWalk::default();
     let broken = loop {
@@ -58,7 +56,7 @@ async fn work(mut running: Running, given: Option<ChainMark>) -> Result<JobResul
         None => store.read(|view| Ok(view.audit_pages()?)).await?,
     };
     let pages = pages.map(|found| Untrusted::clipped(&found));
-    let path = running.daemon.layout().audit_mark();
+    let path = running.services.layout().audit_mark();
     let noted = mark::read(&path);
     let beside = noted.as_ref().ok().copied().flatten();
     let mut cut = match noted {

@@ -1,6 +1,6 @@
 //! How entries of the audit are written into a file.
 
-use crate::lists::cell;
+use crate::uploads::cell;
 use serde::Serialize;
 use std::io::{self, Write};
 use wayhaven_shared::operations::audit::AuditEntry;

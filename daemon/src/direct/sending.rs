@@ -1,10 +1,9 @@
 //! One direct message, from its row to Discord's answer.
 
-use super::{TOO_MANY, TURNED_OFF, until_stored};
-use crate::daemon::Daemon;
+use super::{Direct, TOO_MANY, TURNED_OFF, until_stored};
+use crate::backoff::backoff;
 use crate::discord::rest::{DirectChannel, Outcome, RestError};
 use crate::store::{DirectMessage, Leaving};
-use crate::sync::backoff;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,22 +48,22 @@ struct Course {
 }
 
 /// Tells the user; how it ended, or nothing where it goes on at the next start.
-pub(super) async fn tell(daemon: &Daemon, message: DirectMessage, left_behind: bool) -> Option<Told> {
-    if !daemon.settings().moderation.direct_messages {
+pub(super) async fn tell(direct: &Direct, message: DirectMessage, left_behind: bool) -> Option<Told> {
+    if !direct.services.settings().moderation.direct_messages {
         return Some(match message.sent_at {
             None => not_told(TURNED_OFF),
             Some(_) => unsure(),
         });
     }
     if message.action == Action::Warn {
-        return insist(daemon, &message, &Course::default()).await;
+        return insist(direct, &message, &Course::default()).await;
     }
     // Those of now have taken their turn when they were asked for.
-    if left_behind && message.sent_at.is_none() && !daemon.pace().admit() {
+    if left_behind && message.sent_at.is_none() && !direct.pace().admit() {
         return Some(not_told(TOO_MANY));
     }
     let course = Course::default();
-    let mut telling = Box::pin(insist(daemon, &message, &course));
+    let mut telling = Box::pin(insist(direct, &message, &course));
     let stopped = || not_told("requests to Discord are stopped");
     match timeout(PATIENCE, &mut telling).await {
         Ok(told) => Some(told.unwrap_or_else(stopped)),
@@ -72,7 +71,7 @@ pub(super) async fn tell(daemon: &Daemon, message: DirectMessage, left_behind: b
             // It is on its way, and may arrive yet; the punishment waits no longer.
             course.late.store(true, Ordering::Relaxed);
             let id = message.punishment;
-            until_stored(daemon, move |change| Ok(change.release_deliveries(id)?)).await;
+            until_stored(&direct.services, move |change| Ok(change.release_deliveries(id)?)).await;
             Some(telling.await.unwrap_or_else(stopped))
         }
         Err(_) => Some(not_told("Discord took too long")),
@@ -88,19 +87,19 @@ fn unsure() -> Told {
 }
 
 /// Tries until it is over; nothing where no request leaves any more.
-async fn insist(daemon: &Daemon, message: &DirectMessage, course: &Course) -> Option<Told> {
+async fn insist(direct: &Direct, message: &DirectMessage, course: &Course) -> Option<Told> {
     let mut channel = None;
     let mut failures = 0;
     let mut sent_at = message.sent_at;
     loop {
-        let now = daemon.clock().now();
+        let now = direct.services.clock().now();
         if sent_at.is_some_and(|at| !(0..NONCE_KNOWN).contains(&(now.millis() - at.millis()))) {
             return Some(unsure());
         }
         if sent_at.is_none() && now > message.give_up_at {
             return Some(not_told("there was no way to Discord for too long"));
         }
-        match once(daemon, message, course, &mut channel, &mut sent_at).await {
+        match once(direct, message, course, &mut channel, &mut sent_at).await {
             Tried::Ended(told) => return Some(told),
             Tried::Stopped => return None,
             Tried::Passing(error) if course.late.load(Ordering::Relaxed) => {
@@ -117,37 +116,37 @@ async fn insist(daemon: &Daemon, message: &DirectMessage, course: &Course) -> Op
 
 /// One try.
 async fn once(
-    daemon: &Daemon,
+    direct: &Direct,
     message: &DirectMessage,
     course: &Course,
     channel: &mut Option<DirectChannel>,
     sent_at: &mut Option<Timestamp>,
 ) -> Tried {
-    let (rest, id) = (daemon.rest(), message.punishment);
+    let (rest, id) = (direct.services.rest(), message.punishment);
     let to = match *channel {
         Some(known) => known,
         None => {
             if message.action == Action::Warn {
-                daemon.pace().turn().await;
+                direct.pace().turn().await;
             }
             match rest.open_direct(message.user).await {
                 Ok(opened) => *channel.insert(opened),
-                Err(error) => return refused_to_open(daemon, error, message.action),
+                Err(error) => return refused_to_open(direct, error, message.action),
             }
         }
     };
     course.leaving.store(true, Ordering::Relaxed);
-    let leaving = until_stored(daemon, move |change| Ok(change.mark_direct_message(id)?)).await;
+    let leaving = until_stored(&direct.services, move |change| Ok(change.mark_direct_message(id)?)).await;
     let Some(Leaving { since, body }) = leaving else {
         return Tried::Ended(not_told("it was taken back before they were told"));
     };
     *sent_at = Some(since);
-    match rest.post_direct(to, with_nonce(daemon.store().epoch(), id, body)).await {
+    match rest.post_direct(to, with_nonce(direct.services.store().epoch(), id, body)).await {
         Ok(()) => Tried::Ended(Told::new(ToldState::Told, None)),
         Err(error) => {
             if error.outcome() == Outcome::Retry {
                 // Discord has done nothing with it.
-                until_stored(daemon, move |change| Ok(change.unmark_direct_message(id)?)).await;
+                until_stored(&direct.services, move |change| Ok(change.unmark_direct_message(id)?)).await;
                 *sent_at = None;
                 course.leaving.store(false, Ordering::Relaxed);
             }
@@ -166,14 +165,14 @@ fn with_nonce(epoch: &str, id: PunishmentId, mut message: Value) -> Value {
 }
 
 /// Where no channel is opened: a limit of it is nobody's fault, and holds the others back too.
-fn refused_to_open(daemon: &Daemon, error: RestError, action: Action) -> Tried {
+fn refused_to_open(direct: &Direct, error: RestError, action: Action) -> Tried {
     let pause = match &error {
         RestError::Refused { code: 40003, .. } => Some(OPENING_PAUSE),
         RestError::RateLimited { wait, .. } => Some(*wait),
         _ => None,
     };
     if let Some(pause) = pause {
-        daemon.pace().pause(pause);
+        direct.pace().pause(pause);
         return match action {
             Action::Warn => Tried::Passing(error),
             _ => Tried::failed("Discord lets no more direct messages begin for now"),

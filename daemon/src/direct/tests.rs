@@ -133,7 +133,7 @@ async fn kicks_and_warnings_are_told_too_and_other_actions_are_not() {
     let span = "1h".parse().unwrap();
     let request = Timeout { user: user(fourth), span, reason: None, evidence: None };
     assert_eq!(asked(&test, main, request.into()).await.told, None);
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(sandbox.direct_messages(third).is_empty() && sandbox.direct_messages(fourth).is_empty());
     assert_eq!(test.read(move |view| view.told(by_hand).unwrap()).await, None);
 }
@@ -147,7 +147,7 @@ async fn turned_off_nobody_is_told_and_the_answers_say_so() {
     let expected = Told::new(ToldState::NotTold, Some("direct messages are turned off"));
     assert_eq!(done.told, Some(expected));
     test.until_counted(done.punishment.unwrap().id, DeliveryState::Applied, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(places(&sandbox, "POST", OPEN).is_empty());
 }
 
@@ -169,7 +169,7 @@ async fn a_dry_run_says_whether_they_would_be_told_and_takes_nobodys_turn() {
         assert!(text.contains("would be told"), "{text}");
     }
     assert!(places(&sandbox, "POST", OPEN).is_empty());
-    assert!(test.daemon.pace().admit());
+    assert!(test.systems.direct.pace().admit());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Whose account it is: a person's or a bot's, as far as Discord has told, and which other bots are listened to.
 
+use super::name_book::NameBook;
 use super::rest::Rest;
-use crate::names::NameBook;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;

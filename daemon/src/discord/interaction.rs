@@ -13,7 +13,8 @@ pub use first::{FirstAnswer, Ticket};
 pub use options::{Leaf, OptionValue};
 
 use self::options::{Path, read_options};
-use super::attachment::{self, Attachment};
+use super::attachment::read_all;
+use crate::attachment::{Attachment, LIMIT};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -176,8 +177,8 @@ impl Interaction {
             custom_id: data["custom_id"].as_str().map(str::to_owned),
             fields: fields(data),
             resolved: resolved(&data["resolved"]["members"])?,
-            attachment_limit: payload["attachment_size_limit"].as_u64().unwrap_or(attachment::LIMIT),
-            attachments: attachment::read_all(&data["resolved"]["attachments"])?,
+            attachment_limit: payload["attachment_size_limit"].as_u64().unwrap_or(LIMIT),
+            attachments: read_all(&data["resolved"]["attachments"])?,
         })
     }
 

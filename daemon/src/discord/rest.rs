@@ -352,7 +352,7 @@ impl Rest {
             attempt += 1;
             match self.send(Some(slot), call).await {
                 Err(error) if error.is_passing() && attempt < 4 => {
-                    tokio::time::sleep(crate::sync::backoff(attempt)).await;
+                    tokio::time::sleep(crate::backoff::backoff(attempt)).await;
                 }
                 result => return result,
             }

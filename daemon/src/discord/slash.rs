@@ -325,19 +325,19 @@ fn option(argument: &Arg) -> CommandOption {
 }
 
 /// The option's name for an argument: its id in kebab case.
-pub(super) fn option_name(argument: &Arg) -> String {
+pub(crate) fn option_name(argument: &Arg) -> String {
     argument.get_id().as_str().replace('_', "-")
 }
 
 /// Whether an argument takes several values, which on Discord are one text with commas or spaces between.
-pub(super) fn takes_several(argument: &Arg) -> bool {
+pub(crate) fn takes_several(argument: &Arg) -> bool {
     matches!(argument.get_action(), ArgAction::Append)
         || argument.get_num_args().is_some_and(|range| range.max_values() > 1)
 }
 
 /// What an argument is completed with: values that only the daemon knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Open {
+pub(crate) enum Open {
     /// Guilds.
     Guild,
     /// Punishments.
@@ -349,7 +349,7 @@ pub(super) enum Open {
 }
 
 /// What an argument is completed with, by the type that its value parser makes.
-pub(super) fn completes(argument: &Arg) -> Option<Open> {
+pub(crate) fn completes(argument: &Arg) -> Option<Open> {
     let of = argument.get_value_parser().type_id();
     let known = [
         (TypeId::of::<GuildId>(), Open::Guild),

@@ -3,20 +3,21 @@
 
 use super::EVERY_MEASURE;
 use super::points::{Chart, examine};
-use crate::daemon::Daemon;
 use crate::discord::directory::Presence;
 use crate::network::{LinkState, Topology};
+use crate::services::Services;
 use crate::store::{Change, Severity};
+use crate::sync::Engine;
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::setup::{Check, CheckResult};
 use wayhaven_shared::value::GuildId;
-
-/// How long nothing is tried where the store fails.
-const STORE_WAIT: Duration = Duration::from_secs(5);
 
 /// What is delivered to each guild of a network, or decided there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,53 +64,81 @@ impl Rounds {
     }
 }
 
-/// Goes on rounds until the daemon stops.
-pub async fn keep(daemon: Arc<Daemon>) {
-    let mut stopping = daemon.stopping();
-    tokio::select! {
-        () = go_on(&daemon) => {}
-        () = stopping.raised() => {}
+/// Looks at guilds that have changed: the task `doctor`.
+pub struct Visits {
+    services: Services,
+    engine: Engine,
+    touched: watch::Receiver<HashSet<GuildId>>,
+    changes: watch::Receiver<u64>,
+    rounds: Rounds,
+    topology: Option<Arc<Topology>>,
+    /// Whether it has looked for guilds that left while the daemon was away.
+    began: bool,
+}
+
+impl Visits {
+    /// Looks at the guilds of these services.
+    pub fn new(services: Services, engine: Engine) -> Self {
+        let (touched, changes) = (services.directory().touched(), services.store().sequence());
+        Self { services, engine, touched, changes, rounds: Rounds::default(), topology: None, began: false }
+    }
+
+    async fn go(&mut self) -> Result<(), Fault> {
+        let services = &self.services;
+        if !self.began {
+            // Who left while nobody looked is forgotten too.
+            let examined = services.store().read(|view| Ok(view.examined()?)).await?;
+            examined.into_iter().for_each(|guild| services.directory().touch(guild));
+            self.began = true;
+        }
+        self.touched.mark_unchanged();
+        self.changes.mark_unchanged();
+        let mut due = services.directory().take_touched();
+        let now = services.store().topology();
+        if self.topology.as_ref().is_none_or(|before| !Arc::ptr_eq(before, &now)) {
+            let linked = Rounds::of(&now);
+            due.extend(linked.changed_since(&self.rounds));
+            (self.rounds, self.topology) = (linked, Some(now));
+        }
+        visit(services, &self.engine, &self.rounds, due.clone()).await.inspect_err(|_| {
+            due.into_iter().for_each(|guild| services.directory().touch(guild));
+        })
     }
 }
 
-async fn go_on(daemon: &Arc<Daemon>) {
-    let mut touched = daemon.directory().touched();
-    let mut sequence = daemon.store().sequence();
-    let (mut rounds, mut topology) = (Rounds::default(), None);
-    // Who left while nobody looked is forgotten too.
-    match daemon.store().read(|view| Ok(view.examined()?)).await {
-        Ok(examined) => examined.into_iter().for_each(|guild| daemon.directory().touch(guild)),
-        Err(fault) => tracing::warn!("the doctor does not know whom it has looked at: {fault}"),
+impl Task for Visits {
+    fn name(&self) -> &'static str {
+        "doctor"
     }
-    loop {
-        touched.mark_unchanged();
-        sequence.mark_unchanged();
-        let mut due = daemon.directory().take_touched();
-        let now = daemon.store().topology();
-        if topology.as_ref().is_none_or(|before| !Arc::ptr_eq(before, &now)) {
-            let linked = Rounds::of(&now);
-            due.extend(linked.changed_since(&rounds));
-            (rounds, topology) = (linked, Some(now));
-        }
-        if let Err(fault) = visit(daemon, &rounds, due.clone()).await {
-            tracing::warn!("the doctor waits: {fault}");
-            due.into_iter().for_each(|guild| daemon.directory().touch(guild));
-            tokio::time::sleep(STORE_WAIT).await;
-        }
-        tokio::select! {
-            _ = touched.changed() => {}
-            // The store, and with it the sender, lives as long as the daemon.
-            _ = sequence.changed() => {}
-        }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.go().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (mut touched, mut changes) = (self.touched.clone(), self.changes.clone());
+        let change = async move {
+            tokio::select! {
+                _ = touched.changed() => {}
+                // The store, and with it the sender, lives as long as the daemon.
+                _ = changes.changed() => {}
+            }
+        };
+        Trigger::Event(change.boxed())
     }
 }
 
 /// Looks at the guilds that have changed, and tells of what is new.
-async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> Result<(), Fault> {
+async fn visit(
+    services: &Services,
+    engine: &Engine,
+    rounds: &Rounds,
+    due: HashSet<GuildId>,
+) -> Result<(), Fault> {
     // What an outage hides is looked at when it is over, and before Discord has told nothing is known.
-    let hidden = |guild| matches!(daemon.directory().presence(guild), None | Some(Presence::Outage));
+    let hidden = |guild| matches!(services.directory().presence(guild), None | Some(Presence::Outage));
     let (linked, gone): (Vec<GuildId>, _) = due.into_iter().partition(|guild| rounds.uses(*guild).is_some());
-    forget(daemon, gone).await?;
+    forget(services, gone).await?;
     let due: Vec<(GuildId, Vec<Action>)> = linked
         .into_iter()
         .filter(|guild| !hidden(*guild))
@@ -123,8 +152,8 @@ async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> 
             |(guild, uses): (GuildId, Vec<Action>)| Ok((guild, uses, view.config(guild)?, view.ills(guild)?));
         due.into_iter().map(one).collect::<Result<Vec<_>, Fault>>()
     };
-    for (guild, uses, config, before) in daemon.store().read(read).await? {
-        let directory = daemon.directory();
+    for (guild, uses, config, before) in services.store().read(read).await? {
+        let directory = services.directory();
         let chart = Chart {
             directory,
             guild,
@@ -163,29 +192,29 @@ async fn visit(daemon: &Arc<Daemon>, rounds: &Rounds, due: HashSet<GuildId>) -> 
             }
             Ok(())
         };
-        daemon.store().write(note).await?;
+        services.store().write(note).await?;
         if better {
             // What was blocked by that goes on; what the bot still may not do the engine asks the directory about.
-            daemon.engine().mended(guild);
+            engine.mended(guild);
         }
     }
     Ok(())
 }
 
 /// Forgets what was found in guilds that are in no network any more.
-async fn forget(daemon: &Arc<Daemon>, mut gone: Vec<GuildId>) -> Result<(), Fault> {
+async fn forget(services: &Services, mut gone: Vec<GuildId>) -> Result<(), Fault> {
     if gone.is_empty() {
         return Ok(());
     }
     let examined: HashSet<GuildId> =
-        daemon.store().read(|view| Ok(view.examined()?)).await?.into_iter().collect();
+        services.store().read(|view| Ok(view.examined()?)).await?.into_iter().collect();
     gone.retain(|guild| examined.contains(guild));
     if gone.is_empty() {
         return Ok(());
     }
     let forget =
         move |change: &Change<'_>| Ok(gone.into_iter().try_for_each(|guild| change.forget_ills(guild))?);
-    daemon.store().write(forget).await
+    services.store().write(forget).await
 }
 
 /// What stops deliveries, on one line; nothing where nothing does.

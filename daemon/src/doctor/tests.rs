@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::testing::{TestDaemon, by_member, by_operator, guild, sandbox};
-use std::sync::Arc;
 use wayhaven_sandbox::{Sandbox, permissions};
 use wayhaven_shared::Operation;
 use wayhaven_shared::control::Role;
@@ -36,9 +35,7 @@ fn an_invite_asks_for_what_the_links_need_and_no_more() {
 
 /// A daemon whose doctor goes on rounds.
 async fn watched(sandbox: &Sandbox) -> TestDaemon {
-    let test = TestDaemon::start(sandbox).await;
-    tokio::spawn(keep(Arc::clone(&test.daemon)));
-    test
+    TestDaemon::start(sandbox).await
 }
 
 /// Waits until the doctor has found just this in the guild.
@@ -47,7 +44,7 @@ async fn until_ill(test: &TestDaemon, of: u64, expected: &'static [&'static str]
 }
 
 async fn unwell(test: &TestDaemon) -> usize {
-    test.alerts().await.iter().filter(|kind| *kind == "guild_unwell").count()
+    test.all_alerts().await.iter().filter(|kind| *kind == "guild_unwell").count()
 }
 
 #[tokio::test]
@@ -85,7 +82,6 @@ async fn what_a_restart_finds_as_it_was_is_not_told_once_more() {
     drop(test);
 
     let test = TestDaemon::start_at(&sandbox, home).await;
-    tokio::spawn(keep(Arc::clone(&test.daemon)));
     test.until_ready().await;
     // Something new is found after that start, and so the old was looked at before or with it.
     sandbox.people().set_bot_permissions(child, lacks & !permissions::MODERATE_MEMBERS).unwrap();
@@ -115,7 +111,6 @@ async fn a_link_that_allows_more_is_looked_at_again_and_what_no_link_allows_is_n
         no_backfill: false,
     };
     let _: LinkChanged = reply(&test, main, actions("ban")).await;
-    tokio::spawn(keep(Arc::clone(&test.daemon)));
     let changed: LinkChanged = reply(&test, main, actions("ban,kick")).await;
     let names: Vec<_> = changed.findings.iter().map(|finding| finding.name.as_str()).collect();
     assert_eq!(names, ["Kick Members"], "who changes a link is told at once");
@@ -140,7 +135,7 @@ async fn what_stops_deliveries_is_told_anew_where_a_guild_left_and_comes_back() 
     let back = move |change: &crate::store::Change<'_>| {
         Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
     };
-    test.daemon.store().write(back).await.unwrap();
+    test.systems.services.store().write(back).await.unwrap();
     until_ill(&test, child, &["Ban Members"]).await;
     assert_eq!(unwell(&test).await, 2);
 }
@@ -224,7 +219,7 @@ async fn a_main_is_told_of_its_own_deliveries_that_stand_still_in_a_child_and_of
         change.make_main(guild(second))?;
         Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
     };
-    test.daemon.store().write(both).await.unwrap();
+    test.systems.services.store().write(both).await.unwrap();
     let lacks = permissions::LEAST_FOR_BOT & !permissions::BAN_MEMBERS;
     sandbox.people().set_bot_permissions(child, lacks).unwrap();
     let ban = test.ban(second, sandbox.stranger()).await;

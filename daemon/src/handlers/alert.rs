@@ -1,8 +1,8 @@
 //! `alert`: what a person should look at.
 
 use super::{Handle, PAGE};
-use crate::audit::concealed;
-use crate::invocation::Context;
+use crate::context::Context;
+use crate::invocation::concealed;
 use crate::store::AlertFilter;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::alert::{Alert, AlertList, AlertResolve, AlertResolved, AlertShow, Alerts};
@@ -19,8 +19,10 @@ impl Handle for AlertList {
             before: self.cursor,
         };
         let limit = self.limit.map_or(PAGE, PageSize::get);
-        let read =
-            cx.daemon.store().read(move |view| Ok((view.alerts(&filter, limit)?, view.open_alerts(guild)?)));
+        let read = cx
+            .services
+            .store()
+            .read(move |view| Ok((view.alerts(&filter, limit)?, view.open_alerts(guild)?)));
         let (alerts, open) = read.await?;
         let alerts: Vec<Alert> = alerts.into_iter().map(|alert| discreet(cx, alert)).collect();
         let next = alerts.last().map(|last| last.id).filter(|_| alerts.len() == usize::from(limit));
@@ -43,7 +45,7 @@ impl Handle for AlertResolve {
         }
         let (by, reason) = (cx.invocation.actor.audit_name(), self.reason);
         let work = move |change: &crate::store::Change<'_>| Ok(change.resolve_alert(id, &by, &reason)?);
-        let resolved = cx.daemon.store().write(work).await?;
+        let resolved = cx.services.store().write(work).await?;
         // Somebody else may have come first.
         Ok(AlertResolved { alert: named(cx, id).await?, already: !resolved, dry_run })
     }
@@ -52,7 +54,7 @@ impl Handle for AlertResolve {
 /// An alert that somebody names, if it is about the guild in which they ask.
 async fn named(cx: &Context, id: AlertId) -> Result<Alert, Fault> {
     let scope = cx.scope();
-    let alert = cx.daemon.store().read(move |view| Ok(view.alert_of(id)?)).await?;
+    let alert = cx.services.store().read(move |view| Ok(view.alert_of(id)?)).await?;
     let alert = alert.filter(|alert| scope.is_none() || alert.guild_id == scope);
     let alert = alert.ok_or_else(|| {
         Fault::not_found(format!("there is no alert {id} here"))

@@ -2,9 +2,9 @@
 
 use super::punishment::warnings;
 use super::{Handle, PAGE};
-use crate::audit::{self, export, verify};
-use crate::invocation::Context;
-use crate::pipeline::NO_OPERATIONS;
+use crate::audit::export;
+use crate::audit::rows::NO_OPERATIONS;
+use crate::context::Context;
 use crate::store::{AuditFilter, AuditFrom};
 use wayhaven_shared::operations::audit::{
     AuditEntries, AuditExport, AuditFigures, AuditLog, AuditStats, AuditVerify, AuditWarnings, Warnings,
@@ -22,7 +22,7 @@ const DAYS_OF_STATS: u16 = 7;
 
 /// The beginning of a window of days that ends now.
 fn since(cx: &Context, days: u16) -> Timestamp {
-    Timestamp::from_millis(cx.daemon.clock().now().millis() - i64::from(days) * 86_400_000)
+    Timestamp::from_millis(cx.services.clock().now().millis() - i64::from(days) * 86_400_000)
 }
 
 impl Handle for AuditLog {
@@ -42,7 +42,7 @@ impl Handle for AuditLog {
         let actor = match (self.by, &self.operator) {
             (Some(user), _) => Some(user.to_string()),
             (None, Some(operator)) => {
-                Some(crate::invocation::operator_name(cx.daemon.operators().uid_of(operator).await?))
+                Some(crate::invocation::operator_name(cx.systems.operators.uid_of(operator).await?))
             }
             (None, None) => None,
         };
@@ -57,10 +57,10 @@ impl Handle for AuditLog {
         };
         let limit = self.limit.map_or(PAGE, PageSize::get);
         let from = AuditFrom::Below(self.cursor.map_or(u64::MAX, AuditId::get));
-        let read = cx.daemon.store().read(move |view| Ok(view.audit_entries(&filter, from, limit)?));
+        let read = cx.services.store().read(move |view| Ok(view.audit_entries(&filter, from, limit)?));
         let mut entries = read.await?;
         if cx.is_member() {
-            entries.iter_mut().for_each(audit::conceal);
+            entries.iter_mut().for_each(crate::invocation::conceal);
         }
         let last = entries.last().filter(|_| entries.len() == usize::from(limit));
         let next = last.and_then(|last| AuditId::new(last.sequence));
@@ -72,7 +72,8 @@ impl Handle for AuditStats {
     async fn handle(self, cx: &Context) -> Result<AuditFigures, Fault> {
         let days = self.days.map_or(DAYS_OF_STATS, WindowDays::get);
         let (guild, since, discreet) = (cx.scope(), since(cx, days), cx.is_member());
-        let read = cx.daemon.store().read(move |view| Ok(view.audit_figures(guild, since, days, discreet)?));
+        let read =
+            cx.services.store().read(move |view| Ok(view.audit_figures(guild, since, days, discreet)?));
         read.await
     }
 }
@@ -80,8 +81,8 @@ impl Handle for AuditStats {
 impl Handle for AuditWarnings {
     async fn handle(self, cx: &Context) -> Result<Warnings, Fault> {
         let (guild_id, user_id) = (cx.guild()?, self.user);
-        let (limit, now) = (self.limit.map_or(PAGE, PageSize::get), cx.daemon.clock().now());
-        let read = cx.daemon.store().read(move |view| {
+        let (limit, now) = (self.limit.map_or(PAGE, PageSize::get), cx.services.clock().now());
+        let read = cx.services.store().read(move |view| {
             let given = view.warnings_given(guild_id, user_id, self.cursor, limit)?;
             Ok((given, warnings::standing(view, guild_id, user_id, now)?, view.config(guild_id)?))
         });
@@ -106,13 +107,13 @@ impl Handle for AuditExport {
         };
         let format = self.format.unwrap_or(ListFormat::Json);
         let export = export::Export { filter, format, discreet: cx.is_member() };
-        export::begin(&cx.daemon, export, cx.invocation.actor.audit_name(), cx.invocation.dry_run).await
+        cx.systems.audit.export(export, cx.invocation.actor.audit_name(), cx.invocation.dry_run).await
     }
 }
 
 impl Handle for AuditVerify {
     async fn handle(self, cx: &Context) -> Result<Job, Fault> {
-        verify::begin(&cx.daemon, cx.scope(), self.noted, cx.invocation.actor.audit_name()).await
+        cx.systems.audit.verify(cx.scope(), self.noted, cx.invocation.actor.audit_name()).await
     }
 }
 

@@ -1,12 +1,13 @@
 //! `config`: what a guild has set.
 
 use super::Handle;
+use crate::authority;
+use crate::context::Context;
 use crate::discord::budget::Priority;
 use crate::discord::channel::{ChannelView, WRITES, missing};
 use crate::discord::mute_role::{self, Unfit};
-use crate::invocation::{Actor, Context};
+use crate::invocation::Actor;
 use crate::network::GuildChannel;
-use crate::pipeline;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::config::{
     ConfigAudit, ConfigLogchannel, ConfigMuterole, ConfigNotifications, ConfigShow, ConfigStaffrole,
@@ -17,8 +18,8 @@ use wayhaven_shared::value::{ChannelId, GuildId, RoleId, WarningStep};
 impl Handle for ConfigShow {
     async fn handle(self, cx: &Context) -> Result<GuildConfigShown, Fault> {
         let guild_id = cx.guild()?;
-        let config = cx.daemon.store().read(move |view| Ok(view.config(guild_id)?)).await?;
-        Ok(GuildConfigShown { guild_id, guild_name: cx.daemon.directory().name(guild_id), config })
+        let config = cx.services.store().read(move |view| Ok(view.config(guild_id)?)).await?;
+        Ok(GuildConfigShown { guild_id, guild_name: cx.services.directory().name(guild_id), config })
     }
 }
 
@@ -86,7 +87,7 @@ impl Handle for ConfigMuterole {
             check_role(cx, guild, role)?;
             check_mutes(cx, guild, role)?;
             check_below_caller(cx, guild, role)?;
-            if cx.daemon.store().topology().protection().by_roles(guild, &[role]).is_some() {
+            if cx.services.store().topology().protection().by_roles(guild, &[role]).is_some() {
                 return Err(Fault::conflict(format!(
                     "role {role} is protected in this guild: whoever is muted could not be punished any more"
                 ))
@@ -108,10 +109,10 @@ impl Handle for ConfigMuterole {
             // Mutes that waited for it go on. Who waits for them counts them as soon as this
             // returns.
             (false, Some(_)) => {
-                cx.daemon.engine().mended_recorded(guild).await;
-                cx.daemon.store().write(|_| Ok::<_, Fault>(())).await?;
+                cx.systems.engine.mended_recorded(guild).await;
+                cx.services.store().write(|_| Ok::<_, Fault>(())).await?;
             }
-            (false, None) => cx.daemon.engine().lost(guild),
+            (false, None) => cx.systems.engine.lost(guild),
         }
         Ok(configured)
     }
@@ -127,7 +128,7 @@ impl Handle for ConfigWarnings {
         // Who warns people into a ban has banned them.
         let mut refused = Vec::new();
         for step in steps.iter() {
-            refused.extend(pipeline::check_action(cx, step.action()).err().map(|fault| (step, fault)));
+            refused.extend(authority::check_action(cx, step.action()).err().map(|fault| (step, fault)));
         }
         configure(cx, cx.guild()?, move |before| {
             let is_new = |step: WarningStep| !before.warnings.iter().any(|was| was == step);
@@ -171,7 +172,7 @@ async fn configure(
     guild_id: GuildId,
     plan: impl FnOnce(GuildConfig) -> Result<GuildConfig, Fault> + Send + 'static,
 ) -> Result<GuildConfigured, Fault> {
-    let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
+    let (store, dry_run) = (cx.services.store(), cx.invocation.dry_run);
     let (before, after) = if dry_run {
         let work = move |view: &crate::store::View<'_>| {
             let before = view.config(guild_id)?;
@@ -188,7 +189,7 @@ async fn configure(
         };
         let configured = store.write(work).await?;
         // What the doctor found there may hang on it.
-        cx.daemon.directory().touch(guild_id);
+        cx.services.directory().touch(guild_id);
         configured
     };
     Ok(GuildConfigured { guild_id, before, after, dry_run })
@@ -196,7 +197,7 @@ async fn configure(
 
 /// Whether the guild can be told something there. One guild's notices are posted in no other's channel.
 async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Result<(), Fault> {
-    let view = cx.daemon.rest().channel(Priority::Interactive, channel).await?;
+    let view = cx.services.rest().channel(Priority::Interactive, channel).await?;
     let own = view.filter(|view| GuildChannel::of(guild, channel, view.guild_id).is_some());
     let Some(view) = own else {
         return Err(Fault::not_found(format!("guild {guild} has no channel {channel} that the bot sees"))
@@ -208,7 +209,7 @@ async fn check_channel(cx: &Context, guild: GuildId, channel: ChannelId) -> Resu
     }
     check_caller_writes(cx, guild, &view, channel)?;
     // Where Discord has not told of the guild yet, the first message will show it.
-    let lacks = cx.daemon.directory().my_permissions_in(guild, &view).map(missing).unwrap_or_default();
+    let lacks = cx.services.directory().my_permissions_in(guild, &view).map(missing).unwrap_or_default();
     if lacks.is_empty() {
         return Ok(());
     }
@@ -224,7 +225,7 @@ fn check_caller_writes(
     channel: ChannelId,
 ) -> Result<(), Fault> {
     let Actor::Member { user, roles, .. } = &cx.invocation.actor else { return Ok(()) };
-    let Some(base) = cx.daemon.directory().permissions(guild, *user, roles) else {
+    let Some(base) = cx.services.directory().permissions(guild, *user, roles) else {
         return Err(Fault::unavailable(
             "Discord has not told about this guild's roles yet: try again in a moment",
         ));
@@ -242,7 +243,7 @@ pub(super) fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(
     if role.get() == guild.get() {
         return Err(Fault::usage("@everyone is no such role: everybody in the guild has it"));
     }
-    match cx.daemon.directory().has_role(guild, role) {
+    match cx.services.directory().has_role(guild, role) {
         Some(true) => Ok(()),
         Some(false) => Err(Fault::not_found(format!("guild {guild} has no role {role}"))
             .hint("on Discord: Server Settings, Roles, Copy Role ID (with Developer Mode)")),
@@ -254,7 +255,7 @@ pub(super) fn check_role(cx: &Context, guild: GuildId, role: RoleId) -> Result<(
 
 /// Whether the role may be given to people as a mute. Every mute asks the same again.
 fn check_mutes(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
-    let Some(unfit) = mute_role::unfit(cx.daemon.directory(), guild, role) else { return Ok(()) };
+    let Some(unfit) = mute_role::unfit(cx.services.directory(), guild, role) else { return Ok(()) };
     let hint = match unfit {
         Unfit::AboveBot => "on Discord: Server Settings, Roles, drag the bot's role above it, and ask again",
         _ => "make a role for nothing but mutes, without permissions and below the bot's own role",
@@ -267,7 +268,7 @@ fn check_mutes(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> 
 /// highest one (FACTS A2). The guild's owner, and operators on the socket, stand above every role.
 pub(super) fn check_below_caller(cx: &Context, guild: GuildId, role: RoleId) -> Result<(), Fault> {
     let Actor::Member { user, roles, .. } = &cx.invocation.actor else { return Ok(()) };
-    let directory = cx.daemon.directory();
+    let directory = cx.services.directory();
     if directory.owner(guild) == Some(*user) {
         return Ok(());
     }

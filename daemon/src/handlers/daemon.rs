@@ -1,7 +1,7 @@
 //! `daemon`: the daemon itself.
 
 use super::Handle;
-use crate::invocation::Context;
+use crate::context::Context;
 use crate::restart;
 use std::path::Path;
 use wayhaven_shared::Fault;
@@ -15,9 +15,9 @@ use wayhaven_shared::value::Untrusted;
 
 impl Handle for DaemonShow {
     async fn handle(self, cx: &Context) -> Result<DaemonShown, Fault> {
-        let daemon = &cx.daemon;
+        let services = &cx.services;
         let status = Status {}.handle(cx).await?;
-        let store = daemon.store();
+        let store = services.store();
         let schema = store.read(|view| Ok(view.schema()?)).await?;
         let path = store.path().to_owned();
         let wal = path.with_extension("db-wal");
@@ -31,11 +31,11 @@ impl Handle for DaemonShow {
         Ok(DaemonShown {
             status,
             process: DaemonProcess {
-                started_at: daemon.started_at(),
-                start: daemon.start().to_owned(),
+                started_at: services.lifecycle().started_at(),
+                start: services.lifecycle().start().to_owned(),
                 build: build(),
                 machine: Untrusted::clipped(&rustix::system::uname().nodename().to_string_lossy()),
-                program: daemon.program().map_or_else(|| Untrusted::clipped("not known"), text),
+                program: services.lifecycle().program().map_or_else(|| Untrusted::clipped("not known"), text),
                 resident_bytes: number(&process, "VmRSS:").map(|kibibytes| kibibytes * 1_024),
                 threads: number(&process, "Threads:"),
             },
@@ -46,8 +46,8 @@ impl Handle for DaemonShow {
                 schema,
                 epoch: store.epoch().to_owned(),
             },
-            paths: PathList::from(daemon.layout()),
-            settings_files: daemon.settings().files().iter().map(|path| text(path)).collect(),
+            paths: PathList::from(services.layout()),
+            settings_files: services.settings().files().iter().map(|path| text(path)).collect(),
         })
     }
 }
@@ -66,16 +66,16 @@ fn number(status: &str, name: &str) -> Option<u64> {
 
 impl Handle for DaemonReload {
     async fn handle(self, cx: &Context) -> Result<DaemonReloaded, Fault> {
-        cx.daemon.reload().again(&cx.daemon, "daemon reload", cx.invocation.dry_run).await
+        cx.systems.reload.again("daemon reload", cx.invocation.dry_run).await
     }
 }
 
 impl Handle for DaemonStop {
     async fn handle(self, cx: &Context) -> Result<DaemonStopping, Fault> {
-        let counts = cx.daemon.store().read(|view| Ok(view.delivery_counts(None)?)).await?;
+        let counts = cx.services.store().read(|view| Ok(view.delivery_counts(None)?)).await?;
         let dry_run = cx.invocation.dry_run;
         if !dry_run {
-            cx.daemon.stop();
+            cx.services.lifecycle().stop();
         }
         Ok(DaemonStopping { pid: std::process::id(), dry_run, open_deliveries: counts.open() })
     }
@@ -83,22 +83,22 @@ impl Handle for DaemonStop {
 
 impl Handle for DaemonRestart {
     async fn handle(self, cx: &Context) -> Result<DaemonRestarting, Fault> {
-        let daemon = &cx.daemon;
+        let services = &cx.services;
         // A daemon that would not come back does not go.
-        let program = restart::check(daemon.program())?;
+        let program = restart::check(services.lifecycle().program())?;
         let would_not = |fault: Fault| Fault {
             message: format!("it would not start again: {}", fault.message),
             ..fault.hint("the daemon goes on as it is")
         };
-        daemon.reload().next_start(daemon).await.map_err(would_not)?;
-        let counts = daemon.store().read(|view| Ok(view.delivery_counts(None)?)).await?;
+        cx.systems.reload.next_start().await.map_err(would_not)?;
+        let counts = services.store().read(|view| Ok(view.delivery_counts(None)?)).await?;
         let dry_run = cx.invocation.dry_run;
         if !dry_run {
-            daemon.restart(program.clone())?;
+            services.lifecycle().restart(program.clone())?;
         }
         Ok(DaemonRestarting {
             pid: std::process::id(),
-            start: daemon.start().to_owned(),
+            start: services.lifecycle().start().to_owned(),
             program: Untrusted::clipped(&program.display().to_string()),
             open_deliveries: counts.open(),
             dry_run,

@@ -1,9 +1,10 @@
 //! `drill`: dry runs of a network.
 
+mod run;
+
 use super::{Handle, PAGE};
-use crate::audit::concealed;
-use crate::drill;
-use crate::invocation::Context;
+use crate::context::Context;
+use crate::invocation::concealed;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::drill::{Drill, DrillList, DrillRun, DrillShow, Drills};
 use wayhaven_shared::operations::job::Job;
@@ -12,14 +13,14 @@ use wayhaven_shared::value::PageSize;
 impl Handle for DrillRun {
     async fn handle(self, cx: &Context) -> Result<Job, Fault> {
         let main = super::setup::main_guild(cx).await?;
-        drill::begin(cx, main, self.user).await
+        run::begin(cx, main, self.user).await
     }
 }
 
 impl Handle for DrillList {
     async fn handle(self, cx: &Context) -> Result<Drills, Fault> {
         let (scope, limit) = (cx.scope(), self.limit.map_or(PAGE, PageSize::get));
-        let drills = cx.daemon.store().read(move |view| Ok(view.drills(scope, limit)?)).await?;
+        let drills = cx.services.store().read(move |view| Ok(view.drills(scope, limit)?)).await?;
         Ok(Drills { drills: drills.into_iter().map(|drill| discreet(cx, drill)).collect() })
     }
 }
@@ -27,7 +28,7 @@ impl Handle for DrillList {
 impl Handle for DrillShow {
     async fn handle(self, cx: &Context) -> Result<Drill, Fault> {
         let (scope, id) = (cx.scope(), self.id);
-        let found = cx.daemon.store().read(move |view| Ok(view.drill(id)?)).await?;
+        let found = cx.services.store().read(move |view| Ok(view.drill(id)?)).await?;
         let found = found.filter(|drill| scope.is_none_or(|scope| drill.main_guild_id == scope));
         let found = found.ok_or_else(|| {
             Fault::not_found(format!("there is no drill {id} here")).hint("drill list shows those there are")

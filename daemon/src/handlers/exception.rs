@@ -1,9 +1,10 @@
 //! `sync exception`: what a child does not apply to somebody.
 
 use super::{Handle, PAGE};
-use crate::invocation::{Actor, Context};
+use crate::authority;
+use crate::context::Context;
+use crate::invocation::Actor;
 use crate::network::{LinkState, Topology};
-use crate::pipeline;
 use crate::store::{Change, NewException, View};
 use crate::sync::exceptions;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ impl Handle for SyncExceptionAdd {
     async fn handle(self, cx: &Context) -> Result<ExceptionChanged, Fault> {
         let guild = cx.guild()?;
         check_child(cx, guild)?;
-        let until = self.until.map(|until| end(until, cx.daemon.clock().now())).transpose()?;
+        let until = self.until.map(|until| end(until, cx.services.clock().now())).transpose()?;
         let new = NewException {
             guild,
             user: self.user,
@@ -30,10 +31,10 @@ impl Handle for SyncExceptionAdd {
             lift: self.lift,
         };
         if new.lift {
-            pipeline::check_action(cx, new.measure)?;
+            authority::check_action(cx, new.measure)?;
         }
         let is_member = cx.is_member();
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         if cx.invocation.dry_run {
             let plan = move |view: &View<'_>| {
                 check_levels(view, &view.topology()?, guild, new.measure, is_member)?;
@@ -50,7 +51,7 @@ impl Handle for SyncExceptionAdd {
         };
         let (changed, waiting) = store.write(work).await?;
         // What waits for something else meets the exception now.
-        super::sync::try_now(&cx.daemon, waiting).await?;
+        super::sync::try_now(cx, waiting).await?;
         Ok(changed)
     }
 }
@@ -71,7 +72,7 @@ fn end(until: Until, now: Timestamp) -> Result<Timestamp, Fault> {
 }
 
 fn check_child(cx: &Context, guild: GuildId) -> Result<(), Fault> {
-    let topology = cx.daemon.store().topology();
+    let topology = cx.services.store().topology();
     if topology.is_child(guild) {
         return Ok(());
     }
@@ -178,7 +179,7 @@ impl Handle for SyncExceptionRemove {
         // What has come to its end does so wherever the bot is by now.
         let guild = cx.invocation.guild.filter(|_| is_system).map_or_else(|| cx.guild(), Ok)?;
         let (user, measure) = (self.user, self.measure.unwrap_or_default().action());
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         if cx.invocation.dry_run {
             let own = Arc::clone(store.own_accounts());
             let plan = move |view: &View<'_>| {
@@ -241,7 +242,7 @@ impl Handle for SyncExceptionList {
         let limit = self.limit.map_or(PAGE, PageSize::get);
         let guild = cx.scope();
         let page = move |view: &View<'_>| Ok(view.exceptions_of(guild, self.user, self.cursor, limit)?);
-        let exceptions = cx.daemon.store().read(page).await?;
+        let exceptions = cx.services.store().read(page).await?;
         let next = exceptions.last().map(|last| last.id).filter(|_| exceptions.len() == usize::from(limit));
         Ok(Exceptions { exceptions, next })
     }

@@ -2,7 +2,7 @@
 
 use super::Handle;
 use super::setup::main_guild;
-use crate::invocation::Context;
+use crate::context::Context;
 use crate::store::{Change, Decided, View};
 use crate::sync::containment::carry_out;
 use wayhaven_shared::operations::hold::{
@@ -16,7 +16,7 @@ impl Handle for SyncHolds {
     async fn handle(self, cx: &Context) -> Result<Holds, Fault> {
         // Operators who name no guild see those of all.
         let scope = cx.scope();
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         if let Some(child) = scope.filter(|guild| store.topology().is_child(*guild)) {
             // What is kept from their own guild concerns them, and whether it comes is the main's to decide.
             let holds = store.read(move |view| Ok(view.open_holds_in(child)?)).await?;
@@ -45,7 +45,7 @@ impl Handle for SyncDiscard {
 
 async fn decide(cx: &Context, wanted: Option<HoldId>, decided: Decided) -> Result<HoldsDecided, Fault> {
     let main = main_guild(cx).await?;
-    let store = cx.daemon.store();
+    let store = cx.services.store();
     let (by, dry_run) = (cx.invocation.actor.user(), cx.invocation.dry_run);
     let plan = move |view: &View<'_>| find(view, main, wanted, decided, by);
     let (holds, left) = match dry_run {

@@ -2,8 +2,8 @@
 
 use super::sync::refreeze;
 use super::{Handle, PAGE};
-use crate::audit::concealed;
-use crate::invocation::Context;
+use crate::context::Context;
+use crate::invocation::concealed;
 use crate::network::Freeze;
 use crate::store::{Change, Severity, View};
 use wayhaven_shared::Fault;
@@ -21,11 +21,11 @@ impl Handle for IncidentOpen {
         let (guild, dry_run) = (place(cx, self.freeze).await?, cx.invocation.dry_run);
         let (by, reason) = (cx.invocation.actor.audit_name(), self.reason);
         let member = cx.invocation.actor.user();
-        let frozen = cx.daemon.store().topology().freeze(guild);
+        let frozen = cx.services.store().topology().freeze(guild);
         // Whoever has frozen it but for reversals meant that; an incident makes it no less.
         let freeze = (self.freeze && frozen != Some(Freeze::Everything)).then_some(Some(Freeze::Everything));
         if dry_run {
-            let plan = cx.daemon.store().read(move |view| {
+            let plan = cx.services.store().read(move |view| {
                 none_open(view, guild)?;
                 freeze
                     .map(|freeze| refreeze::planned(view, guild, freeze))
@@ -47,7 +47,7 @@ impl Handle for IncidentOpen {
             let collected = change.collected(&incident)?;
             Ok((IncidentDetail { incident, collected }, deliveries))
         };
-        let (detail, deliveries) = cx.daemon.store().write(work).await?;
+        let (detail, deliveries) = cx.services.store().write(work).await?;
         let detail = Some(discreet(cx, detail));
         Ok(IncidentChanged {
             detail,
@@ -62,10 +62,10 @@ impl Handle for IncidentClose {
     async fn handle(self, cx: &Context) -> Result<IncidentChanged, Fault> {
         let (guild, dry_run) = (place(cx, self.resume).await?, cx.invocation.dry_run);
         let (by, conclusion) = (cx.invocation.actor.audit_name(), self.conclusion);
-        let frozen = cx.daemon.store().topology().freeze(guild).is_some();
+        let frozen = cx.services.store().topology().freeze(guild).is_some();
         let thaw = (self.resume && frozen).then_some(None);
         if dry_run {
-            let plan = cx.daemon.store().read(move |view| {
+            let plan = cx.services.store().read(move |view| {
                 let incident = the_open_one(view, guild)?;
                 let deliveries = thaw
                     .map(|freeze| refreeze::planned(view, guild, freeze))
@@ -97,7 +97,7 @@ impl Handle for IncidentClose {
             let collected = change.collected(&incident)?;
             Ok((IncidentDetail { incident, collected }, deliveries))
         };
-        let (detail, deliveries) = cx.daemon.store().write(work).await?;
+        let (detail, deliveries) = cx.services.store().write(work).await?;
         let detail = Some(discreet(cx, detail));
         Ok(IncidentChanged {
             detail,
@@ -111,7 +111,7 @@ impl Handle for IncidentClose {
 impl Handle for IncidentList {
     async fn handle(self, cx: &Context) -> Result<Incidents, Fault> {
         let (scope, limit) = (cx.scope(), self.limit.map_or(PAGE, PageSize::get));
-        let read = cx.daemon.store().read(move |view| Ok(view.incidents(scope, self.cursor, limit)?));
+        let read = cx.services.store().read(move |view| Ok(view.incidents(scope, self.cursor, limit)?));
         let mut incidents = read.await?;
         if cx.is_member() {
             incidents.iter_mut().for_each(conceal);
@@ -124,7 +124,7 @@ impl Handle for IncidentList {
 impl Handle for IncidentShow {
     async fn handle(self, cx: &Context) -> Result<IncidentDetail, Fault> {
         let (scope, id) = (cx.scope(), self.id);
-        let read = cx.daemon.store().read(move |view| {
+        let read = cx.services.store().read(move |view| {
             let incident = view.incident(id)?.filter(|one| scope.is_none_or(|scope| one.guild_id == scope));
             let Some(incident) = incident else { return Ok(None) };
             let collected = view.collected(&incident)?;

@@ -1,9 +1,8 @@
 //! `job`: what takes its time in the background.
 
 use super::{Handle, PAGE};
-use crate::audit::concealed;
-use crate::invocation::Context;
-use crate::jobs;
+use crate::context::Context;
+use crate::invocation::concealed;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::{
     Job, JobCancel, JobCancelled, JobList, JobResult, JobShow, JobState, Jobs,
@@ -13,33 +12,33 @@ use wayhaven_shared::value::{PageSize, Untrusted};
 impl Handle for JobList {
     async fn handle(self, cx: &Context) -> Result<Jobs, Fault> {
         let (scope, limit) = (cx.scope(), self.limit.map_or(PAGE, PageSize::get));
-        let jobs = cx.daemon.store().read(move |view| Ok(view.jobs(scope, self.running, limit)?)).await?;
+        let jobs = cx.services.store().read(move |view| Ok(view.jobs(scope, self.running, limit)?)).await?;
         Ok(Jobs { jobs: jobs.into_iter().map(|job| discreet(cx, job)).collect() })
     }
 }
 
 impl Handle for JobShow {
     async fn handle(self, cx: &Context) -> Result<Job, Fault> {
-        jobs::named(&cx.daemon, self.id, cx.scope()).await.map(|job| discreet(cx, job))
+        cx.systems.jobs.named(self.id, cx.scope()).await.map(|job| discreet(cx, job))
     }
 }
 
 impl Handle for JobCancel {
     async fn handle(self, cx: &Context) -> Result<JobCancelled, Fault> {
         let dry_run = cx.invocation.dry_run;
-        let job = discreet(cx, jobs::named(&cx.daemon, self.id, cx.scope()).await?);
+        let job = discreet(cx, cx.systems.jobs.named(self.id, cx.scope()).await?);
         if !job.is_running() || dry_run {
             return Ok(JobCancelled { already: !job.is_running(), job, dry_run });
         }
-        if !cx.daemon.jobs().cancel(job.id) {
+        if !cx.systems.jobs.cancel(job.id) {
             // Nobody works at it: it waits for the start that takes it up.
             let id = job.id;
             let end = move |change: &crate::store::Change<'_>| {
                 Ok(change.end_job(id, JobState::Cancelled, None, None).map(drop)?)
             };
-            cx.daemon.store().write(end).await?;
+            cx.services.store().write(end).await?;
             // It may have been taken up in between.
-            cx.daemon.jobs().cancel(id);
+            cx.systems.jobs.cancel(id);
         }
         Ok(JobCancelled { job, already: false, dry_run })
     }

@@ -3,14 +3,14 @@
 use super::config::{self, check_role};
 use super::setup::sees_members;
 use super::{Handle, PAGE};
-use crate::daemon::Daemon;
+use crate::context::Context;
 use crate::discord::directory::Presence;
-use crate::invocation::{Actor, Context};
+use crate::invocation::Actor;
 use crate::network::{LinkRow, LinkState};
 use crate::reconcile::{Cursor, Resolve, new_job};
+use crate::services::Services;
 use crate::store::{Change, NewProtection, View};
 use crate::sync::desired::{LASTING, bring_all_about};
-use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::protect::{
@@ -25,7 +25,7 @@ impl Handle for ProtectAdd {
         let mut holders_unknown = false;
         if let Protected::Role(role) = protected {
             check_role(cx, guild, role)?;
-            let config = cx.daemon.store().read(move |view| Ok(view.config(guild)?)).await?;
+            let config = cx.services.store().read(move |view| Ok(view.config(guild)?)).await?;
             if config.mute_role_id == Some(role) {
                 return Err(Fault::conflict(
                     "this is the guild's mute role: whoever is muted could not be punished any more",
@@ -35,7 +35,7 @@ impl Handle for ProtectAdd {
             // Where Discord does not answer, nobody knows, and the warning says what that would mean.
             holders_unknown = !sees_members(cx).await.unwrap_or(false);
         }
-        let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
+        let (store, dry_run) = (cx.services.store(), cx.invocation.dry_run);
         let changed = if dry_run {
             store.read(move |view| Ok(!view.is_protected(guild, protected)?)).await?
         } else {
@@ -43,7 +43,7 @@ impl Handle for ProtectAdd {
             store.write(move |change| Ok(change.protect(&new)?)).await?
         };
         if let (Protected::Role(_), false) = (protected, dry_run) {
-            cx.daemon.ingest().holders().fill(guild);
+            cx.systems.ingest.holders().fill(guild);
         }
         let outcome = outcome(cx, guild, protected, changed);
         Ok(ProtectionChanged { is_protected: true, holders_unknown, ..outcome })
@@ -56,8 +56,8 @@ impl Handle for ProtectRemove {
         // Also a role that is gone: its line would stay for ever otherwise.
         let protected = exactly_one(self.user, self.role)?;
         check_below_caller(cx, guild, protected).await?;
-        let (store, dry_run) = (cx.daemon.store(), cx.invocation.dry_run);
-        let again = Again { daemon: Arc::clone(&cx.daemon), asked_by: cx.invocation.actor.audit_name() };
+        let (store, dry_run) = (cx.services.store(), cx.invocation.dry_run);
+        let again = Again { services: cx.services.clone(), asked_by: cx.invocation.actor.audit_name() };
         let (changed, undelivered, jobs) = if dry_run {
             let look = move |view: &View<'_>| {
                 Ok((view.is_protected(guild, protected)?, view.kept_away_by(guild, protected)?, Vec::new()))
@@ -81,16 +81,18 @@ impl Handle for ProtectRemove {
 /// A member exposes nobody who ranks beside or above them. Who is no member has no rank.
 async fn check_below_caller(cx: &Context, guild: GuildId, protected: Protected) -> Result<(), Fault> {
     let user = match protected {
-        Protected::Role(role) if cx.daemon.directory().has_role(guild, role) == Some(false) => return Ok(()),
+        Protected::Role(role) if cx.services.directory().has_role(guild, role) == Some(false) => {
+            return Ok(());
+        }
         Protected::Role(role) => return config::check_below_caller(cx, guild, role),
         Protected::User(user) => user,
     };
     let Actor::Member { user: caller, roles, .. } = &cx.invocation.actor else { return Ok(()) };
-    let directory = cx.daemon.directory();
+    let directory = cx.services.directory();
     if directory.owner(guild) == Some(*caller) || *caller == user {
         return Ok(());
     }
-    let theirs = cx.daemon.rest().member(guild, user).await?.map(|member| member.roles);
+    let theirs = cx.services.rest().member(guild, user).await?.map(|member| member.roles);
     let above = theirs.and_then(|theirs| directory.ranks_above(guild, roles, &theirs));
     if directory.owner(guild) == Some(user) || above == Some(false) {
         return Err(Fault::denied(format!("user {user} does not rank below you in this guild"))
@@ -101,7 +103,7 @@ async fn check_below_caller(cx: &Context, guild: GuildId, protected: Protected) 
 
 /// Looks again at what was put off while somebody was protected.
 struct Again {
-    daemon: Arc<Daemon>,
+    services: Services,
     /// Who has ended the protection, as the audit names them.
     asked_by: String,
 }
@@ -142,9 +144,9 @@ impl Again {
 
     /// Whether the bot is not in the guild. An outage is only waited for.
     fn is_without_bot(&self, guild: GuildId) -> bool {
-        match self.daemon.directory().presence(guild) {
+        match self.services.directory().presence(guild) {
             Some(presence) => presence == Presence::Absent,
-            None => self.daemon.is_ready(),
+            None => self.services.gateway().is_ready(),
         }
     }
 
@@ -172,7 +174,7 @@ impl Handle for ProtectList {
     async fn handle(self, cx: &Context) -> Result<Protections, Fault> {
         let limit = self.limit.map_or(PAGE, PageSize::get);
         let guild = cx.scope();
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         let protected = store.read(move |view| Ok(view.protected(guild, self.cursor, limit)?)).await?;
         let next = protected.last().map(|last| last.id).filter(|_| protected.len() == usize::from(limit));
         Ok(Protections { protected, next })
@@ -186,7 +188,7 @@ fn outcome(cx: &Context, guild: GuildId, protected: Protected, changed: bool) ->
         protected,
         is_protected: false,
         changed,
-        network: cx.daemon.store().topology().is_main(guild),
+        network: cx.services.store().topology().is_main(guild),
         holders_unknown: false,
         undelivered: 0,
         jobs: Vec::new(),

@@ -7,9 +7,10 @@ pub(super) mod warnings;
 use super::{Handle, PAGE};
 pub(crate) use preview::hold_foreseen;
 
+use crate::context::Context;
 use crate::direct::telling;
 use crate::discord::accounts::Kind;
-use crate::invocation::{Actor, Context, operator_name};
+use crate::invocation::{Actor, operator_name};
 use crate::network::Topology;
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::attempt::obstacle::Known;
@@ -109,7 +110,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         return expiry::expire(cx, ended, asked.reason).await;
     }
     let guild = cx.guild()?;
-    let topology = cx.daemon.store().topology();
+    let topology = cx.services.store().topology();
     if asked.action.measure() == Action::Mute {
         check_mute_role(cx, guild, &asked).await?;
     }
@@ -117,10 +118,10 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
     if cx.invocation.dry_run {
         return preview::preview(cx, &topology, guild, &asked, kind).await;
     }
-    let expires_at = asked.span.map(|span| cx.daemon.clock().now() + span);
+    let expires_at = asked.span.map(|span| cx.services.clock().now() + span);
     let cut_short = preview::cut_short(cx, guild, (asked.action, asked.user), expires_at);
     let known = known_of(cx, asked.user);
-    let tell = telling(&cx.daemon, guild, (asked.action, asked.user), known, true).await?;
+    let tell = telling(&cx.systems.direct, guild, (asked.action, asked.user), known, true).await?;
     let new = NewPunishment {
         of_bot: kind == Kind::Bot,
         reason: asked.reason,
@@ -149,7 +150,7 @@ async fn punish(cx: &Context, asked: Asked) -> Result<Punished, Fault> {
         Ok((recorded, warnings))
     };
     // The answer waits for what Discord shows, and the punishment does not.
-    let (stored, cut_short) = tokio::join!(cx.daemon.store().write(work), cut_short);
+    let (stored, cut_short) = tokio::join!(cx.services.store().write(work), cut_short);
     let (recorded, warnings) = stored?;
     let is_done = recorded.origin.state == DeliveryState::Pending;
     Ok(Punished {
@@ -200,7 +201,7 @@ async fn whose(
     if action.is_undo() || !(propagates || must_exist) {
         return Ok(Kind::Person);
     }
-    let kind = cx.daemon.directory().accounts().ask(cx.daemon.rest(), user).await;
+    let kind = cx.services.directory().accounts().ask(cx.services.rest(), user).await;
     if kind == Kind::Nobody && must_exist {
         return Err(Fault::not_found(format!("Discord knows no user {user}")).hint(
             "an id copied from a message, a role or a channel is none of a user: copy it from their profile",
@@ -213,7 +214,7 @@ async fn whose(
 /// mute role then. A child without one is blocked until it has one.
 async fn check_mute_role(cx: &Context, guild: GuildId, asked: &Asked) -> Result<(), Fault> {
     let (user, undo) = (asked.user, asked.action.is_undo());
-    let role = cx.daemon.store().read(move |view| {
+    let role = cx.services.store().read(move |view| {
         let former = if undo { view.former_mute_roles(guild, user)?.pop() } else { None };
         Ok(view.config(guild)?.mute_role_id.or(former))
     });
@@ -236,7 +237,7 @@ impl Handle for PunishmentList {
             }
             Ok(punishments)
         };
-        let punishments = cx.daemon.store().read(read).await?;
+        let punishments = cx.services.store().read(read).await?;
         let next = punishments.last().map(|last| last.id).filter(|_| punishments.len() == usize::from(limit));
         Ok(Punishments { punishments, next })
     }
@@ -254,7 +255,7 @@ impl Handle for PunishmentShow {
             }
             Ok(detail)
         };
-        cx.daemon.store().read(read).await
+        cx.services.store().read(read).await
     }
 }
 

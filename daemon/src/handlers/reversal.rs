@@ -1,11 +1,10 @@
 //! `punishment amend` and `punishment revert`.
 
 use super::Handle;
+use crate::context::Context;
 use crate::direct::wording;
-use crate::invocation::Context;
 use crate::store::{Change, View};
 use crate::sync::revert::{Judge, Reverting, revert_some};
-use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::{Delivery, DeliveryState};
 use wayhaven_shared::operations::reversal::{
@@ -37,9 +36,9 @@ impl Handle for PunishmentAmend {
             Ok::<_, Fault>(PunishmentAmended { punishment, before, already, amended, open, dry_run })
         };
         if dry_run {
-            return cx.daemon.store().read(move |view| plan(view)).await;
+            return cx.services.store().read(move |view| plan(view)).await;
         }
-        let daemon = Arc::clone(&cx.daemon);
+        let services = cx.services.clone();
         let work = move |change: &Change<'_>| {
             let amended = plan(change)?;
             let PunishmentAmended { punishment, already, .. } = &amended;
@@ -48,12 +47,12 @@ impl Handle for PunishmentAmend {
                 // A warning makes no request, and has come everywhere.
                 let reaches = |one: &Delivery| !one.state.is_final() || one.state == DeliveryState::Applied;
                 let network = change.deliveries_of(id)?.iter().any(reaches);
-                let name = daemon.directory().name(punishment.guild_id);
+                let name = services.directory().name(punishment.guild_id);
                 change.reword_direct_message(id, &wording::message(punishment, name.as_ref(), network))?;
             }
             Ok(amended)
         };
-        cx.daemon.store().write(work).await
+        cx.services.store().write(work).await
     }
 }
 
@@ -68,9 +67,9 @@ impl Handle for PunishmentRevert {
         let guild = cx.guild()?;
         let ids = find(cx, &self, guild).await?;
         let mut counted = Reverted::none(guild, cx.invocation.dry_run);
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         if cx.invocation.dry_run {
-            let (topology, now) = (store.topology(), cx.daemon.clock().now());
+            let (topology, now) = (store.topology(), cx.services.clock().now());
             let plan = move |view: &View<'_>| {
                 let mut judge = Judge::default();
                 for id in ids {
@@ -107,10 +106,10 @@ impl Handle for PunishmentRevert {
 
 /// The punishments that are meant, oldest first, each once.
 async fn find(cx: &Context, asked: &PunishmentRevert, guild: GuildId) -> Result<Vec<PunishmentId>, Fault> {
-    let store = cx.daemon.store();
+    let store = cx.services.store();
     match asked.meant()? {
         Meant::DecidedBy(moderator, since) => {
-            let since = cx.daemon.clock().now() - since;
+            let since = cx.services.clock().now() - since;
             store.read(move |view| Ok(view.punished_by(guild, moderator, since)?)).await
         }
         Meant::IssuedBy(operator, since) => {
@@ -118,8 +117,8 @@ async fn find(cx: &Context, asked: &PunishmentRevert, guild: GuildId) -> Result<
                 return Err(Fault::denied("which operator issued a punishment is not told in a guild")
                     .hint("name the punishments by their numbers: punishment list shows them"));
             }
-            let uid = cx.daemon.operators().uid_of(operator).await?;
-            let since = cx.daemon.clock().now() - since;
+            let uid = cx.systems.operators.uid_of(operator).await?;
+            let since = cx.services.clock().now() - since;
             store.read(move |view| Ok(view.punished_by_operator(guild, uid, since)?)).await
         }
         Meant::Named(named) => {

@@ -1,7 +1,7 @@
 //! `settings`: what the daemon works with, and what is changed of it while it runs.
 
 use super::Handle;
-use crate::invocation::Context;
+use crate::context::Context;
 use crate::reload::{Wanted, sources_of};
 use crate::settings::{self, Setting};
 use wayhaven_shared::Fault;
@@ -13,7 +13,7 @@ use wayhaven_shared::value::Untrusted;
 impl Handle for SettingsShow {
     async fn handle(self, cx: &Context) -> Result<SettingsShown, Fault> {
         let only = self.key.map(|key| settings::key(key.raw().trim())).transpose()?;
-        let held = cx.daemon.settings();
+        let held = cx.services.settings();
         let asked = held.origins().iter().filter(|one| only.is_none_or(|key| key == one.key));
         Ok(SettingsShown {
             settings: asked.map(shown).collect(),
@@ -49,5 +49,5 @@ impl Handle for SettingsUnset {
 async fn change(cx: &Context, key: &Untrusted, value: Option<String>) -> Result<SettingsChanged, Fault> {
     let (by, dry_run) = (cx.invocation.actor.audit_name(), cx.invocation.dry_run);
     let wanted = Wanted { key: key.raw().trim().to_owned(), value, by, dry_run };
-    cx.daemon.reload().change(&cx.daemon, wanted).await
+    cx.systems.reload.change(wanted).await
 }

@@ -11,9 +11,9 @@ mod plan;
 pub(super) use connection::sees_members;
 pub(crate) use doctor::examine_for;
 
+use crate::context::Context;
 use crate::discord::directory::Presence;
 use crate::doctor::{EVERY_MEASURE, invite, least};
-use crate::invocation::Context;
 use crate::network::LinkState;
 use crate::store::{Severity, UNLOCKED_BY, View};
 use wayhaven_shared::Fault;
@@ -23,7 +23,7 @@ use wayhaven_shared::value::GuildId;
 /// and that is told.
 pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
     let guild = cx.guild()?;
-    let topology = cx.daemon.store().topology();
+    let topology = cx.services.store().topology();
     if topology.is_main(guild) {
         return Ok(guild);
     }
@@ -38,7 +38,7 @@ pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
             Ok(change.alert("child_reaches_out", Severity::Medium, Some(guild), by, &details)?)
         };
         if !cx.invocation.dry_run {
-            cx.daemon.store().write(alert).await?;
+            cx.services.store().write(alert).await?;
         }
         return Err(Fault::denied(format!("guild {guild} is a child, and a child decides for itself only"))
             .hint(format!("this is asked for in its main, guild {main}")));
@@ -47,16 +47,16 @@ pub(super) async fn main_guild(cx: &Context) -> Result<GuildId, Fault> {
 }
 
 fn check_presence(cx: &Context, child: GuildId) -> Result<(), Fault> {
-    let absent = match cx.daemon.directory().presence(child) {
+    let absent = match cx.services.directory().presence(child) {
         Some(Presence::Here | Presence::Outage) => false,
         Some(Presence::Absent) => true,
         // Before Discord has told, nobody can say; a delivery to a wrong guild would be blocked with a reason.
-        None => cx.daemon.is_ready(),
+        None => cx.services.gateway().is_ready(),
     };
     if absent {
         let fault = Fault::not_found(format!("the bot is in no guild {child}"))
             .hint("invite it there first, and check the number: Developer Mode, Copy Server ID");
-        let invite = cx.daemon.application().map(|id| invite(&id, child, least(&EVERY_MEASURE)));
+        let invite = cx.services.gateway().application().map(|id| invite(&id, child, least(&EVERY_MEASURE)));
         return Err(invite.into_iter().fold(fault, |fault, invite| fault.hint(format!("invite: {invite}"))));
     }
     Ok(())

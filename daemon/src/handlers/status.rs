@@ -2,14 +2,14 @@
 
 use super::Handle;
 use crate::clock::Skew;
-use crate::invocation::Context;
+use crate::context::Context;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::status::{DaemonStatus, Status};
 
 impl Handle for Status {
     async fn handle(self, cx: &Context) -> Result<DaemonStatus, Fault> {
-        let daemon = &cx.daemon;
-        let read = daemon.store().read(|view| {
+        let services = &cx.services;
+        let read = services.store().read(|view| {
             let counts = (view.delivery_counts(None)?, view.open_alerts(None)?);
             Ok((counts, view.chain_head()?, view.components()?))
         });
@@ -17,15 +17,15 @@ impl Handle for Status {
         Ok(DaemonStatus {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
-            uptime_seconds: daemon.uptime().as_secs(),
-            discord: daemon.connection(),
-            guilds: daemon.directory().count(),
+            uptime_seconds: services.lifecycle().uptime().as_secs(),
+            discord: services.gateway().connection(),
+            guilds: services.directory().count(),
             deliveries,
             alerts,
             audit_rows: head.rows,
             audit_head: head.hex(),
             components,
-            clock_offset_ms: daemon.clock().measured_skew().map(Skew::millis),
+            clock_offset_ms: services.clock().measured_skew().map(Skew::millis),
         })
     }
 }

@@ -7,9 +7,8 @@ pub(super) mod refreeze;
 
 use super::setup::main_guild;
 use super::{Handle, PAGE};
-use crate::daemon::Daemon;
+use crate::context::Context;
 use crate::discord::directory::Presence;
-use crate::invocation::Context;
 use crate::network::{Freeze, LinkState, Topology};
 use crate::store::{Change, Decided, DeliveryFilter, RetryFilter, StoreError, View};
 use wayhaven_shared::Fault;
@@ -23,11 +22,11 @@ impl Handle for SyncStatus {
     async fn handle(self, cx: &Context) -> Result<SyncState, Fault> {
         let scope = cx.scope();
         let (deliveries, open) = cx
-            .daemon
+            .services
             .store()
             .read(move |view| Ok((view.delivery_counts(scope)?, view.unfinished_by_guild(None)?)))
             .await?;
-        let topology = cx.daemon.store().topology();
+        let topology = cx.services.store().topology();
         // A main sees the lanes to its children, a child its own.
         let visible =
             |guild| scope.is_none_or(|scope| scope == guild || topology.link(scope, guild).is_some());
@@ -39,7 +38,7 @@ impl Handle for SyncStatus {
                 Lane { guild_id: open.guild, deliveries: open.deliveries, reason }
             })
             .collect();
-        let budget = cx.daemon.rest().budget();
+        let budget = cx.services.rest().budget();
         let requests_per_second = budget.per_second();
         let paused_seconds = budget.paused_for().map(|left| left.as_secs() + 1);
         let concerned = |main: &GuildId| {
@@ -54,14 +53,14 @@ impl Handle for SyncStatus {
 
 /// Why nothing moves to a guild of whose deliveries none has a reason of its own.
 fn waits_for_discord(cx: &Context, guild: GuildId) -> Option<String> {
-    let outage = cx.daemon.directory().presence(guild) == Some(Presence::Outage);
+    let outage = cx.services.directory().presence(guild) == Some(Presence::Outage);
     outage.then(|| "Discord has an outage for the guild".to_owned())
 }
 
 impl Handle for SyncDeliveries {
     async fn handle(self, cx: &Context) -> Result<Deliveries, Fault> {
         let limit = self.limit.map_or(PAGE, PageSize::get);
-        let topology = cx.daemon.store().topology();
+        let topology = cx.services.store().topology();
         // Asked for in a main: what it sends. In a child: what it is sent.
         let (source, own) = match cx.scope() {
             Some(guild) if topology.is_main(guild) => (Some(guild), None),
@@ -82,7 +81,7 @@ impl Handle for SyncDeliveries {
         };
         let count = self.count;
         let (deliveries, counted) = cx
-            .daemon
+            .services
             .store()
             .read(move |view| {
                 let counted = if count { Some(matching(view, &topology, filter.clone())?) } else { None };
@@ -122,8 +121,8 @@ impl Handle for SyncRetry {
             punishment: self.punishment,
             failed: self.failed,
         };
-        let mut waiting = cx.daemon.store().read(move |view| Ok(view.retriable(&wanted)?)).await?;
-        let is_main = cx.daemon.store().topology().is_main(guild);
+        let mut waiting = cx.services.store().read(move |view| Ok(view.retriable(&wanted)?)).await?;
+        let is_main = cx.services.store().topology().is_main(guild);
         // What a guild has decided for itself is its own; everything else is its mains'.
         waiting.retain(|one| is_main || one.guild == guild);
         if is_main || waiting.is_empty() {
@@ -141,11 +140,11 @@ impl Handle for SyncRetry {
                     }
                     Ok(())
                 };
-                cx.daemon.store().write(reopen).await?;
+                cx.services.store().write(reopen).await?;
             }
-            try_now(&cx.daemon, open.iter().map(|one| (one.guild, one.id)).collect()).await?;
+            try_now(cx, open.iter().map(|one| (one.guild, one.id)).collect()).await?;
         }
-        let frozen = cx.daemon.store().topology().freeze(guild).is_some();
+        let frozen = cx.services.store().topology().freeze(guild).is_some();
         Ok(DeliveriesRetried { main_guild_id: guild, deliveries, frozen, dry_run })
     }
 }
@@ -155,23 +154,23 @@ impl Handle for SyncRetry {
 ///
 /// # Errors
 /// Where the store fails.
-pub(super) async fn try_now(daemon: &Daemon, deliveries: Vec<(GuildId, DeliveryId)>) -> Result<(), Fault> {
-    daemon.engine().retry_recorded(deliveries.iter().copied()).await;
+pub(super) async fn try_now(cx: &Context, deliveries: Vec<(GuildId, DeliveryId)>) -> Result<(), Fault> {
+    cx.systems.engine.retry_recorded(deliveries.iter().copied()).await;
     let touch =
         move |change: &Change<'_>| deliveries.iter().try_for_each(|(_, id)| Ok(change.touch_delivery(*id)?));
-    daemon.store().write(touch).await
+    cx.services.store().write(touch).await
 }
 
 /// What nothing was found for has to be there.
 async fn check_retry(retry: &SyncRetry, cx: &Context, main: GuildId) -> Result<(), Fault> {
     if let Some(child) = retry.child
-        && cx.daemon.store().topology().link(main, child).is_none()
+        && cx.services.store().topology().link(main, child).is_none()
     {
         return Err(Fault::not_found(format!("guild {child} is no child of guild {main}"))
             .hint("setup dashboard lists the children"));
     }
     if let Some(id) = retry.punishment {
-        let known = cx.daemon.store().read(move |view| Ok(view.punishment(id)?)).await?;
+        let known = cx.services.store().read(move |view| Ok(view.punishment(id)?)).await?;
         if known.is_none_or(|punishment| punishment.guild_id != main) {
             return Err(Fault::not_found(format!("guild {main} has no punishment {id}"))
                 .hint("punishment list shows its punishments"));
@@ -196,11 +195,11 @@ impl Handle for SyncResume {
 async fn change_freeze(cx: &Context, freeze: Option<Freeze>) -> Result<FreezeChanged, Fault> {
     let main = main_guild(cx).await?;
     let dry_run = cx.invocation.dry_run;
-    let already = cx.daemon.store().topology().freeze(main) == freeze;
+    let already = cx.services.store().topology().freeze(main) == freeze;
     let moved = if dry_run || already {
-        cx.daemon.store().read(move |view| refreeze::planned(view, main, freeze)).await?
+        cx.services.store().read(move |view| refreeze::planned(view, main, freeze)).await?
     } else {
-        cx.daemon.store().write(move |change| refreeze::apply(change, main, freeze)).await?
+        cx.services.store().write(move |change| refreeze::apply(change, main, freeze)).await?
     };
     Ok(FreezeChanged {
         main_guild_id: main,

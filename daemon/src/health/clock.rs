@@ -1,6 +1,6 @@
 //! The alert that this machine's clock and Discord's differ: one while they do.
 
-use crate::daemon::Daemon;
+use crate::services::Services;
 use crate::store::{AlertFilter, BY_ITSELF, Severity};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::status::{MAX_CLOCK_OFFSET_MS, clock_words};
@@ -14,10 +14,10 @@ const KIND: &str = "clock_skew";
 const RESOLVED_BELOW_MS: i64 = 3_000;
 
 /// Raises the alert, or resolves it.
-pub(super) async fn look(daemon: &Daemon) -> Result<(), Fault> {
-    let Some(measured) = daemon.clock().measured_skew().map(|skew| skew.millis()) else { return Ok(()) };
+pub(super) async fn look(services: &Services) -> Result<(), Fault> {
+    let Some(measured) = services.clock().measured_skew().map(|skew| skew.millis()) else { return Ok(()) };
     let filter = AlertFilter { kind: Some(KIND.into()), ..AlertFilter::default() };
-    let open = daemon.store().read(move |view| Ok(view.alerts(&filter, u16::MAX)?)).await?;
+    let open = services.store().read(move |view| Ok(view.alerts(&filter, u16::MAX)?)).await?;
     let words = clock_words(measured);
     if open.is_empty() && measured.abs() > MAX_CLOCK_OFFSET_MS {
         tracing::warn!("this machine's clock is {words}");
@@ -28,7 +28,7 @@ pub(super) async fn look(daemon: &Daemon) -> Result<(), Fault> {
         let raise = move |change: &crate::store::Change<'_>| {
             Ok(change.alert(KIND, Severity::High, None, None, &details)?)
         };
-        daemon.store().write(raise).await?;
+        services.store().write(raise).await?;
     } else if !open.is_empty() && measured.abs() < RESOLVED_BELOW_MS {
         tracing::info!("this machine's clock {words}");
         let resolve = move |change: &crate::store::Change<'_>| {
@@ -38,7 +38,7 @@ pub(super) async fn look(daemon: &Daemon) -> Result<(), Fault> {
             }
             Ok(())
         };
-        daemon.store().write(resolve).await?;
+        services.store().write(resolve).await?;
     }
     Ok(())
 }
@@ -55,9 +55,9 @@ mod tests {
     /// Looks after Discord has answered, so often that what it said before is outvoted.
     async fn look_again(test: &TestDaemon) {
         for _ in 0..16 {
-            test.daemon.rest().gateway().await.unwrap();
+            test.systems.services.rest().gateway().await.unwrap();
         }
-        look(&test.daemon).await.unwrap();
+        look(&test.systems.services).await.unwrap();
     }
 
     async fn alerts(test: &TestDaemon, all: bool) -> Vec<wayhaven_shared::operations::alert::Alert> {
@@ -71,7 +71,7 @@ mod tests {
         let test = TestDaemon::start(&sandbox).await;
         look_again(&test).await;
         assert!(alerts(&test, true).await.is_empty());
-        test.daemon.clock().shift(120_000);
+        test.systems.services.clock().shift(120_000);
         for _ in 0..2 {
             look_again(&test).await;
         }
@@ -89,7 +89,7 @@ mod tests {
         assert!(off.abs() <= 2_000, "{off}");
         assert!(format!("{:?}", status.report()).contains("ahead of Discord's clock"));
 
-        test.daemon.clock().shift(-120_000);
+        test.systems.services.clock().shift(-120_000);
         look_again(&test).await;
         assert!(alerts(&test, false).await.is_empty());
         let [alert] = &alerts(&test, true).await[..] else { panic!("not one alert") };

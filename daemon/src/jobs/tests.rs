@@ -30,7 +30,7 @@ async fn a_job_that_is_quick_answers_with_what_it_found_and_has_its_cursor() {
         assert_eq!(cursor["at"], 7);
         Ok(JobResult::Reconciled(Reconciled::new(guild(child), false)))
     };
-    let job = begin(&test.daemon, new(child), work).await.unwrap();
+    let job = test.systems.jobs.begin(new(child), work).await.unwrap();
     assert_eq!(job.state, JobState::Done);
     assert!(job.result.is_some());
     let told = test.told().await;
@@ -61,7 +61,7 @@ async fn an_ended_job_shows_its_last_progress_however_soon_that_came() {
         }
     };
     for (stop, state) in [(None, JobState::Done), (Some("the guild left"), JobState::Cancelled)] {
-        let job = begin(&test.daemon, new(child), end(stop)).await.unwrap();
+        let job = test.systems.jobs.begin(new(child), end(stop)).await.unwrap();
         assert_eq!((job.state, job.done, job.total), (state, 3, Some(3)));
     }
 }
@@ -71,9 +71,9 @@ async fn a_job_that_goes_on_is_shown_ended_by_its_number_and_begun_once_only() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, other) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
-    let job = begin(&test.daemon, new(child), for_ever).await.unwrap();
+    let job = test.systems.jobs.begin(new(child), for_ever).await.unwrap();
     assert_eq!(job.state, JobState::Running, "nobody is kept waiting");
-    let fault = begin(&test.daemon, new(child), for_ever).await.unwrap_err();
+    let fault = test.systems.jobs.begin(new(child), for_ever).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Conflict);
     assert!(fault.message.contains(&format!("job {}", job.id)), "{}", fault.message);
 
@@ -101,14 +101,14 @@ async fn plans_of_imports_run_beside_each_other_and_beside_an_import() {
     let main = sandbox.main_guild();
     let import = |dry_run| NewJob { kind: JobKind::Import, dry_run, ..new(main) };
     for _ in 0..MAX_PLANS {
-        assert!(begin(&test.daemon, import(true), for_ever).await.unwrap().is_running());
+        assert!(test.systems.jobs.begin(import(true), for_ever).await.unwrap().is_running());
     }
-    let fault = begin(&test.daemon, import(true), for_ever).await.unwrap_err();
+    let fault = test.systems.jobs.begin(import(true), for_ever).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Conflict);
     assert!(fault.message.contains("a dry run, runs already"), "{}", fault.message);
     assert!(fault.hints.iter().any(|hint| hint.contains("wayhaven job cancel 1")), "{:?}", fault.hints);
-    assert!(begin(&test.daemon, import(false), for_ever).await.unwrap().is_running());
-    assert!(begin(&test.daemon, import(false), for_ever).await.is_err(), "one import at a time");
+    assert!(test.systems.jobs.begin(import(false), for_ever).await.unwrap().is_running());
+    assert!(test.systems.jobs.begin(import(false), for_ever).await.is_err(), "one import at a time");
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn what_fails_because_the_daemon_goes_is_left_to_the_next_start() {
     async fn is_shut_out(_: Running, _: Value) -> Result<JobResult, Stop> {
         Err(Fault::from(crate::store::StoreError::Closed).into())
     }
-    let job = begin(&test.daemon, new(sandbox.children()[0]), is_shut_out).await.unwrap();
+    let job = test.systems.jobs.begin(new(sandbox.children()[0]), is_shut_out).await.unwrap();
     assert_eq!(job.state, JobState::Running);
 }
 
@@ -130,11 +130,11 @@ async fn a_panic_costs_the_job_and_a_plan_that_a_stop_has_cut_is_called_interrup
     async fn panics(_: Running, _: Value) -> Result<JobResult, Stop> {
         panic!("on purpose")
     }
-    let job = begin(&test.daemon, new(child), panics).await.unwrap();
+    let job = test.systems.jobs.begin(new(child), panics).await.unwrap();
     assert_eq!(job.state, JobState::Failed);
     assert!(job.note.unwrap().raw().contains("defect"));
 
-    let left = begin(&test.daemon, new(other), for_ever).await.unwrap();
+    let left = test.systems.jobs.begin(new(other), for_ever).await.unwrap();
     let home = test.home();
     drop(test);
     let next = TestDaemon::start_at(&sandbox, home).await;
@@ -154,14 +154,14 @@ async fn what_a_job_leaves_to_be_done_is_done_once_its_end_is_stored() {
         let (tell, told) = tokio::sync::oneshot::channel();
         let work = move |running: Running, _| async move {
             // On that thread the writer's last commit is already published.
-            let store = running.daemon.store().clone();
+            let store = running.services.store().clone();
             running.once_over(move || tell.send(*store.sequence().borrow()).unwrap());
             match fails {
                 false => Ok(JobResult::Reconciled(Reconciled::new(guild(child), false))),
                 true => Err(Stop::Failed(Fault::internal("it cannot"))),
             }
         };
-        let job = begin(&test.daemon, new(child), work).await.unwrap();
+        let job = test.systems.jobs.begin(new(child), work).await.unwrap();
         assert!(!job.is_running());
         let (seen, kept) = (told.await.unwrap(), job.id);
         let events = test.read(|view| view.events_after(0, 10_000).unwrap().0).await;

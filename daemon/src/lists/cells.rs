@@ -5,7 +5,7 @@
 
 mod header;
 
-pub(super) use header::{DANGEROUS, Header};
+pub(super) use header::Header;
 
 use super::{LONGEST_ROW, Rejected, Source, values};
 use std::collections::VecDeque;

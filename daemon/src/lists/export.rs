@@ -1,16 +1,15 @@
 //! Exports as jobs: Discord may show a guild's bans a page a minute, and nothing for hours (FACTS A9).
 
-use super::outgoing::{self, Bounded, Staged};
-use super::staging::LARGEST;
-use super::{Entry, Kind, Writer};
-use crate::daemon::Daemon;
+use super::{Kind, Lists, Writer};
 use crate::discord::rest::ListedBan;
-use crate::jobs::{self, Running, Stop};
-use crate::reconcile::pages::{self, Unreadable};
+use crate::jobs::{Running, Stop};
+use crate::pages::{self, Unreadable};
+use crate::store::Entry;
 use crate::store::NewJob;
+use crate::uploads::LARGEST;
+use crate::uploads::outgoing::{self, Bounded, Staged};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter};
-use std::sync::Arc;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
 use wayhaven_shared::operations::sync::{Exported, ListFormat, ListSource};
 use wayhaven_shared::value::{GuildId, UploadId};
@@ -42,38 +41,38 @@ struct Cursor {
 ///
 /// # Errors
 /// Where another one goes on in that guild, or there is no room for a list.
-pub async fn begin(
-    daemon: &Arc<Daemon>,
+pub(super) async fn begin(
+    lists: &Lists,
     export: Export,
     asked_by: String,
     dry_run: bool,
 ) -> Result<Job, Fault> {
-    if let Some(job) = join(daemon, export, dry_run).await? {
+    if let Some(job) = join(lists, export, dry_run).await? {
         return Ok(job);
     }
     let guild = export.guild;
-    let staged = Staged::begin(daemon.uploads())?;
+    let staged = Staged::begin(&lists.uploads)?;
     let cursor = Cursor { export, file: staged.id()? };
     let cursor = serde_json::to_value(cursor).unwrap_or_default();
     let new = NewJob { kind: JobKind::Export, guild: Some(guild), main: None, asked_by, dry_run, cursor };
     let work = move |running, _| async move { work(running, export, staged, dry_run).await };
-    match jobs::begin(daemon, new, work).await {
+    match lists.jobs.begin(new, work).await {
         // Somebody asked for the same at the same moment.
-        Err(fault) if fault.kind == FaultKind::Conflict => join(daemon, export, dry_run).await?.ok_or(fault),
+        Err(fault) if fault.kind == FaultKind::Conflict => join(lists, export, dry_run).await?.ok_or(fault),
         begun => begun,
     }
 }
 
 /// The same export, where it goes on.
-async fn join(daemon: &Arc<Daemon>, export: Export, dry_run: bool) -> Result<Option<Job>, Fault> {
-    let read = daemon.store().read(move |view| {
+async fn join(lists: &Lists, export: Export, dry_run: bool) -> Result<Option<Job>, Fault> {
+    let read = lists.services.store().read(move |view| {
         let Some(job) = view.running_job(JobKind::Export, Some(export.guild))? else { return Ok(None) };
         let cursor = serde_json::from_value::<Cursor>(view.job_cursor(job.id)?).ok();
         Ok(cursor.map(|cursor| (job, cursor)))
     });
     let same = |(job, cursor): &(Job, Cursor)| cursor.export == export && job.dry_run == dry_run;
     Ok(read.await?.filter(same).map(|(job, cursor)| {
-        daemon.uploads().is_wanted_too(cursor.file);
+        lists.uploads.is_wanted_too(cursor.file);
         job
     }))
 }
@@ -126,7 +125,7 @@ async fn write(
         running.check()?;
         let entries: Vec<Entry> = match source {
             ListSource::Ours => {
-                let (store, now) = (running.daemon.store(), running.daemon.clock().now());
+                let (store, now) = (running.services.store(), running.services.clock().now());
                 let page = store.read(move |view| Ok(view.standing_bans(guild, last, now, PAGE)?)).await?;
                 last = page.last().map(|(id, _)| *id);
                 page.into_iter().map(|(_, entry)| entry).collect()

@@ -1,9 +1,8 @@
 //! Lists that members attach on Discord: fetched into the same place as those that come over the socket.
 
-use super::staging::{Holder, LARGEST, too_large};
-use crate::daemon::Daemon;
-use crate::discord::attachment::Attachment;
-use std::sync::Arc;
+use super::Lists;
+use crate::attachment::Attachment;
+use crate::uploads::{Holder, LARGEST, too_large};
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::{Chunk, UploadId, UserId};
 
@@ -11,8 +10,8 @@ use wayhaven_shared::value::{Chunk, UploadId, UserId};
 ///
 /// # Errors
 /// Where it is too large, its link is not Discord's or has expired, or it cannot be kept.
-pub async fn fetch(daemon: &Arc<Daemon>, user: UserId, file: &Attachment) -> Result<UploadId, Fault> {
-    let (uploads, holder) = (daemon.uploads().clone(), Holder::Member(user));
+pub(super) async fn fetch(lists: &Lists, user: UserId, file: &Attachment) -> Result<UploadId, Fault> {
+    let (uploads, holder) = (lists.uploads.clone(), Holder::Member(user));
     if let Some(id) = uploads.copy_for(holder, file.id) {
         return Ok(id);
     }
@@ -20,7 +19,7 @@ pub async fn fetch(daemon: &Arc<Daemon>, user: UserId, file: &Attachment) -> Res
         return Err(too_large());
     }
     let id = uploads.begin(holder)?;
-    let fetched = bring(daemon, holder, id, file).await;
+    let fetched = bring(lists, holder, id, file).await;
     match &fetched {
         Ok(()) => uploads.is_copy_of(id, file.id),
         Err(_) => uploads.forget(id),
@@ -28,8 +27,8 @@ pub async fn fetch(daemon: &Arc<Daemon>, user: UserId, file: &Attachment) -> Res
     fetched.map(|()| id)
 }
 
-async fn bring(daemon: &Arc<Daemon>, holder: Holder, id: UploadId, file: &Attachment) -> Result<(), Fault> {
-    let mut incoming = daemon.rest().file(file).await?;
+async fn bring(lists: &Lists, holder: Holder, id: UploadId, file: &Attachment) -> Result<(), Fault> {
+    let mut incoming = lists.services.rest().file(file).await?;
     let mut offset = 0;
     loop {
         let mut part = Vec::new();
@@ -43,7 +42,7 @@ async fn bring(daemon: &Arc<Daemon>, holder: Holder, id: UploadId, file: &Attach
             return Ok(());
         }
         // It says where it is beyond what is kept, whatever was declared.
-        let uploads = daemon.uploads().clone();
+        let uploads = lists.uploads.clone();
         let keep = move || uploads.append(holder, id, offset, &part);
         let kept = tokio::task::spawn_blocking(keep).await;
         kept.map_err(|_| Fault::internal("keeping the file failed"))??;

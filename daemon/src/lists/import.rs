@@ -11,10 +11,10 @@ use super::plan::Plan;
 use super::staff::{self, Staff};
 use super::survey::Survey;
 use super::{Line, ListReader, Row};
-use crate::daemon::Daemon;
 use crate::discord::directory::Presence;
 use crate::jobs::{Running, Stop};
-use crate::reconcile::pages::{self, Unreadable};
+use crate::pages::{self, Unreadable};
+use crate::services::Services;
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::containment::Imports;
 use crate::sync::record::{AtOrigin, record_imported};
@@ -45,13 +45,13 @@ const LOOK: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Where the file is no list, or the guild no main.
-pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Result<Imported, Fault> {
+pub async fn preview(services: &Services, import: &Import, file: File) -> Result<Imported, Fault> {
     let deadline = Some(Instant::now() + LOOK);
-    let (survey, staff, file) = survey(daemon, import, file, deadline).await?;
+    let (survey, staff, file) = survey(services, import, file, deadline).await?;
     staff.check(import.apply)?;
-    let (plan, mut new) = judge_all(daemon, import, file, &survey, &staff, |row| row.user).await?;
+    let (plan, mut new) = judge_all(services, import, file, &survey, &staff, |row| row.user).await?;
     new.sort_unstable();
-    let looked = tokio::time::timeout(LOOK, banned_there(daemon, import.main, &new)).await;
+    let looked = tokio::time::timeout(LOOK, banned_there(services, import.main, &new)).await;
     let banned = looked.ok().and_then(Result::ok).flatten();
     let (adopted, unreadable) =
         banned.as_ref().map_or((0, 0), |(banned, unreadable)| (banned.len() as u64, unreadable.total()));
@@ -59,7 +59,7 @@ pub async fn preview(daemon: &Arc<Daemon>, import: &Import, file: File) -> Resul
     let bots = new.iter().filter(|user| staff.is_bot(**user) || staff.may_be_bot(**user)).count() as u64;
     let progress = Progress { rows, adopted, bots, ..Progress::default() };
     let described = Described { survey: &survey, staff: &staff, unreadable };
-    let plan = imported(&daemon.store().topology(), import, described, progress, true);
+    let plan = imported(&services.store().topology(), import, described, progress, true);
     Ok(Imported { adopted_known: banned.is_some(), ..plan })
 }
 
@@ -79,7 +79,7 @@ impl Judging {
 
 /// Reads a list through, and asks who of those whom it would ban are our own people.
 async fn survey(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     import: &Import,
     mut file: File,
     deadline: Option<Instant>,
@@ -90,27 +90,27 @@ async fn survey(
     };
     let read = tokio::task::spawn_blocking(read);
     let (survey, file) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
-    let (survey, known) = (Arc::new(survey), Staff::known(daemon, import.main, import.moderator));
+    let (survey, known) = (Arc::new(survey), Staff::known(services, import.main, import.moderator));
     let again =
         file.try_clone().map_err(|error| Fault::unavailable(format!("the list cannot be read: {error}")))?;
     let known = Arc::new(known);
-    let (_, mut new) = judge_all(daemon, import, again, &survey, &known, |row| row.user).await?;
+    let (_, mut new) = judge_all(services, import, again, &survey, &known, |row| row.user).await?;
     new.sort_unstable();
-    let mut staff = Staff::known(daemon, import.main, import.moderator);
+    let mut staff = Staff::known(services, import.main, import.moderator);
     staff.ask(&new, deadline).await?;
     Ok((survey, Arc::new(staff), file))
 }
 
 /// Judges every row against the store as it is, a few at a time; what `look` makes of the new ones.
 async fn judge_all<T: Send + 'static>(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     import: &Import,
     file: File,
     survey: &Arc<Survey>,
     staff: &Arc<Staff>,
     look: impl Fn(&Row) -> T + Copy + Send + 'static,
 ) -> Result<(Plan, Vec<T>), Fault> {
-    let store = daemon.store();
+    let store = services.store();
     let (mut judging, mut found, mut ended) = (None, Vec::new(), false);
     let mut first = Some((import.clone(), file, Arc::clone(survey), Arc::clone(staff)));
     while !ended {
@@ -157,10 +157,10 @@ impl Judged {
 /// a start, and until the outages have ended of those in which users are banned without an
 /// approval: their staff is asked for.
 async fn until_guilds_are_seen(running: &mut Running, import: &Import) -> Result<(), Stop> {
-    let topology = running.daemon.store().topology();
+    let topology = running.services.store().topology();
     for guild in staff::banned_in(&topology, import.main) {
         let bans_at_once = import.apply || guild == import.main;
-        let waits = match running.daemon.directory().presence(guild) {
+        let waits = match running.services.directory().presence(guild) {
             None => true,
             Some(Presence::Outage) => bans_at_once,
             Some(Presence::Here | Presence::Absent) => false,
@@ -181,12 +181,12 @@ async fn until_guilds_are_seen(running: &mut Running, import: &Import) -> Result
 /// # Errors
 /// [`Stop`]: also where the file is no list.
 pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result<Judged, Stop> {
-    let daemon = Arc::clone(&running.daemon);
+    let services = running.services.clone();
     until_guilds_are_seen(running, import).await?;
-    let surveyed = survey(&daemon, import, file, None);
+    let surveyed = survey(&services, import, file, None);
     let (survey, staff, file) = running.unless_cancelled(surveyed).await??;
     staff.check(import.apply)?;
-    let all = judge_all(&daemon, import, file, &survey, &staff, |row| row.user);
+    let all = judge_all(&services, import, file, &survey, &staff, |row| row.user);
     let (_, mut new) = running.unless_cancelled(all).await??;
     new.sort_unstable();
     let (mut banned, mut unreadable) = (HashSet::new(), Unreadable::default());
@@ -210,7 +210,7 @@ pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result
 /// pages of its list are looked at, from the first of them on; nothing where the last is not among
 /// them.
 async fn banned_there(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     guild: GuildId,
     users: &[UserId],
 ) -> Result<Option<(HashSet<UserId>, Unreadable)>, Fault> {
@@ -220,7 +220,7 @@ async fn banned_there(
     };
     let mut after = UserId::new(first.get() - 1);
     for _ in 0..LOOKED_AT {
-        let page = daemon.rest().bans_after(guild, after).await?;
+        let page = services.rest().bans_after(guild, after).await?;
         unreadable.see(&page);
         let page = page.bans;
         banned.extend(page.iter().map(|ban| ban.user).filter(|user| users.binary_search(user).is_ok()));
@@ -237,7 +237,7 @@ async fn banned_there(
 /// # Errors
 /// Where the file is not what it was, or the store fails. What was committed stands.
 pub async fn run(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     import: &Import,
     judged: Judged,
     open: impl Fn() -> Result<File, Fault>,
@@ -245,7 +245,7 @@ pub async fn run(
     save: impl Fn(&Change<'_>, &Progress, Imported) -> Result<(), Fault> + Clone + Send + 'static,
 ) -> Result<Imported, Fault> {
     let judged = Arc::new(judged);
-    let store = daemon.store();
+    let store = services.store();
     let mut judging = {
         let (import, file, progress, judged) =
             (import.clone(), open()?, progress.clone(), Arc::clone(&judged));
@@ -253,7 +253,7 @@ pub async fn run(
         opened.await.map_err(|_| Fault::internal("reading the list failed"))??
     };
     loop {
-        until_there_is_room(daemon).await;
+        until_there_is_room(services).await;
         let children = store.topology().links(import.main).len();
         let count = (DELIVERIES / (children + 1)).clamp(1, CHUNK);
         let read = tokio::task::spawn_blocking(move || {
@@ -262,7 +262,7 @@ pub async fn run(
         });
         let (mut back, lines) = read.await.map_err(|_| Fault::internal("reading the list failed"))??;
         if lines.is_empty() {
-            return ended(daemon, import, &judged, progress).await;
+            return ended(services, import, &judged, progress).await;
         }
         let (import, judged, save) = (import.clone(), Arc::clone(&judged), save.clone());
         let work = move |change: &Change<'_>| {
@@ -343,8 +343,8 @@ fn take(
 }
 
 /// Waits until few requests are under way.
-async fn until_there_is_room(daemon: &Arc<Daemon>) {
-    let store = daemon.store();
+async fn until_there_is_room(services: &Services) {
+    let store = services.store();
     let mut changes = store.sequence();
     loop {
         changes.mark_unchanged();
@@ -367,15 +367,15 @@ fn is_undecided(view: &View<'_>, hold: Option<HoldId>) -> Result<bool, StoreErro
 
 /// What an import has done, and how its hold stands now.
 async fn ended(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     import: &Import,
     judged: &Judged,
     progress: Progress,
 ) -> Result<Imported, Fault> {
     let hold = progress.hold;
-    let waits = daemon.store().read(move |view| Ok(is_undecided(view, hold)?)).await?;
+    let waits = services.store().read(move |view| Ok(is_undecided(view, hold)?)).await?;
     let described = judged.described();
-    Ok(Imported { waits, ..imported(&daemon.store().topology(), import, described, progress, false) })
+    Ok(Imported { waits, ..imported(&services.store().topology(), import, described, progress, false) })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Imports as jobs: begun by a request, and taken up again at a start.
 
+use super::Lists;
 use super::import::{self, Import, Progress};
-use crate::daemon::Daemon;
-use crate::jobs::{self, Running, Stop};
+use crate::jobs::{Running, Stop};
+use crate::services::Services;
 use crate::store::{Change, NewJob};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,8 +40,8 @@ impl Cursor {
 ///
 /// # Errors
 /// Where one goes on in that main, or the file is no list.
-pub async fn begin(
-    daemon: &Arc<Daemon>,
+pub(super) async fn begin(
+    lists: &Lists,
     import: Import,
     file: UploadId,
     asked_by: String,
@@ -66,19 +67,19 @@ pub async fn begin(
         outcome
     };
     let begun = if dry_run {
-        let file = daemon.uploads().open(file)?;
+        let file = lists.uploads.open(file)?;
         let plan = move |running: Running, _| async move {
-            let plan = import::preview(&running.daemon, &cursor.import, file);
+            let plan = import::preview(&running.services, &cursor.import, file);
             let planned = running.unless_cancelled(plan).await.and_then(|plan| Ok(plan?));
             hear(planned.map(JobResult::Imported))
         };
-        jobs::begin(daemon, new, plan).await
+        lists.jobs.begin(new, plan).await
     } else {
-        let path = path(daemon, file);
-        make_directory(daemon)?;
-        daemon.uploads().take(file, &path)?;
+        let path = path(&lists.services, file);
+        make_directory(&lists.services)?;
+        lists.uploads.take(file, &path)?;
         let begun =
-            jobs::begin(daemon, new, move |running, cursor| async move { hear(work(running, cursor).await) });
+            lists.jobs.begin(new, move |running, cursor| async move { hear(work(running, cursor).await) });
         let begun = begun.await;
         if begun.is_err() {
             remove(&path);
@@ -90,7 +91,7 @@ pub async fn begin(
     match refused.filter(|_| job.state == JobState::Failed) {
         Some(fault) => {
             // Nobody applies a file that is refused, and the place is wanted for the next.
-            daemon.uploads().forget(file);
+            lists.uploads.forget(file);
             Err(fault)
         }
         None => Ok(job),
@@ -101,8 +102,8 @@ pub async fn begin(
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
-    let running = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
+pub(super) async fn resume(lists: &Lists) -> Result<(), Fault> {
+    let running = lists.services.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
     let mut known = HashSet::new();
     let goes_on = [JobKind::Reconcile, JobKind::Backfill];
     for job in running.into_iter().filter(|job| !goes_on.contains(&job.kind)) {
@@ -112,16 +113,16 @@ pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
             let end = move |change: &Change<'_>| {
                 Ok(change.end_job(id, JobState::Interrupted, Some(&note), None).map(drop)?)
             };
-            daemon.store().write(end).await?;
+            lists.services.store().write(end).await?;
             continue;
         }
-        let cursor = daemon.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
+        let cursor = lists.services.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
         if let Ok(Cursor { file, .. }) = serde_json::from_value(cursor.clone()) {
-            known.insert(path(daemon, file));
+            known.insert(path(&lists.services, file));
         }
-        drop(jobs::go_on(daemon, id, cursor, work));
+        drop(lists.jobs.go_on(id, cursor, work));
     }
-    let files = std::fs::read_dir(directory(daemon)).into_iter().flatten().flatten();
+    let files = std::fs::read_dir(directory(&lists.services)).into_iter().flatten().flatten();
     files.map(|file| file.path()).filter(|path| !known.contains(path)).for_each(|path| remove(&path));
     Ok(())
 }
@@ -130,7 +131,7 @@ pub async fn resume(daemon: &Arc<Daemon>) -> Result<(), Fault> {
 async fn work(mut running: Running, cursor: Value) -> Result<JobResult, Stop> {
     let Cursor { import, file, progress } = serde_json::from_value(cursor)
         .map_err(|error| Fault::internal(format!("where the import goes on is not understood: {error}")))?;
-    let (daemon, id, path) = (Arc::clone(&running.daemon), running.id, path(&running.daemon, file));
+    let (services, id, path) = (running.services.clone(), running.id, path(&running.services, file));
     let open = || {
         File::open(&path)
             .map_err(|error| Fault::unavailable(format!("the list is not there any more: {error}")))
@@ -145,7 +146,7 @@ async fn work(mut running: Running, cursor: Value) -> Result<JobResult, Stop> {
     };
     let imported = async {
         let judged = import::judge(&mut running, &import, open()?).await?;
-        Ok(running.unless_cancelled(import::run(&daemon, &import, judged, open, progress, save)).await??)
+        Ok(running.unless_cancelled(import::run(&services, &import, judged, open, progress, save)).await??)
     };
     let outcome: Result<Imported, Stop> = imported.await;
     // Not before: a kill in between would begin it again, and find no list.
@@ -153,20 +154,20 @@ async fn work(mut running: Running, cursor: Value) -> Result<JobResult, Stop> {
     outcome.map(JobResult::Imported)
 }
 
-fn make_directory(daemon: &Daemon) -> Result<(), Fault> {
-    let directory = directory(daemon);
+fn make_directory(services: &Services) -> Result<(), Fault> {
+    let directory = directory(services);
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(|error| {
         Fault::unavailable(format!("{} cannot be made: {error}", directory.display()))
             .hint("the daemon's user must own the state directory")
     })
 }
 
-fn directory(daemon: &Daemon) -> PathBuf {
-    daemon.layout().state.join("imports")
+fn directory(services: &Services) -> PathBuf {
+    services.layout().state.join("imports")
 }
 
-fn path(daemon: &Daemon, file: UploadId) -> PathBuf {
-    directory(daemon).join(file.to_string())
+fn path(services: &Services, file: UploadId) -> PathBuf {
+    directory(services).join(file.to_string())
 }
 
 fn remove(path: &Path) {

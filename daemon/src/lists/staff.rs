@@ -10,16 +10,16 @@
 //! unless the bans wait for an approval there. Guilds that its bans do not reach, because their
 //! links are not active, are not asked.
 
-use crate::daemon::Daemon;
+use crate::backoff::backoff;
 use crate::discord::accounts::{Account, Kind};
 use crate::discord::budget::Priority;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{Outcome, RestError};
 use crate::network::Topology;
-use crate::sync::{backoff, plan};
+use crate::services::Services;
+use crate::sync::plan;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
@@ -49,7 +49,7 @@ const UNKNOWN_USER: u64 = 10_013;
 
 /// Who may not be imported as banned, and who is a bot.
 pub struct Staff {
-    daemon: Arc<Daemon>,
+    services: Services,
     main: GuildId,
     people: HashMap<UserId, String>,
     bots: HashSet<UserId>,
@@ -93,9 +93,9 @@ impl fmt::Debug for Staff {
 
 impl Staff {
     /// Those who are known without asking Discord.
-    pub(super) fn known(daemon: &Arc<Daemon>, main: GuildId, moderator: Option<UserId>) -> Self {
-        let (directory, settings) = (daemon.directory(), daemon.settings());
-        let topology = daemon.store().topology();
+    pub(super) fn known(services: &Services, main: GuildId, moderator: Option<UserId>) -> Self {
+        let (directory, settings) = (services.directory(), services.settings());
+        let topology = services.store().topology();
         let mut people = HashMap::new();
         let linked = [main].into_iter().chain(topology.links(main).iter().map(|link| link.child));
         for guild in linked {
@@ -108,7 +108,7 @@ impl Staff {
         people.extend(settings.network.bots.iter().map(|user| (*user, "it is in network.bots".to_owned())));
         people.extend(directory.me().map(|me| (me, "it is Wayhaven itself".to_owned())));
         Self {
-            daemon: Arc::clone(daemon),
+            services: services.clone(),
             main,
             people,
             bots: HashSet::new(),
@@ -136,7 +136,7 @@ impl Staff {
 
     /// What else than a user the id belongs to.
     pub(super) fn place(&self, user: UserId) -> Option<&'static str> {
-        self.daemon.directory().place(user.get())
+        self.services.directory().place(user.get())
     }
 
     /// The guilds whose staff is not known.
@@ -204,7 +204,7 @@ impl Staff {
         self.asked = users.len();
         let mut persons = HashSet::new();
         for guild in self.guilds.clone() {
-            let store = self.daemon.store();
+            let store = self.services.store();
             let role = store.read(move |view| Ok(view.config(guild)?.staff_role_id)).await?;
             let asked = self.of_guild(guild, role, users);
             let found = match deadline {
@@ -247,12 +247,12 @@ impl Staff {
 
     /// The bots among these users whom the daemon has seen, or decided about before.
     async fn known_bots(&mut self, users: &[UserId]) -> Result<(), Fault> {
-        let daemon = Arc::clone(&self.daemon);
-        let accounts = daemon.directory().accounts();
+        let services = self.services.clone();
+        let accounts = services.directory().accounts();
         self.bots.extend(users.iter().filter(|user| accounts.is_bot(**user) == Some(true)));
         for some in users.chunks(CHUNK) {
             let some = some.to_vec();
-            let known = daemon.store().read(move |view| {
+            let known = services.store().read(move |view| {
                 let mut known = Vec::new();
                 for user in some {
                     known.extend(view.is_known_bot(user)?.then_some(user));
@@ -266,14 +266,14 @@ impl Staff {
 
     /// Whether it is known whose an account is, and not only presumed for a while.
     fn is_told(&self, user: UserId) -> bool {
-        let kind = self.daemon.directory().accounts().kind(user);
+        let kind = self.services.directory().accounts().kind(user);
         matches!(kind, Some(Kind::Person | Kind::Bot | Kind::Nobody))
     }
 
     /// Asks which of the users who are in no guild of the network are bots.
     async fn ask_accounts(&mut self, users: &[UserId]) {
-        let daemon = Arc::clone(&self.daemon);
-        let (rest, accounts) = (daemon.rest(), daemon.directory().accounts());
+        let services = self.services.clone();
+        let (rest, accounts) = (services.rest(), services.directory().accounts());
         for user in users {
             if !self.untold.contains(user) {
                 continue;
@@ -302,7 +302,7 @@ impl Staff {
         role: Option<RoleId>,
         users: &[UserId],
     ) -> Result<Found, Unread> {
-        let (directory, rest) = (self.daemon.directory(), self.daemon.rest());
+        let (directory, rest) = (self.services.directory(), self.services.rest());
         match directory.presence(guild) {
             Some(Presence::Here) => {}
             Some(Presence::Outage) => return Err(Unread::Outage),

@@ -9,6 +9,7 @@ mod order;
 mod purpose;
 
 use super::*;
+use crate::store::Entry;
 use proptest::prelude::*;
 use std::io::Cursor;
 use wayhaven_shared::FaultKind;

@@ -2,25 +2,10 @@
 //! any of it.
 
 use super::Kind;
-use super::cells::DANGEROUS;
-use serde::Serialize;
+use crate::store::Entry;
+use crate::uploads::cell;
 use std::io::{self, Write};
-use wayhaven_shared::value::{GuildId, Timestamp, Untrusted, UserId};
-
-/// A ban as a list names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// Whom.
-    pub user_id: UserId,
-    /// Why.
-    pub reason: Option<Untrusted>,
-    /// When it ends by itself.
-    pub expires_at: Option<Timestamp>,
-    /// Who decided it, where it was a member and is known.
-    pub moderator_id: Option<UserId>,
-    /// When it was decided, where that is known.
-    pub created_at: Option<Timestamp>,
-}
+use wayhaven_shared::value::{GuildId, Timestamp, UserId};
 
 /// Writes a list, one row at a time.
 #[derive(Debug)]
@@ -82,23 +67,4 @@ impl<W: Write> Writer<W> {
         self.out.flush()?;
         Ok((self.out, self.rows))
     }
-}
-
-/// A text as a cell: quoted, and with a quote in front where a spreadsheet would take it for a formula.
-pub fn cell(text: &str) -> String {
-    let mut cell = String::with_capacity(text.len() + 3);
-    cell.push('"');
-    if text.starts_with(DANGEROUS) {
-        cell.push('\'');
-    }
-    // A zero byte ends the text for many readers.
-    for letter in text.chars().map(|letter| if letter == '\0' { char::REPLACEMENT_CHARACTER } else { letter })
-    {
-        if letter == '"' {
-            cell.push('"');
-        }
-        cell.push(letter);
-    }
-    cell.push('"');
-    cell
 }

@@ -13,16 +13,15 @@ use wayhaven_shared::operations::Request;
 use wayhaven_shared::operations::ban::Ban;
 use wayhaven_shared::operations::protect::{ProtectAdd, ProtectList};
 use wayhaven_shared::operations::punishment::{DeliveryState, PunishmentList};
+use wayhaven_shared::value::Untrusted;
 
 /// A daemon that keeps names as in earnest, but does not wait before it stores them.
 async fn start(sandbox: &Sandbox) -> TestDaemon {
-    let test = TestDaemon::start(sandbox).await;
-    tokio::spawn(keep(Arc::clone(&test.daemon), Duration::ZERO));
-    test
+    TestDaemon::start(sandbox).await
 }
 
 async fn client(test: &TestDaemon) -> Client {
-    Client::connect(&test.daemon.layout().socket, ClientSurface::Cli).await.unwrap()
+    Client::connect(&test.systems.services.layout().socket, ClientSurface::Cli).await.unwrap()
 }
 
 async fn run(client: &Client, of: u64, request: impl Into<Request>) -> Outcome {
@@ -87,7 +86,7 @@ async fn faults_and_events_on_the_socket_have_names() {
     let sandbox = sandbox(1).await;
     let test = start(&sandbox).await;
     let (main, owner) = (sandbox.main_guild(), sandbox.owner());
-    test.daemon.directory().accounts().names().learn(user(owner), "harbour\u{202e}master\n");
+    test.systems.services.directory().accounts().names().learn(user(owner), "harbour\u{202e}master\n");
     let client = client(&test).await;
     let begun = client.watch(None, Duration::ZERO).await.unwrap().cursor;
     let envelope =
@@ -120,7 +119,7 @@ async fn members_read_names_of_guilds_with_an_accepted_link_and_of_no_others() {
     // Also not where somebody has written the id.
     mentions.quote(&format!("guild {}", children[2]));
     let known = async |reader: Reader| -> Vec<u64> {
-        of(&test.daemon, &mentions, reader).await.guilds.into_keys().map(GuildId::get).collect()
+        of(&test.systems.services, &mentions, reader).await.guilds.into_keys().map(GuildId::get).collect()
     };
     let sorted = |mut ids: Vec<u64>| {
         ids.sort_unstable();
@@ -139,26 +138,26 @@ async fn a_name_outlives_a_restart_and_no_longer_than_the_settings_say() {
     let sandbox = sandbox(0).await;
     let test = start(&sandbox).await;
     let (home, somebody) = (test.home(), 777_000_000_000_000_001);
-    test.daemon.directory().accounts().names().learn(user(somebody), "alice");
+    test.systems.services.directory().accounts().names().learn(user(somebody), "alice");
     until_stored(&test, somebody, "alice").await;
     drop(test);
 
     let test = TestDaemon::start_at(&sandbox, home).await;
     let mut mentions = Mentions::default();
     mentions.users.insert(user(somebody));
-    let names = of(&test.daemon, &mentions, Reader::Operator).await;
+    let names = of(&test.systems.services, &mentions, Reader::Operator).await;
     assert_eq!(names.users[&user(somebody)].raw(), "alice");
     let kept = async || {
         let look = move |change: &crate::store::Change<'_>| Ok(change.user_names(&[user(somebody)])?.len());
-        test.daemon.store().write(look).await.unwrap()
+        test.systems.services.store().write(look).await.unwrap()
     };
     let day = 86_400_000;
-    test.daemon.clock().shift(29 * day);
-    expire(&test.daemon).await;
+    test.systems.services.clock().shift(29 * day);
+    expire(&test.systems.services).await;
     assert_eq!(kept().await, 1);
-    test.daemon.clock().shift(2 * day);
-    assert!(of(&test.daemon, &mentions, Reader::Operator).await.is_empty(), "too old to be shown");
-    expire(&test.daemon).await;
+    test.systems.services.clock().shift(2 * day);
+    assert!(of(&test.systems.services, &mentions, Reader::Operator).await.is_empty(), "too old to be shown");
+    expire(&test.systems.services).await;
     assert_eq!(kept().await, 0);
 }
 
@@ -166,11 +165,11 @@ async fn a_name_outlives_a_restart_and_no_longer_than_the_settings_say() {
 async fn the_table_keeps_those_that_were_seen_last() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;
-    let store = test.daemon.store();
+    let store = test.systems.services.store();
     let name = |id: u64| vec![(user(id), Untrusted::clipped("x"))];
     for id in 1..=3 {
         store.write(move |change| Ok(change.keep_user_names(&name(id))?)).await.unwrap();
-        test.daemon.clock().shift(1_000);
+        test.systems.services.clock().shift(1_000);
     }
     let gone = store.write(|change| Ok(change.forget_user_names(Timestamp::from_millis(0), 2)?)).await;
     assert_eq!(gone.unwrap(), 1);

@@ -1,7 +1,7 @@
 //! The permit for a bulk ban: of one guild, and of the users of deliveries whose gates were all open.
 
 use super::{Permit, Refusal, Topology, permit_for};
-use crate::store::Queued;
+use crate::delivery::Queued;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, UserId};
 
@@ -63,8 +63,8 @@ fn is_a_ban_in(guild: GuildId, permit: &Permit) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::Scope;
     use crate::network::{Freeze, LinkRow, LinkState};
-    use crate::store::Scope;
     use wayhaven_shared::operations::punishment::DeliveryState;
     use wayhaven_shared::operations::setup::Mode;
     use wayhaven_shared::value::{DeliveryId, LinkId, PunishmentId};
@@ -91,7 +91,7 @@ mod tests {
             because: None,
             hold: None,
             instead_of: None,
-            doubt: crate::store::Doubt::default(),
+            doubt: crate::delivery::Doubt::default(),
             trickle: false,
             alone: false,
         }

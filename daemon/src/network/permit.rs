@@ -1,7 +1,7 @@
 //! The permit that every request which changes something in a guild has to show.
 
 use super::{Excepted, LinkState, Shield, Topology};
-use crate::store::{Queued, Scope};
+use crate::delivery::{Queued, Scope};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::setup::Mode;
 use wayhaven_shared::value::{ChannelId, GuildId, HoldId, LinkId, UserId};

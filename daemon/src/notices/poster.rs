@@ -3,15 +3,14 @@
 //! A channel that Discord refuses is shut: what is for it is forgotten, until the guild sets something or the bot's
 //! permissions there become others. What fails for a passing reason is tried a few times, then forgotten.
 
-use crate::daemon::Daemon;
+use crate::backoff::backoff;
 use crate::discord::budget::Priority;
 use crate::discord::rest::RestError;
 use crate::network::GuildChannel;
+use crate::services::Services;
 use crate::store::{BY_ITSELF, Notice, Place, Severity};
-use crate::sync::backoff;
 use futures::StreamExt;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use wayhaven_shared::Fault;
@@ -88,8 +87,8 @@ pub(super) struct Poster {
 
 impl Poster {
     /// Posts the oldest message of each channel; whether others wait.
-    pub(super) async fn post(&mut self, daemon: &Arc<Daemon>) -> Result<bool, Fault> {
-        let oldest = daemon.store().read(|view| {
+    pub(super) async fn post(&mut self, services: &Services) -> Result<bool, Fault> {
+        let oldest = services.store().read(|view| {
             let oldest = view.oldest_notices()?.into_iter();
             let with = oldest.map(|notice| {
                 let guild = notice.new.guild;
@@ -105,7 +104,7 @@ impl Poster {
         let mut jobs = Vec::new();
         let mut taken = HashSet::new();
         for (notice, config, configured) in oldest {
-            if let Some(channel) = self.door_for(daemon, &notice, &config, configured, &mut ending)
+            if let Some(channel) = self.door_for(services, &notice, &config, configured, &mut ending)
                 && taken.insert(channel)
             {
                 let leave = self.doors.get(&(notice.new.guild, channel)).and_then(|door| door.leave);
@@ -113,23 +112,23 @@ impl Poster {
             }
         }
         let tries = jobs.into_iter().map(|(notice, channel, leave, configured)| async move {
-            let tried = attempt(daemon, &notice, channel, leave);
+            let tried = attempt(services, &notice, channel, leave);
             let late = RestError::Lost(format!("it took longer than {} s", WITHIN.as_secs()));
             let tried = timeout(WITHIN, tried).await.unwrap_or((leave, Tried::Passing(late)));
             (notice, channel, configured, tried)
         });
         let tried: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
         for (notice, channel, configured, (leave, tried)) in tried {
-            self.settle(daemon, &notice, channel, leave, configured, tried, &mut ending);
+            self.settle(services, &notice, channel, leave, configured, tried, &mut ending);
         }
-        self.end(daemon, ending).await?;
+        self.end(services, ending).await?;
         Ok(true)
     }
 
     /// The channel that a message is to be posted in now; where it is not to be posted at all it ends.
     fn door_for(
         &mut self,
-        daemon: &Daemon,
+        services: &Services,
         notice: &Notice,
         config: &GuildConfig,
         configured: Option<Timestamp>,
@@ -146,7 +145,7 @@ impl Poster {
             return None;
         };
         let door = self.doors.entry((guild, channel)).or_default();
-        let standing = standing(daemon, guild, configured);
+        let standing = standing(services, guild, configured);
         if door.shut.is_some_and(|shut| !standing.differs_from(shut)) {
             ending.all.push((guild, place));
             return None;
@@ -158,7 +157,7 @@ impl Poster {
     #[allow(clippy::too_many_arguments)]
     fn settle(
         &mut self,
-        daemon: &Daemon,
+        services: &Services,
         notice: &Notice,
         channel: ChannelId,
         leave: Option<GuildChannel>,
@@ -179,7 +178,7 @@ impl Poster {
                 }
             }
             Tried::Refused(why) => {
-                door.shut = Some(standing(daemon, guild, configured));
+                door.shut = Some(standing(services, guild, configured));
                 ending.all.push((guild, notice.new.place));
                 ending.alerts.push((
                     guild,
@@ -201,7 +200,7 @@ impl Poster {
         }
     }
 
-    async fn end(&mut self, daemon: &Daemon, ending: Ending) -> Result<(), Fault> {
+    async fn end(&mut self, services: &Services, ending: Ending) -> Result<(), Fault> {
         let Ending { one, all, answered, alerts } = ending;
         if one.is_empty() && all.is_empty() && alerts.is_empty() {
             return Ok(());
@@ -221,28 +220,28 @@ impl Poster {
             }
             Ok(())
         };
-        daemon.store().write(work).await?;
+        services.store().write(work).await?;
         self.ended.clear();
         Ok(())
     }
 }
 
-fn standing(daemon: &Daemon, guild: GuildId, configured: Option<Timestamp>) -> Standing {
-    let directory = daemon.directory();
+fn standing(services: &Services, guild: GuildId, configured: Option<Timestamp>) -> Standing {
+    let directory = services.directory();
     let (permissions, channel_changes) = (directory.my_permissions(guild), directory.channel_changes(guild));
     Standing { configured, permissions, channel_changes }
 }
 
 /// One try: is it the guild's own channel, and then the message.
 async fn attempt(
-    daemon: &Daemon,
+    services: &Services,
     notice: &Notice,
     channel: ChannelId,
     leave: Option<GuildChannel>,
 ) -> (Option<GuildChannel>, Tried) {
     let leave = match leave {
         Some(leave) => leave,
-        None => match daemon.rest().channel(Priority::Upkeep, channel).await {
+        None => match services.rest().channel(Priority::Upkeep, channel).await {
             Ok(None) => return (None, Tried::Refused("the bot does not see it".into())),
             // Whose it is says nothing to this guild.
             Ok(Some(view)) => match GuildChannel::of(notice.new.guild, channel, view.guild_id) {
@@ -254,10 +253,10 @@ async fn attempt(
     };
     let mut message = notice.new.body.clone();
     // Should it be sent twice, Discord knows it by this for a few minutes (FACTS A6: at most 25 characters).
-    let epoch: String = daemon.store().epoch().chars().take(8).collect();
+    let epoch: String = services.store().epoch().chars().take(8).collect();
     message["nonce"] = format!("{epoch}{}", notice.id).into();
     message["enforce_nonce"] = true.into();
-    let tried = daemon.rest().post(leave, message).await.map_or_else(judge, |()| Tried::Posted);
+    let tried = services.rest().post(leave, message).await.map_or_else(judge, |()| Tried::Posted);
     (Some(leave), tried)
 }
 

@@ -59,7 +59,7 @@ async fn alert(test: &TestDaemon, kind: &str, of: Option<u64>) {
     let work = move |change: &crate::store::Change<'_>| {
         Ok(change.alert(&kind, Severity::Low, of, None, "something happened")?)
     };
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
 }
 
 /// Waits until everything that happened so far was told: a message is taken up after it, and posted.

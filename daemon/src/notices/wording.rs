@@ -1,7 +1,7 @@
 //! What notices say. A line about a delivery names the child it is told in and the main, and no other guild.
 
-use crate::audit::concealed;
 use crate::discord::embed::lines::{Line, messages as in_messages};
+use crate::invocation::concealed;
 use crate::store::Place;
 use serde_json::Value;
 use wayhaven_shared::operations::alert::{Alert, Severity};

@@ -33,7 +33,8 @@ async fn a_defect_concerns_its_caller_only(point: Point) {
     test.until_counted(id, DeliveryState::Applied, 2).await;
     let audited = test.audit().await;
     assert_eq!((audited[0].operation.as_str(), audited[0].result), ("ban", AuditResult::Success));
-    let interrupted = test.daemon.store().write(|change| Ok(change.audit_interrupted()?)).await.unwrap();
+    let interrupted =
+        test.systems.services.store().write(|change| Ok(change.audit_interrupted()?)).await.unwrap();
     assert_eq!(interrupted, 0, "no intent is left without an outcome");
 }
 

@@ -116,7 +116,7 @@ async fn each_operation_is_denied_with_one_permission_too_few_and_audited_and_no
             assert!(!lacks_authority(&asked, name), "{name} as administrator: {asked:?}");
         }
     }
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(sandbox.effect_count() <= effects + 2, "only what was under way");
 }
 
@@ -167,7 +167,7 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
     let (linked, proposed) = (sandbox.children()[0], sandbox.children()[2]);
     test.propose(main, proposed).await;
     let before = test.read(move |view| everything(view, main)).await;
-    let sequence = *test.daemon.store().sequence().borrow();
+    let sequence = *test.systems.services.store().sequence().borrow();
     for definition in OPERATIONS.iter().filter(|one| one.effect.changes()) {
         let mut request = example(definition, &sandbox, victim);
         if definition.name == "setup add-child" {
@@ -196,7 +196,7 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
         let in_the_way = in_the_way.contains(&definition.name);
         assert_eq!(asked.is_err(), in_the_way, "{}: {asked:?}", definition.name);
     }
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     // A plan that takes its time is kept as the job it is, and that is told.
     let told = test.read(move |view| view.events_after(sequence, 1_000).unwrap().0).await;
     let is_plan = |change: &Change| matches!(change, Change::Job { job } if job.dry_run);
@@ -204,7 +204,7 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
     assert_eq!(test.read(move |view| everything(view, main)).await, before);
     assert!(test.read(|view| view.punishments(None, None, None, 9).unwrap()).await.is_empty());
     assert_eq!(sandbox.effect_count(), 0);
-    assert!(test.daemon.is_ready(), "it goes on");
+    assert!(test.systems.services.gateway().is_ready(), "it goes on");
 }
 
 /// What operations could change of a main and its links.
@@ -306,7 +306,7 @@ async fn fault_39_what_a_member_is_refused_again_and_again_is_a_row_and_a_count(
         assert!(is_denied(&refused), "{refused:?}");
     };
     let rows = async || -> Vec<(String, String)> {
-        test.daemon.store().write(|_| Ok(())).await.unwrap();
+        test.systems.services.store().write(|_| Ok(())).await.unwrap();
         let of = |entry: &AuditEntry| entry.actor.as_ref().is_some_and(|actor| actor.raw().len() > 15);
         let told = |entry: AuditEntry| {
             let message = entry.message.map(|message| message.raw().to_owned()).unwrap_or_default();
@@ -325,7 +325,7 @@ async fn fault_39_what_a_member_is_refused_again_and_again_is_a_row_and_a_count(
     refuse(one, child, "punishment list").await;
     refuse(other, main, "punishment list").await;
     assert_eq!(rows().await.len() - before, 4);
-    test.daemon.folding().close(&test.daemon).await;
+    test.systems.audit.refusals().close().await;
     let told = rows().await;
     assert_eq!(told.len() - before, 5, "{told:?}");
     assert_eq!(told[0], ("punishment list".to_owned(), "49 more".to_owned()));
@@ -374,10 +374,10 @@ async fn what_is_severe_is_refused_and_audited_until_it_is_confirmed_by_name() {
         assert!(refused.hints[0].contains("--confirm='setup unset-main'"), "{refused}");
         assert_eq!(last_audited(&test).await, (name.to_owned(), AuditResult::Error));
     }
-    assert!(test.daemon.store().topology().is_main(guild(main)));
+    assert!(test.systems.services.store().topology().is_main(guild(main)));
     // No way around it by the other surface: there a button's press brings the name.
     let member = by_member(sandbox.admin(), main, permissions::MANAGE_GUILD, SetupUnsetMain {}.into());
     assert_eq!(test.ask(unconfirmed(member)).await.unwrap_err().kind, FaultKind::Declined);
     test.ask(asked(Some(name))).await.unwrap();
-    assert!(!test.daemon.store().topology().is_main(guild(main)));
+    assert!(!test.systems.services.store().topology().is_main(guild(main)));
 }

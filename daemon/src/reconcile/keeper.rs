@@ -1,14 +1,16 @@
 //! Who begins comparisons without being asked: jobs that a restart has left, backfills of new children, guilds of which
 //! something says that they may differ, and each child once in a while.
 
-use super::{Cursor, Resolve, begin, work};
-use crate::daemon::Daemon;
+use super::{Cursor, Reconcile, Resolve};
 use crate::discord::directory::Presence;
-use crate::jobs;
+use crate::services::Services;
 use crate::store::{Change, View};
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::{Job, JobKind, JobState};
@@ -20,42 +22,51 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long events gather before it is looked at what they made due.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long nothing is tried where the store fails.
-const STORE_WAIT: Duration = Duration::from_secs(5);
-
 /// How long a guild whose comparison could not be done is left alone.
 const AFTER_FAILURE: Duration = Duration::from_secs(3_600);
 
 /// How much later than now a comparison has to have been before the clock counts as set back, in milliseconds.
 const CLOCK_SET_BACK: i64 = 3_600_000;
 
-/// Begins what is due until the daemon stops.
-pub async fn keep(daemon: Arc<Daemon>) {
-    let mut stopping = daemon.stopping();
-    tokio::select! {
-        () = go_on(&daemon) => {}
-        () = stopping.raised() => {}
+/// Begins comparisons that are due: the task `reconcile`.
+pub struct Keeper {
+    reconcile: Reconcile,
+    changes: watch::Receiver<u64>,
+    touched: watch::Receiver<HashSet<GuildId>>,
+    patience: Patience,
+}
+
+impl Keeper {
+    /// Begins comparisons of these.
+    pub fn new(reconcile: Reconcile) -> Self {
+        let changes = reconcile.services.store().sequence();
+        let touched = reconcile.services.directory().touched();
+        Self { reconcile, changes, touched, patience: Patience::default() }
     }
 }
 
-async fn go_on(daemon: &Arc<Daemon>) {
-    let mut sequence = daemon.store().sequence();
-    let mut touched = daemon.directory().touched();
-    let mut patience = Patience::default();
-    loop {
-        sequence.mark_unchanged();
-        touched.mark_unchanged();
-        if let Err(fault) = round(daemon, &mut patience).await {
-            tracing::warn!("comparisons wait: {fault}");
-            tokio::time::sleep(STORE_WAIT).await;
-        }
-        tokio::select! {
-            // The store, and with it the sender, lives as long as the daemon.
-            _ = sequence.changed() => {}
-            _ = touched.changed() => {}
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        tokio::time::sleep(PAUSE).await;
+impl Task for Keeper {
+    fn name(&self) -> &'static str {
+        "reconcile"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.changes.mark_unchanged();
+        self.touched.mark_unchanged();
+        round(&self.reconcile, &mut self.patience).boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let (mut changes, mut touched) = (self.changes.clone(), self.touched.clone());
+        let change = async move {
+            tokio::select! {
+                // The store, and with it the sender, lives as long as the daemon.
+                _ = changes.changed() => {}
+                _ = touched.changed() => {}
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        Trigger::EventWithin(change.boxed(), LOOK)
     }
 }
 
@@ -64,14 +75,14 @@ async fn go_on(daemon: &Arc<Daemon>) {
 struct Patience(HashMap<GuildId, (Instant, Option<u64>)>);
 
 impl Patience {
-    fn note(&mut self, daemon: &Daemon, guild: GuildId) {
-        self.0.insert(guild, (Instant::now(), daemon.directory().my_permissions(guild)));
+    fn note(&mut self, services: &Services, guild: GuildId) {
+        self.0.insert(guild, (Instant::now(), services.directory().my_permissions(guild)));
     }
 
     /// Whether the guild is left alone for now. Where the bot may do something else than then it is worth a try at once.
-    fn has(&self, daemon: &Daemon, guild: GuildId) -> bool {
+    fn has(&self, services: &Services, guild: GuildId) -> bool {
         let lasts = |(since, allowed): &(Instant, Option<u64>)| {
-            since.elapsed() < AFTER_FAILURE && *allowed == daemon.directory().my_permissions(guild)
+            since.elapsed() < AFTER_FAILURE && *allowed == services.directory().my_permissions(guild)
         };
         self.0.get(&guild).is_some_and(lasts)
     }
@@ -81,18 +92,19 @@ impl Patience {
     }
 
     /// Takes in what failed, or was ended, after it had been begun.
-    fn learn(&mut self, daemon: &Daemon, given_up: HashSet<GuildId>) {
+    fn learn(&mut self, services: &Services, given_up: HashSet<GuildId>) {
         self.0.retain(|_, (since, _)| since.elapsed() < AFTER_FAILURE);
         for guild in given_up {
             if !self.0.contains_key(&guild) {
-                self.note(daemon, guild);
+                self.note(services, guild);
             }
         }
     }
 }
 
-async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Fault> {
-    let mut jobs = daemon.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
+async fn round(reconcile: &Reconcile, patience: &mut Patience) -> Result<(), Fault> {
+    let Reconcile { services, jobs: running, .. } = reconcile;
+    let mut jobs = services.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
     // Oldest first: of several jobs of a kind in a guild one goes on at a time, since they would
     // read the same lists.
     jobs.reverse();
@@ -105,24 +117,24 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
         // left only has to end.
         let queues = matches!(job.kind, JobKind::Backfill | JobKind::Reconcile) && !job.dry_run;
         let (id, waits_its_turn) = (job.id, queues && !filled.insert((job.kind, job.guild_id)));
-        if !waits_its_turn && !daemon.jobs().has(id) {
-            take_up(daemon, job).await?;
+        if !waits_its_turn && !running.has(id) {
+            take_up(reconcile, job).await?;
         }
         // One at a time; but what waits for its guild, for hours or until somebody mends it, holds up no other.
-        by_itself |= alone && daemon.jobs().has(id);
+        by_itself |= alone && running.has(id);
     }
-    if by_itself || !daemon.is_ready() {
+    if by_itself || !services.gateway().is_ready() {
         return Ok(());
     }
-    if let Some(guild) = due(daemon, patience, &compared).await? {
+    if let Some(guild) = due(services, patience, &compared).await? {
         let cursor = Cursor::new(Resolve::ByItself, None);
-        match begin(daemon, guild, BY_ITSELF.to_owned(), cursor).await {
-            Ok(job) if job.state == JobState::Failed => patience.note(daemon, guild),
+        match reconcile.begin(guild, BY_ITSELF.to_owned(), cursor).await {
+            Ok(job) if job.state == JobState::Failed => patience.note(services, guild),
             Ok(_) => patience.forget(guild),
             // One that somebody asked for goes on there.
             Err(fault) => {
                 tracing::debug!(%guild, "not compared now: {fault}");
-                patience.note(daemon, guild);
+                patience.note(services, guild);
             }
         }
     }
@@ -133,53 +145,54 @@ async fn round(daemon: &Arc<Daemon>, patience: &mut Patience) -> Result<(), Faul
 const BY_ITSELF: &str = "wayhaven";
 
 /// Goes on with a job that nobody works at: a restart has left it, or it was stored with what made it necessary.
-async fn take_up(daemon: &Arc<Daemon>, job: Job) -> Result<(), Fault> {
+async fn take_up(reconcile: &Reconcile, job: Job) -> Result<(), Fault> {
+    let services = &reconcile.services;
     if !matches!(job.kind, JobKind::Reconcile | JobKind::Backfill) {
         return Ok(());
     }
     let (id, Some(guild), kind) = (job.id, job.guild_id, job.kind) else { return Ok(()) };
     let over = |state: JobState, why: &'static str| {
         let note = Untrusted::clipped(why);
-        daemon.store().write(move |change| Ok(change.end_job(id, state, Some(&note), None).map(drop)?))
+        services.store().write(move |change| Ok(change.end_job(id, state, Some(&note), None).map(drop)?))
     };
     if job.dry_run {
         return over(JobState::Interrupted, "the daemon ended before it did: ask for the plan again").await;
     }
-    if !daemon.store().topology().is_child(guild) {
+    if !services.store().topology().is_child(guild) {
         return over(JobState::Cancelled, "the guild is no child any more").await;
     }
     // Where the bot is not, nothing can be asked; it goes on when it is there again.
-    if daemon.directory().presence(guild) != Some(Presence::Here) {
+    if services.directory().presence(guild) != Some(Presence::Here) {
         return Ok(());
     }
     // It may have come to its end since it was seen.
     let read = move |view: &View<'_>| Ok((view.job(id)?, view.job_cursor(id)?));
     let (Some(_), cursor) =
-        daemon.store().read(read).await.map(|(job, cursor)| (job.filter(Job::is_running), cursor))?
+        services.store().read(read).await.map(|(job, cursor)| (job.filter(Job::is_running), cursor))?
     else {
         return Ok(());
     };
-    drop(jobs::go_on(daemon, id, cursor, move |running, cursor| work(running, kind, guild, cursor)));
+    reconcile.go_on(id, kind, guild, cursor);
     Ok(())
 }
 
 /// The guild that is to be compared next by itself, if one is due. `compared` are those where a comparison goes on.
 async fn due(
-    daemon: &Arc<Daemon>,
+    services: &Services,
     patience: &mut Patience,
     compared: &HashSet<GuildId>,
 ) -> Result<Option<GuildId>, Fault> {
-    let topology = daemon.store().topology();
-    let every = i64::try_from(daemon.settings().network.reconcile_every.as_millis()).unwrap_or(i64::MAX);
-    let now = daemon.clock().now();
+    let topology = services.store().topology();
+    let every = i64::try_from(services.settings().network.reconcile_every.as_millis()).unwrap_or(i64::MAX);
+    let now = services.clock().now();
     // What failed would fail again, and what somebody has ended is not begun anew under their hands.
     let of_late = i64::try_from(AFTER_FAILURE.as_millis()).unwrap_or(i64::MAX);
     let since = Timestamp::from_millis(now.millis().saturating_sub(of_late));
-    let (reconciled, given_up) = daemon
+    let (reconciled, given_up) = services
         .store()
         .read(move |view| Ok((view.reconciled()?, view.given_up(JobKind::Reconcile, BY_ITSELF, since)?)))
         .await?;
-    patience.learn(daemon, given_up);
+    patience.learn(services, given_up);
     let mut known: HashMap<GuildId, (Timestamp, bool)> =
         reconciled.into_iter().map(|(guild, at, due)| (guild, (at, due))).collect();
     let mut new = Vec::new();
@@ -194,8 +207,8 @@ async fn due(
         let is_due = soon || late >= 0 || at.millis().saturating_sub(now.millis()) > CLOCK_SET_BACK;
         if !is_due
             || compared.contains(&guild)
-            || patience.has(daemon, guild)
-            || daemon.directory().presence(guild) != Some(Presence::Here)
+            || patience.has(services, guild)
+            || services.directory().presence(guild) != Some(Presence::Here)
         {
             continue;
         }
@@ -211,7 +224,7 @@ async fn due(
             }
             Ok(())
         };
-        daemon.store().write(first).await?;
+        services.store().write(first).await?;
     }
     Ok(next.map(|(_, _, guild)| guild))
 }

@@ -13,7 +13,7 @@ impl Walk {
         if self.cursor.resolve == Resolve::Show {
             return Ok(());
         }
-        let (store, guild, as_of) = (self.running.daemon.store(), self.guild, self.as_of);
+        let (store, guild, as_of) = (self.running.services.store(), self.guild, self.as_of);
         let known = store.read(move |view| Ok(view.may_have_ended_in(guild, stretch)?)).await?;
         let mut members: Vec<(UserId, ShownMember)> = Vec::new();
         let mut unbanned: Vec<UserId> = Vec::new();

@@ -10,7 +10,6 @@ use crate::jobs::Stop;
 use crate::store::{Change, Footing, Pace, Stretch, View};
 use crate::sync::desired::{TakenBack, Wanted, bring_about, compare};
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::operations::reconcile::{Difference, Differing, Reconciled};
@@ -114,14 +113,14 @@ impl Walk {
         known: Vec<(Wanted, Option<bool>)>,
         page: &Page,
     ) -> Result<Vec<(Wanted, What)>, Stop> {
-        let topology = self.running.daemon.store().topology();
+        let topology = self.running.services.store().topology();
         let compare_all = move |view: &View<'_>| {
             let one = |(wanted, there): (Wanted, Option<bool>)| {
                 Ok((wanted, there, compare(view, &topology, &wanted, there)?))
             };
             known.into_iter().map(one).collect::<Result<Vec<_>, Fault>>()
         };
-        let compared = self.running.daemon.store().read(compare_all).await?;
+        let compared = self.running.services.store().read(compare_all).await?;
         let mut judged = Vec::with_capacity(compared.len());
         for (wanted, there, difference) in compared {
             // Bans are counted where the ban list is read. Here those who are there only go first.
@@ -225,7 +224,7 @@ impl Walk {
                 change.save_job_cursor(id, &stored.to_json())?;
                 Ok(tally)
             };
-            self.running.daemon.store().write(apply).await?
+            self.running.services.store().write(apply).await?
         };
         (self.cursor, self.found) = (tally.cursor, tally.found);
         Ok(())
@@ -242,7 +241,7 @@ impl Walk {
         for link in self.links(Action::Ban) {
             let (guild, main) = (self.guild, link.main);
             let read = move |view: &View<'_>| Ok(view.undos_kept_back(guild, main, Action::Ban, stretch)?);
-            let kept = self.running.daemon.store().read(read).await?;
+            let kept = self.running.services.store().read(read).await?;
             for (user, delivery, undo) in kept.into_iter().filter(|(user, ..)| there(user)) {
                 if !ours.insert(user) {
                     continue;
@@ -264,9 +263,9 @@ impl Walk {
     async fn taken_back(&mut self, wanted: &Wanted) -> Result<Option<TakenBack>, Stop> {
         let (guild, user, punishment, measure) =
             (wanted.guild, wanted.user, wanted.punishment, wanted.measure);
-        let daemon = Arc::clone(&self.running.daemon);
+        let services = self.running.services.clone();
         let footing = move |view: &View<'_>| Ok(view.footing(punishment, guild, measure)?);
-        let Footing::Applied(_, at) = daemon.store().read(footing).await? else { return Ok(None) };
+        let Footing::Applied(_, at) = services.store().read(footing).await? else { return Ok(None) };
         if at > self.as_of {
             return Ok(None);
         }
@@ -274,13 +273,17 @@ impl Walk {
         let begins = self.as_of.millis().saturating_sub(LOG_KEEPS);
         let kind = measure.undo().and_then(entry_kind).filter(|_| measure == Action::Ban);
         // A refusal that is foreseen is not asked for: Discord counts them (FACTS C1).
-        let shown = daemon.directory().shows_log(guild) != Some(false);
+        let shown = services.directory().shows_log(guild) != Some(false);
         let (Some(kind), true) = (kind, shown && at.millis() > begins) else {
             return Ok(Some(TakenBack::Unknown));
         };
         let since = Timestamp::from_millis(at.millis().saturating_sub(CLOCKS_DIFFER));
-        let asked =
-            daemon.rest().audit_log_about(guild, kind, user, daemon.clock().skew().first_snowflake(since));
+        let asked = services.rest().audit_log_about(
+            guild,
+            kind,
+            user,
+            services.clock().skew().first_snowflake(since),
+        );
         let entries = match self.running.unless_cancelled(asked).await? {
             Ok(Some(entries)) => entries,
             Ok(None) => return Ok(Some(TakenBack::Unknown)),
@@ -289,7 +292,7 @@ impl Walk {
                 return Ok(Some(TakenBack::Unknown));
             }
         };
-        let me = daemon.directory().me();
+        let me = services.directory().me();
         Ok(Some(match entries.last() {
             None => TakenBack::ByNobody,
             // We did it ourselves, for a reason that the rows tell and this does not.

@@ -46,7 +46,7 @@ async fn decided(test: &TestDaemon, main: u64, users: &[u64]) -> Vec<PunishmentI
         };
         users.into_iter().map(one).collect::<Result<Vec<_>, wayhaven_shared::Fault>>()
     };
-    test.daemon.store().write(work).await.unwrap()
+    test.systems.services.store().write(work).await.unwrap()
 }
 
 /// Waits until a job is over, and what it has begun is carried out.
@@ -73,7 +73,12 @@ async fn compared_by_itself(test: &TestDaemon, child: u64) {
         view.jobs(Some(guild(child)), false, 100).unwrap().iter().filter(|job| is_its_own(job)).count()
     };
     let before = test.read(count).await;
-    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    test.systems
+        .services
+        .store()
+        .write(move |change| Ok(change.reconcile_soon(guild(child))?))
+        .await
+        .unwrap();
     test.until("compared by itself", move |view| count(view) > before).await;
     test.settled().await;
 }
@@ -157,7 +162,7 @@ async fn what_is_gone_is_put_back_unless_the_guilds_staff_took_it_back() {
 
     // A level that does not give way has it done again.
     let strict = move |change: &Change<'_>| Ok(change.set_security_level(guild(main), SecurityLevel::High)?);
-    test.daemon.store().write(strict).await.unwrap();
+    test.systems.services.store().write(strict).await.unwrap();
     sandbox.inject(Fault::Events {
         name: None,
         guild: Some(child),
@@ -182,7 +187,12 @@ async fn where_nobody_can_tell_who_took_it_back_only_a_person_has_it_done_again(
     assert_eq!(counts(&compare(&test, main, child, false).await), [(Difference::Unclear, 1)]);
 
     // By itself it leaves that alone.
-    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    test.systems
+        .services
+        .store()
+        .write(move |change| Ok(change.reconcile_soon(guild(child))?))
+        .await
+        .unwrap();
     test.until("compared by itself", move |view| {
         let jobs = view.jobs(Some(guild(child)), false, 10).unwrap();
         jobs.iter().any(|job| job.asked_by == "wayhaven" && job.state == JobState::Done)

@@ -1,8 +1,8 @@
 //! How much of a comparison is on its way at once: a hundred thousand bans of a new child are rows only when their turn
 //! comes, and of those who are no members a guild takes about a thousand a day (FACTS C2).
 
-use super::pages::reach;
 use crate::jobs::{Running, Stop};
+use crate::pages::reach;
 use crate::store::{Pace, Traffic, View};
 use crate::sync::desired::{LASTING, open_links};
 use std::time::Duration;
@@ -24,15 +24,15 @@ const LOOK: Duration = Duration::from_secs(60);
 const ON_THEIR_WAY: &str = "as many deliveries as go at once are on their way to the guild";
 
 async fn traffic(running: &Running, guild: GuildId) -> Result<(Traffic, u64, Timestamp), Stop> {
-    let budget = running.daemon.settings().network.nonmember_bans_per_day;
-    let now = running.daemon.clock().now();
+    let budget = running.services.settings().network.nonmember_bans_per_day;
+    let now = running.services.clock().now();
     let since = Timestamp::from_millis(now.millis().saturating_sub(DAY));
     let id = running.id;
     let look = move |view: &View<'_>| {
         let began = view.job(id)?.map_or(now, |job| job.created_at);
         Ok(view.traffic(guild, now, began, (since, budget))?)
     };
-    Ok((running.daemon.store().read(look).await?, budget, now))
+    Ok((running.services.store().read(look).await?, budget, now))
 }
 
 /// How many bans of non-members the guild still takes today.
@@ -54,7 +54,7 @@ pub(super) async fn room(
     pace: Pace,
     (kind, main): (JobKind, Option<GuildId>),
 ) -> Result<u64, Stop> {
-    let mut changes = running.daemon.store().sequence();
+    let mut changes = running.services.store().sequence();
     let mut waited = false;
     loop {
         running.check()?;
@@ -104,7 +104,7 @@ pub(super) async fn room(
 /// # Errors
 /// Where the job is cancelled, or the store fails.
 pub(super) async fn carried_out(running: &mut Running, guild: GuildId) -> Result<(), Stop> {
-    let mut changes = running.daemon.store().sequence();
+    let mut changes = running.services.store().sequence();
     loop {
         running.check()?;
         changes.mark_unchanged();
@@ -129,7 +129,7 @@ fn no_more(deferred: u64) -> String {
 /// # Errors
 /// [`Stop::Over`].
 pub(super) fn refuse_unlinked(running: &Running, guild: GuildId, main: Option<GuildId>) -> Result<(), Stop> {
-    let topology = running.daemon.store().topology();
+    let topology = running.services.store().topology();
     let opens = |measure: Action| {
         let links = open_links(&topology, guild, measure);
         links.iter().any(|link| main.is_none_or(|main| main == link.main))

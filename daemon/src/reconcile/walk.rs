@@ -1,12 +1,13 @@
 //! One comparison: through the members, through the ban list, stretch by stretch.
 
-use super::pages::{self, Unreadable};
 use super::throttle::{carried_out, refuse_unlinked};
 use super::{Cursor, Resolve, Stage};
 use crate::discord::rest::ListedMember;
 use crate::jobs::{Running, Stop};
 use crate::network::LinkRow;
+use crate::pages::{self, Unreadable};
 use crate::store::{Change, Stretch, View};
+use crate::sync::Engine;
 use crate::sync::desired::{LASTING, Wanted, open_links};
 use std::collections::HashSet;
 use wayhaven_shared::Fault;
@@ -25,6 +26,7 @@ const FEW: u64 = 50;
 /// A comparison on its way.
 pub(super) struct Walk {
     pub(super) running: Running,
+    engine: Engine,
     pub(super) kind: JobKind,
     pub(super) guild: GuildId,
     pub(super) cursor: Cursor,
@@ -68,11 +70,18 @@ impl Page {
 
 impl Walk {
     /// Goes on where the cursor says.
-    pub(super) fn new(running: Running, kind: JobKind, guild: GuildId, mut cursor: Cursor) -> Self {
+    pub(super) fn new(
+        running: Running,
+        engine: Engine,
+        kind: JobKind,
+        guild: GuildId,
+        mut cursor: Cursor,
+    ) -> Self {
         let applied = cursor.resolve != Resolve::Show;
         let found = cursor.found.take().unwrap_or_else(|| Reconciled::new(guild, applied));
-        let as_of = running.daemon.clock().now();
-        Self { running, kind, guild, cursor, found, left_to_backfills: HashSet::new(), as_of, total: 0 }
+        let as_of = running.services.clock().now();
+        let left_to_backfills = HashSet::new();
+        Self { running, engine, kind, guild, cursor, found, left_to_backfills, as_of, total: 0 }
     }
 
     /// Walks to the end.
@@ -119,13 +128,13 @@ impl Walk {
     /// has asked for that, and otherwise whoever ranked above the bot, since without the members intent nothing else tells
     /// that they do so no more.
     async fn retry_blocked(&self) -> Result<(), Stop> {
-        let daemon = &self.running.daemon;
+        let services = &self.running.services;
         let mut mains: Vec<GuildId> =
             LASTING.iter().flat_map(|measure| self.links(*measure)).map(|link| link.main).collect();
         mains.sort();
         mains.dedup();
         if self.cursor.resolve == Resolve::ByItself {
-            std::iter::once(self.guild).chain(mains).for_each(|guild| daemon.engine().look_again(guild));
+            std::iter::once(self.guild).chain(mains).for_each(|guild| self.engine.look_again(guild));
         } else if self.cursor.resolve == Resolve::All {
             let guild = self.guild;
             let read = move |view: &View<'_>| {
@@ -135,14 +144,14 @@ impl Walk {
                 }
                 Ok(blocked)
             };
-            let blocked = daemon.store().read(read).await?;
-            daemon.engine().retry_recorded(blocked.iter().copied()).await;
+            let blocked = services.store().read(read).await?;
+            self.engine.retry_recorded(blocked.iter().copied()).await;
             // Each counts as changed by this job, also where it stays as it is: `--wait` counts
             // what changed.
             let touch = move |change: &Change<'_>| {
                 blocked.iter().try_for_each(|(_, id)| Ok(change.touch_delivery(*id)?))
             };
-            daemon.store().write(touch).await?;
+            services.store().write(touch).await?;
         }
         Ok(())
     }
@@ -160,18 +169,18 @@ impl Walk {
         }
         let (id, guild) = (self.running.id, self.guild);
         let read = move |view: &View<'_>| Ok((view.job(id)?, view.running_jobs(JobKind::Backfill, guild)?));
-        let (job, backfills) = self.running.daemon.store().read(read).await?;
+        let (job, backfills) = self.running.services.store().read(read).await?;
         if self.cursor.resolve == Resolve::ByItself && self.kind == JobKind::Reconcile {
             self.left_to_backfills = backfills.into_iter().filter_map(|job: Job| job.main_guild_id).collect();
         }
         self.cursor.begun_at_all = true;
         self.save().await?;
-        Ok(job.map_or_else(|| self.running.daemon.clock().now(), |job| job.created_at))
+        Ok(job.map_or_else(|| self.running.services.clock().now(), |job| job.created_at))
     }
 
     /// Notes that the guild was compared, where it was with all that reaches it.
     async fn end(&mut self, began: Timestamp) -> Result<(), Stop> {
-        let topology = self.running.daemon.store().topology();
+        let topology = self.running.services.store().topology();
         let whole = LASTING.iter().all(|measure| {
             let links = open_links(&topology, self.guild, *measure);
             links.iter().all(|link| self.cursor.main.is_none_or(|main| main == link.main))
@@ -195,7 +204,7 @@ impl Walk {
             }
             Ok(())
         };
-        Ok(self.running.daemon.store().write(note).await?)
+        Ok(self.running.services.store().write(note).await?)
     }
 
     /// Whether the members are to be looked through for bans: many save requests and budget by it, and where that is short
@@ -206,7 +215,7 @@ impl Walk {
 
     /// The links along which the measure is wanted here, as they are now.
     pub(super) fn links(&self, measure: Action) -> Vec<LinkRow> {
-        let mut links = open_links(&self.running.daemon.store().topology(), self.guild, measure);
+        let mut links = open_links(&self.running.services.store().topology(), self.guild, measure);
         links.retain(|link| self.cursor.main.is_none_or(|main| main == link.main));
         links
     }
@@ -220,27 +229,27 @@ impl Walk {
             .iter()
             .flat_map(|measure| self.links(*measure).into_iter().map(|link| (link.main, *measure)))
             .collect();
-        let now = self.running.daemon.clock().now();
+        let now = self.running.services.clock().now();
         let count = move |view: &View<'_>| {
             let one = |(main, measure): (GuildId, Action)| Ok(view.count_decided(main, measure, now)?);
             wanted.into_iter().map(one).sum::<Result<u64, Fault>>()
         };
-        self.running.daemon.store().read(count).await
+        self.running.services.store().read(count).await
     }
 
     /// The members: whoever is there is dealt with first. Whether Discord lets us see them.
     async fn members(&mut self, bans: bool) -> Result<bool, Stop> {
         let guild = self.guild;
         let mute_role =
-            self.running.daemon.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
+            self.running.services.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
         let measures: &[Action] = if bans { &LASTING } else { &[Action::Mute, Action::Timeout] };
         loop {
             let after = self.cursor.after;
-            self.as_of = self.running.daemon.clock().now();
+            self.as_of = self.running.services.clock().now();
             let asked = pages::members(&mut self.running, guild, after, self.kind).await?;
             let Some(members) = asked else { return Ok(false) };
             let Some(up_to) = members.last().map(|member| member.user) else { return Ok(true) };
-            let now = self.running.daemon.clock().now();
+            let now = self.running.services.clock().now();
             let (page, stretch) =
                 (Page::Members { members, mute_role, now }, Stretch { after, up_to: Some(up_to) });
             self.end_local_causes(stretch, &page).await?;
@@ -260,7 +269,7 @@ impl Walk {
         let before = self.found.unreadable;
         loop {
             let after = self.cursor.after;
-            self.as_of = self.running.daemon.clock().now();
+            self.as_of = self.running.services.clock().now();
             let seen = unreadable.total();
             let page = pages::bans(&mut self.running, self.guild, after, self.kind, &mut unreadable).await?;
             let is_whole = unreadable.total() == seen;
@@ -311,7 +320,7 @@ impl Walk {
         let of = |measure: Action| self.links(measure).into_iter().map(move |link| (link.main, measure));
         let sources: Vec<(GuildId, Action)> = measures.iter().copied().flat_map(of).collect();
         let guild = self.guild;
-        let now = self.running.daemon.clock().now();
+        let now = self.running.services.clock().now();
         let read = move |view: &View<'_>| {
             let mut wanted = Vec::new();
             // Up to where every main's decisions are complete.
@@ -328,7 +337,7 @@ impl Walk {
             wanted.sort_by_key(|one| (one.user, one.main));
             Ok((wanted, end))
         };
-        Ok(self.running.daemon.store().read(read).await?)
+        Ok(self.running.services.store().read(read).await?)
     }
 
     /// Stores where it is; a plan is not gone on with.
@@ -337,7 +346,7 @@ impl Walk {
             return Ok(());
         }
         let (id, cursor) = (self.running.id, self.stored());
-        self.running.daemon.store().write(move |change| Ok(change.save_job_cursor(id, &cursor)?)).await?;
+        self.running.services.store().write(move |change| Ok(change.save_job_cursor(id, &cursor)?)).await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Settings that are set, taken back and read again while the daemon runs, and what a start makes of them.
 
 use crate::clock::Clock;
-use crate::reload::Reload;
+use crate::reload::SettingsSource;
 use crate::settings::{LogLevel, Settings, Stored};
 use crate::startup;
 use crate::store::Change;
@@ -58,30 +58,30 @@ async fn what_is_set_holds_at_once_says_who_set_it_and_survives_the_next_start()
     assert_eq!(words(&done), [("network.reconcile_every", "1d", "2h")]);
     assert_eq!(done.sources[0].by.as_ref().unwrap().raw(), "unix user 1000");
     assert!(done.sources[0].at.is_some());
-    assert_eq!(test.daemon.settings().network.reconcile_every.as_secs(), 7_200);
+    assert_eq!(test.systems.services.settings().network.reconcile_every.as_secs(), 7_200);
     assert_eq!(shown(&test, "network.reconcile_every").await, ("2h".into(), vec!["run_time".into()]));
     // The preset moves what says nothing for itself, and the store goes by it.
     let strict = set(&test, "network.budget", "strict", false).await.unwrap();
     assert_eq!(strict.changed.len(), 3, "{strict:?}");
-    assert_eq!(test.daemon.store().budgets().moderator.to_string(), "5/1m");
+    assert_eq!(test.systems.services.store().budgets().moderator.to_string(), "5/1m");
     set(&test, "log.level", "debug", false).await.unwrap();
-    assert_eq!(test.daemon.settings().log.level, LogLevel::Debug);
+    assert_eq!(test.systems.services.settings().log.level, LogLevel::Debug);
     let row = test.until_audited("the change", |row| row.operation == "settings set").await;
     assert_eq!(row.result.word(), "success");
     drop(test);
 
     let test = TestDaemon::start_at(&sandbox, home).await;
-    assert_eq!(test.daemon.settings().network.reconcile_every.as_secs(), 7_200);
-    assert_eq!(test.daemon.store().budgets().moderator.to_string(), "5/1m");
-    assert_eq!(test.daemon.settings().log.level, LogLevel::Debug);
+    assert_eq!(test.systems.services.settings().network.reconcile_every.as_secs(), 7_200);
+    assert_eq!(test.systems.services.store().budgets().moderator.to_string(), "5/1m");
+    assert_eq!(test.systems.services.settings().log.level, LogLevel::Debug);
     // Reading everything again keeps it, and the rest is as it was.
     asked(&test, 1, DaemonReload {}, false).await.unwrap();
-    assert_eq!(test.daemon.settings().network.reconcile_every.as_secs(), 7_200);
+    assert_eq!(test.systems.services.settings().network.reconcile_every.as_secs(), 7_200);
     let back = unset(&test, "network.reconcile_every").await.unwrap();
     assert_eq!(words(&back), [("network.reconcile_every", "2h", "1d")]);
-    assert_eq!(test.daemon.settings().network.reconcile_every.as_secs(), 86_400);
+    assert_eq!(test.systems.services.settings().network.reconcile_every.as_secs(), 86_400);
     assert_eq!(unset(&test, "network.reconcile_every").await.unwrap().changed, []);
-    assert_eq!(test.daemon.settings().log.level, LogLevel::Debug, "the others stay");
+    assert_eq!(test.systems.services.settings().log.level, LogLevel::Debug, "the others stay");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn what_cannot_be_set_is_refused_with_the_way_out_and_changes_nothing() {
     sources.environment.insert("WAYHAVEN_NETWORK_IMPORT_CAP".into(), "7".into());
     sources.dotenv = Some(("/etc/.env".into(), "DEBUG=true".into()));
     let test = start_with(&sandbox, Arc::new(home()), sources).await;
-    let before = format!("{:?}", test.daemon.settings().origins());
+    let before = format!("{:?}", test.systems.services.settings().origins());
     for (key, value, kind, named) in [
         ("network.budgt", "strict", FaultKind::NotFound, &["network.budgt", "network.budget"][..]),
         (
@@ -126,7 +126,7 @@ async fn what_cannot_be_set_is_refused_with_the_way_out_and_changes_nothing() {
     let fault = show(&test, Some("log.lvl")).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::NotFound);
     assert!(fault.message.contains("did you mean log.level?"), "{fault}");
-    assert_eq!(format!("{:?}", test.daemon.settings().origins()), before);
+    assert_eq!(format!("{:?}", test.systems.services.settings().origins()), before);
     assert!(test.read(|view| view.stored_settings().unwrap()).await.is_empty());
 }
 
@@ -138,9 +138,9 @@ async fn start_with(
 ) -> TestDaemon {
     let settings = Settings::load(&sources).unwrap();
     let (_, layout) = testing::prepare(sandbox, home.path());
-    let started = startup::start(settings, Reload::fixed(sources), layout, Clock::default());
-    let (daemon, _) = started.await.unwrap();
-    TestDaemon::of(daemon, home)
+    let started = startup::start(settings, SettingsSource::fixed(sources), layout, Clock::default());
+    let (systems, _) = started.await.unwrap();
+    TestDaemon::of(systems, home)
 }
 
 #[tokio::test]
@@ -162,12 +162,12 @@ async fn what_another_version_has_set_is_told_of_and_the_start_goes_on_without_i
     ];
     let write =
         move |change: &Change<'_>| all.iter().try_for_each(|one| Ok::<_, Fault>(change.store_setting(one)?));
-    test.daemon.store().write(write).await.unwrap();
+    test.systems.services.store().write(write).await.unwrap();
     drop(test);
 
     let test = TestDaemon::start_at(&sandbox, home).await;
-    assert_eq!(test.daemon.settings().network.import_cap, 12, "what is understood holds");
-    assert_eq!(test.daemon.settings().log.level, LogLevel::Info);
+    assert_eq!(test.systems.services.settings().network.import_cap, 12, "what is understood holds");
+    assert_eq!(test.systems.services.settings().log.level, LogLevel::Info);
     test.until("an alert", |view| view.open_alerts(None).unwrap() == 1).await;
     assert_eq!(test.alerts().await, ["setting_not_understood"]);
     let all = show(&test, None).await.unwrap();
@@ -184,7 +184,7 @@ async fn what_another_version_has_set_is_told_of_and_the_start_goes_on_without_i
     assert_eq!(all.not_understood.len(), 3, "{told}");
     // It is in nobody's way: another may be set, and each may be taken back.
     set(&test, "log.level", "warn", false).await.unwrap();
-    assert_eq!(test.daemon.settings().log.level, LogLevel::Warn);
+    assert_eq!(test.systems.services.settings().log.level, LogLevel::Warn);
     unset(&test, "network.of_tomorrow").await.unwrap();
     unset(&test, "discord.requests_per_second").await.unwrap();
     assert_eq!(show(&test, None).await.unwrap().not_understood, [""; 0]);
@@ -205,7 +205,7 @@ async fn fault_33_a_secret_is_shown_as_set_and_a_token_is_in_no_audit() {
     assert!(!set(&test, "discord.token", half, false).await.unwrap_err().to_string().contains(half));
     test.until_audited("the last", |row| row.operation == "settings set").await;
     test.audit().await;
-    let path = test.daemon.store().path().to_owned();
+    let path = test.systems.services.store().path().to_owned();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap());
     let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
@@ -224,26 +224,27 @@ async fn a_reload_answers_what_has_changed_and_a_plan_of_it_changes_nothing() {
     let mut sources = testing::sources(&sandbox);
     let write = |level: &str| format!("[log]\nlevel = \"{level}\"\n[discord]\nrequests_per_second = 3\n");
     sources.file = Some(("/etc/wayhaven.toml".into(), write("warn")));
-    let reload = Reload::fixed(sources.clone());
+    let reload = test.systems.reload.read_from(SettingsSource::fixed(sources.clone()));
     for dry_run in [true, false] {
-        let read = reload.again(&test.daemon, "daemon reload", dry_run).await.unwrap();
+        let read = reload.again("daemon reload", dry_run).await.unwrap();
         let of = |all: &[wayhaven_shared::operations::settings::SettingChanged]| -> Vec<String> {
             all.iter().map(|one| format!("{} {}", one.key, one.words().raw())).collect()
         };
         assert_eq!(of(&read.changed), ["log.level info → warn"]);
         assert_eq!(of(&read.after_restart), ["discord.requests_per_second 49 → 3"]);
         let expected = if dry_run { LogLevel::Info } else { LogLevel::Warn };
-        assert_eq!(test.daemon.settings().log.level, expected);
+        assert_eq!(test.systems.services.settings().log.level, expected);
     }
     sources.file = Some(("/etc/wayhaven.toml".into(), write("loud")));
-    let fault = Reload::fixed(sources).again(&test.daemon, "daemon reload", false).await.unwrap_err();
+    let reload = test.systems.reload.read_from(SettingsSource::fixed(sources));
+    let fault = reload.again("daemon reload", false).await.unwrap_err();
     assert!(fault.message.contains("log.level in /etc/wayhaven.toml line 2 is \"loud\""), "{fault}");
-    assert_eq!(test.daemon.settings().log.level, LogLevel::Warn, "the old ones hold");
+    assert_eq!(test.systems.services.settings().log.level, LogLevel::Warn, "the old ones hold");
 }
 
 #[tokio::test]
 async fn a_restart_is_refused_while_it_stops_and_a_stop_takes_its_place() {
-    use crate::daemon::End;
+    use crate::lifecycle::End;
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start_at(&sandbox, Arc::new(home())).await;
     let restart = |dry_run| {
@@ -252,12 +253,15 @@ async fn a_restart_is_refused_while_it_stops_and_a_stop_takes_its_place() {
         test.ask(crate::invocation::Invocation { dry_run, ..invocation })
     };
     let Ok(Reply::DaemonRestart(plan)) = restart(true).await else { panic!("no plan") };
-    assert_eq!((plan.dry_run, plan.start.as_str()), (true, test.daemon.start()));
-    assert_eq!(test.daemon.end(), End::Stop, "nothing was asked for");
+    assert_eq!((plan.dry_run, plan.start.as_str()), (true, test.systems.services.lifecycle().start()));
+    assert_eq!(test.systems.services.lifecycle().end(), End::Stop, "nothing was asked for");
     restart(false).await.unwrap();
-    assert_eq!(test.daemon.end(), End::Restart(test.daemon.program().unwrap().to_owned()));
+    assert_eq!(
+        test.systems.services.lifecycle().end(),
+        End::Restart(test.systems.services.lifecycle().program().unwrap().to_owned())
+    );
     assert!(restart(false).await.unwrap_err().message.contains("restarting already"));
-    test.daemon.stop();
-    assert_eq!(test.daemon.end(), End::Stop);
+    test.systems.services.lifecycle().stop();
+    assert_eq!(test.systems.services.lifecycle().end(), End::Stop);
     assert!(restart(false).await.unwrap_err().message.contains("is stopping"));
 }

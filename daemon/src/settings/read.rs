@@ -384,7 +384,7 @@ fn api_base(text: &str) -> Result<String, String> {
     if !has_scheme || !is_plain {
         return Err(must());
     }
-    let url = reqwest::Url::parse(text).map_err(|_| must())?;
+    let url = url::Url::parse(text).map_err(|_| must())?;
     let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(must)?;
     if !bare || text.contains('@') {

@@ -3,15 +3,11 @@
 use super::rows::{Sql, column, optional, word};
 use super::{Change, Judged, Settlement, StoreError, View};
 use rusqlite::params;
-use std::time::Duration;
 use wayhaven_shared::event::Change as Changed;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
 use wayhaven_shared::operations::reversal::{Counted, Counts};
 use wayhaven_shared::operations::setup::{Link, LinkUndo};
 use wayhaven_shared::value::{DeliveryId, GuildId, PunishmentId, Timestamp, UserId};
-
-/// How long a closing link retries undos where the settings do not say.
-pub const UNDO_LIMIT: Duration = Duration::from_secs(7 * 86_400);
 
 /// How many users are looked at in one step of a plan.
 const PAGE: u16 = 500;

@@ -2,9 +2,24 @@
 
 use super::rows::{Sql, column, optional};
 use super::{StoreError, View};
-use crate::lists::Entry;
 use rusqlite::params;
-use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp};
+use serde::Serialize;
+use wayhaven_shared::value::{GuildId, PunishmentId, Timestamp, Untrusted, UserId};
+
+/// A ban as a list names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Whom.
+    pub user_id: UserId,
+    /// Why.
+    pub reason: Option<Untrusted>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Who decided it, where it was a member and is known.
+    pub moderator_id: Option<UserId>,
+    /// When it was decided, where that is known.
+    pub created_at: Option<Timestamp>,
+}
 
 impl View<'_> {
     /// The bans that were decided in the guild and stand, each user once, in the order in which they were decided, behind

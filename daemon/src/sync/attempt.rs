@@ -22,12 +22,12 @@ pub use bulk::attempt_together;
 use outcome::conclude;
 pub use outcome::waiting_as;
 
-use crate::clock::Clock;
 use crate::discord::budget::{Priority, Slot};
-use crate::discord::directory::{Directory, OutOfReach, Presence};
+use crate::discord::directory::{OutOfReach, Presence};
 use crate::discord::rest::{Order, Outcome, Rest, RestError};
 use crate::network::{Refusal, permit_for};
-use crate::store::{LONGEST_TIMEOUT, Leave, Queued, Scope, Settlement, Store, WHEN_THEY_JOIN};
+use crate::services::Services;
+use crate::store::{LONGEST_TIMEOUT, Leave, Queued, Scope, Settlement, WHEN_THEY_JOIN};
 use crate::sync::batch::is_in_question;
 use crate::sync::unread::Unread;
 use obstacle::Obstacle;
@@ -54,18 +54,12 @@ const OVERTAKEN: &str = "a newer punishment took its place";
 /// What a delivery is tried with.
 #[derive(Clone)]
 pub struct Tools {
-    /// Time.
-    pub clock: Clock,
-    /// The store.
-    pub store: Store,
-    /// The way to Discord.
-    pub rest: Arc<Rest>,
+    /// The services.
+    pub services: Services,
     /// How far audit logs were read.
     pub readings: Arc<Readings>,
     /// Which guilds' logs may hold what is not known.
     pub unread: Arc<Unread>,
-    /// What the bot may do where.
-    pub directory: Arc<Directory>,
 }
 
 /// What the lane does next.
@@ -211,17 +205,19 @@ impl From<Refusal> for Stop {
 /// Whether a request of the delivery left, where it was applied: it may turn out that it is not needed.
 async fn try_once(tools: &Tools, delivery: &Queued, slot: Option<Slot>) -> Result<bool, Stop> {
     // What the gates refuse costs no slot of the budget.
-    match permit_for(&tools.store.topology(), delivery).err() {
+    match permit_for(&tools.services.store().topology(), delivery).err() {
         Some(refusal @ Refusal::Excepted(_)) => return excepted::settle(tools, delivery, refusal).await,
         Some(refusal) => return Err(refusal.into()),
         None => {}
     }
-    match obstacle::of_guild(&tools.directory, delivery.guild) {
+    match obstacle::of_guild(tools.services.directory(), delivery.guild) {
         Some(Obstacle::Outage) => return Err(Stop::Away),
         Some(_) => return Err(Stop::Absent),
         None => {}
     }
-    if delivery.action == Action::Timeout && delivery.until.is_some_and(|until| until <= tools.clock.now()) {
+    if delivery.action == Action::Timeout
+        && delivery.until.is_some_and(|until| until <= tools.services.clock().now())
+    {
         // An end that has passed would end whatever timeout they have now (FACTS A3).
         return Err(Stop::Not(DeliveryState::Skipped, "the timeout has ended meanwhile".to_owned()));
     }
@@ -271,7 +267,7 @@ async fn send_well_formed(
         },
         Err(Stop::Rest(error))
             if error.code() == Some(10007)
-                && tools.directory.presence(delivery.guild) != Some(Presence::Outage) =>
+                && tools.services.directory().presence(delivery.guild) != Some(Presence::Outage) =>
         {
             Err(not_there(delivery))
         }
@@ -290,7 +286,7 @@ async fn send(
         Some(slot) => slot,
         None => {
             let route = Rest::punishment_route(delivery.guild, delivery.action);
-            tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?
+            tools.services.rest().slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?
         }
     };
     if matches!(delivery.scope, Scope::Child(_)) && !delivery.action.is_undo() {
@@ -298,7 +294,7 @@ async fn send(
         still_open(tools, delivery).await?;
     }
     // The gates once more, now that the request is about to leave: the link may be gone by now.
-    let permit = match permit_for(&tools.store.topology(), delivery) {
+    let permit = match permit_for(&tools.services.store().topology(), delivery) {
         // It may have left earlier: the next try finds that out.
         Err(Refusal::Excepted(_)) => return Err(Stop::Wait(Duration::ZERO)),
         permit => permit?,
@@ -312,19 +308,19 @@ async fn send(
         until: delivery.until.map(|until| until.min(longest(tools))),
         role,
     };
-    Ok(tools.rest.punish(slot, &permit, order).await?)
+    Ok(tools.services.rest().punish(slot, &permit, order).await?)
 }
 
 /// The latest end that Discord takes for a timeout now. What is to last longer is renewed.
 fn longest(tools: &Tools) -> Timestamp {
     let span = i64::try_from(LONGEST_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(tools.clock.now().millis().saturating_add(span))
+    Timestamp::from_millis(tools.services.clock().now().millis().saturating_add(span))
 }
 
 /// What must not be repeated is marked before it leaves: after a crash nobody knows otherwise whether it did.
 async fn mark(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
-    let leave = tools.store.write(move |change| Ok(change.mark_sending(id)?)).await;
+    let leave = tools.services.store().write(move |change| Ok(change.mark_sending(id)?)).await;
     may_leave(leave.map_err(Stop::Store)?)
 }
 
@@ -366,7 +362,7 @@ fn short_reason(delivery: &Queued) -> Option<String> {
 /// main has refused its own step meanwhile.
 async fn still_open(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let id = delivery.id;
-    let leave = tools.store.read(move |view| Ok(view.may_leave(id)?)).await;
+    let leave = tools.services.store().read(move |view| Ok(view.may_leave(id)?)).await;
     may_leave(leave.map_err(Stop::Store)?)
 }
 

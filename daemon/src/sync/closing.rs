@@ -6,52 +6,80 @@ use super::Engine;
 use crate::clock::Clock;
 use crate::network::LinkRow;
 use crate::store::{Change, Severity, Store, View};
+use crate::tasks::{Task, Trigger, Until};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::{GuildId, LinkId, Span, Timestamp};
 
 /// How many users are looked at in one transaction: thousands must not hold the writer for long.
 const CHUNK: u16 = 200;
 
-/// How long nothing is tried where the store fails.
-const STORE_WAIT: Duration = Duration::from_secs(5);
-
 /// How often it is looked whether the time of a closing link is over: the wall clock makes no event.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Takes back what went along closing links, and closes them, as long as the store is there.
-pub async fn keep(store: Store, engine: Engine, clock: Clock) {
-    let mut sequence = store.sequence();
-    // Links of which everything is stored that there is to take back.
-    let mut stored: HashSet<LinkId> = HashSet::new();
-    loop {
-        sequence.mark_unchanged();
-        let closing: Vec<LinkRow> = store.topology().closing().cloned().collect();
-        stored.retain(|id| closing.iter().any(|link| link.id == *id));
+/// Takes back what went along closing links, and closes them: the task `closing`.
+pub struct Closing {
+    store: Store,
+    engine: Engine,
+    clock: Clock,
+    changes: watch::Receiver<u64>,
+    /// Links of which everything is stored that there is to take back.
+    stored: HashSet<LinkId>,
+    is_idle: bool,
+}
+
+impl Closing {
+    /// Closes links of this store.
+    pub fn new(store: Store, engine: Engine, clock: Clock) -> Self {
+        let changes = store.sequence();
+        Self { store, engine, clock, changes, stored: HashSet::new(), is_idle: true }
+    }
+
+    async fn close(&mut self) -> Result<(), Fault> {
+        self.changes.mark_unchanged();
+        let closing: Vec<LinkRow> = self.store.topology().closing().cloned().collect();
+        self.stored.retain(|id| closing.iter().any(|link| link.id == *id));
+        let mut failed = None;
         for link in &closing {
-            match go_on(&store, &engine, &clock, link, !stored.contains(&link.id)).await {
-                Ok(()) => drop(stored.insert(link.id)),
+            let first = !self.stored.contains(&link.id);
+            match go_on(&self.store, &self.engine, &self.clock, link, first).await {
+                Ok(()) => drop(self.stored.insert(link.id)),
                 Err(fault) => {
                     tracing::error!(main = %link.main, child = %link.child, "a link does not close: {fault}");
-                    tokio::time::sleep(STORE_WAIT).await;
+                    failed = Some(fault);
                 }
             }
         }
-        let look = async {
-            match closing.is_empty() {
-                true => std::future::pending().await,
-                false => tokio::time::sleep(LOOK).await,
-            }
-        };
-        tokio::select! {
-            changed = sequence.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            () = look => {}
+        self.is_idle = closing.is_empty();
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Task for Closing {
+    fn name(&self) -> &'static str {
+        "closing"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.close().boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let mut changes = self.changes.clone();
+        // The store, and with it the sender, lives as long as the daemon.
+        let change = async move { drop(changes.changed().await) };
+        match self.is_idle {
+            true => Trigger::Event(change.boxed()),
+            false => Trigger::EventWithin(change.boxed(), LOOK),
         }
+    }
+
+    fn until(&self) -> Until {
+        Until::Closing
     }
 }
 

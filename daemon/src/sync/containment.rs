@@ -2,12 +2,14 @@
 //! it. What is done in the main itself is done.
 
 use super::plan::Step;
-use crate::daemon::Daemon;
 use crate::network::{Budgets, Refusal};
 use crate::store::{Carried, Change, Decided, HoldOf, NewPunishment, Reached, Store, StoreError, View};
+use crate::tasks::{Task, Trigger};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState, Origin};
@@ -16,9 +18,6 @@ use wayhaven_shared::value::HoldId;
 
 /// How many deliveries a decision reaches in one transaction: a raid's must not hold the writer.
 const CHUNK: u16 = 300;
-
-/// How long nothing is tried where the store fails.
-const STORE_WAIT: Duration = Duration::from_secs(5);
 
 /// How long changes of the store gather before it is looked again whether a guild has room.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -166,31 +165,40 @@ async fn carry_on(store: &Store, hold: HoldId, mut reached: Reached) -> Result<O
     }
 }
 
-/// Goes on with what was decided and has not reached everything, until the daemon stops.
-pub async fn keep(daemon: Arc<Daemon>) {
-    let mut stopping = daemon.stopping();
-    tokio::select! {
-        () = go_on(daemon.store()) => {}
-        () = stopping.raised() => {}
+/// Carries out what was decided about holds and has not reached everything: the task `containment`.
+pub struct Containment {
+    store: Store,
+    changes: watch::Receiver<u64>,
+    /// What a freeze holds is not handed on again and again.
+    come: HashMap<HoldId, Reached>,
+}
+
+impl Containment {
+    /// Carries out the decisions in this store.
+    pub fn new(store: Store) -> Self {
+        let changes = store.sequence();
+        Self { store, changes, come: HashMap::new() }
     }
 }
 
-async fn go_on(store: &Store) {
-    let mut sequence = store.sequence();
-    // What a freeze holds is not handed on again and again.
-    let mut come: HashMap<HoldId, Reached> = HashMap::new();
-    loop {
-        sequence.mark_unchanged();
-        if let Err(fault) = round(store, &mut come).await {
-            tracing::error!("a decided hold is not carried out: {fault}");
-            tokio::time::sleep(STORE_WAIT).await;
-            continue;
-        }
-        // The store, and with it the sender, lives as long as the daemon.
-        if sequence.changed().await.is_err() {
-            return;
-        }
-        tokio::time::sleep(PAUSE).await;
+impl Task for Containment {
+    fn name(&self) -> &'static str {
+        "containment"
+    }
+
+    fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.changes.mark_unchanged();
+        round(&self.store, &mut self.come).boxed()
+    }
+
+    fn next(&mut self) -> Trigger {
+        let mut changes = self.changes.clone();
+        let change = async move {
+            // The store, and with it the sender, lives as long as the daemon.
+            let _ = changes.changed().await;
+            tokio::time::sleep(PAUSE).await;
+        };
+        Trigger::Event(change.boxed())
     }
 }
 

@@ -128,9 +128,12 @@ impl Engine {
     /// # Errors
     /// Where the store cannot be read, or has an engine already.
     pub async fn start(tools: Tools) -> Result<Self, Fault> {
-        let outbox =
-            tools.store.outbox().ok_or_else(|| Fault::internal("the store has an engine already"))?;
-        let open = tools.store.write(|change| {
+        let outbox = tools
+            .services
+            .store()
+            .outbox()
+            .ok_or_else(|| Fault::internal("the store has an engine already"))?;
+        let open = tools.services.store().write(|change| {
             change.suspect_open_deliveries()?;
             let ranked = change.blocked_by_rank()?;
             let left = |delivery: Queued| {
@@ -144,7 +147,7 @@ impl Engine {
             Ok(Left { open, ranked, refusals: change.refusals(None)?, now: change.now() })
         });
         let left = open.await?;
-        let holding = tools.store.directs().borrow().holding;
+        let holding = tools.services.store().directs().borrow().holding;
         let (messages, inbox) = mpsc::unbounded_channel();
         let mut lanes = Lanes {
             messages: messages.clone(),
@@ -263,7 +266,7 @@ impl Lanes {
         mut inbox: mpsc::UnboundedReceiver<Message>,
         mut outbox: mpsc::UnboundedReceiver<Released>,
     ) {
-        let mut troubles = self.tools.rest.troubles();
+        let mut troubles = self.tools.services.rest().troubles();
         loop {
             let wake = self.wakes.peek().map(|Reverse((at, _))| *at);
             tokio::select! {
@@ -319,7 +322,7 @@ impl Lanes {
             Message::Finished(finished) => self.finish(*finished).await,
             Message::Settled => self.settling -= 1,
             Message::Mended(guild, recorded) => {
-                let directory = Arc::clone(&self.tools.directory);
+                let directory = Arc::clone(self.tools.services.directory());
                 if let Some(lane) = self.lanes.get_mut(&guild) {
                     let may = |measure| directory.may(guild, measure).unwrap_or(true);
                     let resumed = lane.mend(may, |_| true, |one| reaches(&directory, one));
@@ -332,7 +335,7 @@ impl Lanes {
                 }
             }
             Message::Changed(guild) => {
-                let directory = Arc::clone(&self.tools.directory);
+                let directory = Arc::clone(self.tools.services.directory());
                 let footing = directory.footing(guild);
                 if let Some(lane) = self.lanes.get_mut(&guild) {
                     let may = |measure| directory.may(guild, measure).unwrap_or(true);
@@ -344,7 +347,7 @@ impl Lanes {
                 }
             }
             Message::Ranked(guild, user, roles) => {
-                let directory = Arc::clone(&self.tools.directory);
+                let directory = Arc::clone(self.tools.services.directory());
                 self.go_on(guild, |lane| lane.ranked(user, roles.as_deref(), |one| reaches(&directory, one)))
                     .await;
             }
@@ -400,11 +403,11 @@ impl Lanes {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&guild) else { return };
-        let opens = |route| self.tools.rest.opens_at(route);
+        let opens = |route| self.tools.services.rest().opens_at(route);
         let together = || {
             // Where roles are protected each user's have to be asked for.
-            let asked = self.tools.store.topology().protection().has_roles(guild);
-            !asked && self.tools.directory.may_bulk_ban(guild)
+            let asked = self.tools.services.store().topology().protection().has_roles(guild);
+            !asked && self.tools.services.directory().may_bulk_ban(guild)
         };
         let pick = lane.pick(Instant::now(), opens, together);
         let resumed = lane.take_resumed();
@@ -439,7 +442,7 @@ impl Lanes {
             unanswered.iter().try_for_each(|one| Ok(change.origin_stalls(*one)?))
         };
         self.settling += 1;
-        let (store, messages) = (self.tools.store.clone(), self.messages.clone());
+        let (store, messages) = (self.tools.services.store().clone(), self.messages.clone());
         tokio::spawn(async move {
             if let Err(fault) = store.write(work).await {
                 tracing::error!("children wait for their main: {fault}");

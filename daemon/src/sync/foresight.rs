@@ -1,10 +1,10 @@
 //! What an attempt would meet in a guild, found out without making it: for dry runs, drills and direct messages.
 
 use super::attempt::obstacle::{Facts, Known, Obstacle, obstacle};
-use crate::daemon::Daemon;
 use crate::discord::budget::Priority;
 use crate::discord::directory::Presence;
 use crate::discord::rest::{MemberView, Rest, RestError};
+use crate::services::Services;
 use crate::store::{GuildRefusal, View};
 use std::time::Duration;
 use wayhaven_shared::Fault;
@@ -30,7 +30,7 @@ impl Foresight {
     /// # Errors
     /// Where the store fails.
     pub async fn of(
-        daemon: &Daemon,
+        services: &Services,
         guild: GuildId,
         user: Option<UserId>,
         known: Known,
@@ -42,7 +42,7 @@ impl Foresight {
             };
             Ok((view.config(guild)?.mute_role_id, former, view.refusals(Some(guild))?))
         };
-        let (mute_role, former_mute_roles, refusals) = daemon.store().read(read).await?;
+        let (mute_role, former_mute_roles, refusals) = services.store().read(read).await?;
         Ok(Self { guild, user, known, mute_role, former_mute_roles, refusals })
     }
 
@@ -53,19 +53,19 @@ impl Foresight {
     }
 
     /// What stands in the way of the action there.
-    pub fn obstacle(&self, daemon: &Daemon, action: Action) -> Option<Obstacle> {
+    pub fn obstacle(&self, services: &Services, action: Action) -> Option<Obstacle> {
         let mut mute_roles: Vec<RoleId> = self.mute_role.into_iter().collect();
         if action.is_undo() {
             mute_roles.extend(&self.former_mute_roles);
         }
-        let topology = daemon.store().topology();
+        let topology = services.store().topology();
         let protected = match &self.known {
             Known::Member(roles) => topology.protection().by_roles(self.guild, roles).is_some(),
             Known::Nothing | Known::NotThere => false,
         };
         let refused = self.refusals.iter().find(|one| one.bars && one.action == action);
         obstacle(&Facts {
-            directory: daemon.directory(),
+            directory: services.directory(),
             guild: self.guild,
             action,
             user: self.user,
@@ -82,12 +82,12 @@ impl Foresight {
 /// # Errors
 /// Why it does not say.
 async fn member(
-    daemon: &Daemon,
+    services: &Services,
     priority: Priority,
     guild: GuildId,
     user: UserId,
 ) -> Result<Option<MemberView>, RestError> {
-    let rest = daemon.rest();
+    let rest = services.rest();
     let slot = rest.slot(priority, Rest::member_route(guild)).await?;
     rest.member_now(slot, guild, user).await
 }
@@ -97,30 +97,30 @@ async fn member(
 /// # Errors
 /// Why it does not say.
 pub async fn ask(
-    daemon: &Daemon,
+    services: &Services,
     priority: Priority,
     guild: GuildId,
     user: UserId,
 ) -> Result<Known, RestError> {
-    member(daemon, priority, guild, user).await.map(|member| Known::of(&member))
+    member(services, priority, guild, user).await.map(|member| Known::of(&member))
 }
 
 /// What Discord says of the user, for an answer that is of use only if it comes soon; nothing where it does not.
 pub async fn member_soon(
-    daemon: &Daemon,
+    services: &Services,
     priority: Priority,
     guild: GuildId,
     user: UserId,
 ) -> Option<Option<MemberView>> {
-    if daemon.directory().presence(guild) != Some(Presence::Here) {
+    if services.directory().presence(guild) != Some(Presence::Here) {
         return None;
     }
-    tokio::time::timeout(ANSWERS_WITHIN, member(daemon, priority, guild, user)).await.ok()?.ok()
+    tokio::time::timeout(ANSWERS_WITHIN, member(services, priority, guild, user)).await.ok()?.ok()
 }
 
 /// As [`ask`], for an answer that is of use only if it comes soon; nothing is known otherwise.
-pub async fn ask_soon(daemon: &Daemon, priority: Priority, guild: GuildId, user: UserId) -> Known {
-    let member = member_soon(daemon, priority, guild, user).await;
+pub async fn ask_soon(services: &Services, priority: Priority, guild: GuildId, user: UserId) -> Known {
+    let member = member_soon(services, priority, guild, user).await;
     member.as_ref().map_or(Known::Nothing, Known::of)
 }
 

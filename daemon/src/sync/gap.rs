@@ -107,7 +107,7 @@ impl Gaps {
     /// Something of these guilds was lost, or may be: until their logs were read, what comes live does not count as
     /// the end of what happened.
     pub fn open(&self, which: Which) {
-        let topology = self.tools.store.topology();
+        let topology = self.tools.services.store().topology();
         let mut live = self.live();
         let guilds: Vec<GuildId> = followed(&topology).filter(|guild| which.holds(*guild)).collect();
         let seen = guilds.iter().filter_map(|guild| {
@@ -129,7 +129,7 @@ impl Gaps {
     /// Reads the logs that come out of there, until the daemon ends.
     async fn fill_wanted(self, mut wanted: mpsc::UnboundedReceiver<GuildId>) {
         while let Some(guild) = wanted.recv().await {
-            let directory = &self.tools.directory;
+            let directory = &self.tools.services.directory();
             // Of a guild that is not there yet, or that is in sight again, no log is read.
             let is_here = directory.presence(guild) == Some(Presence::Here);
             match is_here && directory.sight().lost_at(guild).is_some() {
@@ -220,7 +220,7 @@ impl Filling {
         match ask {
             Ask::Opened(seen) => self.reader.move_cursors(seen).await,
             Ask::Fill(which) => {
-                let topology = self.gaps.tools.store.topology();
+                let topology = self.gaps.tools.services.store().topology();
                 for guild in followed(&topology).filter(|guild| which.holds(*guild)) {
                     self.wait(&topology, guild);
                 }
@@ -236,7 +236,7 @@ impl Filling {
     }
 
     async fn catch_up(&mut self) {
-        let topology = self.gaps.tools.store.topology();
+        let topology = self.gaps.tools.services.store().topology();
         for main in topology.mains() {
             self.wait(&topology, main);
         }
@@ -271,7 +271,7 @@ impl Filling {
     fn ended(&mut self, guild: GuildId, began: Instant, ended: log::Ended) {
         let again = self.read_now.remove(&guild).unwrap_or(false);
         let tools = &self.gaps.tools;
-        let is_here = tools.directory.presence(guild) == Some(Presence::Here);
+        let is_here = tools.services.directory().presence(guild) == Some(Presence::Here);
         match ended {
             log::Ended::Read | log::Ended::Unreadable if is_here => tools.unread.read(guild, began),
             // Nothing is known of it, for now.
@@ -284,7 +284,7 @@ impl Filling {
             log::Ended::Failed => self.gaps.fill_later(guild),
         }
         if again {
-            let topology = self.gaps.tools.store.topology();
+            let topology = self.gaps.tools.services.store().topology();
             self.wait(&topology, guild);
         }
     }

@@ -7,8 +7,8 @@
 //! All of it needs the members intent, and concerns only guilds that protect roles.
 
 use super::attempt::Tools;
-use super::backoff;
 use super::gap::Gaps;
+use crate::backoff::backoff;
 use crate::discord::rest::Outcome;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,7 +44,7 @@ impl Holders {
 
     /// The guilds whose holders have to be known.
     pub fn guilds(&self) -> Vec<GuildId> {
-        self.tools.store.topology().protection().with_roles().collect()
+        self.tools.services.store().topology().protection().with_roles().collect()
     }
 
     /// Whether the guild's holders are being read.
@@ -55,7 +55,7 @@ impl Holders {
     /// Reads who holds the guild's protected roles, once what its audit log has to tell is worked; nothing where it
     /// protects none.
     pub fn fill(&self, guild: GuildId) {
-        if !self.tools.store.topology().protection().has_roles(guild) {
+        if !self.tools.services.store().topology().protection().has_roles(guild) {
             return;
         }
         if let Some(reading) = self.readings().get_mut(&guild) {
@@ -86,7 +86,7 @@ impl Holders {
         user: UserId,
         roles: Vec<RoleId>,
     ) -> Option<impl FnOnce(&crate::store::Change<'_>) -> Result<(), Fault> + Send + 'static> {
-        if !self.tools.store.topology().protection().has_roles(guild) {
+        if !self.tools.services.store().topology().protection().has_roles(guild) {
             return None;
         }
         if let Some(reading) = self.readings().get_mut(&guild) {
@@ -99,12 +99,12 @@ impl Holders {
         let mut found: HashMap<UserId, Vec<RoleId>> = HashMap::new();
         let (mut after, mut failures) = (None, 0);
         loop {
-            match self.tools.rest.members_after(guild, after).await {
+            match self.tools.services.rest().members_after(guild, after).await {
                 Ok(page) => {
                     failures = 0;
                     let Some(last) = page.last() else { break };
                     after = Some(last.user);
-                    let topology = self.tools.store.topology();
+                    let topology = self.tools.services.store().topology();
                     let holders = page
                         .into_iter()
                         .map(|listed| (listed.user, listed.roles))
@@ -132,6 +132,6 @@ impl Holders {
             }
             Ok(change.replace_holders(guild, found)?)
         };
-        self.tools.store.write(write).await
+        self.tools.services.store().write(write).await
     }
 }

@@ -103,7 +103,7 @@ impl Ingest {
         let holders = Holders::new(tools.clone(), gaps.clone());
         let (echoes, members) = (Echoes::default(), Members::default());
         let ingest = Self { tools, engine, gaps, echoes, holders, members };
-        for awaited in ingest.tools.store.read(|view| Ok(view.awaited()?)).await? {
+        for awaited in ingest.tools.services.store().read(|view| Ok(view.awaited()?)).await? {
             ingest.resolve_later(awaited);
         }
         Ok(ingest)
@@ -121,7 +121,7 @@ impl Ingest {
 
     /// Hands an event to the store: in the order of these calls, and without waiting for its commit.
     pub async fn take(&self, event: GatewayEvent) -> Taken {
-        let noticed = self.tools.directory.learn(&event);
+        let noticed = self.tools.services.directory().learn(&event);
         let (guild, entry) = match &event {
             GatewayEvent::Ban { guild, .. } => (Some(*guild), None),
             GatewayEvent::Entry(entry) => (Some(entry.guild), Some(entry.id)),
@@ -147,8 +147,8 @@ impl Ingest {
             (Noticed::Nothing, GatewayEvent::Entry(entry)) => self.entry(entry).await,
             (Noticed::Nothing, GatewayEvent::Member { guild, user, roles, facts }) => {
                 self.engine.ranked(guild, user, Some(roles.clone()));
-                let shown = shown(&self.tools.clock, roles.clone(), facts);
-                self.members.look(&self.tools.store, guild, user, shown);
+                let shown = shown(self.tools.services.clock(), roles.clone(), facts);
+                self.members.look(self.tools.services.store(), guild, user, shown);
                 self.member(guild, user, roles).await
             }
             (Noticed::Nothing, GatewayEvent::Left { guild, user }) => {
@@ -157,7 +157,7 @@ impl Ingest {
             }
             (Noticed::Nothing, GatewayEvent::Joined { guild, user, roles, facts }) => {
                 self.engine.ranked(guild, user, Some(roles.clone()));
-                let shown = shown(&self.tools.clock, roles, facts);
+                let shown = shown(self.tools.services.clock(), roles, facts);
                 self.joined(guild, user, shown).await
             }
             (Noticed::Nothing, _) => Ok(at_once(Follow::Nothing)),
@@ -197,10 +197,10 @@ impl Ingest {
 
     /// A guild came, went, or has another owner or name. What it is like is known where it is `here`.
     async fn guild(&self, guild: GuildId, here: bool, follow: Follow) -> Result<Pending, Fault> {
-        let directory = &self.tools.directory;
+        let directory = &self.tools.services.directory();
         let (name, owner) = (directory.name(guild), directory.owner(guild));
         let presence = directory.presence(guild).map_or("unknown", |presence| presence.word());
-        let committed = self.tools.store.submit(move |change| {
+        let committed = self.tools.services.store().submit(move |change| {
             if let Some(name) = name.as_ref().filter(|_| here) {
                 change.name_guild(guild, name)?;
             }
@@ -232,21 +232,22 @@ impl Ingest {
                     change.role_deleted(guild, role)?;
                     Ok(follow)
                 };
-                self.tools.store.submit(forget).await
+                self.tools.services.store().submit(forget).await
             }
             _ => Ok(at_once(follow)),
         }
     }
 
     fn protects(&self, guild: GuildId, role: RoleId) -> bool {
-        self.tools.store.topology().protection().by_roles(guild, &[role]).is_some()
+        self.tools.services.store().topology().protection().by_roles(guild, &[role]).is_some()
     }
 
     /// Guilds that a session does not name any more: the bot was removed while nobody listened.
     async fn gone(&self, guilds: Vec<GuildId>) -> Result<Pending, Fault> {
-        let names: Vec<_> = guilds.iter().map(|guild| (*guild, self.tools.directory.name(*guild))).collect();
+        let names: Vec<_> =
+            guilds.iter().map(|guild| (*guild, self.tools.services.directory().name(*guild))).collect();
         guilds.iter().for_each(|guild| self.engine.lost(*guild));
-        let committed = self.tools.store.submit(move |change| {
+        let committed = self.tools.services.store().submit(move |change| {
             for (guild_id, name) in names {
                 change.tell(&Changed::Guild { guild_id, name, presence: "absent".to_owned() })?;
             }
@@ -257,17 +258,17 @@ impl Ingest {
 
     /// Whether the bot has any permission that an action needs; which of them what waits needs, the engine knows.
     fn may_something(&self, guild: GuildId) -> bool {
-        Action::ALL.into_iter().any(|action| self.tools.directory.may(guild, action) == Some(true))
+        Action::ALL.into_iter().any(|action| self.tools.services.directory().may(guild, action) == Some(true))
     }
 
     fn sees_log(&self, guild: GuildId) -> bool {
-        self.tools.directory.my_permissions(guild).is_some_and(|bits| bits & VIEW_AUDIT_LOG != 0)
+        self.tools.services.directory().my_permissions(guild).is_some_and(|bits| bits & VIEW_AUDIT_LOG != 0)
     }
 
     /// A ban event: without its audit entry it says neither who nor why.
     async fn ban(&self, guild: GuildId, user: UserId, action: Action) -> Result<Pending, Fault> {
         let sees_log = self.sees_log(guild);
-        let committed = self.tools.store.submit(move |change| {
+        let committed = self.tools.services.store().submit(move |change| {
             if !change.topology_here()?.is_main(guild) {
                 // Where the log is seen, the entry tells all of it; and our own effect comes back.
                 if !sees_log {
@@ -293,7 +294,9 @@ impl Ingest {
     async fn member(&self, guild: GuildId, user: UserId, roles: Vec<RoleId>) -> Result<Pending, Fault> {
         match self.holders.told(guild, user, roles) {
             None => Ok(at_once(Follow::Nothing)),
-            Some(note) => self.tools.store.submit(move |change| note(change).map(|()| Follow::Nothing)).await,
+            Some(note) => {
+                self.tools.services.store().submit(move |change| note(change).map(|()| Follow::Nothing)).await
+            }
         }
     }
 
@@ -301,7 +304,7 @@ impl Ingest {
     /// before it; of thousands who join, those whom nothing concerns cost one look there, and nothing is written.
     async fn joined(&self, guild: GuildId, user: UserId, shown: ShownMember) -> Result<Pending, Fault> {
         if let Some(note) = self.holders.told(guild, user, shown.roles.clone()) {
-            self.tools.store.write_later("who holds a protected role", note).await;
+            self.tools.services.store().write_later("who holds a protected role", note).await;
         }
         let shown = Arc::new(shown);
         let work = move |change: &crate::store::Change<'_>| {
@@ -318,7 +321,7 @@ impl Ingest {
             let begun = bring_all_about(change, guild, user, &LASTING)?;
             Ok(if begun.is_empty() { Follow::Nothing } else { Follow::Hurry(guild, begun) })
         };
-        let store = self.tools.store.clone();
+        let store = self.tools.services.store().clone();
         let committed = store.submit(work.clone()).await?;
         let or_later = async move {
             let outcome = committed.await;
@@ -326,7 +329,7 @@ impl Ingest {
                 // No log tells of it once more.
                 tokio::spawn(async move {
                     for failures in 0..JOIN_TRIES {
-                        tokio::time::sleep(super::backoff(failures)).await;
+                        tokio::time::sleep(crate::backoff::backoff(failures)).await;
                         if store.write(work.clone()).await.is_ok() {
                             return;
                         }
@@ -339,18 +342,18 @@ impl Ingest {
     }
 
     async fn entry(&self, mut entry: Entry) -> Result<Pending, Fault> {
-        let by = match self.tools.store.topology().is_main(entry.guild) {
+        let by = match self.tools.services.store().topology().is_main(entry.guild) {
             // Asked before the writer is: events keep their order.
             true => judge(&self.tools, &mut entry).await,
             false => author_in_child(&self.tools, entry.actor),
         };
-        if by == Author::Us && !self.tools.store.topology().is_main(entry.guild) {
+        if by == Author::Us && !self.tools.services.store().topology().is_main(entry.guild) {
             // Hundreds of these follow a ban, and nothing follows from one: they share the writer's turns.
-            self.echoes.note(&self.tools.store, entry).await;
+            self.echoes.note(self.tools.services.store(), entry).await;
             return Ok(at_once(Follow::Nothing));
         }
-        let entry = without_offices(&self.tools.directory, by, entry);
-        let committed = self.tools.store.submit(move |change| {
+        let entry = without_offices(self.tools.services.directory(), by, entry);
+        let committed = self.tools.services.store().submit(move |change| {
             work_entry(change, by, entry)?;
             Ok(Follow::Nothing)
         });

@@ -34,7 +34,7 @@ fn exported(job: Job) -> AuditExported {
 
 /// The text of what was written.
 fn text(test: &TestDaemon, exported: &AuditExported) -> String {
-    let whole = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap().chunk;
+    let whole = test.systems.uploads.part(exported.file.unwrap(), 0).unwrap().chunk;
     assert_eq!(whole.bytes().len() as u64, exported.bytes);
     String::from_utf8(whole.bytes().to_vec()).unwrap()
 }
@@ -118,5 +118,5 @@ async fn a_guild_gets_its_own_and_does_not_learn_which_operator_it_was() {
     let plan = asked(&test, main, AuditExport::default(), true).await.unwrap();
     let plan = exported(plan);
     assert!(plan.file.is_none() && plan.entries > file.entries, "{plan:?}");
-    assert_eq!(test.daemon.uploads().count(), 1, "a plan leaves no file");
+    assert_eq!(test.systems.uploads.count(), 1, "a plan leaves no file");
 }

@@ -2,6 +2,7 @@
 
 use crate::audit::mark;
 use crate::store::{AuditRow, Personal};
+use crate::tasks::run_alone;
 use crate::testing::{PATIENCE, TestDaemon, by_operator, home, sandbox};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use wayhaven_shared::{Fault, FaultKind};
 
 /// More rows than are read at once, some of them with everything beside them.
 async fn fill(test: &TestDaemon) {
-    let filled = test.daemon.store().write(|change| {
+    let filled = test.systems.services.store().write(|change| {
         for number in 0..4_500_u32 {
             let personal = Personal { actor: Some(format!("{number}")), ..Personal::default() };
             change.audit(&AuditRow {
@@ -57,7 +58,7 @@ async fn verified(test: &TestDaemon, noted: Option<ChainMark>) -> (Job, AuditVer
 
 /// Somebody with other tools than ours.
 fn burgle(test: &TestDaemon, sql: &str) {
-    let shell = Connection::open(test.daemon.layout().store()).unwrap();
+    let shell = Connection::open(test.systems.services.layout().store()).unwrap();
     shell.busy_timeout(Duration::from_secs(5)).unwrap();
     shell.pragma_update(None, "foreign_keys", false).unwrap();
     let drop = "DROP TRIGGER IF EXISTS command_audit_is_not_changed; DROP TRIGGER IF EXISTS command_audit_is_not_deleted;";
@@ -124,14 +125,19 @@ async fn a_cut_tail_shows_against_what_was_noted_here_and_elsewhere() {
     assert!(anew.cut.unwrap().what.contains("written anew"));
 }
 
+/// Notes the end until the daemon stops, or there is nothing left to vouch for.
+fn marks(test: &TestDaemon) -> impl Future<Output = ()> + use<> {
+    run_alone(test.systems.services.clone(), test.systems.audit.marking(Duration::from_millis(1)))
+}
+
 #[tokio::test]
 async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() {
     let sandbox = sandbox(0).await;
     let home = Arc::new(home());
     let test = TestDaemon::start_at(&sandbox, Arc::clone(&home)).await;
     fill(&test).await;
-    let keeping = tokio::spawn(mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)));
-    let path = test.daemon.layout().audit_mark();
+    let keeping = tokio::spawn(marks(&test));
+    let path = test.systems.services.layout().audit_mark();
     let noted = || mark::read(&path).unwrap().map_or(0, ChainMark::rows);
     let wait = async {
         while noted() < 4_500 {
@@ -141,9 +147,9 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
     tokio::time::timeout(PATIENCE, wait).await.unwrap();
     let (_, held) = verified(&test, None).await;
     assert!(held.noted.is_some_and(|mark| mark.rows() >= 4_500) && held.cut.is_none(), "{held:?}");
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     keeping.await.unwrap();
-    mark::note_last(&test.daemon).await;
+    test.systems.audit.note_last().await;
     let last = mark::read(&path).unwrap().unwrap();
     assert_eq!(test.read(|view| view.chain_head().unwrap().mark()).await, Some(last));
 
@@ -153,8 +159,8 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
     );
     drop(test);
     let test = TestDaemon::start_at(&sandbox, home).await;
-    mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)).await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    marks(&test).await;
+    test.systems.services.store().write(|_| Ok(())).await.unwrap();
     assert!(test.alerts().await.contains(&"audit_cut".to_owned()));
     assert_eq!(mark::read(&path).unwrap(), Some(last), "the proof stays");
     let (_, cut) = verified(&test, None).await;
@@ -162,9 +168,9 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
     // Also once the chain has grown past it: what came after the cut is not vouched for.
     fill(&test).await;
     fill(&test).await;
-    mark::note_last(&test.daemon).await;
+    test.systems.audit.note_last().await;
     assert_eq!(mark::read(&path).unwrap(), Some(last), "at the end too");
-    mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)).await;
+    marks(&test).await;
     assert_eq!(mark::read(&path).unwrap(), Some(last), "and at the next start");
 
     std::fs::write(&path, "no mark").unwrap();
@@ -175,7 +181,7 @@ async fn the_daemon_notes_the_end_itself_and_raises_an_alert_where_it_is_gone() 
 #[tokio::test]
 async fn one_at_a_time_and_a_cancelled_one_says_nothing() {
     let (_sandbox, test) = started().await;
-    let stored = test.daemon.store().write(|change| {
+    let stored = test.systems.services.store().write(|change| {
         Ok(change.begin_job(&crate::store::NewJob {
             kind: wayhaven_shared::operations::job::JobKind::AuditVerify,
             guild: None,
@@ -188,8 +194,11 @@ async fn one_at_a_time_and_a_cancelled_one_says_nothing() {
     let id = stored.await.unwrap();
     let second = ask(&test, None).await.unwrap_err();
     assert_eq!(second.kind, FaultKind::Conflict);
-    let end =
-        test.daemon.store().write(move |change| Ok(change.end_job(id, JobState::Cancelled, None, None)?));
+    let end = test
+        .systems
+        .services
+        .store()
+        .write(move |change| Ok(change.end_job(id, JobState::Cancelled, None, None)?));
     assert!(end.await.unwrap());
     ask(&test, None).await.unwrap();
 }
@@ -199,8 +208,8 @@ async fn a_tail_that_is_cut_while_the_daemon_runs_is_found_with_the_next_row() {
     let sandbox = sandbox(0).await;
     let test = TestDaemon::start(&sandbox).await;
     fill(&test).await;
-    let keeping = tokio::spawn(mark::keep(Arc::clone(&test.daemon), Duration::from_millis(1)));
-    let path = test.daemon.layout().audit_mark();
+    let keeping = tokio::spawn(marks(&test));
+    let path = test.systems.services.layout().audit_mark();
     let wait = async {
         while mark::read(&path).unwrap().map_or(0, ChainMark::rows) < 4_500 {
             tokio::task::yield_now().await;

@@ -85,7 +85,11 @@ async fn an_outage_or_a_missing_permission_is_known_before_anybody_is_told() {
     let lacks = wayhaven_sandbox::permissions::LEAST_FOR_BOT & !wayhaven_sandbox::permissions::BAN_MEMBERS;
     sandbox.people().set_bot_permissions(main, lacks).unwrap();
     let known = async {
-        while test.daemon.directory().may(guild(main), wayhaven_shared::operations::punishment::Action::Ban)
+        while test
+            .systems
+            .services
+            .directory()
+            .may(guild(main), wayhaven_shared::operations::punishment::Action::Ban)
             != Some(false)
         {
             tokio::task::yield_now().await;
@@ -94,9 +98,10 @@ async fn an_outage_or_a_missing_permission_is_known_before_anybody_is_told() {
     tokio::time::timeout(crate::testing::PATIENCE, known).await.unwrap();
     assert_eq!(asked(&test, main, ban(victim)).await.told, not_told("missing permission Ban Members"));
     sandbox.people().outage(main).unwrap();
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("the outage", move |_| {
-        daemon.directory().presence(guild(main)) == Some(crate::discord::directory::Presence::Outage)
+        systems.services.directory().presence(guild(main))
+            == Some(crate::discord::directory::Presence::Outage)
     })
     .await;
     let told = asked(&test, main, kick(victim)).await.told;
@@ -142,7 +147,7 @@ async fn a_refusal_after_the_message_is_the_headline_and_the_retry_tells_nobody_
 
     sandbox.clear(fault);
     let origin = test.read(move |view| view.origin_of(id).unwrap().unwrap()).await;
-    test.daemon.engine().retry([(guild(main), origin.id)]);
+    test.systems.engine.retry([(guild(main), origin.id)]);
     test.until("it is done", move |view| {
         view.origin_of(id).unwrap().unwrap().state == DeliveryState::Applied
     })

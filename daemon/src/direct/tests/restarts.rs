@@ -12,7 +12,7 @@ use wayhaven_shared::operations::told::{Told, ToldState};
 async fn restarted(sandbox: &Sandbox, test: TestDaemon) -> TestDaemon {
     let home = test.home();
     // With it ends what sends messages; deliveries that wait for one never come to its engine.
-    test.daemon.close();
+    test.systems.services.lifecycle().close();
     let next =
         TestDaemon::start_in(sandbox, home, |settings| settings.moderation.direct_messages = true).await;
     drop(test);
@@ -49,11 +49,11 @@ async fn fault_2_a_message_that_was_marked_and_never_left_is_sent_by_the_next_da
     let test = start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
     // No slot is given out before the daemon is gone.
-    test.daemon.rest().budget().pause(Duration::from_secs(600));
+    test.systems.services.rest().budget().pause(Duration::from_secs(600));
     let id = punish(&test, main, kick(victim)).await;
-    test.daemon.close();
+    test.systems.services.lifecycle().close();
     let mark = move |change: &crate::store::Change<'_>| Ok(change.mark_direct_message(id)?);
-    assert!(test.daemon.store().write(mark).await.unwrap().is_some());
+    assert!(test.systems.services.store().write(mark).await.unwrap().is_some());
     let next = restarted(&sandbox, test).await;
     assert_eq!(told(&next, id).await.state, ToldState::Told);
     assert_eq!(sandbox.direct_messages(victim).len(), 1);
@@ -65,13 +65,13 @@ async fn fault_2_a_message_of_long_ago_is_not_repeated_and_the_ban_is_made() {
     let sandbox = sandbox(1).await;
     let test = start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
-    test.daemon.rest().budget().pause(Duration::from_secs(600));
+    test.systems.services.rest().budget().pause(Duration::from_secs(600));
     // The next daemon starts ten minutes later.
-    test.daemon.clock().shift(-600_000);
+    test.systems.services.clock().shift(-600_000);
     let id = punish(&test, main, ban(victim)).await;
-    test.daemon.close();
+    test.systems.services.lifecycle().close();
     let mark = move |change: &crate::store::Change<'_>| Ok(change.mark_direct_message(id)?);
-    assert!(test.daemon.store().write(mark).await.unwrap().is_some());
+    assert!(test.systems.services.store().write(mark).await.unwrap().is_some());
     let next = restarted(&sandbox, test).await;
     next.until_counted(id, DeliveryState::Applied, 1).await;
     let reason = "nobody knows whether it arrived, and it is not sent twice";
@@ -84,7 +84,7 @@ async fn fault_2_what_had_not_left_is_told_after_the_restart_and_done_after_that
     let sandbox = sandbox(2).await;
     let test = start(&sandbox).await;
     let (main, members) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild()));
-    test.daemon.rest().budget().pause(Duration::from_secs(600));
+    test.systems.services.rest().budget().pause(Duration::from_secs(600));
     // Who the warned one is, is asked for in vain first: longer than a message keeps a ban.
     let warned = punish(&test, main, warn(members[1])).await;
     let banned = punish(&test, main, ban(members[0])).await;
@@ -108,10 +108,10 @@ async fn turned_off_before_the_restart_what_waits_goes_on_untold() {
     let sandbox = sandbox(1).await;
     let test = start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.members(sandbox.main_guild())[0]);
-    test.daemon.rest().budget().pause(Duration::from_secs(600));
+    test.systems.services.rest().budget().pause(Duration::from_secs(600));
     let id = punish(&test, main, ban(victim)).await;
     let home: Arc<_> = test.home();
-    test.daemon.close();
+    test.systems.services.lifecycle().close();
     let (settings, _) = prepare(&sandbox, home.path());
     assert!(!settings.moderation.direct_messages);
     let next = TestDaemon::start_at(&sandbox, home).await;

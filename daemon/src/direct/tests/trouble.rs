@@ -60,7 +60,7 @@ async fn a_channel_that_does_not_open_keeps_a_ban_two_seconds_at_most() {
     sandbox.inject(Fault::Hang { at: At::route("POST", OPEN) });
     let id = punish(&test, main, ban(victim)).await;
     // Who waits until nothing moves waits for this too.
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(sandbox.is_banned(main, victim) && sandbox.is_banned(sandbox.children()[0], victim));
     assert_eq!(told(&test, id).await, Told::new(ToldState::NotTold, Some("Discord took too long")));
 }
@@ -121,7 +121,7 @@ async fn what_is_taken_back_before_it_is_done_is_not_told() {
     let unban = punish(&test, main, Unban { user: user(victim), reason: None }.into()).await;
     let reason = "it was taken back before they were told";
     assert_eq!(told(&test, id).await, Told::new(ToldState::NotTold, Some(reason)));
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(test.delivery(id, sandbox.children()[0]).await.state, DeliveryState::Superseded);
     assert!(test.delivery(unban, sandbox.children()[0]).await.state.is_final());
     assert!(places(&sandbox, "PUT", BAN).is_empty() && sandbox.direct_messages(victim).is_empty());
@@ -136,13 +136,13 @@ async fn a_change_that_is_taken_back_leaves_nothing_that_waits() {
         tell: Some(Telling::Now { guild_name: None }),
         ..NewPunishment::new(guild(main), user(victim), Action::Ban, Origin::Operator)
     };
-    let failing = test.daemon.store().write(move |change| {
+    let failing = test.systems.services.store().write(move |change| {
         assert!(record(change, &new, AtOrigin::ToDo)?.told.is_some_and(|told| told.is_waiting()));
         Err::<(), _>(wayhaven_shared::Fault::internal("what comes after it fails"))
     });
     assert!(failing.await.is_err());
-    assert_eq!(test.daemon.store().directs().borrow().holding, 0);
-    test.daemon.engine().drain().await;
+    assert_eq!(test.systems.services.store().directs().borrow().holding, 0);
+    test.systems.engine.drain().await;
     assert!(places(&sandbox, "POST", OPEN).is_empty() && !sandbox.is_banned(main, victim));
 }
 
@@ -201,7 +201,7 @@ async fn a_message_that_waits_gives_the_corrected_reason_and_one_that_may_have_l
         sandbox.wait_until(asked_for, PATIENCE).await.unwrap();
         if may_have_left {
             let mark = move |change: &crate::store::Change<'_>| Ok(change.mark_direct_message(id)?);
-            test.daemon.store().write(mark).await.unwrap().unwrap();
+            test.systems.services.store().write(mark).await.unwrap().unwrap();
         }
         let amend = PunishmentAmend { id, reason: Untrusted::clipped("be *kinder*") };
         crate::testing::asked(&test, main, amend, false).await.unwrap();

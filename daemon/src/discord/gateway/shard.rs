@@ -3,7 +3,7 @@
 
 use super::pulse::{Beating, Life};
 use super::{Ended, Hand, Leave, News, Plan, Pulse, Sight, broken};
-use crate::sync::backoff;
+use crate::backoff::backoff;
 use secrecy::{ExposeSecret, SecretString};
 use serenity::all::{GatewayIntents, Http, RawEventHandler, ShardId, ShardInfo};
 use serenity::gateway::{

@@ -1,7 +1,7 @@
 //! What comes back when Discord does not do it, and what follows from each.
 
 use super::{is_refusal, retry_after};
-use crate::store::UNKNOWN_USER;
+use crate::delivery::UNKNOWN_USER;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;

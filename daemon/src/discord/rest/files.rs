@@ -3,7 +3,7 @@
 
 use super::fault::transport_error;
 use super::{CONNECT, Call, Rest, RestError, USER_AGENT};
-use crate::discord::attachment::Attachment;
+use crate::attachment::Attachment;
 use crate::discord::interaction::InteractionToken;
 use crate::discord::routes::Route;
 use reqwest::{Client, Method, Response, StatusCode, Url};

@@ -39,7 +39,7 @@ async fn raise(
 ) {
     let work =
         move |change: &Change<'_>| Ok(change.alert(kind, severity, of.map(guild), Some(user(7)), details)?);
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
 }
 
 async fn raised() -> (Sandbox, TestDaemon) {
@@ -78,7 +78,7 @@ async fn the_same_in_one_guild_and_day_is_one_alert_at_its_highest_severity() {
     let first = list(&test, None, json!({"limit": 2})).await;
     let rest = list(&test, None, json!({"limit": 2, "cursor": first.next.unwrap().to_string()})).await;
     assert_eq!([first.alerts, rest.alerts].concat(), all.alerts);
-    test.daemon.clock().shift(86_400_000);
+    test.systems.services.clock().shift(86_400_000);
     raise(&test, "one", Severity::Low, Some(child), "another day").await;
     assert_eq!(list(&test, Some(child), json!({})).await.alerts.len(), 2);
 }

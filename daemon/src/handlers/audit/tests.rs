@@ -101,7 +101,7 @@ async fn pages_follow_each_other_without_a_hole_whatever_comes_meanwhile() {
 #[tokio::test]
 async fn days_count_back_from_now() {
     let (sandbox, test) = busy().await;
-    test.daemon.clock().shift(3 * 86_400_000);
+    test.systems.services.clock().shift(3 * 86_400_000);
     let warn = json!({"user": ONE.to_string(), "reason": "later"});
     test.ask(by_operator(Role::Owner, Some(sandbox.main_guild()), request("warn", warn))).await.unwrap();
     let one = ONE.to_string();
@@ -110,7 +110,7 @@ async fn days_count_back_from_now() {
         log(&test, None, filters).await.unwrap().entries.len()
     };
     assert_eq!((count(1).await, count(2).await, count(4).await), (1, 1, 5));
-    test.daemon.clock().shift(40 * 86_400_000);
+    test.systems.services.clock().shift(40 * 86_400_000);
     assert_eq!(
         log(&test, None, json!({"user": one, "operation": "warn"})).await.unwrap().entries.len(),
         0,
@@ -183,7 +183,7 @@ async fn the_figures_are_those_of_the_rows() {
     assert_eq!(all.by_day.iter().map(|day| day.requests).sum::<u64>(), all.requests());
     let child = of(Some(sandbox.children()[0])).await;
     assert_eq!(child.operations.iter().find(|one| one.operation == "warn").unwrap().requests, 2);
-    test.daemon.clock().shift(3 * 86_400_000);
+    test.systems.services.clock().shift(3 * 86_400_000);
     assert_eq!(of(None).await.operations.iter().filter(|one| one.operation == "warn").count(), 0);
 }
 
@@ -226,9 +226,9 @@ async fn a_clock_that_was_set_back_hides_nothing_of_the_window() {
         let warn = json!({"user": ONE.to_string(), "reason": reason});
         test.ask(by_operator(Role::Owner, Some(main), request("warn", warn))).await.unwrap();
     };
-    test.daemon.clock().shift(10 * 86_400_000);
+    test.systems.services.clock().shift(10 * 86_400_000);
     warn("while the clock was right").await;
-    test.daemon.clock().shift(-86_400_000);
+    test.systems.services.clock().shift(-86_400_000);
     warn("a day before that, and after it").await;
     let found =
         log(&test, None, json!({"user": ONE.to_string(), "operation": "warn", "days": 2})).await.unwrap();

@@ -246,7 +246,7 @@ async fn a_setting_outlives_a_restart() {
     let main = sandbox.main_guild();
     let arguments = json!({"channel": sandbox.log_channel(main).to_string()});
     let set = configured(&test, main, "config notifications", arguments).await.after;
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     let next = TestDaemon::start_at(&sandbox, test.home()).await;
     drop(test);
     assert_eq!(stored(&next, main).await, set);

@@ -68,10 +68,11 @@ async fn each_gate_permission_and_freeze_shows_where_it_is_and_nothing_is_done()
         .unwrap();
     sandbox.people().remove_bot(children[4]).unwrap();
     let (without, gone) = (guild(children[3]), guild(children[4]));
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("Discord has told of both", move |_| {
-        daemon.directory().may(without, Action::Ban) == Some(false)
-            && daemon.directory().presence(gone) == Some(crate::discord::directory::Presence::Absent)
+        systems.services.directory().may(without, Action::Ban) == Some(false)
+            && systems.services.directory().presence(gone)
+                == Some(crate::discord::directory::Presence::Absent)
     })
     .await;
     let before = effects(&sandbox);
@@ -114,10 +115,12 @@ async fn of_somebody_it_says_what_the_ban_then_does() {
     let admin = sandbox.role(children[2], "Admin");
     people.had_given_role(children[2], whom, admin).unwrap();
     people.move_role(children[2], admin, 50).unwrap();
-    let (third, daemon) = (guild(children[2]), std::sync::Arc::clone(&test.daemon));
+    let (third, systems) = (guild(children[2]), std::sync::Arc::clone(&test.systems));
     let high = wayhaven_shared::value::RoleId::new(admin).unwrap();
-    test.until("the role is told", move |_| daemon.directory().i_outrank(third, &[high]) == Some(false))
-        .await;
+    test.until("the role is told", move |_| {
+        systems.services.directory().i_outrank(third, &[high]) == Some(false)
+    })
+    .await;
 
     let role = sandbox.role(children[3], "Muted").to_string();
     set(&test, children[3], "config muterole", json!({"role": role})).await;

@@ -51,7 +51,7 @@ async fn one_is_made_replaced_and_ended_once_and_each_is_told_and_listed() {
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (child, other, whom) = (sandbox.children()[0], sandbox.children()[1], sandbox.stranger().to_string());
-    let end = (test.daemon.clock().now() + "30d".parse().unwrap()).short()[..10].to_owned();
+    let end = (test.systems.services.clock().now() + "30d".parse().unwrap()).short()[..10].to_owned();
     let named = json!({"user": whom, "reason": "a friend"});
     let made = changed(&test, child, "add", named.clone()).await;
     assert!(made.changed && made.is_excepted && made.before.is_none(), "{made:?}");

@@ -57,7 +57,7 @@ async fn what_happens_between_is_collected_and_what_comes_before_or_after_is_not
     let (whom, other) = (sandbox.stranger(), sandbox.stranger());
     test.ban(main, other).await;
     test.settled().await;
-    test.daemon.clock().shift(1_000);
+    test.systems.services.clock().shift(1_000);
     let opened = change(&test, main, "incident open", json!({"reason": "a raid"})).await.unwrap();
     let id = opened.detail.unwrap().incident.id.to_string();
     let second = change(&test, main, "incident open", json!({"reason": "another"})).await.unwrap_err();
@@ -75,7 +75,7 @@ async fn what_happens_between_is_collected_and_what_comes_before_or_after_is_not
         change.alert("seen", Severity::High, Some(guild(main)), Some(user(whom)), "here")?;
         Ok(change.alert("seen", Severity::High, Some(guild(child)), None, "there")?)
     };
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
     test.settled().await;
 
     let so_far = show(&test, &id).await;
@@ -106,7 +106,7 @@ async fn what_happens_between_is_collected_and_what_comes_before_or_after_is_not
         !open_alerts(&test, main).await.alerts.iter().any(|alert| alert.kind == "incident"),
         "it is resolved with it"
     );
-    test.daemon.clock().shift(1_000);
+    test.systems.services.clock().shift(1_000);
     test.ban(main, sandbox.stranger()).await;
     let kept = show(&test, &id).await;
     check(&kept);
@@ -128,7 +128,7 @@ async fn it_may_freeze_and_its_end_let_go_in_one_step() {
         panic!("another reply")
     };
     assert!(plan.dry_run && plan.detail.is_none() && plan.deliveries == Some(0), "{plan:?}");
-    let frozen = || test.daemon.store().topology().freeze(guild(main)).is_some();
+    let frozen = || test.systems.services.store().topology().freeze(guild(main)).is_some();
     assert!(!frozen());
 
     let opened = change(&test, main, "incident open", freeze).await.unwrap();
@@ -152,7 +152,10 @@ async fn a_freeze_that_was_there_stays_what_it_was() {
     let opened = change(&test, main, "incident open", json!({"reason": "x", "freeze": true})).await.unwrap();
     assert!(!opened.detail.unwrap().incident.froze, "it was frozen before");
     change(&test, main, "incident close", json!({})).await.unwrap();
-    assert!(test.daemon.store().topology().freeze(guild(main)).is_some(), "nobody asked for its end");
+    assert!(
+        test.systems.services.store().topology().freeze(guild(main)).is_some(),
+        "nobody asked for its end"
+    );
     // A child has incidents of its own, and freezes nothing.
     let reaches =
         change(&test, child, "incident open", json!({"reason": "x", "freeze": true})).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! `protect` as operators and members ask for it.
 
 use crate::discord::directory::Presence;
-use crate::jobs::{self, Running, Stop};
+use crate::jobs::{Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::testing::{PATIENCE, TestDaemon, by_member, by_operator, guild, sandbox, user};
 use serde_json::{Value, json};
@@ -189,9 +189,9 @@ async fn the_end_of_several_roles_protection_compares_once_and_only_where_that_c
         ask(&test, *child, "setup accept", accept).await.unwrap();
     }
     sandbox.people().remove_bot(children[1]).unwrap();
-    let (daemon, gone) = (test.daemon.clone(), guild(children[1]));
+    let (systems, gone) = (test.systems.clone(), guild(children[1]));
     let absent = async {
-        while daemon.directory().presence(gone) != Some(Presence::Absent) {
+        while systems.services.directory().presence(gone) != Some(Presence::Absent) {
             tokio::task::yield_now().await;
         }
     };
@@ -200,7 +200,7 @@ async fn the_end_of_several_roles_protection_compares_once_and_only_where_that_c
     let cursor = Cursor::new(Resolve::ByItself, Some(guild(main)));
     let begun = Cursor { begun_at_all: true, ..cursor };
     let new = new_job(JobKind::Reconcile, guild(children[0]), "7".into(), &begun);
-    let busy = jobs::begin(&test.daemon, new, for_ever).await.unwrap();
+    let busy = test.systems.jobs.begin(new, for_ever).await.unwrap();
     let roles = ["Regular", "Admin"].map(|name| json!({ "role": sandbox.role(main, name).to_string() }));
     let mut named = Vec::new();
     for role in roles {
@@ -210,7 +210,7 @@ async fn the_end_of_several_roles_protection_compares_once_and_only_where_that_c
     assert_eq!(named[0].len(), 1, "not where the bot is not, nor where the link is not active");
     assert_eq!(named[0], named[1]);
     assert!(named[0][0] != busy.id, "one that has begun may be behind the user already");
-    assert!(test.daemon.jobs().cancel(busy.id));
+    assert!(test.systems.jobs.cancel(busy.id));
     let id = named[0][0];
     test.until("its end", move |view| view.job(id).unwrap().unwrap().state == JobState::Done).await;
 }

@@ -1,6 +1,6 @@
 //! A punishment that ends by itself: what the scheduler asks for as the undo of it.
 
-use crate::invocation::Context;
+use crate::context::Context;
 use crate::store::{Change, NewPunishment};
 use crate::sync::alone::take_back_alone;
 use crate::sync::record::{AtOrigin, Recorded, record};
@@ -34,7 +34,7 @@ pub(super) async fn expire(
         Ok((recorded, network))
     };
     let (Recorded { punishment, origin, deliveries, told, hold, .. }, network) =
-        cx.daemon.store().write(work).await?;
+        cx.services.store().write(work).await?;
     Ok(Punished {
         punishment: Some(punishment),
         dry_run: false,

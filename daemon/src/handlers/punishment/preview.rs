@@ -1,11 +1,12 @@
 //! What a punishment would come to, without doing anything.
 
 use super::{Asked, warnings};
+use crate::context::Context;
 use crate::direct::telling;
 use crate::discord::accounts::Kind;
 use crate::discord::budget::Priority;
 use crate::discord::rest::MemberView;
-use crate::invocation::{Actor, Context};
+use crate::invocation::Actor;
 use crate::network::Topology;
 use crate::store::{BOT_ABSENT, Judged, NewPunishment, ORIGIN_REFUSED, Telling, UNKNOWN_USER, View};
 use crate::sync::attempt::obstacle::{Known, Obstacle};
@@ -29,10 +30,10 @@ pub(super) async fn preview(
     kind: Kind,
 ) -> Result<Punished, Fault> {
     let (action, user) = (asked.action, asked.user);
-    let until = asked.span.map(|span| cx.daemon.clock().now() + span);
+    let until = asked.span.map(|span| cx.services.clock().now() + span);
     let mut steps = plan(topology, guild, action, user);
     if action.is_undo() {
-        let sees_log = |step: &Step| cx.daemon.directory().shows_log(step.guild) != Some(false);
+        let sees_log = |step: &Step| cx.services.directory().shows_log(step.guild) != Some(false);
         let unseen_in: Vec<GuildId> =
             steps.iter().filter(|step| !sees_log(step)).map(|step| step.guild).collect();
         let judge = move |view: &View<'_>| {
@@ -51,7 +52,7 @@ pub(super) async fn preview(
             }
             Ok(steps)
         };
-        steps = cx.daemon.store().read(judge).await?;
+        steps = cx.services.store().read(judge).await?;
     }
     let held = hold_foreseen(cx, guild, (action, user, kind == Kind::Bot), steps.clone()).await?;
     for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
@@ -61,10 +62,10 @@ pub(super) async fn preview(
     }
     let member = member_of(cx, guild, action, user).await;
     let known = member.as_ref().map_or(Known::Nothing, Known::of);
-    let told = telling(&cx.daemon, guild, (action, user), known.clone(), false).await?;
-    let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
+    let told = telling(&cx.systems.direct, guild, (action, user), known.clone(), false).await?;
+    let foresight = Foresight::of(&cx.services, guild, Some(user), known).await?;
     let shown = member.flatten().and_then(|member| member.communication_disabled_until);
-    let mut origin = here(guild, foresight.obstacle(&cx.daemon, action));
+    let mut origin = here(guild, foresight.obstacle(&cx.services, action));
     if kind == Kind::Nobody {
         (origin.state, origin.reason) = (DeliveryState::Failed, Some(UNKNOWN_USER.to_owned()));
         for step in steps.iter_mut().filter(|step| !step.state.is_final()) {
@@ -83,15 +84,15 @@ pub(super) async fn preview(
     // Of what is held no child is asked, whatever it would meet there.
     foresee(cx, &mut steps, action, user).await?;
     let replaces =
-        cx.daemon.store().read(move |view| Ok(view.would_replace(guild, user, action, until)?)).await?;
+        cx.services.store().read(move |view| Ok(view.would_replace(guild, user, action, until)?)).await?;
     let mut warnings = None;
     if action == Action::Warn {
-        let now = cx.daemon.clock().now();
-        warnings = cx.daemon.store().read(move |view| warnings::count(view, guild, user, now, 1)).await?;
+        let now = cx.services.clock().now();
+        warnings = cx.services.store().read(move |view| warnings::count(view, guild, user, now, 1)).await?;
     }
     let planned = |step: Step| PlannedDelivery {
         guild_id: step.guild,
-        guild_name: cx.daemon.directory().name(step.guild),
+        guild_name: cx.services.directory().name(step.guild),
         state: step.state,
         reason: step.reason,
     };
@@ -125,7 +126,7 @@ pub(super) async fn cut_short(
     if action != Action::Timeout || matches!(cx.invocation.actor, Actor::System) {
         return None;
     }
-    let member = foresight::member_soon(&cx.daemon, Priority::Interactive, guild, user).await??;
+    let member = foresight::member_soon(&cx.services, Priority::Interactive, guild, user).await??;
     ends_early(member.communication_disabled_until, until)
 }
 
@@ -147,7 +148,7 @@ fn here(guild: GuildId, obstacle: Option<Obstacle>) -> OriginOutcome {
 /// What Discord says of the user in a guild, in one question; nothing where it does not matter or is not said.
 async fn member_of(cx: &Context, guild: GuildId, action: Action, user: UserId) -> Option<Option<MemberView>> {
     match foresight::depends_on_member(action) {
-        true => foresight::member_soon(&cx.daemon, Priority::Upkeep, guild, user).await,
+        true => foresight::member_soon(&cx.services, Priority::Upkeep, guild, user).await,
         false => None,
     }
 }
@@ -161,8 +162,8 @@ async fn would_meet(
 ) -> Result<Option<Obstacle>, Fault> {
     let member = member_of(cx, guild, action, user).await;
     let known = member.as_ref().map_or(Known::Nothing, Known::of);
-    let foresight = Foresight::of(&cx.daemon, guild, Some(user), known).await?;
-    Ok(foresight.obstacle(&cx.daemon, action))
+    let foresight = Foresight::of(&cx.services, guild, Some(user), known).await?;
+    Ok(foresight.obstacle(&cx.services, action))
 }
 
 /// Why what goes beyond a budget, or is about a bot, would be held for approval; nothing where it would not.
@@ -178,9 +179,9 @@ pub(crate) async fn hold_foreseen(
     let actor = &cx.invocation.actor;
     let moderator = actor.user();
     let new = NewPunishment { moderator, of_bot, ..NewPunishment::new(guild, user, action, actor.origin()) };
-    let budgets = cx.daemon.store().budgets();
+    let budgets = cx.services.store().budgets();
     let look = move |view: &View<'_>| Ok(why_held(view, budgets, &new, &planned)?);
-    let kind = cx.daemon.store().read(look).await?;
+    let kind = cx.services.store().read(look).await?;
     Ok(kind.map(|kind| format!("{}: somebody has to approve it", kind.why())))
 }
 

@@ -2,11 +2,11 @@
 
 use super::link::open_link;
 use super::main_guild;
+use crate::context::Context;
 use crate::discord::gateway;
 use crate::discord::rest::BUDGET_SPENT;
 use crate::doctor::{self, Chart, EVERY_MEASURE, Rounds};
 use crate::handlers::Handle;
-use crate::invocation::Context;
 use std::time::{Duration, Instant};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
@@ -22,7 +22,7 @@ impl Handle for SetupTestConnection {
     async fn handle(self, cx: &Context) -> Result<ConnectionTested, Fault> {
         let guild = self.child;
         let links = links(cx, guild).await?;
-        let guild_name = cx.daemon.directory().name(guild);
+        let guild_name = cx.services.directory().name(guild);
         // Before it has agreed, nothing about the child is the business of the main's members.
         if cx.is_member() && cx.scope() != Some(guild) && !links.iter().any(Link::is_agreed) {
             let checks = links.iter().map(link_check).collect();
@@ -39,10 +39,10 @@ impl Handle for SetupTestConnection {
             let waits = view.waits_of(guild, asks, BUDGET_SPENT)?;
             Ok((view.config(guild)?, mutes, waits, view.refusals(Some(guild))?))
         };
-        let (config, mutes, (deferred, blocked), refusals) = cx.daemon.store().read(read).await?;
-        let rounds = Rounds::of(&cx.daemon.store().topology());
+        let (config, mutes, (deferred, blocked), refusals) = cx.services.store().read(read).await?;
+        let rounds = Rounds::of(&cx.services.store().topology());
         let chart = Chart {
-            directory: cx.daemon.directory(),
+            directory: cx.services.directory(),
             guild,
             roles: roles.as_deref(),
             config: &config,
@@ -67,7 +67,7 @@ impl Handle for SetupTestConnection {
 /// The links to the guild that the caller may know of: in a main its own, in the guild itself and for an operator
 /// who names no guild all.
 pub(super) async fn links(cx: &Context, guild: GuildId) -> Result<Vec<Link>, Fault> {
-    let store = cx.daemon.store();
+    let store = cx.services.store();
     if cx.scope().is_none_or(|scope| scope == guild) {
         return store.read(move |view| Ok(view.links_to(guild)?)).await;
     }
@@ -83,11 +83,11 @@ pub(super) async fn links(cx: &Context, guild: GuildId) -> Result<Vec<Link>, Fau
 /// Reads the bot's own member: a real request, and the roles as they are now.
 pub(super) async fn reach(cx: &Context, guild: GuildId) -> (Check, Option<Vec<RoleId>>) {
     let not = |why: String| (Check::new("reachable", CheckResult::Fail, why), None);
-    let Some(me) = cx.daemon.directory().me() else {
+    let Some(me) = cx.services.directory().me() else {
         return not("not asked: Discord has not told who the bot is".into());
     };
     let asked = Instant::now();
-    match tokio::time::timeout(ANSWERS_WITHIN, cx.daemon.rest().member(guild, me)).await {
+    match tokio::time::timeout(ANSWERS_WITHIN, cx.services.rest().member(guild, me)).await {
         Err(_) => not(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())),
         Ok(Err(error)) => not(error.reason()),
         Ok(Ok(None)) => not("Discord says that the bot is no member of it".into()),
@@ -103,7 +103,7 @@ pub(super) async fn reach(cx: &Context, guild: GuildId) -> (Check, Option<Vec<Ro
 /// # Errors
 /// Why Discord does not say.
 pub(in crate::handlers) async fn sees_members(cx: &Context) -> Result<bool, String> {
-    match tokio::time::timeout(ANSWERS_WITHIN, cx.daemon.rest().application()).await {
+    match tokio::time::timeout(ANSWERS_WITHIN, cx.services.rest().application()).await {
         Err(_) => Err(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())),
         Ok(Err(error)) => Err(error.reason()),
         Ok(Ok((_, flags))) => Ok(gateway::intents(flags) & gateway::GUILD_MEMBERS != 0),
@@ -112,7 +112,7 @@ pub(in crate::handlers) async fn sees_members(cx: &Context) -> Result<bool, Stri
 
 /// The guild's links, a row each.
 pub(super) fn link_checks(cx: &Context, guild: GuildId, links: &[Link]) -> Vec<Check> {
-    if links.is_empty() && !cx.daemon.store().topology().is_main(guild) {
+    if links.is_empty() && !cx.services.store().topology().is_main(guild) {
         let mend = "setup add-child, in a main, links it";
         return vec![Check::new("link", CheckResult::Warn, "no main is linked to it").mended_by(mend)];
     }

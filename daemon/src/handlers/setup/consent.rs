@@ -3,8 +3,8 @@
 use super::link::{change_link, open_link, terms};
 use super::plan::{After, Answer, Plan};
 use super::{check_presence, refuse_locked};
+use crate::context::Context;
 use crate::handlers::Handle;
-use crate::invocation::Context;
 use crate::network::LinkState;
 use crate::store::View;
 use wayhaven_shared::Fault;

@@ -1,8 +1,8 @@
 //! `setup dashboard`.
 
+use crate::context::Context;
 use crate::discord::directory::Presence;
 use crate::handlers::Handle;
-use crate::invocation::Context;
 use crate::network::Freeze;
 use crate::store::{GuildRefusal, Unfinished};
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use wayhaven_shared::value::GuildId;
 
 impl Handle for SetupDashboard {
     async fn handle(self, cx: &Context) -> Result<Dashboard, Fault> {
-        let topology = cx.daemon.store().topology();
+        let topology = cx.services.store().topology();
         let mut mains: Vec<GuildId> = match cx.scope() {
             None => topology.mains().collect(),
             Some(guild) if topology.is_main(guild) => vec![guild],
@@ -25,7 +25,7 @@ impl Handle for SetupDashboard {
         let scope = cx.scope();
         let only = scope.filter(|guild| !topology.is_main(*guild));
         let (read, of_guilds, alerts) = cx
-            .daemon
+            .services
             .store()
             .read(move |view| {
                 let jobs = Arc::new(view.jobs(None, true, u16::MAX)?);
@@ -96,7 +96,7 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, of_guilds: &OfG
     let links = of_main.links.clone();
     let OfMain { main, open, level, holds, .. } = &of_main;
     let (main, level, holds) = (*main, *level, *holds);
-    let directory = cx.daemon.directory();
+    let directory = cx.services.directory();
     let presence = |guild| directory.presence(guild).map_or("unknown", Presence::word).to_owned();
     let child = |link: Link| {
         let guild = link.child_guild_id;
@@ -125,7 +125,7 @@ fn network(cx: &Context, of_main: OfMain, only: Option<GuildId>, of_guilds: &OfG
     let mut children: Vec<Child> = links.into_iter().filter(wanted).map(child).collect();
     // Those that need a person first; otherwise in the order in which they were linked.
     children.sort_by_key(|child| (child.deliveries.attention() == 0, child.presence == "ok"));
-    let freeze = cx.daemon.store().topology().freeze(main);
+    let freeze = cx.services.store().topology().freeze(main);
     Network {
         main_guild_id: main,
         main_name: directory.name(main),

@@ -1,10 +1,10 @@
 //! `setup doctor`: what is missing where, and the invite link that would mend it.
 
 use super::connection::{link_check, link_checks, links, reach, sees_members};
+use crate::context::Context;
 use crate::discord::rest::BUDGET_SPENT;
 use crate::doctor::{self, Chart, EVERY_MEASURE, MANAGE_GUILD, Rounds};
 use crate::handlers::Handle;
-use crate::invocation::Context;
 use std::cmp::Reverse;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::punishment::Action;
@@ -14,7 +14,7 @@ use wayhaven_shared::value::{GuildId, RoleId, Untrusted};
 
 impl Handle for SetupDoctor {
     async fn handle(self, cx: &Context) -> Result<Diagnosis, Fault> {
-        let connection = cx.daemon.connection();
+        let connection = cx.services.gateway().connection();
         let disconnected = (connection.state != ConnectionState::Ready).then(|| {
             let why = connection.reason.unwrap_or_else(|| connection.state.word().to_owned());
             Untrusted::clipped(&why)
@@ -34,7 +34,8 @@ async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
     // Before it has agreed, nothing about the child is the business of the main's members, and an invite tells nothing.
     if cx.is_member() && cx.scope() != Some(guild) && !links.iter().any(Link::is_agreed) {
         let findings = links.iter().map(link_check).collect();
-        let invite = cx.daemon.application().map(|id| doctor::invite(&id, guild, doctor::least(&uses)));
+        let invite =
+            cx.services.gateway().application().map(|id| doctor::invite(&id, guild, doctor::least(&uses)));
         let patient = Patient { guild_id: guild, guild_name: None, findings, invite };
         return Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true, disconnected: None });
     }
@@ -42,15 +43,15 @@ async fn thoroughly(cx: &Context, guild: GuildId) -> Result<Diagnosis, Fault> {
     let mut patient = examine(cx, guild, &uses, roles.as_deref(), None).await?;
     patient.findings.insert(1, reachable);
     patient.findings.push(doctor::members_intent(sees_members(cx).await));
-    patient.findings.extend(cx.daemon.clock().measured_skew().map(doctor::clock));
+    patient.findings.extend(cx.services.clock().measured_skew().map(doctor::clock));
     patient.findings.extend(link_checks(cx, guild, &links));
     Ok(Diagnosis { patients: vec![patient], examined: 1, thorough: true, disconnected: None })
 }
 
 /// What is not as it should be, in all guilds that the caller may ask about.
 async fn overview(cx: &Context) -> Result<Diagnosis, Fault> {
-    let rounds = Rounds::of(&cx.daemon.store().topology());
-    let mut guilds = rounds.guilds_for(cx.scope(), &cx.daemon.store().topology());
+    let rounds = Rounds::of(&cx.services.store().topology());
+    let mut guilds = rounds.guilds_for(cx.scope(), &cx.services.store().topology());
     guilds.sort();
     let examined = guilds.len() as u64;
     let mut patients = Vec::new();
@@ -68,7 +69,7 @@ async fn overview(cx: &Context) -> Result<Diagnosis, Fault> {
 
 /// The measures that links, or proposals, allow to reach the guild; in a main, and where nothing is linked, all.
 fn allowed(cx: &Context, guild: GuildId, links: &[Link]) -> Vec<Action> {
-    if cx.daemon.store().topology().is_main(guild) || links.is_empty() {
+    if cx.services.store().topology().is_main(guild) || links.is_empty() {
         return EVERY_MEASURE.to_vec();
     }
     let mut allowed = EVERY_MEASURE.to_vec();
@@ -97,7 +98,7 @@ pub(super) async fn examine(
     roles: Option<&[RoleId]>,
     asked_by: Option<GuildId>,
 ) -> Result<Patient, Fault> {
-    let (topology, asks) = (cx.daemon.store().topology(), cx.scope());
+    let (topology, asks) = (cx.services.store().topology(), cx.scope());
     // What other mains mean to do there is not the business of one that asks.
     let concerns = |main: GuildId| asks.is_none_or(|asks| asks == guild || asks == main);
     let delivers = |main: &GuildId| topology.link(*main, guild).is_some() || asked_by == Some(*main);
@@ -110,11 +111,11 @@ pub(super) async fn examine(
         let waits = view.waits_of(guild, asks, BUDGET_SPENT)?;
         Ok((view.config(guild)?, mutes, waits, view.refusals(Some(guild))?))
     };
-    let (config, mutes, (deferred, blocked), refusals) = cx.daemon.store().read(read).await?;
+    let (config, mutes, (deferred, blocked), refusals) = cx.services.store().read(read).await?;
     let refusals = &refusals;
-    let directory = cx.daemon.directory();
+    let directory = cx.services.directory();
     let chart = Chart { directory, guild, roles, config: &config, uses, mutes, deferred, blocked, refusals };
-    let invite = cx.daemon.application().map(|application| {
+    let invite = cx.services.gateway().application().map(|application| {
         // Whoever is invited again with less loses it, and with it bans of many at once.
         let kept = chart.permissions().map_or(0, |bits| bits & MANAGE_GUILD);
         doctor::invite(&application, guild, doctor::least(uses) | kept)

@@ -2,8 +2,8 @@
 
 use super::link::speaks_for;
 use super::{main_guild, refuse_locked};
+use crate::context::Context;
 use crate::handlers::Handle;
-use crate::invocation::Context;
 use crate::store::View;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::setup::{
@@ -14,7 +14,7 @@ use wayhaven_shared::value::GuildId;
 
 /// Which guilds are mains is the owner's decision, whoever asks.
 fn check_listed(cx: &Context, guild: GuildId, may_not: &str) -> Result<(), Fault> {
-    if cx.daemon.settings().network.mains.contains(&guild) {
+    if cx.services.settings().network.mains.contains(&guild) {
         return Ok(());
     }
     Err(Fault::denied(format!("guild {guild} {may_not}"))
@@ -33,12 +33,12 @@ impl Handle for SetupMainGuild {
             refuse_locked(view, guild)?;
             Ok(false)
         };
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         let already = match cx.invocation.dry_run {
             true => store.read(plan).await?,
             false => store.write(move |change| Ok(plan(change)? || change.make_main(guild)?)).await?,
         };
-        let guild_name = cx.daemon.directory().name(guild);
+        let guild_name = cx.services.directory().name(guild);
         let dry_run = cx.invocation.dry_run;
         Ok(GuildDesignated { guild_id: guild, guild_name, dry_run, already, is_main: true })
     }
@@ -70,7 +70,7 @@ impl Handle for SetupUnsetMain {
             }
             Ok(())
         };
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         match cx.invocation.dry_run {
             true => store.read(plan).await?,
             false => {
@@ -81,7 +81,7 @@ impl Handle for SetupUnsetMain {
                 store.write(unmake).await?;
             }
         }
-        let guild_name = cx.daemon.directory().name(guild);
+        let guild_name = cx.services.directory().name(guild);
         let dry_run = cx.invocation.dry_run;
         Ok(GuildDesignated { guild_id: guild, guild_name, dry_run, already: false, is_main: false })
     }
@@ -94,7 +94,7 @@ impl Handle for SetupSecurityLevel {
             refuse_locked(view, main)?;
             Ok(view.security_level(main)?)
         };
-        let store = cx.daemon.store();
+        let store = cx.services.store();
         // Those that have to accept it, and for which of them the caller can.
         let asked = move |view: &View<'_>| {
             let wider = |link: &Link| {
@@ -140,7 +140,7 @@ impl Handle for SetupUnlock {
 }
 
 async fn set_lock(cx: &Context, locked: bool) -> Result<LockChanged, Fault> {
-    let (guild, store) = (cx.guild()?, cx.daemon.store());
+    let (guild, store) = (cx.guild()?, cx.services.store());
     let look = move |view: &View<'_>| {
         let links = view.links_of(guild)?.len() + view.links_to(guild)?.len();
         Ok::<_, Fault>((links as u64, view.is_locked(guild)? == locked))
@@ -155,7 +155,7 @@ async fn set_lock(cx: &Context, locked: bool) -> Result<LockChanged, Fault> {
             store.write(set).await?
         }
     };
-    let guild_name = cx.daemon.directory().name(guild);
+    let guild_name = cx.services.directory().name(guild);
     let dry_run = cx.invocation.dry_run;
     Ok(LockChanged { guild_id: guild, guild_name, locked, already, dry_run, links })
 }

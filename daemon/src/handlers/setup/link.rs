@@ -2,9 +2,10 @@
 
 use super::plan::{After, Plan};
 use super::{check_presence, main_guild, refuse_locked};
+use crate::context::Context;
 use crate::discord::directory::Presence;
 use crate::handlers::Handle;
-use crate::invocation::{Actor, Context};
+use crate::invocation::Actor;
 use crate::network::LinkState;
 use crate::reconcile::backfill::Opening;
 use crate::store::{Terms, View};
@@ -37,8 +38,8 @@ pub(super) async fn change_link(
     child: GuildId,
     plan: impl Fn(&View<'_>) -> Result<Plan, Fault> + Send + 'static,
 ) -> Result<LinkChanged, Fault> {
-    let store = cx.daemon.store();
-    let now = cx.daemon.clock().now();
+    let store = cx.services.store();
+    let now = cx.services.clock().now();
     let asked_by = cx.invocation.actor.audit_name();
     let (plan, link, stopped, undo, kept, backfill) = if cx.invocation.dry_run {
         let planned = move |view: &View<'_>| {
@@ -175,12 +176,12 @@ impl Handle for SetupAddChild {
 /// who administers the child. Otherwise anybody's guild could claim somebody else's.
 pub(super) async fn speaks_for(cx: &Context, child: GuildId) -> bool {
     let Actor::Member { user, .. } = &cx.invocation.actor else { return true };
-    let directory = cx.daemon.directory();
+    let directory = cx.services.directory();
     if directory.presence(child) != Some(Presence::Here) {
         return false;
     }
     // What cannot be found out leads to a proposal, which tells nothing of the guild.
-    let Ok(Some(member)) = cx.daemon.rest().member(child, *user).await else { return false };
+    let Ok(Some(member)) = cx.services.rest().member(child, *user).await else { return false };
     let admin = Authority::Admin.permission().unwrap_or(u64::MAX);
     directory.permissions(child, *user, &member.roles).is_some_and(|bits| bits & admin != 0)
 }
@@ -244,7 +245,7 @@ async fn change_terms(
     change: impl Fn(&mut Terms) + Send + 'static,
 ) -> Result<LinkChanged, Fault> {
     let main = main_guild(cx).await?;
-    let before = cx.daemon.store().read(move |view| open_link(view, main, child)).await?;
+    let before = cx.services.store().read(move |view| open_link(view, main, child)).await?;
     let exceeds = |link: &Link| {
         let mut terms = wanted_last(link);
         change(&mut terms);

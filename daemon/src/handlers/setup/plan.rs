@@ -1,7 +1,7 @@
 //! A change of a link as a plan: what it comes to, and what is stored when it is carried out. Invariant: a plan puts an
 //! active link on no wider terms than its child has accepted, or accepts here.
 
-use crate::invocation::Context;
+use crate::context::Context;
 use crate::network::LinkState;
 use crate::reconcile::backfill::Opening;
 use crate::store::{Change, StoreError, Terms, View};

@@ -1,8 +1,8 @@
 //! `sync export`.
 
+use crate::context::Context;
 use crate::handlers::Handle;
-use crate::invocation::Context;
-use crate::lists::export::{self, Export};
+use crate::lists::export::Export;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::Job;
 use wayhaven_shared::operations::sync::SyncExport;
@@ -12,6 +12,6 @@ impl Handle for SyncExport {
         let (format, source) = (self.format.unwrap_or_default(), self.source.unwrap_or_default());
         let export = Export { guild: cx.guild()?, format, source };
         let asked_by = cx.invocation.actor.audit_name();
-        export::begin(&cx.daemon, export, asked_by, cx.invocation.dry_run).await
+        cx.systems.lists.export(export, asked_by, cx.invocation.dry_run).await
     }
 }

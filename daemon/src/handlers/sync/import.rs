@@ -1,12 +1,11 @@
 //! `sync import`.
 
+use crate::authority;
+use crate::context::Context;
 use crate::handlers::Handle;
 use crate::handlers::setup::main_guild;
-use crate::invocation::{Context, Upload};
-use crate::lists::fetch::fetch;
+use crate::invocation::Upload;
 use crate::lists::import::Import;
-use crate::lists::running;
-use crate::pipeline;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::Job;
 use wayhaven_shared::operations::punishment::Action;
@@ -24,10 +23,10 @@ impl Handle for SyncImport {
             .hint("or an operator does it on the command line"));
         }
         // It bans here at once, and who may not ban one user bans no list of them.
-        pipeline::check_action(cx, Action::Ban)?;
+        authority::check_action(cx, Action::Ban)?;
         let file = match (&cx.invocation.upload, cx.invocation.actor.user()) {
             (Some(Upload::Staged(file)), _) => *file,
-            (Some(Upload::Attached(file)), Some(user)) => fetch(&cx.daemon, user, file).await?,
+            (Some(Upload::Attached(file)), Some(user)) => cx.systems.lists.fetch(user, file).await?,
             _ => {
                 return Err(Fault::usage("no file came with the request")
                     .hint("wayhaven sync import FILE reads it and sends it"));
@@ -38,11 +37,11 @@ impl Handle for SyncImport {
             moderator: cx.invocation.actor.user(),
             operator: cx.invocation.actor.uid(),
             name: Untrusted::clipped(&self.file.shown()),
-            most: cx.daemon.settings().network.import_cap,
+            most: cx.services.settings().network.import_cap,
             apply: self.apply,
             ignored: self.ignore_column,
         };
         let asked_by = cx.invocation.actor.audit_name();
-        running::begin(&cx.daemon, import, file, asked_by, cx.invocation.dry_run).await
+        cx.systems.lists.import(import, file, asked_by, cx.invocation.dry_run).await
     }
 }

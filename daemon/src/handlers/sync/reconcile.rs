@@ -1,10 +1,10 @@
 //! `sync reconcile`: children compared with what their mains have decided.
 
+use crate::context::Context;
 use crate::handlers::Handle;
 use crate::handlers::job::discreet;
-use crate::invocation::Context;
 use crate::network::LinkState;
-use crate::reconcile::{self, Cursor, Resolve};
+use crate::reconcile::{Cursor, Resolve};
 use crate::store::{Change, View};
 use futures::future::join_all;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Handle for SyncReconcile {
 /// Which guilds are compared, and with which main: a main looks at its children, a child at itself.
 fn meant(cx: &Context, child: Option<GuildId>) -> Result<(Vec<GuildId>, Option<GuildId>), Fault> {
     let guild = cx.guild()?;
-    let topology = cx.daemon.store().topology();
+    let topology = cx.services.store().topology();
     if !topology.is_main(guild) {
         let no_child =
             || Fault::conflict(format!("guild {guild} is in no network")).hint("setup dashboard lists them");
@@ -93,7 +93,7 @@ async fn compare(
     cursor: Cursor,
     one_alone: bool,
 ) -> Result<(Job, Whose), Fault> {
-    let begin = || reconcile::begin(&cx.daemon, guild, cx.invocation.actor.audit_name(), cursor.clone());
+    let begin = || cx.systems.reconcile.begin(guild, cx.invocation.actor.audit_name(), cursor.clone());
     let fault = match begin().await {
         Err(fault) if fault.kind == FaultKind::Conflict => fault,
         outcome => return Ok((outcome?, Whose::Own)),
@@ -117,7 +117,7 @@ async fn compare(
 
 async fn running_in(cx: &Context, guild: GuildId) -> Result<Option<Job>, Fault> {
     let running = move |view: &View<'_>| Ok(view.running_job(JobKind::Reconcile, Some(guild))?);
-    cx.daemon.store().read(running).await
+    cx.services.store().read(running).await
 }
 
 /// Whether the job is a plan that the same caller has asked for about the same main.
@@ -127,16 +127,16 @@ fn is_own_plan(cx: &Context, job: &Job, main: Option<GuildId>) -> bool {
 
 /// Ends a plan, and waits for its end.
 async fn end_plan(cx: &Context, id: JobId) -> Result<(), Fault> {
-    let mut changes = cx.daemon.store().sequence();
-    if !cx.daemon.jobs().cancel(id) {
+    let mut changes = cx.services.store().sequence();
+    if !cx.systems.jobs.cancel(id) {
         let end =
             move |change: &Change<'_>| Ok(change.end_job(id, JobState::Cancelled, None, None).map(drop)?);
-        cx.daemon.store().write(end).await?;
+        cx.services.store().write(end).await?;
     }
     let ended = async {
         loop {
             changes.mark_unchanged();
-            let job = cx.daemon.store().read(move |view| Ok(view.job(id)?)).await?;
+            let job = cx.services.store().read(move |view| Ok(view.job(id)?)).await?;
             if !job.is_some_and(|job| job.is_running()) || changes.changed().await.is_err() {
                 return Ok(());
             }

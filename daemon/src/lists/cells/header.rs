@@ -330,10 +330,7 @@ fn looks_like_id(cell: &[u8]) -> bool {
         || values::ids_in(cell).next().is_some()
 }
 
-/// What begins a formula in a spreadsheet, and the quote that keeps it from being one.
-pub(in super::super) const DANGEROUS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
-
 /// A cell without the quote that keeps a spreadsheet from reading it as a formula.
 fn unescaped(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(DANGEROUS)).unwrap_or(cell)
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(crate::uploads::DANGEROUS)).unwrap_or(cell)
 }

@@ -52,11 +52,11 @@ async fn a_list_that_discord_takes_long_to_show_is_a_job_and_whoever_asks_again_
     let list = exported.file.unwrap();
     // Each of the two who wait for it brings it, and then nobody does.
     for _ in 0..2 {
-        let whole = test.daemon.uploads().part(list, 0).unwrap().chunk;
+        let whole = test.systems.uploads.part(list, 0).unwrap().chunk;
         assert_eq!(whole.bytes().len() as u64, exported.bytes);
-        assert!(test.daemon.uploads().part(list, exported.bytes).unwrap().chunk.bytes().is_empty());
+        assert!(test.systems.uploads.part(list, exported.bytes).unwrap().chunk.bytes().is_empty());
     }
-    assert_eq!(test.daemon.uploads().part(list, 0).unwrap_err().kind, FaultKind::NotFound);
+    assert_eq!(test.systems.uploads.part(list, 0).unwrap_err().kind, FaultKind::NotFound);
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn what_is_cancelled_or_cut_off_leaves_no_list() {
     let job = asked(&test, main, of_discord(ListFormat::Csv), false).await.unwrap();
     asked(&test, main, JobCancel { id: job.id }, false).await.unwrap();
     assert_eq!(over(&test, job.id).await.state, JobState::Cancelled);
-    let uploads = test.daemon.uploads().clone();
+    let uploads = test.systems.uploads.clone();
     test.until("its file is gone", move |_| uploads.count() == 0).await;
 
     let cut_off = asked(&test, main, of_discord(ListFormat::Csv), false).await.unwrap();
@@ -80,7 +80,7 @@ async fn what_is_cancelled_or_cut_off_leaves_no_list() {
     assert_eq!(job.state, JobState::Interrupted);
     let verdict = wayhaven_shared::operation::Reported::verdict(&job).unwrap();
     assert!(verdict.message.contains("ask for it again"), "{verdict:?}");
-    assert_eq!(test.daemon.uploads().count(), 0);
+    assert_eq!(test.systems.uploads.count(), 0);
 }
 
 /// A plan of an export counts, and writes nothing.
@@ -95,7 +95,7 @@ async fn a_plan_counts_and_keeps_no_list() {
     let job = over(&test, job.id).await;
     let Some(JobResult::Exported(exported)) = job.result else { panic!("{job:?}") };
     assert_eq!((exported.bans, exported.file, exported.dry_run), (1_001, None, true));
-    let uploads = test.daemon.uploads().clone();
+    let uploads = test.systems.uploads.clone();
     test.until("its file is gone", move |_| uploads.count() == 0).await;
 }
 
@@ -115,7 +115,7 @@ async fn on_discord_the_answer_follows_with_its_file() {
     shows("a list of 4 bans").await.unwrap();
     let answer = latest();
     assert_eq!(answer["attachments"][0]["filename"], format!("bans-{main}.csv"));
-    let uploads = test.daemon.uploads().clone();
+    let uploads = test.systems.uploads.clone();
     test.until("nothing of it is left here", move |_| uploads.count() == 0).await;
     assert_eq!(sandbox.violations(), Vec::<String>::new());
 }

@@ -10,8 +10,8 @@ use super::*;
 use crate::failpoint::{Point, arm};
 use crate::invocation::{Invocation, Upload};
 use crate::lists::Kind;
-use crate::lists::staging::Holder;
 use crate::testing::{TestDaemon, asked, by_member, by_operator, guild, home, sandbox, user};
+use crate::uploads::Holder;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wayhaven_sandbox::{Sandbox, permissions};
@@ -31,7 +31,7 @@ fn people(sandbox: &Sandbox, count: u64) -> Vec<u64> {
 
 fn staged(test: &TestDaemon, list: impl AsRef<[u8]>) -> UploadId {
     static CONNECTIONS: AtomicU64 = AtomicU64::new(1 << 40);
-    let (uploads, connection) = (test.daemon.uploads(), CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+    let (uploads, connection) = (&test.systems.uploads, CONNECTIONS.fetch_add(1, Ordering::Relaxed));
     let id = uploads
         .begin(Holder::Connection { uid: u32::try_from(connection & 0xffff).unwrap(), number: connection })
         .unwrap();
@@ -165,7 +165,7 @@ async fn a_list_is_planned_and_then_imported_as_the_plan_said() {
             (Fate::Invalid, 1)
         ]
     );
-    assert_eq!(test.daemon.uploads().count(), 1, "the plan's file, which goes after an hour");
+    assert_eq!(test.systems.uploads.count(), 1, "the plan's file, which goes after an hour");
 }
 
 #[tokio::test]
@@ -204,8 +204,9 @@ async fn what_cannot_be_imported_is_refused_and_nothing_of_it_is_left() {
         .read(|view| (view.jobs(None, true, 5).unwrap(), view.punishments(None, None, None, 5).unwrap()))
         .await;
     assert!(left.0.is_empty() && left.1.is_empty(), "{left:?}");
-    let files =
-        |name: &str| std::fs::read_dir(test.daemon.layout().state.join(name)).map_or(0, Iterator::count);
+    let files = |name: &str| {
+        std::fs::read_dir(test.systems.services.layout().state.join(name)).map_or(0, Iterator::count)
+    };
     assert_eq!(files("imports"), 0);
 }
 
@@ -232,7 +233,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
         ignored: Vec::new(),
         apply: true,
     };
-    let file = test.daemon.layout().state.join("list");
+    let file = test.systems.services.layout().state.join("list");
     std::fs::write(&file, &list).unwrap();
     let open = || Ok(File::open(&file).unwrap());
     let kept: Arc<std::sync::Mutex<Progress>> = Arc::default();
@@ -245,7 +246,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
     };
     // In the third chunk: that transaction is rolled back as a whole, as a kill would.
     arm(Point::Record, user(people[1_100]));
-    let staff = Arc::new(Staff::known(&test.daemon, guild(main), None));
+    let staff = Arc::new(Staff::known(&test.systems.services, guild(main), None));
     let survey = Arc::new(Survey::of(&mut File::open(&file).unwrap(), what.main, 100_000, &[]).unwrap());
     let judged = || Judged {
         survey: Arc::clone(&survey),
@@ -253,7 +254,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
         banned: HashSet::new(),
         unreadable: 0,
     };
-    let killed = run(&test.daemon, &what, judged(), open, Progress::default(), keep(&kept)).await;
+    let killed = run(&test.systems.services, &what, judged(), open, Progress::default(), keep(&kept)).await;
     killed.unwrap_err();
     let progress = kept.lock().unwrap().clone();
     assert_eq!(progress.lines, 1_000);
@@ -261,7 +262,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
         || test.read(move |view| view.standing_bans(guild(main), None, view.now(), 5_000).unwrap());
     assert_eq!(standing().await.len(), 1_000);
 
-    let done = run(&test.daemon, &what, judged(), open, progress, keep(&kept)).await.unwrap();
+    let done = run(&test.systems.services, &what, judged(), open, progress, keep(&kept)).await.unwrap();
     assert_eq!(named(&done), [(Fate::New, count), (Fate::Duplicate, 1)]);
     let stored = standing().await;
     assert_eq!(stored.len() as u64, count);
@@ -277,7 +278,7 @@ async fn an_import_that_was_killed_goes_on_behind_its_last_committed_row() {
 async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
-    let file = test.daemon.layout().state.join("list");
+    let file = test.systems.services.layout().state.join("list");
     let mut out = std::io::BufWriter::new(File::create(&file).unwrap());
     for number in 0..120_000 {
         writeln!(out, "{},{}", 700_000_000_000_000_000_u64 + number, "x".repeat(30)).unwrap();
@@ -293,10 +294,10 @@ async fn a_hundred_thousand_rows_are_judged_in_bounded_memory() {
         ignored: Vec::new(),
         apply: false,
     };
-    let staff = Arc::new(Staff::known(&test.daemon, what.main, None));
+    let staff = Arc::new(Staff::known(&test.systems.services, what.main, None));
     let mut list = File::open(&file).unwrap();
     let survey = Arc::new(Survey::of(&mut list, what.main, what.most, &[]).unwrap());
-    let (plan, _) = judge_all(&test.daemon, &what, list, &survey, &staff, |_| ()).await.unwrap();
+    let (plan, _) = judge_all(&test.systems.services, &what, list, &survey, &staff, |_| ()).await.unwrap();
     assert_eq!((survey.kind(), plan.remembered()), (Kind::Csv, 100_000));
     let counted: Vec<_> = plan.rows().iter().map(|rows| (rows.fate, rows.count, rows.first.len())).collect();
     let counted: Vec<_> = counted.into_iter().filter(|(_, count, _)| *count > 0).collect();
@@ -337,7 +338,7 @@ async fn exported(test: &TestDaemon, id: JobId) -> Exported {
 async fn export(test: &TestDaemon, of: u64, format: ListFormat, source: ListSource) -> (Exported, String) {
     let asked_for = SyncExport { format: Some(format), source: Some(source), output: None };
     let exported = exported(test, asked(test, of, asked_for, false).await.unwrap().id).await;
-    let chunk = test.daemon.uploads().part(exported.file.unwrap(), 0).unwrap().chunk;
+    let chunk = test.systems.uploads.part(exported.file.unwrap(), 0).unwrap().chunk;
     assert_eq!(chunk.bytes().len() as u64, exported.bytes);
     (exported, String::from_utf8(chunk.bytes().to_vec()).unwrap())
 }
@@ -348,14 +349,14 @@ async fn what_is_exported_is_imported_elsewhere_without_loss() {
     let test = TestDaemon::start_at(&sandbox, Arc::new(home())).await;
     test.until_ready().await;
     let (main, other) = (sandbox.main_guild(), sandbox.children()[0]);
-    test.daemon.store().write(move |change| Ok(change.make_main(guild(other))?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.make_main(guild(other))?)).await.unwrap();
     let reasons = ["=HYPERLINK(\"x\")", "two\nlines, \"quoted\"", "'@ünï😀", "-", "x\r\ny"];
     let people = people(&sandbox, 5);
     let id = |number: usize| people[number];
     let mut list = Vec::new();
     let mut writer = crate::lists::Writer::begin(&mut list, Kind::Csv, guild(main)).unwrap();
     for (number, reason) in (0..).zip(reasons) {
-        let entry = crate::lists::Entry {
+        let entry = crate::store::Entry {
             user_id: user(id(number)),
             reason: Some(reason.parse().unwrap()),
             expires_at: (number == 1).then(|| "2099-01-01T00:00:00Z".parse().unwrap()),

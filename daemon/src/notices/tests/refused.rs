@@ -13,7 +13,7 @@ async fn what_was_not_posted_at_the_end_is_posted_after_the_next_start_and_nothi
     let cut = sandbox.inject(Fault::CutAfter { at: At::route("POST", MESSAGES) });
     test.ban(main, first).await;
     until_told(&sandbox, channel, 1).await;
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     sandbox.clear(cut);
     let second = sandbox.stranger();
     let id = test.ban(main, second).await;
@@ -82,11 +82,11 @@ async fn a_log_channel_that_refuses_makes_no_loop_and_is_tried_again_with_other_
     until_caught_up(&test, &sandbox).await;
     assert_eq!(sent(&sandbox, channel), 1);
     may_not_send(&sandbox, channel, false);
-    let known = test.daemon.directory().my_permissions(guild(child)).unwrap();
+    let known = test.systems.services.directory().my_permissions(guild(child)).unwrap();
     let bits = permissions::VIEW_CHANNEL | permissions::SEND_MESSAGES | permissions::EMBED_LINKS;
     sandbox.people().set_bot_permissions(child, bits).unwrap();
     let changed = async {
-        while test.daemon.directory().my_permissions(guild(child)) == Some(known) {
+        while test.systems.services.directory().my_permissions(guild(child)) == Some(known) {
             tokio::task::yield_now().await;
         }
     };
@@ -110,7 +110,7 @@ async fn fault_19_nothing_is_posted_into_another_guilds_channel_whatever_the_sto
             ..GuildConfig::default()
         };
         let work = move |change: &crate::store::Change<'_>| Ok(change.configure(guild(child), &config)?);
-        test.daemon.store().write(work).await.unwrap();
+        test.systems.services.store().write(work).await.unwrap();
         let id = test.ban(main, sandbox.stranger()).await;
         test.until_counted(id, DeliveryState::Applied, 2).await;
         alert(&test, "secret", Some(child)).await;

@@ -1,6 +1,8 @@
 //! What is read late, skipped, or left for the next start.
 
 use super::*;
+use crate::notices::Notices;
+use crate::tasks::run_alone;
 
 #[tokio::test]
 async fn more_than_can_be_read_is_counted_and_not_posted() {
@@ -14,7 +16,7 @@ async fn more_than_can_be_read_is_counted_and_not_posted() {
         }
         Ok(())
     };
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
     until_caught_up(&test, &sandbox).await;
     let told = lines(&sandbox, channel);
     assert_eq!(told.len(), 101);
@@ -23,7 +25,7 @@ async fn more_than_can_be_read_is_counted_and_not_posted() {
 
 /// Waits until the cursor stands behind everything there is.
 async fn until_all_is_read(test: &TestDaemon) {
-    let epoch = test.daemon.store().epoch().to_owned();
+    let epoch = test.systems.services.store().epoch().to_owned();
     let read = async {
         loop {
             let epoch = epoch.clone();
@@ -48,7 +50,7 @@ async fn behind(sandbox: &Sandbox) -> (TestDaemon, u64) {
     test.ban(main, sandbox.stranger()).await;
     until_told(sandbox, channel, 1).await;
     until_caught_up(&test, sandbox).await;
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     for _ in 0..2 {
         let id = test.ban(main, sandbox.stranger()).await;
         test.until_counted(id, DeliveryState::Applied, 1).await;
@@ -61,7 +63,7 @@ async fn after_a_gap_or_in_a_restored_store_nobody_is_told_what_is_over() {
     for restored in [false, true] {
         let sandbox = sandbox(1).await;
         let (test, channel) = behind(&sandbox).await;
-        let store = test.daemon.store();
+        let store = test.systems.services.store();
         if restored {
             let cursor = NoticeCursor { epoch: "another".into(), event: 0, audit: 0 };
             store.write(move |change| Ok(change.set_notice_cursor(&cursor)?)).await.unwrap();
@@ -99,7 +101,8 @@ async fn what_came_after_the_end_is_told_after_the_next_start() {
 async fn it_ends_when_the_daemon_is_asked_to_stop() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
-    let task = tokio::spawn(crate::notices::keep(std::sync::Arc::clone(&test.daemon), crate::notices::PAUSE));
-    test.daemon.stop();
+    let services = test.systems.services.clone();
+    let task = tokio::spawn(run_alone(services.clone(), Notices::new(services, crate::notices::PAUSE)));
+    test.systems.services.lifecycle().stop();
     tokio::time::timeout(PATIENCE, task).await.unwrap().unwrap();
 }

@@ -14,7 +14,7 @@ async fn the_log_channel_hears_how_urgent_an_alert_is_and_that_it_is_resolved() 
     let work = move |change: &crate::store::Change<'_>| {
         Ok(change.alert("one", Severity::High, Some(guild(main)), None, "somebody @everyone")?)
     };
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
     let told = until_told(&sandbox, channel, 1).await;
     assert!(told[0].contains("high · one"), "{told:?}");
     let list: Asked = AlertList::default().into();

@@ -186,7 +186,7 @@ impl Walk {
 
     async fn step(&mut self) {
         // Of many refusals of a kind the first is a row: here each is one.
-        self.test.daemon.folding().close(&self.test.daemon).await;
+        self.test.systems.audit.refusals().close().await;
         let (who, asked) = self.invocation();
         let definition = asked.request.definition();
         let (name, actor, surface) = (definition.name, asked.actor.audit_name(), asked.surface);
@@ -194,7 +194,7 @@ impl Walk {
         let (place, dry_run) = (asked.guild, asked.dry_run);
         let before = self.test.read(|view| view.chain_head().unwrap().rows).await;
         let outcome = self.test.ask(asked).await;
-        self.test.daemon.store().write(|_| Ok(())).await.unwrap();
+        self.test.systems.services.store().write(|_| Ok(())).await.unwrap();
 
         let filter =
             AuditFilter { actor: Some(actor), operation: Some(name.to_owned()), ..AuditFilter::default() };
@@ -234,6 +234,7 @@ async fn a_random_walk_finds_nothing_unaudited_and_nobody_who_may_more_than_they
     for _ in 0..STEPS {
         walk.step().await;
     }
-    let interrupted = walk.test.daemon.store().write(|change| Ok(change.audit_interrupted()?)).await.unwrap();
+    let interrupted =
+        walk.test.systems.services.store().write(|change| Ok(change.audit_interrupted()?)).await.unwrap();
     assert_eq!(interrupted, 0, "no intent is left without an outcome");
 }

@@ -1,7 +1,7 @@
 //! What begins by itself: one guild's trouble is no other's, and nothing that is due is forgotten.
 
 use super::*;
-use crate::jobs::{self, Running, Stop};
+use crate::jobs::{Running, Stop};
 use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::store::View;
 use crate::testing::by_operator;
@@ -21,11 +21,11 @@ async fn for_ever(running: Running, _: Value) -> Result<JobResult, Stop> {
 async fn busy(test: &TestDaemon, with: u64) -> Job {
     let cursor = Cursor::new(Resolve::ByItself, None);
     let new = new_job(JobKind::Reconcile, guild(with), "wayhaven".into(), &cursor);
-    jobs::begin(&test.daemon, new, for_ever).await.unwrap()
+    test.systems.jobs.begin(new, for_ever).await.unwrap()
 }
 
 async fn soon(test: &TestDaemon, of: u64) {
-    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(of))?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.reconcile_soon(guild(of))?)).await.unwrap();
 }
 
 async fn is_due(test: &TestDaemon, of: u64) -> bool {
@@ -65,7 +65,7 @@ async fn a_plan_and_a_comparison_with_one_main_leave_due_what_is_due() {
         change.make_main(guild(second))?;
         Ok(change.activate_link(guild(second), guild(child), Mode::Active).map(drop)?)
     };
-    test.daemon.store().write(two_mains).await.unwrap();
+    test.systems.services.store().write(two_mains).await.unwrap();
     let busy = busy(&test, other).await;
     soon(&test, child).await;
     compare(&test, main, child, false).await;
@@ -113,14 +113,15 @@ async fn what_a_restart_has_left_in_a_guild_without_the_bot_holds_up_no_other() 
     let test = TestDaemon::start(&sandbox).await;
     let (first, second) = (sandbox.children()[0], sandbox.children()[1]);
     sandbox.people().remove_bot(second).unwrap();
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("the bot is gone", move |_| {
-        daemon.directory().presence(guild(second)) == Some(crate::discord::directory::Presence::Absent)
+        systems.services.directory().presence(guild(second))
+            == Some(crate::discord::directory::Presence::Absent)
     })
     .await;
     let left =
         new_job(JobKind::Reconcile, guild(second), "wayhaven".into(), &Cursor::new(Resolve::ByItself, None));
-    test.daemon.store().write(move |change| Ok(change.begin_job(&left)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.begin_job(&left)?)).await.unwrap();
     soon(&test, first).await;
     by_itself(&test, first, 1).await;
 }

@@ -77,7 +77,7 @@ async fn what_a_link_was_opened_without_stays_out_until_somebody_wants_it() {
     assert_eq!(compare(&test, main, child, false).await.count(Difference::Missing), 2, "a plan shows it");
     compare(&test, main, child, true).await;
     assert!(sandbox.is_banned(child, old) && sandbox.is_banned(child, joins));
-    let link = test.daemon.store().topology();
+    let link = test.systems.services.store().topology();
     assert_eq!(link.link(guild(main), guild(child)).unwrap().begins_after, 0);
 }
 
@@ -115,13 +115,13 @@ async fn a_measure_that_is_allowed_anew_is_delivered() {
         no_backfill: false,
     };
     assert_eq!(asked(&test, main, only("ban"), false).await.unwrap().backfill, None, "nothing is opened");
-    let ends = Timestamp::from_millis(test.daemon.clock().now().millis() + 3_600_000);
+    let ends = Timestamp::from_millis(test.systems.services.clock().now().millis() + 3_600_000);
     let decide = move |change: &Change<'_>| {
         let mut new = NewPunishment::new(guild(main), user(member), Action::Timeout, Origin::Guild);
         new.expires_at = Some(ends);
         Ok(record(change, &new, AtOrigin::Done)?.punishment.id)
     };
-    test.daemon.store().write(decide).await.unwrap();
+    test.systems.services.store().write(decide).await.unwrap();
     let job = asked(&test, main, only("ban,timeout"), false).await.unwrap().backfill.unwrap().job.unwrap();
     let job = until_over(&test, job).await;
     assert_eq!((job.state, job.done), (JobState::Done, 1), "{job:?}");
@@ -140,7 +140,7 @@ async fn members_go_first_and_another_mains_backfill_waits_for_its_turn() {
     decided(&test, main, &users).await;
     let of_other = sandbox.stranger();
     let make = move |change: &Change<'_>| Ok(change.make_main(guild(other)).map(drop)?);
-    test.daemon.store().write(make).await.unwrap();
+    test.systems.services.store().write(make).await.unwrap();
     decided(&test, other, &[of_other]).await;
     test.propose(main, child).await;
     test.propose(other, child).await;
@@ -161,8 +161,8 @@ async fn members_go_first_and_another_mains_backfill_waits_for_its_turn() {
 async fn a_backfill_ends_with_its_link_and_leaves_nothing_running() {
     let sandbox = sandbox(1).await;
     let test = unlinked(&sandbox).await;
-    test.daemon.set_settings({
-        let mut settings = (*test.daemon.settings()).clone();
+    test.systems.reload.put({
+        let mut settings = (*test.systems.services.settings()).clone();
         settings.network.nonmember_bans_per_day = 2;
         settings
     });
@@ -189,8 +189,8 @@ async fn a_backfill_ends_with_its_link_and_leaves_nothing_running() {
 async fn what_a_cancelled_backfill_has_done_stays() {
     let sandbox = sandbox(1).await;
     let test = unlinked(&sandbox).await;
-    test.daemon.set_settings({
-        let mut settings = (*test.daemon.settings()).clone();
+    test.systems.reload.put({
+        let mut settings = (*test.systems.services.settings()).clone();
         settings.network.nonmember_bans_per_day = 3;
         settings
     });
@@ -245,11 +245,11 @@ impl Life {
     }
 
     fn die(self) {
-        let writer = self.test.daemon.store().sequence();
-        let daemon = std::sync::Arc::clone(&self.test.daemon);
+        let writer = self.test.systems.services.store().sequence();
+        let systems = std::sync::Arc::clone(&self.test.systems);
         // Its end tells the daemon to stop, which is no kill: the tasks are gone before.
         self.runtime.shutdown_timeout(crate::testing::PATIENCE);
-        drop((daemon, self.test));
+        drop((systems, self.test));
         while writer.has_changed().is_ok() {
             std::thread::yield_now();
         }
@@ -298,10 +298,10 @@ async fn what_a_main_protected_when_it_was_decided_comes_to_no_child_that_is_lin
     let (spared, banned) = (sandbox.stranger(), sandbox.stranger());
     let list = Protected::User(user(spared));
     let line = NewProtection { guild: guild(main), protected: list, note: None, by: None };
-    test.daemon.store().write(move |change| Ok(change.protect(&line)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.protect(&line)?)).await.unwrap();
     decided(&test, main, &[spared, banned]).await;
     let unprotect = move |change: &Change<'_>| Ok(change.unprotect(guild(main), list)?);
-    assert!(test.daemon.store().write(unprotect).await.unwrap());
+    assert!(test.systems.services.store().write(unprotect).await.unwrap());
     test.propose(main, child).await;
     let plan = accept(&test, main, child, true).await;
     assert_eq!(plan.backfill.unwrap().to_deliver, 1, "the plan counts only what comes");
@@ -330,11 +330,11 @@ async fn whom_a_child_protects_during_a_backfill_no_later_one_bans_there() {
     decided(&test, main, &[spared, banned]).await;
     let list = Protected::User(user(spared));
     let line = NewProtection { guild: guild(child), protected: list, note: None, by: None };
-    test.daemon.store().write(move |change| Ok(change.protect(&line)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.protect(&line)?)).await.unwrap();
     let job = accepted(&test, &sandbox).await;
     until_over(&test, job).await;
     let unprotect = move |change: &Change<'_>| Ok(change.unprotect(guild(child), list)?);
-    assert!(test.daemon.store().write(unprotect).await.unwrap());
+    assert!(test.systems.services.store().write(unprotect).await.unwrap());
     compared_by_itself(&test, child).await;
     let found = compare(&test, main, child, true).await;
     assert_eq!((found.count(Difference::Protected), found.count(Difference::InOrder)), (1, 1), "{found:?}");

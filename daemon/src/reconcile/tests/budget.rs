@@ -65,7 +65,7 @@ async fn fault_11_a_backfill_meets_the_end_of_discords_own_budget_and_goes_on_in
         Ok(change.close_link(link.id, guild(main), guild(other)).map(drop)?)
     };
     test.propose(main, child).await;
-    test.daemon.store().write(close).await.unwrap();
+    test.systems.services.store().write(close).await.unwrap();
     decided(&test, main, &users).await;
     test.link(&sandbox, wayhaven_shared::operations::setup::Mode::Active).await;
     let job = accepted(&test, &sandbox).await;
@@ -88,7 +88,7 @@ async fn fault_11_a_backfill_meets_the_end_of_discords_own_budget_and_goes_on_in
     sandbox.reconfigure(Changes { non_member_bans: Some(1_000), ..Changes::default() }).unwrap();
     let open = test.read(|view| view.open_deliveries().unwrap()).await;
     assert_eq!(open.iter().filter(|one| one.guild == guild(child)).count(), 9);
-    test.daemon.engine().retry(open.into_iter().map(|one| (one.guild, one.id)));
+    test.systems.engine.retry(open.into_iter().map(|one| (one.guild, one.id)));
     assert_eq!(until_over(&test, job).await.state, JobState::Done);
     assert_eq!(banned(), users);
     let tried: Vec<u64> = sandbox.effects_in(child).into_iter().filter_map(|effect| effect.user).collect();

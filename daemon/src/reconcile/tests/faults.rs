@@ -10,15 +10,17 @@ use wayhaven_shared::operations::job::{JobKind, JobState};
 use wayhaven_shared::operations::setup::Mode;
 
 async fn until_presence(test: &TestDaemon, of: u64, presence: Presence) {
-    let daemon = Arc::clone(&test.daemon);
-    test.until("how the guild stands", move |_| daemon.directory().presence(guild(of)) == Some(presence))
-        .await;
+    let systems = Arc::clone(&test.systems);
+    test.until("how the guild stands", move |_| {
+        systems.services.directory().presence(guild(of)) == Some(presence)
+    })
+    .await;
 }
 
 /// Waits until something that the gateway tells is known. Nothing of it need be stored.
 async fn until_known(test: &TestDaemon, holds: impl Fn(&crate::discord::directory::Directory) -> bool) {
     let known = async {
-        while !holds(test.daemon.directory()) {
+        while !holds(test.systems.services.directory()) {
             tokio::task::yield_now().await;
         }
     };
@@ -26,9 +28,9 @@ async fn until_known(test: &TestDaemon, holds: impl Fn(&crate::discord::director
 }
 
 fn few(test: &TestDaemon, bans: u64) {
-    let mut settings = (*test.daemon.settings()).clone();
+    let mut settings = (*test.systems.services.settings()).clone();
     settings.network.nonmember_bans_per_day = bans;
-    test.daemon.set_settings(settings);
+    test.systems.reload.put(settings);
 }
 
 /// A backfill that waits after two of six bans.
@@ -86,7 +88,7 @@ async fn fault_21_a_clock_that_is_set_a_day_either_way_neither_loses_nor_repeats
         let sandbox = sandbox(1).await;
         let child = sandbox.children()[0];
         let (test, job, users) = halfway(&sandbox).await;
-        test.daemon.clock().shift(day);
+        test.systems.services.clock().shift(day);
         test.look().await;
         let banned = async |count: usize| {
             let there = |sandbox: &wayhaven_sandbox::Discord| sandbox.effects_in(child).len() >= count;
@@ -122,7 +124,7 @@ async fn what_the_bot_may_not_read_is_waited_for_and_asked_for_once() {
     until_waits(&test, job, "setup doctor").await;
     // By itself a comparison fails there, and is left for an hour.
     let soon = move |change: &crate::store::Change<'_>| Ok(change.reconcile_soon(guild(child))?);
-    test.daemon.store().write(soon).await.unwrap();
+    test.systems.services.store().write(soon).await.unwrap();
     let failed = move |view: &crate::store::View<'_>| {
         let jobs = view.jobs(Some(guild(child)), false, 20).unwrap();
         jobs.iter().filter(|job| job.kind == JobKind::Reconcile && job.state == JobState::Failed).count()
@@ -149,7 +151,7 @@ async fn a_gap_that_the_log_does_not_fill_has_the_guild_compared() {
     test.link(&sandbox, Mode::Active).await;
     sandbox.people().set_bot_permissions(child, permissions::BAN_MEMBERS).unwrap();
     until_known(&test, |directory| directory.shows_log(guild(child)) == Some(false)).await;
-    test.daemon.ingest().gaps().fill(crate::sync::gap::Which::Guild(guild(child)));
+    test.systems.ingest.gaps().fill(crate::sync::gap::Which::Guild(guild(child)));
     test.until("compared by itself", move |view| {
         let jobs = view.jobs(Some(guild(child)), false, 20).unwrap();
         jobs.iter().any(|job| job.asked_by == "wayhaven" && job.state == JobState::Done)
@@ -163,12 +165,12 @@ async fn what_was_said_while_a_guild_was_compared_is_not_forgotten_with_it() {
     let test = TestDaemon::start(&sandbox).await;
     let child = sandbox.children()[0];
     compared_by_itself(&test, child).await;
-    let began = test.daemon.clock().now();
+    let began = test.systems.services.clock().now();
     let later = move |change: &crate::store::Change<'_>| {
         change.reconcile_soon(guild(child))?;
         change.note_reconciled(guild(child), began)?;
         Ok(change.reconciled()?)
     };
-    let reconciled = test.daemon.store().write(later).await.unwrap();
+    let reconciled = test.systems.services.store().write(later).await.unwrap();
     assert!(reconciled.iter().any(|(of, _, due)| *of == guild(child) && *due), "{reconciled:?}");
 }

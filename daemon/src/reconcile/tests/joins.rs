@@ -1,10 +1,14 @@
 //! Whoever joins a child and is banned there by decision is banned at the door.
 
 use super::{decided, unlinked};
+use crate::clock::Clock;
 use crate::network::Freeze;
 use crate::store::tests::data_version;
 use crate::store::{Change, DeliveryFilter, NewProtection};
-use crate::testing::{PATIENCE, TestDaemon, asked, guild, sandbox, user};
+use crate::systems::Pauses;
+use crate::testing::{PATIENCE, PAUSES, TestDaemon, asked, guild, home, sandbox, user};
+use std::sync::Arc;
+use std::time::Duration;
 use wayhaven_sandbox::{Options, Sandbox};
 use wayhaven_shared::operations::protect::{ProtectRemove, Protected};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -55,7 +59,7 @@ async fn behind_a_shut_gate_nobody_is_banned_at_the_door() {
         change.protect(&NewProtection { guild: guild(child), protected, note: None, by: None })?;
         Ok(())
     };
-    test.daemon.store().write(prepare).await.unwrap();
+    test.systems.services.store().write(prepare).await.unwrap();
     for one in [excepted, protected] {
         sandbox.people().join(child, one).unwrap();
     }
@@ -69,7 +73,7 @@ async fn behind_a_shut_gate_nobody_is_banned_at_the_door() {
     test.settled().await;
     assert!(!sandbox.is_banned(child, protected));
     let freeze = move |change: &Change<'_>| Ok(change.set_freeze(guild(main), Some(Freeze::Everything))?);
-    test.daemon.store().write(freeze).await.unwrap();
+    test.systems.services.store().write(freeze).await.unwrap();
     sandbox.people().join(child, frozen).unwrap();
     test.until("it is held", move |view| {
         let held = DeliveryFilter {
@@ -86,7 +90,12 @@ async fn behind_a_shut_gate_nobody_is_banned_at_the_door() {
 #[tokio::test]
 async fn a_raid_of_strangers_writes_nothing() {
     let sandbox = sandbox(1).await;
-    let test = TestDaemon::start(&sandbox).await;
+    // Their names are stored together, every few seconds.
+    let pauses = Pauses { names: Duration::from_secs(3_600), ..PAUSES };
+    let pace = (Clock::default(), pauses);
+    let test = TestDaemon::start_paced(&sandbox, Arc::new(home()), pace, |_| {}).await;
+    test.link(&sandbox, Mode::Active).await;
+    test.until_ready().await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let wanted = sandbox.stranger();
     test.link(&sandbox, Mode::Monitor).await;
@@ -100,13 +109,13 @@ async fn a_raid_of_strangers_writes_nothing() {
         }
     };
     tokio::time::timeout(PATIENCE, noted).await.unwrap();
-    let epoch = test.daemon.store().epoch().to_owned();
+    let epoch = test.systems.services.store().epoch().to_owned();
     test.until("notices have read all of it", move |view| {
         view.notice_cursor().unwrap() == Some(view.notice_cursor_now(&epoch).unwrap())
     })
     .await;
-    let reader = data_version(&test.daemon.layout().store());
-    let before = (reader(), *test.daemon.store().sequence().borrow());
+    let reader = data_version(&test.systems.services.layout().store());
+    let before = (reader(), *test.systems.services.store().sequence().borrow());
     let role = sandbox.role(child, "Regular");
     for bits in [1 << 41, 1 << 42, 1 << 41, 1 << 42, 1 << 41] {
         for _ in 0..1_000 {
@@ -114,18 +123,18 @@ async fn a_raid_of_strangers_writes_nothing() {
         }
         // What comes behind them is known without being written: so they were all taken in.
         sandbox.people().set_role_permissions(child, role, bits).unwrap();
-        let (daemon, role) =
-            (std::sync::Arc::clone(&test.daemon), wayhaven_shared::value::RoleId::new(role).unwrap());
+        let (systems, role) =
+            (std::sync::Arc::clone(&test.systems), wayhaven_shared::value::RoleId::new(role).unwrap());
         let known = async {
-            let told = || daemon.directory().permissions(guild(child), user(1), &[role]);
+            let told = || systems.services.directory().permissions(guild(child), user(1), &[role]);
             while told().is_none_or(|now| now & (3 << 41) != bits) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(PATIENCE, known).await.unwrap();
-        test.daemon.store().write(|_| Ok(())).await.unwrap();
+        test.systems.services.store().write(|_| Ok(())).await.unwrap();
     }
-    assert_eq!((reader(), *test.daemon.store().sequence().borrow()), before);
+    assert_eq!((reader(), *test.systems.services.store().sequence().borrow()), before);
     // And who is wanted is found among them.
     sandbox.people().join(child, wanted).unwrap();
     sandbox.wait_until(|sandbox| sandbox.is_banned(child, wanted), PATIENCE).await.unwrap();

@@ -1,8 +1,8 @@
 //! What happens between a comparison's steps, and what it may not show.
 
 use super::*;
-use crate::jobs::{self, Running, Stop};
-use crate::reconcile::pages::Unreadable;
+use crate::jobs::{Running, Stop};
+use crate::pages::Unreadable;
 use crate::reconcile::{Cursor, Resolve, new_job};
 use crate::testing::{PATIENCE, make_second_main};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn a_main_is_not_shown_what_another_one_finds_in_their_child() {
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let cursor = Cursor::new(Resolve::Show, Some(guild(987_654)));
     let new = new_job(JobKind::Reconcile, guild(child), "user 5 of another main".into(), &cursor);
-    let other = jobs::begin(&test.daemon, new, for_ever).await.unwrap();
+    let other = test.systems.jobs.begin(new, for_ever).await.unwrap();
     assert!(other.result.is_some());
     let shown = asked(&test, main, SyncReconcile { child: None, apply: false }, false).await.unwrap();
     assert_eq!(shown.jobs.len(), 2);
@@ -51,7 +51,12 @@ async fn a_mute_that_waits_for_somebody_to_join_is_done_where_they_have_joined_u
     sandbox.people().had_joined(child, victim).unwrap();
     let plan = compare(&test, main, child, false).await;
     assert_eq!(counts(&plan), [(Difference::Missing, 1)]);
-    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    test.systems
+        .services
+        .store()
+        .write(move |change| Ok(change.reconcile_soon(guild(child))?))
+        .await
+        .unwrap();
     test.until_counted(id, DeliveryState::Applied, 1).await;
     assert!(sandbox.member(child, victim)["communication_disabled_until"].is_string());
 }
@@ -74,7 +79,7 @@ async fn an_undo_that_was_kept_back_is_not_made_good_where_the_main_has_decided_
     let again = test.ban(main, victim).await;
     test.until_counted(again, DeliveryState::Applied, 1).await;
     let late = move |change: &Change<'_>| Ok(change.make_undo_good(of.0, of.1, (whom, Action::Ban), undo)?);
-    assert!(!test.daemon.store().write(late).await.unwrap());
+    assert!(!test.systems.services.store().write(late).await.unwrap());
     test.settled().await;
     assert!(sandbox.is_banned(child, victim));
 }
@@ -199,7 +204,7 @@ async fn an_alert_about_unreadable_bans_counts_those_seen_before_a_restart() {
         Unreadable::default().conclude(&running, child, 3).await;
         Ok(JobResult::Reconciled(Reconciled::new(child, true)))
     };
-    jobs::begin(&test.daemon, new, work).await.unwrap();
+    test.systems.jobs.begin(new, work).await.unwrap();
     let alerted = |view: &crate::store::View<'_>| {
         let alerts = view.alerts(&crate::store::AlertFilter::default(), 10).unwrap();
         alerts.iter().any(|alert| alert.details.raw().contains("has 3 entries"))

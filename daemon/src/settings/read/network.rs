@@ -2,7 +2,7 @@
 
 use super::{BANS, EVERY, KEPT, Reader, UNDOS, USERS, keys};
 use crate::network::Budgets;
-use crate::store::UNDO_LIMIT;
+use crate::network::UNDO_LIMIT;
 use std::time::Duration;
 use wayhaven_shared::Fault;
 use wayhaven_shared::value::Span;

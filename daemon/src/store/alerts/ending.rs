@@ -56,8 +56,10 @@ enum Ends {
     /// difference is measured.
     ClockAgrees,
     /// The guild's whole ban list was read, with no entry that names no user: who has read it
-    /// resolves it (`reconcile/pages.rs`). It also ends when nobody reads the list any more.
+    /// resolves it (`pages.rs`). It also ends when nobody reads the list any more.
     ListReadable,
+    /// No task keeps failing. The runner of the tasks resolves it (`tasks.rs`).
+    TaskSucceeds,
     /// No undo remains failed along a link of the main that is closed.
     Undone,
     /// Nobody remains punished by hand in the main who is protected there.
@@ -92,6 +94,7 @@ const KINDS: &[(&str, Ends)] = &[
     ("requests_refused", Ends::RequestsAgain),
     ("schedule_delayed", Ends::NothingOverdue),
     ("setting_not_understood", Ends::WhenRead),
+    ("task_failing", Ends::TaskSucceeds),
     ("undo_incomplete", Ends::Undone),
 ];
 
@@ -118,7 +121,7 @@ impl View<'_> {
         let (guild, since) = (alert.guild_id, alert.last_at);
         let Some(ends) = ends(&alert.kind) else { return Ok(None) };
         let (over, note) = match ends {
-            Ends::ByPerson | Ends::WhenRead | Ends::ClockAgrees => (false, ""),
+            Ends::ByPerson | Ends::WhenRead | Ends::ClockAgrees | Ends::TaskSucceeds => (false, ""),
             Ends::Decided(kinds) => {
                 (!self.waits_for_decision(guild, kinds)?, "no hold waits for a decision any more")
             }

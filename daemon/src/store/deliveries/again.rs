@@ -4,7 +4,8 @@
 use super::held::NOT_APPROVED;
 use super::protected::{is_kept_away, is_kept_from};
 use super::provenance::done_by_staff;
-use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, Scope, queued};
+use super::{APPLIED_AGAIN, OPEN, QUEUED, RETURNED, queued};
+use crate::delivery::Scope;
 use crate::network::{Refusal, permit_for};
 use crate::store::rows::{Sql, column, optional, word};
 use crate::store::{Change, Queued, StoreError, View};

@@ -1,6 +1,7 @@
 //! Deliveries that are sent once more, or taken back in one guild alone.
 
-use super::{First, OPEN, QUEUED, RETURNED, Scope, queued, released};
+use super::{First, OPEN, QUEUED, RETURNED, queued, released};
+use crate::delivery::Scope;
 use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, StoreError, View};
 use rusqlite::{OptionalExtension, Row, params};

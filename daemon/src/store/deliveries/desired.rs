@@ -2,7 +2,8 @@
 
 use super::protected::{PROTECTED, is_kept_from};
 use super::provenance::is_taken_back_along_its_link as taken_back_along_its_link;
-use super::{OPEN, STOPPED, Scope};
+use super::{OPEN, STOPPED};
+use crate::delivery::Scope;
 use crate::network::Refusal;
 use crate::store::deliveries::WHEN_THEY_JOIN;
 use crate::store::rows::{Sql, column, word};

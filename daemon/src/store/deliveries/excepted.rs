@@ -2,7 +2,8 @@
 //! for, and where it ends they apply again.
 
 use super::provenance::{below, standing};
-use super::{OPEN, QUEUED, RETURNED, Scope, queued};
+use super::{OPEN, QUEUED, RETURNED, queued};
+use crate::delivery::Scope;
 use crate::network::{Topology, authorise_for, permit_for};
 use crate::store::holds::Decided;
 use crate::store::rows::{Sql, column, word};

@@ -1,6 +1,7 @@
 //! How deliveries begin: stored with their punishment, and told of.
 
-use super::{Scope, telling};
+use super::telling;
+use crate::delivery::Scope;
 use crate::store::rows::{Sql, optional};
 use crate::store::{Change, StoreError};
 use rusqlite::{OptionalExtension, params};

@@ -8,15 +8,13 @@
 //! has not left by then. All of this is stored with the punishment, so that a restart goes on.
 
 use super::{OPEN, RETURNED};
+use crate::delivery::UNKNOWN_USER;
 use crate::store::rows::{Sql, column};
 use crate::store::{Change, Decided, HoldOf, Reached, Severity, StoreError, View};
 use rusqlite::{OptionalExtension, params};
 use wayhaven_shared::operations::hold::HoldKind;
 use wayhaven_shared::operations::punishment::{Action, Delivery, DeliveryState, Origin, Punishment};
 use wayhaven_shared::value::{DeliveryId, GuildId, HoldId, PunishmentId, Untrusted, UserId};
-
-/// Why a delivery fails where Discord knows no such user (10013).
-pub const UNKNOWN_USER: &str = "404 Discord knows no such user";
 
 /// Why deliveries to children are held, or would be.
 pub const ORIGIN_REFUSED: &str = "the main could not do it itself";
@@ -127,7 +125,7 @@ impl Change<'_> {
         }
         self.set_origin_step(of, None)?;
         for delivery in self.pending_deliveries_of(of)? {
-            if matches!(delivery.scope, super::Scope::Child(_)) {
+            if matches!(delivery.scope, crate::delivery::Scope::Child(_)) {
                 self.send_after_commit(delivery);
             }
         }

@@ -5,8 +5,9 @@
 //! children, also those that are linked later; a child's by the reason of its delivery. What had been delivered before is
 //! not concerned: a repair of it that meets a protection is only put off.
 
+use super::RETURNED;
 use super::provenance::is_taken_back_along_its_link;
-use super::{RETURNED, Scope};
+use crate::delivery::Scope;
 use crate::network::Refusal;
 use crate::store::rows::{Sql, column, word};
 use crate::store::{Change, Settlement, StoreError, View};

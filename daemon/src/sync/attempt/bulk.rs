@@ -17,7 +17,7 @@ use wayhaven_shared::value::{DeliveryId, Timestamp, UserId};
 
 /// Waits for a slot, seals the batch, and tries who is in it by then: one as ever, several by one request.
 pub async fn attempt_together(tools: &Tools, batch: &Batch) -> (Vec<Tried>, Next) {
-    match tools.directory.presence(batch.guild()) {
+    match tools.services.directory().presence(batch.guild()) {
         Some(Presence::Absent) => {
             let reason = BOT_ABSENT;
             let blocked =
@@ -28,14 +28,14 @@ pub async fn attempt_together(tools: &Tools, batch: &Batch) -> (Vec<Tried>, Next
         Some(Presence::Here) | None => {}
     }
     // What the gates refuse costs no slot of the budget.
-    let topology = tools.store.topology();
+    let topology = tools.services.store().topology();
     if batch.all(|one| permit_for(&topology, one).is_err()) {
         let Gathered { granted, refused, .. } = bulk_permit(&topology, batch.guild(), batch.seal());
         let mut tried = with_the_lane(granted, |_| None);
         tried.extend(refused.into_iter().map(not_sent));
         return (tried, Next::Forward);
     }
-    let late = tools.rest.slot_late(priority(batch.is_of_origin(), batch.trickles()), || {
+    let late = tools.services.rest().slot_late(priority(batch.is_of_origin(), batch.trickles()), || {
         let leaving = batch.seal();
         (route_of(&leaving), leaving)
     });
@@ -88,7 +88,7 @@ async fn send(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot) -> (Vec<Tried
 /// of it where it is not sent itself.
 async fn still_open(tools: &Tools, leaving: &[Queued]) -> Result<HashMap<DeliveryId, Leave>, ()> {
     let ids: Vec<DeliveryId> = leaving.iter().map(|one| one.id).collect();
-    let marked = tools.store.write(move |change| Ok(change.mark_together(&ids)?));
+    let marked = tools.services.store().write(move |change| Ok(change.mark_together(&ids)?));
     marked.await.map_err(|fault| tracing::error!("bans of a guild were not tried: {fault}"))
 }
 
@@ -103,20 +103,22 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
     let (guild, at_origin) = (first.guild, first.scope == Scope::Origin);
     let (mut slot, mut shorter) = (slot, None::<String>);
     // Whose roles have to be asked for, is asked about alone.
-    if tools.store.topology().protection().has_roles(guild) {
+    if tools.services.store().topology().protection().has_roles(guild) {
         let alone = |delivery: Queued| Tried { settlement: None, delivery, fate: Fate::Alone };
         tried.extend(leaving.into_iter().map(alone));
         return Next::Forward;
     }
     loop {
-        let Gathered { permit, granted, refused } = bulk_permit(&tools.store.topology(), guild, leaving);
+        let Gathered { permit, granted, refused } =
+            bulk_permit(&tools.services.store().topology(), guild, leaving);
         tried.extend(refused.into_iter().map(not_sent));
         let Some(first) = granted.first() else { return Next::Forward };
         // Of a reason that nobody can see nothing is sent, and its entry has none.
         let reason = shorter.clone().or_else(|| Some(first.reason.as_ref()?.audit_reason()));
         let reason = reason.filter(|reason| !reason.is_empty());
-        let left = tools.clock.now();
-        let answer = tools.rest.bulk_ban(slot, &permit, reason.clone(), first.delete_seconds).await;
+        let left = tools.services.clock().now();
+        let answer =
+            tools.services.rest().bulk_ban(slot, &permit, reason.clone(), first.delete_seconds).await;
         if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
             note_lost(tools, &granted, left, reason).await;
         }
@@ -127,7 +129,7 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
             return judge(tools, granted, answer, tried);
         }
         let route = Rest::bulk_ban_route(guild);
-        slot = match tools.rest.slot_now(priority(at_origin, first.trickle), route).await {
+        slot = match tools.services.rest().slot_now(priority(at_origin, first.trickle), route).await {
             Ok(Some(slot)) => slot,
             refused => {
                 tried.extend(with_the_lane(granted, |_| None));
@@ -142,7 +144,7 @@ async fn request(tools: &Tools, mut leaving: Vec<Queued>, slot: Slot, tried: &mu
 async fn note_lost(tools: &Tools, sent: &[Queued], left: Timestamp, reason: Option<String>) {
     let ids: Vec<DeliveryId> = sent.iter().map(|one| one.id).collect();
     let note = move |change: &Change<'_>| Ok(change.note_lost_bulk_ban(&ids, left, reason.as_deref())?);
-    tools.store.write_later("a bulk ban without an answer", note).await;
+    tools.services.store().write_later("a bulk ban without an answer", note).await;
 }
 
 /// What follows for each from the answer for all.

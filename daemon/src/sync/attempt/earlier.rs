@@ -22,8 +22,9 @@ pub(super) async fn is_done(tools: &Tools, delivery: &Queued) -> Result<bool, St
 
 pub(super) async fn is_banned_as_wanted(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     let route = Rest::banned_route(delivery.guild);
-    let slot = tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
-    let banned = tools.rest.is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
+    let slot = tools.services.rest().slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
+    let banned =
+        tools.services.rest().is_banned(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
     Ok(banned == (delivery.action == Action::Ban))
 }
 
@@ -36,7 +37,7 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         let since = Timestamp::from_millis(marked.millis().saturating_sub(CLOCKS_DIFFER));
         Ok(Some((marked, since, view.other_kicks(guild, user, id, since)?)))
     };
-    let Some((marked, since, others)) = tools.store.read(look).await.map_err(Stop::Store)? else {
+    let Some((marked, since, others)) = tools.services.store().read(look).await.map_err(Stop::Store)? else {
         return Ok(false);
     };
     let logged = in_the_log(tools, delivery, since).await?;
@@ -45,8 +46,8 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
         return Ok(true);
     }
     let route = Rest::member_route(guild);
-    let slot = tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
-    let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Asking)?;
+    let slot = tools.services.rest().slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
+    let member = tools.services.rest().member_now(slot, guild, user).await.map_err(Stop::Asking)?;
     let not = |reason: &str| Err(Stop::Not(DeliveryState::Skipped, reason.to_owned()));
     // A log that has no entry of it tells that it was not done; without one, it may have been.
     let latest = match logged {
@@ -67,16 +68,16 @@ async fn is_kicked(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
 async fn in_the_log(tools: &Tools, delivery: &Queued, since: Timestamp) -> Result<Option<usize>, Stop> {
     let Some(kind) = crate::discord::event::entry_kind(Action::Kick) else { return Ok(None) };
     // Right after the start Discord has not told yet who the bot is.
-    let me = match tools.directory.me() {
+    let me = match tools.services.directory().me() {
         Some(me) => me,
-        None => tools.rest.current_user().await.map_err(Stop::Asking)?.id,
+        None => tools.services.rest().current_user().await.map_err(Stop::Asking)?.id,
     };
-    let entries = match tools.rest.latest_audit_log_by(delivery.guild, kind, me).await {
+    let entries = match tools.services.rest().latest_audit_log_by(delivery.guild, kind, me).await {
         Ok(entries) => entries,
         Err(RestError::Refused { status: 403, .. }) => return Ok(None),
         Err(error) => return Err(Stop::Asking(error)),
     };
-    let skew = tools.clock.skew();
+    let skew = tools.services.clock().skew();
     let tells = |entry: &AuditLogEntry| {
         entry.user_id == Some(me)
             && entry.target_id == Some(delivery.user.to_string())

@@ -13,7 +13,7 @@ const NEED_TWO_FACTOR: [Action; 5] = [Action::Ban, Action::Unban, Action::Kick, 
 /// What a refusal says about everybody in the guild, once it is known that the user's rank does not explain it; nothing where
 /// a permission or a role is missing, which events tell of.
 pub(super) fn of(tools: &Tools, delivery: &Queued, error: &RestError) -> Option<Refused> {
-    let (directory, guild, action) = (&tools.directory, delivery.guild, delivery.action);
+    let (directory, guild, action) = (tools.services.directory(), delivery.guild, delivery.action);
     let refused = |actions: &[Action], reason: String, about_everybody| {
         let footing = directory.footing(guild);
         Some(Refused { actions: actions.to_vec(), reason, footing, about_everybody })

@@ -12,11 +12,11 @@ use wayhaven_shared::operations::punishment::Action;
 pub(super) async fn settle(tools: &Tools, delivery: &Queued, refusal: Refusal) -> Result<bool, Stop> {
     let id = delivery.id;
     // Asked of the writer, which has taken in by now what became of it before.
-    let may_have_left = tools.store.write(move |change| Ok(change.may_have_left(id)?)).await;
+    let may_have_left = tools.services.store().write(move |change| Ok(change.may_have_left(id)?)).await;
     if !may_have_left.map_err(Stop::Store)? {
         return Err(refusal.into());
     }
-    match tools.directory.presence(delivery.guild) {
+    match tools.services.directory().presence(delivery.guild) {
         // Nobody can be asked there.
         Some(Presence::Absent) => return Err(refusal.into()),
         Some(Presence::Outage) => return Err(Stop::Away),
@@ -35,10 +35,13 @@ async fn is_held_to(tools: &Tools, delivery: &Queued) -> Result<bool, Stop> {
     // Without a mute role nothing was done.
     let muted = roles::of(tools, delivery).await.unwrap_or_default();
     let route = Rest::member_route(delivery.guild);
-    let slot = tools.rest.slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
-    let member = tools.rest.member_now(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
+    let slot = tools.services.rest().slot_now(priority_of(delivery), route).await?.ok_or(Stop::Route)?;
+    let member =
+        tools.services.rest().member_now(slot, delivery.guild, delivery.user).await.map_err(Stop::Asking)?;
     Ok(member.is_some_and(|member| match delivery.action {
-        Action::Timeout => member.communication_disabled_until.is_some_and(|until| until > tools.clock.now()),
+        Action::Timeout => {
+            member.communication_disabled_until.is_some_and(|until| until > tools.services.clock().now())
+        }
         _ => muted.iter().any(|role| member.roles.contains(role)),
     }))
 }

@@ -65,7 +65,8 @@ pub(super) async fn before(tools: &Tools, delivery: &Queued, roles: &[RoleId]) -
 }
 
 fn is_unclear(tools: &Tools, delivery: &Queued, error: &RestError) -> bool {
-    error.code() == Some(50013) && tools.directory.may(delivery.guild, delivery.action) == Some(true)
+    error.code() == Some(50013)
+        && tools.services.directory().may(delivery.guild, delivery.action) == Some(true)
 }
 
 async fn cause(
@@ -78,12 +79,12 @@ async fn cause(
     if action == Action::Unban {
         let route = Rest::banned_route(guild);
         let slot = slot(tools, delivery, route).await?;
-        let banned = tools.rest.is_banned(slot, guild, user).await.map_err(Stop::Roles)?;
+        let banned = tools.services.rest().is_banned(slot, guild, user).await.map_err(Stop::Roles)?;
         return Ok(if banned { Cause::Everybody } else { Cause::Done });
     }
     let found = |known: &Known| {
         let facts = Facts {
-            directory: &tools.directory,
+            directory: tools.services.directory(),
             guild,
             action,
             user: Some(user),
@@ -123,17 +124,17 @@ fn is_undone(tools: &Tools, action: Action, member: &MemberView, mute_roles: &[R
     match action {
         Action::Unmute => !mute_roles.iter().any(|role| member.roles.contains(role)),
         Action::Untimeout => {
-            member.communication_disabled_until.is_none_or(|until| until <= tools.clock.now())
+            member.communication_disabled_until.is_none_or(|until| until <= tools.services.clock().now())
         }
         _ => false,
     }
 }
 
 async fn slot(tools: &Tools, delivery: &Queued, route: Route) -> Result<crate::discord::budget::Slot, Stop> {
-    match tools.rest.slot_now(priority_of(delivery), route).await? {
+    match tools.services.rest().slot_now(priority_of(delivery), route).await? {
         Some(slot) => Ok(slot),
         None => {
-            let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
+            let opens = tools.services.rest().opens_at(route).unwrap_or_else(Instant::now);
             Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)))
         }
     }

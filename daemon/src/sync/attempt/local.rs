@@ -20,7 +20,8 @@ pub(super) async fn look(tools: &Tools, delivery: &Queued, roles: &[RoleId]) -> 
     if !matches!(measure, Action::Ban | Action::Mute | Action::Timeout) {
         return Ok(());
     }
-    let known = tools.store.read(move |view| Ok(view.is_done_locally(guild, user, measure)?)).await;
+    let known =
+        tools.services.store().read(move |view| Ok(view.is_done_locally(guild, user, measure)?)).await;
     if !known.map_err(Stop::Store)? {
         return Ok(());
     }
@@ -38,8 +39,8 @@ pub(super) async fn look(tools: &Tools, delivery: &Queued, roles: &[RoleId]) -> 
 async fn look_at_ban(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let (id, guild, user) = (delivery.id, delivery.guild, delivery.user);
     let slot = slot(tools, delivery, Rest::banned_route(guild)).await?;
-    let as_of = tools.clock.now();
-    let banned = tools.rest.is_banned(slot, guild, user).await.map_err(Stop::Roles)?;
+    let as_of = tools.services.clock().now();
+    let banned = tools.services.rest().is_banned(slot, guild, user).await.map_err(Stop::Roles)?;
     let note = move |change: &Change<'_>| {
         if !banned {
             change.take_in_not_banned(guild, user, as_of)?;
@@ -48,14 +49,14 @@ async fn look_at_ban(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
         }
         Ok(())
     };
-    tools.store.write(note).await.map_err(Stop::Store)
+    tools.services.store().write(note).await.map_err(Stop::Store)
 }
 
 async fn look_at_member(tools: &Tools, delivery: &Queued, roles: &[RoleId]) -> Result<(), Stop> {
     let (id, guild, user, measure) = (delivery.id, delivery.guild, delivery.user, delivery.action);
     let slot = slot(tools, delivery, Rest::member_route(guild)).await?;
-    let as_of = tools.clock.now();
-    let member = tools.rest.member_now(slot, guild, user).await.map_err(Stop::Roles)?;
+    let as_of = tools.services.clock().now();
+    let member = tools.services.rest().member_now(slot, guild, user).await.map_err(Stop::Roles)?;
     let Some(member) = member else { return Ok(()) };
     let muted = measure == Action::Mute && roles.iter().any(|role| member.roles.contains(role));
     let shown = shown(&member, as_of);
@@ -66,7 +67,7 @@ async fn look_at_member(tools: &Tools, delivery: &Queued, roles: &[RoleId]) -> R
         }
         Ok(())
     };
-    tools.store.write(note).await.map_err(Stop::Store)
+    tools.services.store().write(note).await.map_err(Stop::Store)
 }
 
 /// A member, asked for whatever else has to be known before the delivery leaves: what Discord shows is taken in.
@@ -75,14 +76,14 @@ pub(super) async fn member(
     delivery: &Queued,
     slot: Slot,
 ) -> Result<Option<MemberView>, RestError> {
-    let (guild, user, as_of) = (delivery.guild, delivery.user, tools.clock.now());
-    let member = tools.rest.member_now(slot, guild, user).await?;
+    let (guild, user, as_of) = (delivery.guild, delivery.user, tools.services.clock().now());
+    let member = tools.services.rest().member_now(slot, guild, user).await?;
     if let Some(member) = &member {
         let shown = shown(member, as_of);
-        let known = tools.store.read(move |view| Ok(view.may_have_ended(guild, user)?)).await;
+        let known = tools.services.store().read(move |view| Ok(view.may_have_ended(guild, user)?)).await;
         if known.unwrap_or(false) {
             let note = move |change: &Change<'_>| Ok(change.take_in_member(guild, user, &shown)?);
-            tools.store.write_later("what Discord shows of a member", note).await;
+            tools.services.store().write_later("what Discord shows of a member", note).await;
         }
     }
     Ok(member)
@@ -98,10 +99,10 @@ fn shown(member: &MemberView, as_of: Timestamp) -> ShownMember {
 }
 
 async fn slot(tools: &Tools, delivery: &Queued, route: Route) -> Result<Slot, Stop> {
-    match tools.rest.slot_now(priority_of(delivery), route).await? {
+    match tools.services.rest().slot_now(priority_of(delivery), route).await? {
         Some(slot) => Ok(slot),
         None => {
-            let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
+            let opens = tools.services.rest().opens_at(route).unwrap_or_else(Instant::now);
             Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)))
         }
     }

@@ -90,7 +90,7 @@ pub(super) fn after(
 ) -> (Option<Settlement>, Next) {
     // A guild that Discord has an outage of is unknown to it, and so is everybody in it.
     let unknown = matches!(error, RestError::Refused { status: 404, .. });
-    if unknown && tools.directory.presence(delivery.guild) == Some(Presence::Outage) {
+    if unknown && tools.services.directory().presence(delivery.guild) == Some(Presence::Outage) {
         return (None, Next::Away);
     }
     let attempts = delivery.attempts + 1;

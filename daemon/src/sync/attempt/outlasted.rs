@@ -21,17 +21,18 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 pub(super) async fn check(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let Some(until) = delivery.until.filter(|_| delivery.action == Action::Timeout) else { return Ok(()) };
     let (id, guild, user) = (delivery.id, delivery.guild, delivery.user);
-    let known = tools.store.read(move |view| Ok(view.outlasting(id, (guild, user), until, RECENT_MS)?));
+    let known =
+        tools.services.store().read(move |view| Ok(view.outlasting(id, (guild, user), until, RECENT_MS)?));
     let known = known.await.map_err(Stop::Store)?;
     if let Some(reason) = known.longer {
         return Err(Stop::Not(DeliveryState::Skipped, reason));
     }
-    if !known.automatic && tools.directory.shows_log(guild) != Some(false) {
+    if !known.automatic && tools.services.directory().shows_log(guild) != Some(false) {
         return Ok(());
     }
     let route = Rest::member_route(guild);
-    let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
-        let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
+    let Some(slot) = tools.services.rest().slot_now(priority_of(delivery), route).await? else {
+        let opens = tools.services.rest().opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT)));
     };
     let member = super::local::member(tools, delivery, slot).await.map_err(Stop::Roles)?;
@@ -40,7 +41,7 @@ pub(super) async fn check(tools: &Tools, delivery: &Queued) -> Result<(), Stop> 
     let Some(shown) = member.communication_disabled_until.filter(|shown| shown.millis() > end) else {
         return Ok(());
     };
-    match tools.store.read(move |view| Ok(view.was_ours_until(guild, user, shown)?)).await {
+    match tools.services.store().read(move |view| Ok(view.was_ours_until(guild, user, shown)?)).await {
         Ok(true) => Ok(()),
         Ok(false) => {
             let reason = format!("{OUTLASTED_THERE}: somebody else timed them out until {shown}");

@@ -12,17 +12,17 @@ use tokio::time::Instant;
 /// protects roles, and nothing elsewhere. Who is no member holds none.
 pub(super) async fn check_roles(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let guild = delivery.guild;
-    if delivery.action.is_undo() || !tools.store.topology().protection().has_roles(guild) {
+    if delivery.action.is_undo() || !tools.services.store().topology().protection().has_roles(guild) {
         return Ok(());
     }
     let route = Rest::member_route(guild);
-    let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
-        let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
+    let Some(slot) = tools.services.rest().slot_now(priority_of(delivery), route).await? else {
+        let opens = tools.services.rest().opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)));
     };
     let member = super::local::member(tools, delivery, slot).await.map_err(Stop::Roles)?;
     let Some(member) = member else { return Ok(()) };
-    match tools.store.topology().protection().by_roles(guild, &member.roles) {
+    match tools.services.store().topology().protection().by_roles(guild, &member.roles) {
         Some(shield) => Err(Stop::Not(Refusal::Protected.state(), protected_by(shield))),
         None => Ok(()),
     }

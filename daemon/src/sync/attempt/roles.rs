@@ -20,7 +20,7 @@ pub(super) async fn of(tools: &Tools, delivery: &Queued) -> Result<Vec<RoleId>, 
         return Ok(Vec::new());
     }
     let (guild, user, undo) = (delivery.guild, delivery.user, delivery.action.is_undo());
-    let roles = tools.store.read(move |view| {
+    let roles = tools.services.store().read(move |view| {
         let now = view.config(guild)?.mute_role_id;
         let mut roles = if undo { view.former_mute_roles(guild, user)? } else { Vec::new() };
         roles.retain(|role| Some(*role) != now);
@@ -53,9 +53,13 @@ pub(super) async fn check_fit(tools: &Tools, delivery: &Queued, roles: &[RoleId]
         return Ok(());
     }
     let guild = delivery.guild;
-    let staff =
-        tools.store.read(move |view| Ok(view.config(guild)?.staff_role_id)).await.map_err(Stop::Store)?;
-    let topology = tools.store.topology();
+    let staff = tools
+        .services
+        .store()
+        .read(move |view| Ok(view.config(guild)?.staff_role_id))
+        .await
+        .map_err(Stop::Store)?;
+    let topology = tools.services.store().topology();
     for role in roles {
         if let Some(unfit) = judge(tools, delivery, *role).await? {
             return Err(refusal(&unfit, *role));
@@ -75,7 +79,7 @@ pub(super) async fn check_fit(tools: &Tools, delivery: &Queued, roles: &[RoleId]
 /// waited for.
 pub(super) fn check_still_fit(tools: &Tools, delivery: &Queued, role: Option<RoleId>) -> Result<(), Stop> {
     let Some(role) = role.filter(|_| delivery.action == Action::Mute) else { return Ok(()) };
-    match tools.directory.judge_mute_role(delivery.guild, role) {
+    match tools.services.directory().judge_mute_role(delivery.guild, role) {
         Some(Err(unfit)) => Err(refusal(&unfit, role)),
         Some(Ok(())) | None => Ok(()),
     }
@@ -94,15 +98,15 @@ fn refusal(unfit: &Unfit, role: RoleId) -> Stop {
 /// bot ranks above the role its answer to the mute tells then.
 async fn judge(tools: &Tools, delivery: &Queued, role: RoleId) -> Result<Option<Unfit>, Stop> {
     let guild: GuildId = delivery.guild;
-    if let Some(judged) = tools.directory.judge_mute_role(guild, role) {
+    if let Some(judged) = tools.services.directory().judge_mute_role(guild, role) {
         return Ok(judged.err());
     }
     let route = Rest::roles_route(guild);
-    let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
-        let opens = tools.rest.opens_at(route).unwrap_or_else(Instant::now);
+    let Some(slot) = tools.services.rest().slot_now(priority_of(delivery), route).await? else {
+        let opens = tools.services.rest().opens_at(route).unwrap_or_else(Instant::now);
         return Err(Stop::Later(opens.saturating_duration_since(Instant::now()).max(LEAST_WAIT)));
     };
-    let roles = tools.rest.roles_now(slot, guild).await.map_err(Stop::Roles)?;
+    let roles = tools.services.rest().roles_now(slot, guild).await.map_err(Stop::Roles)?;
     Ok(Unfit::among(&roles, guild, role))
 }
 
@@ -113,5 +117,5 @@ pub(super) async fn taken(tools: &Tools, delivery: &Queued, roles: &[RoleId]) {
     }
     let (guild, user) = (delivery.guild, delivery.user);
     let work = move |change: &crate::store::Change<'_>| Ok(change.forget_former_mute_roles(guild, user)?);
-    tools.store.write_later("former mute roles", work).await;
+    tools.services.store().write_later("former mute roles", work).await;
 }

@@ -65,7 +65,8 @@ pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<()
         Answer::Silent(_) if delivery.scope == Scope::Origin => return Ok(()),
         Answer::Silent(reason) => {
             let (guild, user, action) = (delivery.guild, delivery.user, delivery.action);
-            let local = tools.store.read(move |view| Ok(view.is_done_locally(guild, user, action)?)).await;
+            let local =
+                tools.services.store().read(move |view| Ok(view.is_done_locally(guild, user, action)?)).await;
             let reason = if local.map_err(Stop::Store)? { done_by_staff(action) } else { reason };
             return Err(Stop::Not(DeliveryState::Skipped, reason));
         }
@@ -82,7 +83,7 @@ pub(super) async fn may_take_back(tools: &Tools, delivery: &Queued) -> Result<()
 async fn wait_for_the_log(tools: &Tools, delivery: &Queued) -> Result<(), Stop> {
     let (guild, punishment) = (delivery.guild, delivery.punishment);
     if delivery.scope == Scope::Origin {
-        let ends = tools.store.read(move |view| Ok(view.ends_by_itself(punishment)?)).await;
+        let ends = tools.services.store().read(move |view| Ok(view.ends_by_itself(punishment)?)).await;
         if !ends.map_err(Stop::Store)? {
             return Ok(());
         }
@@ -99,7 +100,7 @@ async fn judge(tools: &Tools, delivery: &Queued, answer: Option<Option<u64>>) ->
     let (id, action, punishment) = (delivery.id, delivery.action, delivery.punishment);
     let at_origin = delivery.scope == Scope::Origin;
     // Asked of the writer, which has taken in by now what became of the deliveries before this one.
-    let judged = tools.store.write(move |change| {
+    let judged = tools.services.store().write(move |change| {
         // What is held takes its place too, and comes to the lane only later.
         if change.may_leave(id)? == Leave::Ended {
             return Ok(None);
@@ -133,16 +134,17 @@ async fn judge(tools: &Tools, delivery: &Queued, answer: Option<Option<u64>>) ->
 /// Asks the guild's audit log whether we did it.
 async fn ask(tools: &Tools, delivery: &Queued, asked: Asked) -> Result<Answer, Stop> {
     let (guild, action) = (delivery.guild, delivery.action);
-    let now = tools.clock.now();
+    let now = tools.services.clock().now();
     let Some(kind) = entry_kind(action.measure()) else { return Ok(Answer::NotOurs) };
     // A refusal counts against us (FACTS C1), and this one is foreseen.
-    if tools.directory.shows_log(guild) == Some(false) {
+    if tools.services.directory().shows_log(guild) == Some(false) {
         return Ok(Answer::Silent(unseen(action)));
     }
-    let Some(me) = tools.directory.me() else { return Err(Stop::Wait(STORE_WAIT)) };
+    let Some(me) = tools.services.directory().me() else { return Err(Stop::Wait(STORE_WAIT)) };
     let roles = super::roles::of(tools, delivery).await?;
     let (user, undo) = (delivery.user, delivery.id);
-    let last_end = tools.store.read(move |view| Ok(view.last_end(guild, user, action, undo)?)).await;
+    let last_end =
+        tools.services.store().read(move |view| Ok(view.last_end(guild, user, action, undo)?)).await;
     let sought = Sought { me, kind, roles, behind: last_end.map_err(Stop::Store)? };
     let found = match find(tools, delivery, asked, &sought).await {
         Ok(None) if action.measure() == Action::Ban => find_unnamed(tools, delivery, &sought).await,
@@ -199,11 +201,11 @@ async fn find(tools: &Tools, delivery: &Queued, asked: Asked, sought: &Sought) -
 /// so it has to be the only one that was made while ours was on its way, and give the same reason.
 async fn find_unnamed(tools: &Tools, delivery: &Queued, sought: &Sought) -> Result<Option<u64>, Stop> {
     let (guild, user, undo) = (delivery.guild, delivery.user, delivery.id);
-    let lost = tools.store.read(move |view| Ok(view.lost_bulk_bans(guild, user, undo)?)).await;
+    let lost = tools.services.store().read(move |view| Ok(view.lost_bulk_bans(guild, user, undo)?)).await;
     let spans: Vec<_> = lost.map_err(Stop::Store)?.into_iter().map(|one| (span_of(&one), one)).collect();
     let Some(from) = spans.iter().map(|((from, _), _)| *from).min() else { return Ok(None) };
     let until = spans.iter().map(|((_, until), _)| *until).max().unwrap_or(from);
-    let skew = tools.clock.skew();
+    let skew = tools.services.clock().skew();
     let may_be_ours = |entry: &Entry| {
         entry.actor.is_none()
             && does(entry, Action::Ban, &[])
@@ -237,7 +239,7 @@ async fn entries(
     wanted: impl Fn(&Entry) -> bool,
 ) -> Result<Vec<u64>, Stop> {
     let route = Rest::audit_log_route(delivery.guild);
-    let skew = tools.clock.skew();
+    let skew = tools.services.clock().skew();
     let at = |millis: i64| skew.first_snowflake(Timestamp::from_millis(millis));
     // The last id that is sure to be earlier, and the first that is later.
     let (first, end) = (at(from).saturating_sub(1), at(until.saturating_add(1)));
@@ -278,14 +280,14 @@ async fn page(
     route: Route,
     (kind, by, after): (u64, Option<UserId>, u64),
 ) -> Result<Vec<AuditLogEntry>, Stop> {
-    if let Some(opens) = tools.rest.opens_at(route) {
+    if let Some(opens) = tools.services.rest().opens_at(route) {
         return Err(Stop::Wait(opens.saturating_duration_since(Instant::now()).max(ASK_AGAIN)));
     }
-    let Some(slot) = tools.rest.slot_now(priority_of(delivery), route).await? else {
+    let Some(slot) = tools.services.rest().slot_now(priority_of(delivery), route).await? else {
         return Err(Stop::Wait(ASK_AGAIN));
     };
     let asked = LogOf { kind, by, about: delivery.user };
-    tools.rest.audit_log_of(slot, delivery.guild, asked, after).await.map_err(limited)
+    tools.services.rest().audit_log_of(slot, delivery.guild, asked, after).await.map_err(limited)
 }
 
 /// A limit of the log's route is none of the guild's others: it is waited for here.

@@ -64,6 +64,6 @@ impl Lanes {
         let alert = move |change: &crate::store::Change<'_>| {
             Ok(change.alert_of_cause(kind, severity, guild, &details)?)
         };
-        self.tools.store.write_later("an alert", alert).await;
+        self.tools.services.store().write_later("an alert", alert).await;
     }
 }

@@ -21,14 +21,14 @@ impl Lanes {
         if !self.lanes.get(&guild).is_some_and(|lane| lane.has_waiting()) {
             return;
         }
-        let presence = self.tools.directory.presence(guild);
+        let presence = self.tools.services.directory().presence(guild);
         if presence == Some(Presence::Outage) {
             // What Discord said of a guild that is about to disappear is not what is wrong with it.
             let Some(lane) = self.lanes.get_mut(&guild) else { return };
             let mut waiting = lane.go_away();
             if waiting.is_empty() {
                 // What it refused is tried again, which finds the outage without a request.
-                let directory = &self.tools.directory;
+                let directory = &self.tools.services.directory();
                 let may = |measure| directory.may(guild, measure).unwrap_or(true);
                 waiting = lane.mend(may, |_| true, |_| false);
             }
@@ -62,13 +62,13 @@ impl Lanes {
 async fn of_measures(tools: &Tools, guild: GuildId) -> Result<Vec<Cause>, Fault> {
     let mut causes = Vec::new();
     for measure in [Action::Ban, Action::Kick, Action::Mute, Action::Timeout] {
-        if tools.directory.may(guild, measure) == Some(false) {
+        if tools.services.directory().may(guild, measure) == Some(false) {
             let name = needed(measure).1;
             causes.push(Cause { measure, reason: format!("the bot lacks {name}"), all: true, same: name });
         }
     }
     if causes.iter().all(|cause| cause.measure != Action::Mute) {
-        let role = tools.store.read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
+        let role = tools.services.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
         causes.extend(of_mute_role(tools, guild, role));
     }
     Ok(causes)
@@ -81,7 +81,7 @@ fn of_mute_role(tools: &Tools, guild: GuildId, role: Option<RoleId>) -> Option<C
         return Some(Cause { measure, reason: NO_MUTE_ROLE.to_owned(), all, same: NO_MUTE_ROLE });
     };
     // What is wrong with the role itself blocks each mute by itself (`attempt/roles.rs`).
-    let unfit = unfit(&tools.directory, guild, role).filter(|unfit| !unfit.is_of_the_role())?;
+    let unfit = unfit(tools.services.directory(), guild, role).filter(|unfit| !unfit.is_of_the_role())?;
     let same = match unfit {
         Unfit::Gone => "no longer exists",
         _ => "does not rank below",

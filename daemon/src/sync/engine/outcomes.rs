@@ -32,7 +32,7 @@ impl Lanes {
             Ok(())
         };
         // What a main's own outcome lets go is the engine's before it hears that this is committed.
-        match self.tools.store.submit(work).await {
+        match self.tools.services.store().submit(work).await {
             Ok(committed) => {
                 self.settling += 1;
                 let messages = self.messages.clone();
@@ -55,7 +55,7 @@ impl Lanes {
         let work = move |change: &crate::store::Change<'_>| {
             resumed.iter().try_for_each(|one| Ok(change.unblock(one.id, one.state)?))
         };
-        self.tools.store.write_later("what is tried again", work).await;
+        self.tools.services.store().write_later("what is tried again", work).await;
     }
 }
 

@@ -66,7 +66,7 @@ impl Lanes {
         else {
             return;
         };
-        let (clock, here) = (self.tools.clock.now(), Instant::now());
+        let (clock, here) = (self.tools.services.clock().now(), Instant::now());
         let at = |instant: Option<Instant>| {
             let wait = instant.map_or(Duration::ZERO, |at| at.saturating_duration_since(here));
             Timestamp::from_millis(
@@ -89,7 +89,7 @@ impl Lanes {
             })
             .collect();
         let work = move |change: &Change<'_>| Ok(change.replace_refusals(guild, &rows)?);
-        self.tools.store.write_later("what Discord refuses", work).await;
+        self.tools.services.store().write_later("what Discord refuses", work).await;
     }
 }
 

@@ -85,17 +85,18 @@ impl Reader {
     }
 
     async fn read_to_the_end(&self, guild: GuildId) -> Result<Ended, Stop> {
-        let store = &self.tools.store;
+        let store = &self.tools.services.store();
         let Some(cursor) = store.read(move |view| Ok(view.audit_cursor(guild)?)).await? else {
             // A store from before there were cursors: what happened before now is not known to be missing.
             store.write(move |change| Ok(change.follow_audit_log(guild)?)).await?;
             return Ok(Ended::Read);
         };
-        if self.tools.directory.presence(guild) != Some(Presence::Here) {
+        if self.tools.services.directory().presence(guild) != Some(Presence::Here) {
             return Ok(Ended::Unreadable);
         }
         // A refusal counts against us (FACTS C1), and this one is foreseen.
-        if self.tools.directory.my_permissions(guild).is_none_or(|bits| bits & VIEW_AUDIT_LOG == 0) {
+        if self.tools.services.directory().my_permissions(guild).is_none_or(|bits| bits & VIEW_AUDIT_LOG == 0)
+        {
             return Err(Stop::Refused);
         }
         let mut after = cursor.entry;
@@ -124,8 +125,9 @@ impl Reader {
     }
 
     async fn page(&self, guild: GuildId, after: u64) -> Result<Page, Stop> {
-        let AuditPage { entries: page, users } = self.tools.rest.audit_log_after(guild, after).await?;
-        let accounts = self.tools.directory.accounts();
+        let AuditPage { entries: page, users } =
+            self.tools.services.rest().audit_log_after(guild, after).await?;
+        let accounts = self.tools.services.directory().accounts();
         users.into_iter().for_each(|account| accounts.learn(account));
         let is_last = page.len() < AUDIT_PAGE;
         // A page that does not go on would be asked for without an end.
@@ -145,14 +147,14 @@ impl Reader {
     /// Works a page in one transaction, together with the cursor.
     async fn work(&self, guild: GuildId, page: Page) -> Result<(), Fault> {
         let newest = page.covers;
-        let is_main = self.tools.store.topology().is_main(guild);
+        let is_main = self.tools.services.store().topology().is_main(guild);
         let mut entries = Vec::with_capacity(page.entries.len());
         for mut entry in page.entries {
             let by = match is_main {
                 true => judge(&self.tools, &mut entry).await,
                 false => author_in_child(&self.tools, entry.actor),
             };
-            entries.push((by, without_offices(&self.tools.directory, by, entry)));
+            entries.push((by, without_offices(self.tools.services.directory(), by, entry)));
         }
         let work = move |change: &Change<'_>| {
             for (by, entry) in entries {
@@ -160,12 +162,12 @@ impl Reader {
             }
             Ok(change.move_audit_cursor(guild, newest.saturating_sub(STILL_MOVING_MS << 22))?)
         };
-        self.tools.store.write(work).await
+        self.tools.services.store().write(work).await
     }
 
     /// What happened there while nobody listened is not known; said once.
     async fn unreadable(&self, guild: GuildId) -> Ended {
-        let told = self.tools.store.write(move |change| {
+        let told = self.tools.services.store().write(move |change| {
             if change.audit_log_is_unreadable(guild)? {
                 let details = format!(
                     "the bot may not view the audit log of guild {guild}: what happened there while the daemon was \
@@ -186,18 +188,18 @@ impl Reader {
 
     /// Whether it was told that the guild's log cannot be read.
     pub(super) async fn was_unreadable(&self, guild: GuildId) -> bool {
-        let cursor = self.tools.store.read(move |view| Ok(view.audit_cursor(guild)?)).await;
+        let cursor = self.tools.services.store().read(move |view| Ok(view.audit_cursor(guild)?)).await;
         cursor.is_ok_and(|cursor| cursor.is_some_and(|cursor| cursor.unreadable))
     }
 
     /// Moves the cursors of children to what came of them live.
     pub(super) async fn move_cursors(&self, seen: Vec<(GuildId, u64)>) {
-        let topology = self.tools.store.topology();
+        let topology = self.tools.services.store().topology();
         let seen: Vec<_> = seen.into_iter().filter(|(guild, _)| topology.is_child(*guild)).collect();
         if seen.is_empty() {
             return;
         }
-        let moved = self.tools.store.write(move |change| {
+        let moved = self.tools.services.store().write(move |change| {
             for (guild, entry) in seen {
                 change.move_audit_cursor(guild, entry)?;
             }

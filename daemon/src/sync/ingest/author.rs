@@ -32,7 +32,7 @@ pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
     // Of what stays in the main anyway nobody has to know.
     if by == Author::Somebody && entry.integration.is_none() {
         entry.of_bot = is_bot(tools, entry.user).await;
-        let accounts = tools.directory.accounts();
+        let accounts = tools.services.directory().accounts();
         let untold = |user: UserId| accounts.kind(user) == Some(Kind::Untold);
         // A page of the log tells of a hundred accounts at once: in a raid one request for each is
         // too many.
@@ -48,7 +48,7 @@ pub async fn judge(tools: &Tools, entry: &mut Entry) -> Author {
 async fn matters(tools: &Tools, entry: &Entry) -> bool {
     let Deed::Roles { added, removed } = &entry.deed else { return true };
     let guild = entry.guild;
-    let role = tools.store.read(move |view| Ok(view.config(guild)?.mute_role_id)).await;
+    let role = tools.services.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await;
     role.ok().flatten().is_some_and(|role| added.contains(&role) || removed.contains(&role))
 }
 
@@ -68,22 +68,22 @@ async fn read_options(tools: &Tools, entry: &mut Entry) {
 /// The newest entries of the same kind, where the log can be read in time. The accounts that the
 /// page tells of are known then.
 async fn log_page(tools: &Tools, entry: &Entry) -> Option<Vec<AuditLogEntry>> {
-    let page = tools.rest.audit_log(entry.guild, entry.log_kind()?);
+    let page = tools.services.rest().audit_log(entry.guild, entry.log_kind()?);
     let AuditPage { entries, users } = tokio::time::timeout(READ_WITHIN, page).await.ok()?.ok()?;
-    users.into_iter().for_each(|account| tools.directory.accounts().learn(account));
+    users.into_iter().for_each(|account| tools.services.directory().accounts().learn(account));
     Some(entries)
 }
 
 async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
     let Some(actor) = actor else { return Author::Somebody };
-    if tools.directory.me() == Some(actor) {
+    if tools.services.directory().me() == Some(actor) {
         return Author::Us;
     }
-    let accounts = tools.directory.accounts();
+    let accounts = tools.services.directory().accounts();
     if accounts.is_listed(actor) {
         return Author::Somebody;
     }
-    match accounts.ask(&tools.rest, actor).await {
+    match accounts.ask(tools.services.rest(), actor).await {
         Kind::Person | Kind::Untold => Author::Somebody,
         Kind::Bot | Kind::Nobody => Author::AnotherBot,
     }
@@ -92,7 +92,7 @@ async fn author(tools: &Tools, actor: Option<UserId>) -> Author {
 /// Whether an account is a bot's, by what is known or else by one request; nothing where Discord
 /// does not tell.
 pub async fn is_bot(tools: &Tools, user: UserId) -> Option<bool> {
-    match tools.directory.accounts().ask(&tools.rest, user).await {
+    match tools.services.directory().accounts().ask(tools.services.rest(), user).await {
         Kind::Bot => Some(true),
         Kind::Person | Kind::Nobody => Some(false),
         Kind::Untold => None,
@@ -101,7 +101,7 @@ pub async fn is_bot(tools: &Tools, user: UserId) -> Option<bool> {
 
 /// The same where nothing depends on it but whether it was we: in a child everybody else is its own staff.
 pub fn author_in_child(tools: &Tools, actor: Option<UserId>) -> Author {
-    match actor.is_some() && actor == tools.directory.me() {
+    match actor.is_some() && actor == tools.services.directory().me() {
         true => Author::Us,
         false => Author::Somebody,
     }

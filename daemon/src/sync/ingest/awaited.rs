@@ -29,7 +29,8 @@ impl Ingest {
     }
 
     async fn resolve(&self, awaited: Awaited) -> Result<(), Fault> {
-        let still = self.tools.store.read(move |view| Ok(view.awaited()?.contains(&awaited))).await?;
+        let still =
+            self.tools.services.store().read(move |view| Ok(view.awaited()?.contains(&awaited))).await?;
         if !still {
             return Ok(());
         }
@@ -42,7 +43,7 @@ impl Ingest {
             Some(_) => Some(false),
             None => is_bot(&self.tools, awaited.user).await,
         };
-        let resolved = self.tools.store.write(move |change| {
+        let resolved = self.tools.services.store().write(move |change| {
             // The entry may have come while the log was asked.
             if !change.settle_awaited(awaited.sequence)? {
                 return Ok(());
@@ -67,17 +68,20 @@ impl Ingest {
 
     /// The newest entry of the guild's log that explains the event; nothing where the log cannot be read.
     async fn look_for(&self, awaited: Awaited) -> Option<Entry> {
-        let entries = match self.tools.rest.audit_log(awaited.guild, entry_kind(awaited.action)?).await {
-            Ok(page) => {
-                page.users.into_iter().for_each(|account| self.tools.directory.accounts().learn(account));
-                page.entries
-            }
-            Err(error) => {
-                tracing::warn!(guild = %awaited.guild, "the audit log is not readable: {error}");
-                return None;
-            }
-        };
-        let (received, skew) = (awaited.received_at.millis(), self.tools.clock.skew());
+        let entries =
+            match self.tools.services.rest().audit_log(awaited.guild, entry_kind(awaited.action)?).await {
+                Ok(page) => {
+                    page.users
+                        .into_iter()
+                        .for_each(|account| self.tools.services.directory().accounts().learn(account));
+                    page.entries
+                }
+                Err(error) => {
+                    tracing::warn!(guild = %awaited.guild, "the audit log is not readable: {error}");
+                    return None;
+                }
+            };
+        let (received, skew) = (awaited.received_at.millis(), self.tools.services.clock().skew());
         entries.into_iter().find_map(|entry| {
             let entry = Entry::from_log(awaited.guild, entry)?;
             let same_occasion = skew.made_at(entry.id).millis().abs_diff(received) <= SAME_OCCASION;

@@ -2,9 +2,9 @@
 
 use super::refusals::probe_wait;
 use super::{Lane, Resumed, Shut, blocked};
+use crate::backoff::backoff;
 use crate::store::{Queued, Settlement};
 use crate::sync::attempt::{Fate, NON_MEMBER_WAIT, Next, Tried};
-use crate::sync::backoff;
 use std::collections::VecDeque;
 use tokio::time::Instant;
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};

@@ -47,7 +47,7 @@ async fn mutes(test: &TestDaemon, sandbox: &Sandbox, guilds: &[u64]) {
             let config = change.config(place)?;
             Ok(change.configure(place, &GuildConfig { mute_role_id: role, ..config })?)
         };
-        test.daemon.store().write(set).await.unwrap();
+        test.systems.services.store().write(set).await.unwrap();
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_plan_knows_who_is_no_member_here_and_says_what_becomes_of_it_in_the_c
         let origin = test.read(move |view| view.origin_of(id).unwrap().unwrap()).await;
         assert_eq!((origin.state, origin.reason), (plan.origin.state, plan.origin.reason));
         // The children follow the main: none of their requests is counted in the next round.
-        test.daemon.engine().drain().await;
+        test.systems.engine.drain().await;
     }
 }
 
@@ -108,7 +108,7 @@ async fn a_plan_says_that_the_bot_may_not_do_it_here() {
         .unwrap();
     // Discord's word on it comes by the gateway, and makes no event of ours.
     let known = async {
-        while test.daemon.directory().may(guild(main), Action::Kick) != Some(false) {
+        while test.systems.services.directory().may(guild(main), Action::Kick) != Some(false) {
             tokio::task::yield_now().await;
         }
     };
@@ -168,7 +168,7 @@ async fn fault_8_a_missing_permission_to_kick_blocks_kicks_and_nothing_else_unti
     let before = permissions::LEAST_FOR_BOT;
     sandbox.people().set_bot_permissions(child, before & !permissions::KICK_MEMBERS).unwrap();
     // What the bot may do makes no event, so it is looked at again and again.
-    while test.daemon.directory().may(guild(child), Action::Kick) != Some(false) {
+    while test.systems.services.directory().may(guild(child), Action::Kick) != Some(false) {
         tokio::task::yield_now().await;
     }
 
@@ -195,7 +195,7 @@ async fn a_timeout_that_has_ended_while_it_was_held_is_not_sent() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, whom) = (sandbox.main_guild(), sandbox.children()[0], member(&sandbox));
     let of = guild(main);
-    let store = test.daemon.store();
+    let store = test.systems.services.store();
     store.write(move |change| Ok(change.set_freeze(of, Some(Freeze::Everything))?)).await.unwrap();
     let own = Duration::from_secs(3_600);
     sandbox.people().timeout(child, sandbox.owner(), whom, Some(own), None).unwrap();
@@ -224,9 +224,11 @@ async fn measures_of_one_user_stand_beside_each_other() {
     let (main, child, whom) = (sandbox.main_guild(), sandbox.children()[0], member(&sandbox));
     mutes(&test, &sandbox, &[main, child]).await;
     sandbox.people().outage(child).unwrap();
-    let daemon = std::sync::Arc::clone(&test.daemon);
-    test.until("the outage", move |_| daemon.directory().presence(guild(child)) == Some(Presence::Outage))
-        .await;
+    let systems = std::sync::Arc::clone(&test.systems);
+    test.until("the outage", move |_| {
+        systems.services.directory().presence(guild(child)) == Some(Presence::Outage)
+    })
+    .await;
     let muted = ask(&test, main, mute(whom)).await;
     let span = "1h".parse().unwrap();
     let timed =

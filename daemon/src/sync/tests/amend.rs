@@ -37,7 +37,7 @@ async fn a_corrected_reason_is_shown_with_those_before_and_what_is_still_to_be_s
     asked(&test, main, amend(id, "third"), false).await.unwrap();
     sandbox.clear(hang);
     test.until_counted(id, DeliveryState::Applied, 2).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
 
     let reason = |of: u64| sandbox.bans(of).into_iter().find(|(whom, _)| *whom == victim).unwrap().1.unwrap();
     assert!(reason(slow).contains("third"), "{}", reason(slow));

@@ -48,9 +48,9 @@ async fn audited(test: &TestDaemon, whom: u64) -> Vec<(String, Value)> {
 }
 
 fn listen_to(test: &TestDaemon, bots: &[u64]) {
-    let mut settings = (*test.daemon.settings()).clone();
+    let mut settings = (*test.systems.services.settings()).clone();
     settings.network.bots = bots.iter().copied().map(user).collect();
-    test.daemon.set_settings(settings);
+    test.systems.reload.put(settings);
 }
 
 async fn decide(test: &TestDaemon, main: u64, operation: &str, hold: HoldId) -> Reply {
@@ -103,15 +103,15 @@ async fn what_an_integration_or_an_application_did_while_nobody_listened_is_told
     people.integration_kick(main, "guild_subscription", Some(sandbox.owner()), victims[1]).unwrap();
     people.application_kick(main, victims[2]).unwrap();
     sandbox.clear(lost);
-    test.daemon.ingest().gaps().catch_up();
-    test.daemon.ingest().gaps().idle().await;
+    test.systems.ingest.gaps().catch_up();
+    test.systems.ingest.gaps().idle().await;
     for victim in victims {
         assert_eq!((count(&test, victim).await, audited(&test, victim).await.len()), (0, 1));
         assert!(sandbox.is_member(child, victim));
     }
     // What is read once more is told once.
-    test.daemon.ingest().gaps().catch_up();
-    test.daemon.ingest().gaps().idle().await;
+    test.systems.ingest.gaps().catch_up();
+    test.systems.ingest.gaps().idle().await;
     assert_eq!(audited(&test, victims[0]).await.len(), 1);
 }
 

@@ -58,7 +58,7 @@ async fn ban_all(test: &TestDaemon, main: u64, victims: &[u64]) -> Vec<Punishmen
     // Otherwise Discord is asked whether they are bots, one after the other.
     for victim in victims {
         let account = Account { id: user(*victim), bot: false, name: None };
-        test.daemon.directory().accounts().learn(account);
+        test.systems.services.directory().accounts().learn(account);
     }
     for victim in victims {
         ids.push(test.ban(main, *victim).await);
@@ -132,11 +132,11 @@ async fn bans_that_are_decided_while_a_slot_is_waited_for_leave_with_it() {
     let sandbox = sandbox(3).await;
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
-    test.daemon.rest().budget().pause(Duration::from_secs(3));
+    test.systems.services.rest().budget().pause(Duration::from_secs(3));
     let victims: [u64; 4] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
     until_all(&test, &ids, Applied, 3).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     for guild in sandbox.children().into_iter().chain([main]) {
         assert_eq!(requests(&sandbox, guild), [(true, victims.to_vec(), 200)]);
     }
@@ -155,7 +155,7 @@ async fn a_main_s_own_two_hundred_bans_leave_together_too() {
         banned.unwrap();
     }
     sandbox.clear(hang);
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     let told = requests(&sandbox, main);
     assert_eq!(told.len(), 2, "the one before, and one for all");
     assert_eq!((told[1].0, told[1].1.len(), told[1].2), (true, 200, 200));
@@ -173,7 +173,7 @@ async fn without_the_permission_for_it_bans_go_one_by_one() {
     let sandbox = Sandbox::start(options).await.unwrap();
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
-    test.daemon.rest().budget().pause(Duration::from_secs(3));
+    test.systems.services.rest().budget().pause(Duration::from_secs(3));
     let victims: [u64; 3] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
     until_all(&test, &ids, Applied, 2).await;

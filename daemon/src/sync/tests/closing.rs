@@ -51,7 +51,7 @@ async fn a_removed_child_gets_back_what_was_delivered_as_planned_and_nothing_els
     let (main, leaving, staying, second) =
         (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1], sandbox.children()[2]);
     asked(&test, main, keep(second), false).await.unwrap();
-    let another = test.daemon.store().write(move |change| {
+    let another = test.systems.services.store().write(move |change| {
         change.make_main(guild(second))?;
         Ok(change.activate_link(guild(second), guild(leaving), Mode::Active)?)
     });
@@ -71,8 +71,8 @@ async fn a_removed_child_gets_back_what_was_delivered_as_planned_and_nothing_els
     // What has not left yet would never be lifted.
     sandbox.wait_until(move |sandbox| sandbox.is_banned(leaving, lifted), PATIENCE).await.unwrap();
     test.unban(main, lifted).await;
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    test.systems.engine.drain().await;
+    test.systems.services.store().write(|_| Ok(())).await.unwrap();
 
     let plan = asked(&test, main, undo(leaving), true).await.unwrap();
     let expected = plan.undo.clone().unwrap();
@@ -131,7 +131,7 @@ async fn what_was_delivered_stays_where_nobody_says_otherwise_and_both_is_a_cont
     })
     .await;
     let second = test.ban(main, own).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     test.until("an outcome", move |view| view.deliveries_of(second).unwrap()[0].state.is_final()).await;
     for plan in [
         asked(&test, main, SetupRemoveChild::new(guild(child)), true).await.unwrap(),
@@ -150,7 +150,7 @@ async fn what_was_delivered_stays_where_nobody_says_otherwise_and_both_is_a_cont
     }
     let done = asked(&test, main, SetupRemoveChild::new(guild(child)), false).await.unwrap();
     assert_eq!((done.state.as_str(), done.undo), ("closed", None));
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(sandbox.is_banned(child, victim));
 }
 
@@ -196,7 +196,7 @@ async fn fault_1_a_kill_while_a_link_closes_is_gone_on_with_at_the_next_start() 
     for whom in &victims {
         test.ban(main, *whom).await;
     }
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     let at = At::route("DELETE", "/guilds/{guild_id}/bans/{user_id}").guild(child);
     let hang = sandbox.inject(Trouble::Hang { at });
     asked(&test, main, undo(child), false).await.unwrap();
@@ -220,7 +220,7 @@ async fn a_kill_before_any_of_it_was_stored_loses_nothing_either() {
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
-    let (home, store) = (test.home(), test.daemon.store().path().to_owned());
+    let (home, store) = (test.home(), test.systems.services.store().path().to_owned());
     drop(test);
     // As the kill leaves it: the state is committed, and nothing else.
     let shell = rusqlite::Connection::open(store).unwrap();
@@ -262,7 +262,7 @@ async fn a_locked_guild_keeps_its_link_closing_until_it_is_unlocked() {
     asked(&test, main, SetupLock {}, false).await.unwrap();
     sync(&test, main, "sync resume", json!({})).await;
     test.until_counted(id, DeliveryState::Applied, 2).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, victim));
     assert_eq!(state(&test, main, child).await, "closing");
     asked(&test, main, SetupUnlock {}, false).await.unwrap();
@@ -350,7 +350,8 @@ async fn a_forced_link_gives_up_what_cannot_be_undone_and_says_which() {
     }
     // Made again later, it is not forced any more.
     sandbox.people().set_bot_permissions(child, permissions::ADMINISTRATOR).unwrap();
-    test.daemon
+    test.systems
+        .services
         .store()
         .write(move |change| Ok(change.activate_link(guild(main), guild(child), Mode::Active)?))
         .await
@@ -366,8 +367,8 @@ async fn a_link_that_has_been_closing_for_too_long_gives_up_and_closes() {
     let (main, child, victim) = one_that_cannot_be_undone(&test, &sandbox).await;
     let fault = asked(&test, main, SetupRemoveChild::new(guild(child)), false).await.unwrap_err();
     assert!(fault.hints.iter().any(|hint| hint.contains("--force")), "{fault}");
-    let limit = i64::try_from(test.daemon.store().undo_limit().as_millis()).unwrap();
-    test.daemon.clock().shift(limit);
+    let limit = i64::try_from(test.systems.services.store().undo_limit().as_millis()).unwrap();
+    test.systems.services.clock().shift(limit);
     // Anything that changes has it looked at; a minute does so too.
     test.ban(main, sandbox.stranger()).await;
     until_closed(&test, main, child).await;

@@ -225,7 +225,7 @@ async fn what_is_approved_leaves_in_its_order_and_passes_every_gate() {
         change.activate_link(guild(main), guild(children[2]), Mode::Monitor)?;
         Ok(())
     };
-    test.daemon.store().write(close).await.unwrap();
+    test.systems.services.store().write(close).await.unwrap();
     let children = sandbox.children();
     approve(&test, &sandbox, hold.id).await;
     test.settled().await;
@@ -320,9 +320,9 @@ async fn budgets_that_are_set_anew_hold_at_once() {
     for victim in &victims[..2] {
         ban(&test, &sandbox, sandbox.moderator(), *victim).await;
     }
-    let mut settings = (*test.daemon.settings()).clone();
+    let mut settings = (*test.systems.services.settings()).clone();
     settings.network.budgets = budgets(10, 100);
-    test.daemon.set_settings(settings);
+    test.systems.reload.put(settings);
     ban(&test, &sandbox, sandbox.moderator(), victims[2]).await;
     test.settled().await;
     assert_eq!(banned(&sandbox, &sandbox.children(), &victims).0, 2);

@@ -44,7 +44,7 @@ async fn a_removed_link_stops_its_pending_deliveries() {
     let removal = SetupRemoveChild::new(guild(child)).into();
     test.ask(by_operator(Role::Operator, Some(main), removal)).await.unwrap();
     sandbox.clear(hang);
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     for id in [sent, waiting] {
         let delivery = test.delivery(id, child).await;
         assert_eq!(delivery.state, DeliveryState::Skipped);
@@ -61,15 +61,15 @@ async fn a_link_that_is_removed_while_a_request_waits_for_its_slot_stops_it() {
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     // Otherwise Discord would be asked whether they are a bot.
     let account = Account { id: user(victim), bot: false, name: None };
-    test.daemon.directory().accounts().learn(account);
+    test.systems.services.directory().accounts().learn(account);
     // No slot is given out before the link is gone.
-    test.daemon.rest().budget().pause(Duration::from_secs(2));
+    test.systems.services.rest().budget().pause(Duration::from_secs(2));
     let id = test.ban(main, victim).await;
     // The attempt gets as far as it can: it waits for its slot.
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
-    let close = test.daemon.store().write(move |change| {
+    let close = test.systems.services.store().write(move |change| {
         let link = change.link(guild(main), guild(child))?.unwrap();
         Ok(change.close_link(link.id, guild(main), guild(child))?)
     });
@@ -123,7 +123,7 @@ async fn fault_8_a_change_that_does_not_bring_the_permission_back_costs_no_reque
         view.is_done_locally(guild(bad), user(local), Action::Ban).unwrap()
     })
     .await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.effects_in(bad).len(), 1);
     assert_eq!(test.alerts().await, ["delivery_blocked"]);
 }
@@ -236,15 +236,16 @@ async fn fault_9_a_refused_token_stops_everything_and_status_says_what_to_do() {
         message: "401: Unauthorized".into(),
     });
     let id = test.ban(main, sandbox.stranger()).await;
-    let daemon = std::sync::Arc::clone(&test.daemon);
-    test.until("stopped", move |_| daemon.connection().state == ConnectionState::Stopped).await;
-    let reason = test.daemon.connection().reason.unwrap();
+    let systems = std::sync::Arc::clone(&test.systems);
+    test.until("stopped", move |_| systems.services.gateway().connection().state == ConnectionState::Stopped)
+        .await;
+    let reason = test.systems.services.gateway().connection().reason.unwrap();
     assert!(reason.contains("BOT_TOKEN"), "{reason}");
 
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     let before = sandbox.log().len();
     let later = test.ban(main, sandbox.stranger()).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.log().len(), before, "nothing leaves any more");
     assert_eq!(test.delivery(id, first).await.state, DeliveryState::Pending, "the queue is kept");
     assert_eq!(test.delivery(later, first).await.state, DeliveryState::Pending);

@@ -56,7 +56,7 @@ async fn second_main(test: &TestDaemon, sandbox: &Sandbox) -> u64 {
         change.make_main(guild(second))?;
         Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
     };
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
     second
 }
 
@@ -250,7 +250,7 @@ async fn what_is_blocked_or_held_is_skipped_and_tells_why() {
     let freeze = move |change: &crate::store::Change<'_>| {
         Ok(change.set_freeze(guild(main), Some(Freeze::Everything))?)
     };
-    test.daemon.store().write(freeze).await.unwrap();
+    test.systems.services.store().write(freeze).await.unwrap();
     let id = test.ban(main, other).await;
     test.until_counted(id, DeliveryState::Held, 2).await;
     assert_eq!(add(&test, held, exception(other)).await.open, 1);

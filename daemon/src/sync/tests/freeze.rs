@@ -38,7 +38,7 @@ async fn a_freeze_holds_what_is_decided_until_it_is_resumed_and_the_main_itself_
     assert!(frozen.frozen && !frozen.already && !frozen.dry_run);
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Held, 3).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.banned_in(&sandbox.children(), victim), 0);
     assert!(sandbox.is_banned(main, victim), "what is done in the main itself is no propagation");
     let resumed = freeze(&test, main, "sync resume", json!({})).await;
@@ -74,7 +74,7 @@ async fn a_freeze_catches_what_was_on_its_way_and_sends_it_once_afterwards() {
     for id in [left, waiting] {
         test.until_counted(id, DeliveryState::Applied, 2).await;
     }
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.effects_in(child).len(), 2, "each once");
 }
 
@@ -109,7 +109,7 @@ async fn a_freeze_outlasts_the_daemon() {
     drop(test);
     let next = TestDaemon::start_at(&sandbox, home).await;
     next.until_ready().await;
-    next.daemon.engine().drain().await;
+    next.systems.engine.drain().await;
     assert_eq!(sandbox.banned_in(&sandbox.children(), victim), 0);
     freeze(&next, main, "sync resume", json!({})).await;
     next.until_counted(id, DeliveryState::Applied, 2).await;
@@ -124,7 +124,7 @@ async fn a_child_neither_freezes_nor_retries_and_its_reach_is_told() {
         let asked = by_member(7, child, permissions::ADMINISTRATOR, request(operation, json!({})));
         assert_eq!(test.ask(asked).await.unwrap_err().kind, FaultKind::Denied, "{operation}");
     }
-    assert!(test.daemon.store().topology().freeze(guild(sandbox.main_guild())).is_none());
+    assert!(test.systems.services.store().topology().freeze(guild(sandbox.main_guild())).is_none());
     assert_eq!(test.alerts().await, ["child_reaches_out"; 3]);
 }
 
@@ -192,10 +192,10 @@ async fn a_retry_does_not_bring_back_what_something_newer_took_the_place_of() {
     let ban = test.ban(main, victim).await;
     test.until_counted(ban, DeliveryState::Failed, 1).await;
     let unban = test.unban(main, victim).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     let retried = retry(&test, main, json!({ "failed": true })).await;
     assert_eq!(retried.deliveries.total(), 0);
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(test.delivery(unban, child).await.state.is_final());
     assert_eq!(test.delivery(ban, child).await.state, DeliveryState::Failed);
     assert!(!sandbox.is_banned(child, victim));
@@ -257,7 +257,7 @@ async fn second_main(sandbox: &Sandbox, test: &TestDaemon) -> (u64, u64) {
         change.activate_link(guild(other), guild(child), Mode::Active)?;
         Ok(())
     };
-    test.daemon.store().write(second).await.unwrap();
+    test.systems.services.store().write(second).await.unwrap();
     (other, child)
 }
 

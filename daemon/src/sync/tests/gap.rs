@@ -60,7 +60,7 @@ async fn fault_12_a_ban_made_while_the_connection_was_half_open_is_delivered_onc
     let id = test.punishment(victim, 1).await;
     test.until_counted(id, DeliveryState::Applied, 2).await;
     test.until_ready().await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.identifies(), 2, "serenity does not resume a session without acknowledgements");
     assert_eq!(sandbox.effect_count(), 2, "delivered once");
     assert_eq!(test.punishment(victim, 1).await, id);
@@ -92,7 +92,7 @@ async fn what_happened_while_the_daemon_was_away_is_taken_in_at_the_next_start()
         punishments(&test, lifted).await,
         [(Action::Ban, Origin::Guild), (Action::Unban, Origin::Guild)]
     );
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.banned_in(&children, lifted), 0);
 
     // The child's own ban is a cause that no undo of ours touches, although nobody saw it being made.
@@ -115,7 +115,7 @@ async fn a_restart_with_nothing_to_do_changes_nothing_and_raises_no_alert() {
     let home = end(&sandbox, test).await;
     let before = sandbox.log().len();
     let test = again(&sandbox, home).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     let asked: Vec<_> = sandbox.log().split_off(before);
     assert!(asked.iter().all(|request| request.method == "GET"), "{asked:?}");
     assert!(readings(&sandbox, main) >= 2, "it looked");
@@ -165,11 +165,11 @@ async fn a_gap_of_several_pages_is_read_to_its_end_though_the_daemon_dies_in_bet
     let stored = dying.read(|view| view.punishments(None, None, None, 500).unwrap().len()).await;
     assert_eq!(stored, 100, "the second page hangs");
     // Whatever the first one still does, it does without Discord.
-    dying.daemon.rest().budget().stop();
+    dying.systems.services.rest().budget().stop();
     let next = TestDaemon::start_at(&sandbox, home).await;
     drop(dying);
     next.until_ready().await;
-    next.daemon.engine().drain().await;
+    next.systems.engine.drain().await;
     let stored = next.read(|view| view.punishments(None, None, None, 500).unwrap()).await;
     assert_eq!(stored.len(), 251, "each once");
     let order: Vec<u64> = stored.iter().rev().map(|punishment| punishment.user_id.get()).collect();
@@ -265,7 +265,7 @@ async fn a_hand_made_ban_that_is_found_late_does_not_undo_what_was_asked_after_i
         let victim = sandbox.stranger();
         let first = test.ban(main, victim).await;
         test.until_counted(first, DeliveryState::Applied, 2).await;
-        test.daemon.engine().drain().await;
+        test.systems.engine.drain().await;
         sandbox.people().unban(main, sandbox.moderator(), victim, None).unwrap();
         test.punishment(victim, 2).await;
         // Nobody hears that they are banned again, and then an operator lifts it.
@@ -275,12 +275,12 @@ async fn a_hand_made_ban_that_is_found_late_does_not_undo_what_was_asked_after_i
             sandbox.clear(lost);
         }
         let asked = test.unban(main, victim).await;
-        test.daemon.engine().drain().await;
+        test.systems.engine.drain().await;
         sandbox.clear(lost);
         assert!(!sandbox.is_banned(main, victim));
-        test.daemon.ingest().gaps().catch_up();
-        test.daemon.ingest().gaps().idle().await;
-        test.daemon.engine().drain().await;
+        test.systems.ingest.gaps().catch_up();
+        test.systems.ingest.gaps().idle().await;
+        test.systems.engine.drain().await;
         assert_eq!(sandbox.banned_in(&children, victim), 0, "the last word in the main was the unban");
         let last = test
             .read(move |view| {
@@ -317,7 +317,7 @@ async fn a_queue_that_overflows_is_told_and_what_was_lost_is_read() {
     test.link(&sandbox, Mode::Monitor).await;
     test.until_ready().await;
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
-    let store = test.daemon.store().clone();
+    let store = test.systems.services.store().clone();
     let hold = move |_: &crate::store::Change<'_>| {
         let _ = wait.recv();
         Ok(())
@@ -346,7 +346,7 @@ async fn a_raid_shares_commits() {
     test.link(&sandbox, Mode::Monitor).await;
     test.until_ready().await;
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
-    let store = test.daemon.store().clone();
+    let store = test.systems.services.store().clone();
     let hold = move |_: &crate::store::Change<'_>| {
         let _ = wait.recv();
         Ok(())

@@ -36,7 +36,7 @@ pub(super) async fn set_mute_roles(sandbox: &Sandbox, test: &TestDaemon) {
         }
         Ok(())
     };
-    test.daemon.store().write(set).await.unwrap();
+    test.systems.services.store().write(set).await.unwrap();
 }
 
 /// Does it in the guild's own UI; what Discord says where it does not.
@@ -234,8 +234,8 @@ async fn a_timeout_that_came_and_went_while_nobody_listened_is_audited_and_nothi
     by_hand(&sandbox, main, sandbox.moderator(), victim, Action::Timeout).unwrap();
     sandbox.clear(lost);
     test.advance(&sandbox, "2h").await;
-    test.daemon.ingest().gaps().catch_up();
-    test.daemon.ingest().gaps().idle().await;
+    test.systems.ingest.gaps().catch_up();
+    test.systems.ingest.gaps().idle().await;
     let marker = sandbox.stranger();
     sandbox.people().ban(main, sandbox.moderator(), marker, None).unwrap();
     let id = test.punishment(marker, 1).await;

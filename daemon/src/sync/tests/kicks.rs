@@ -159,7 +159,7 @@ async fn fault_2_a_kick_that_was_marked_and_never_left_is_done_by_the_next_daemo
         sandbox.people().had_joined(of, by_hand).unwrap();
     }
     // Marked, and no slot before the daemon is gone. The children wait for the main, but for what was done there by hand.
-    test.daemon.rest().budget().pause(Duration::from_secs(600));
+    test.systems.services.rest().budget().pause(Duration::from_secs(600));
     let id = kick(&test, main, whom).await;
     until(&test, id, main, DeliveryState::Sending).await;
     sandbox.people().kick(main, sandbox.owner(), by_hand, None).unwrap();

@@ -116,7 +116,7 @@ async fn a_ban_that_waited_for_a_permission_is_not_sent_after_it_was_taken_back(
     test.until_counted(undone, DeliveryState::Skipped, 1).await;
     asked(&test, main, mode(Mode::Active), false).await.unwrap();
     sandbox.clear(refused);
-    test.daemon.engine().mended(guild(child));
+    test.systems.engine.mended(guild(child));
     test.settled().await;
     assert!(!sandbox.is_banned(child, victim));
 }
@@ -128,7 +128,7 @@ async fn a_ban_by_hand_never_counts_as_ended_because_an_older_one_has() {
     let main = guild(sandbox.main_guild());
     for stands in [true, false] {
         let whom = user(sandbox.stranger());
-        let by_hand = test.daemon.store().write(move |change| {
+        let by_hand = test.systems.services.store().write(move |change| {
             let now = change.now();
             let new = |action, origin| NewPunishment::new(main, whom, action, origin);
             let brief = NewPunishment { expires_at: Some(now), ..new(Action::Ban, Origin::Command) };

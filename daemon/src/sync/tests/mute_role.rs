@@ -49,7 +49,9 @@ async fn grant(test: &TestDaemon, sandbox: &Sandbox, of: u64, role: u64, bits: u
 async fn until_fit(test: &TestDaemon, of: u64, role: u64, fit: bool) {
     let (of, role) = (guild(of), RoleId::new(role).unwrap());
     let seen = async {
-        while test.daemon.directory().judge_mute_role(of, role).map(|judged| judged.is_ok()) != Some(fit) {
+        while test.systems.services.directory().judge_mute_role(of, role).map(|judged| judged.is_ok())
+            != Some(fit)
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -69,7 +71,7 @@ async fn leave_behind(test: &TestDaemon, of: u64, role: u64) {
         let config = change.config(of)?;
         Ok(change.configure(of, &GuildConfig { mute_role_id: role, ..config })?)
     };
-    test.daemon.store().write(set).await.unwrap();
+    test.systems.services.store().write(set).await.unwrap();
 }
 
 #[tokio::test]

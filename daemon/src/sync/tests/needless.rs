@@ -106,7 +106,7 @@ async fn a_timeout_or_a_role_that_is_not_there_is_taken_back_by_asking() {
         let config = wayhaven_shared::operations::config::GuildConfig { mute_role_id: role, ..config };
         Ok(change.configure(guild(main), &config)?)
     };
-    test.daemon.store().write(set).await.unwrap();
+    test.systems.services.store().write(set).await.unwrap();
     let (member, gone) = (sandbox.stranger(), sandbox.stranger());
     sandbox.people().had_joined(main, member).unwrap();
     for (operation, method, route) in [("untimeout", "PATCH", MEMBER), ("unmute", "DELETE", ROLE)] {

@@ -40,15 +40,15 @@ fn trouble(sandbox: &Sandbox, way: Way, names: &[&'static str]) -> Vec<FaultId> 
 
 /// Until everything that the main's people did so far is known and delivered.
 async fn settle(sandbox: &Sandbox, test: &TestDaemon) {
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     // Whatever is held back comes now, and behind it a ban that comes as it should.
     sandbox.advance(Duration::from_secs(30));
     let marker = sandbox.stranger();
     sandbox.people().ban(sandbox.main_guild(), sandbox.moderator(), marker, None).unwrap();
     test.punishment(marker, 1).await;
     test.until_worked_off().await;
-    test.daemon.ingest().gaps().catch_up();
-    test.daemon.ingest().gaps().idle().await;
+    test.systems.ingest.gaps().catch_up();
+    test.systems.ingest.gaps().idle().await;
     test.until_worked_off().await;
 }
 

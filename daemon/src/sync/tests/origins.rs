@@ -122,7 +122,8 @@ async fn a_child_in_monitor_mode_is_recorded_and_sent_nothing() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, watched, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     let link = test
-        .daemon
+        .systems
+        .services
         .store()
         .write(move |change| Ok(change.activate_link(guild(main), guild(watched), Mode::Monitor)?));
     assert_eq!(link.await.unwrap().mode, Mode::Monitor);

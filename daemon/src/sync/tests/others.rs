@@ -35,9 +35,9 @@ fn lookups(sandbox: &Sandbox) -> usize {
 }
 
 fn listen_to(test: &TestDaemon, bots: &[u64]) {
-    let mut settings = (*test.daemon.settings()).clone();
+    let mut settings = (*test.systems.services.settings()).clone();
     settings.network.bots = bots.iter().copied().map(user).collect();
-    test.daemon.set_settings(settings);
+    test.systems.reload.put(settings);
 }
 
 #[tokio::test]
@@ -117,8 +117,8 @@ async fn a_later_deed_of_another_bot_does_not_make_a_persons_ban_late() {
     sandbox.clear(lost);
     by_hand(&sandbox, main, bot, victim, Action::Unban).unwrap();
     until_heard(&sandbox, &test).await;
-    test.daemon.ingest().gaps().catch_up();
-    test.daemon.ingest().gaps().idle().await;
+    test.systems.ingest.gaps().catch_up();
+    test.systems.ingest.gaps().idle().await;
     until_settled(&test, victim, 1).await;
     let child = sandbox.children()[0];
     assert!(sandbox.is_banned(child, victim), "a person's word stands against a bot that is not listed");
@@ -151,8 +151,8 @@ async fn what_another_bot_did_while_nobody_listened_is_told_apart_by_the_log_its
     });
     by_hand(&sandbox, main, bot, victim, Action::Ban).unwrap();
     sandbox.clear(lost);
-    test.daemon.ingest().gaps().catch_up();
-    test.daemon.ingest().gaps().idle().await;
+    test.systems.ingest.gaps().catch_up();
+    test.systems.ingest.gaps().idle().await;
     assert_eq!((count(&test, victim).await, lookups(&sandbox)), (0, 0));
     assert!(test.told().await.iter().any(|change| matches!(change, Change::Contained { .. })));
 }
@@ -180,7 +180,7 @@ async fn fault_16_what_nobody_is_named_for_is_delivered_whatever_it_is() {
     let test = TestDaemon::start(&sandbox).await;
     set_mute_roles(&sandbox, &test).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let now = test.daemon.clock().now();
+    let now = test.systems.services.clock().now();
     let role = wayhaven_shared::value::RoleId::new(muted(&sandbox, main)).unwrap();
     let until = Some(now + "1h".parse().unwrap());
     let deeds = [
@@ -196,7 +196,7 @@ async fn fault_16_what_nobody_is_named_for_is_delivered_whatever_it_is() {
         let (user_id, integration) = (user(victim), None);
         let (actor, reason, of_bot) = (None, None, Some(false));
         let entry = Entry { guild: guild(main), id, user: user_id, actor, reason, deed, integration, of_bot };
-        let ingest = test.daemon.ingest();
+        let ingest = &test.systems.ingest;
         let taken = ingest.take(GatewayEvent::Entry(entry)).await;
         ingest.follow(taken.committed().await);
         until_settled(&test, victim, 1).await;

@@ -27,7 +27,7 @@ pub(super) async fn until_overridden(test: &TestDaemon, times: u64) {
 
 fn last_alert(test: &TestDaemon) -> (String, String) {
     let sql = "SELECT severity, details FROM security_alerts WHERE alert_type = 'local_override'";
-    shell(test.daemon.store()).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    shell(test.systems.services.store()).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 
 fn lift(sandbox: &Sandbox, child: u64, whom: u64) {
@@ -64,7 +64,7 @@ async fn at_the_standard_level_it_is_respected_from_then_on_until_they_do_it_the
     // Another user, and what is no ban, are none of it.
     let other = test.ban(main, sandbox.stranger()).await;
     test.until_counted(other, DeliveryState::Applied, 2).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, victim));
     let unban = test.unban(main, victim).await;
     test.until_counted(unban, DeliveryState::Skipped, 1).await;
@@ -89,10 +89,10 @@ async fn an_exception_that_comes_while_a_ban_waits_stops_it_at_the_door() {
     let except = |change: &crate::store::Change<'_>, child, victim| {
         Ok(change.except(guild(child), user(victim), Action::Ban, "for a test", None)?)
     };
-    test.daemon.store().write(move |change| except(change, child, victim)).await.unwrap();
+    test.systems.services.store().write(move |change| except(change, child, victim)).await.unwrap();
     sandbox.clear(hang);
     test.until_counted(waiting, DeliveryState::Skipped, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, victim));
     assert_eq!(sandbox.effects_in(child).len(), 1);
 }
@@ -109,7 +109,7 @@ async fn at_a_high_level_it_is_applied_again_and_not_for_ever() {
         lift(&sandbox, child, victim);
         until_overridden(&test, times).await;
         sandbox.wait_until(|sandbox| sandbox.is_banned(child, victim), PATIENCE).await.unwrap();
-        test.daemon.engine().drain().await;
+        test.systems.engine.drain().await;
         test.until_counted(id, DeliveryState::Applied, 2).await;
         let (severity, details) = last_alert(&test);
         assert!(severity == "medium" && details.contains(&format!("{times} of 3")), "{severity}: {details}");
@@ -118,7 +118,7 @@ async fn at_a_high_level_it_is_applied_again_and_not_for_ever() {
     lift(&sandbox, child, victim);
     until_excepted(&test, child, victim, true).await;
     until_overridden(&test, 4).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, victim), "two sides do not fight for ever");
     let (severity, details) = last_alert(&test);
     assert!(severity == "high" && details.contains("stays so"), "{severity}: {details}");
@@ -137,7 +137,7 @@ async fn what_is_applied_again_passes_the_gates() {
     test.until_counted(id, DeliveryState::Applied, 1).await;
     let freeze = |on: bool| {
         let freeze = on.then_some(crate::network::Freeze::Everything);
-        test.daemon.store().write(move |change| {
+        test.systems.services.store().write(move |change| {
             let moved = change.moved_by_freeze(guild(main), freeze)?;
             change.set_freeze(guild(main), freeze)?;
             moved.into_iter().try_for_each(|step| step.apply(change)).map_err(Into::into)
@@ -146,7 +146,7 @@ async fn what_is_applied_again_passes_the_gates() {
     freeze(true).await.unwrap();
     lift(&sandbox, child, victim);
     test.until_counted(id, DeliveryState::Held, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, victim));
     freeze(false).await.unwrap();
     test.until_counted(id, DeliveryState::Applied, 1).await;
@@ -164,7 +164,7 @@ async fn a_childs_unban_by_command_is_an_override_like_one_by_hand_and_its_ban_e
     test.unban(child, first).await;
     until_excepted(&test, child, first, true).await;
     until_overridden(&test, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, first));
     test.ban(child, first).await;
     until_excepted(&test, child, first, false).await;
@@ -174,7 +174,7 @@ async fn a_childs_unban_by_command_is_an_override_like_one_by_hand_and_its_ban_e
     test.until_counted(id, DeliveryState::Applied, 1).await;
     test.unban(child, second).await;
     until_overridden(&test, 2).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
     assert!(sandbox.is_banned(child, second), "behind their own unban it is applied again");
 }

@@ -117,7 +117,7 @@ async fn a_user_whom_discord_does_not_know_is_punished_nowhere_and_never() {
     let reconcile = json!({"operation": "sync reconcile", "arguments": {"apply": true}});
     test.ask(by_operator(Role::Owner, Some(main), serde_json::from_value(reconcile).unwrap())).await.unwrap();
     let child = children[0];
-    let relink = test.daemon.store().write(move |change| {
+    let relink = test.systems.services.store().write(move |change| {
         let link = change.link(guild(main), guild(child))?.unwrap();
         change.close_link(link.id, guild(main), guild(child))?;
         Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
@@ -259,9 +259,10 @@ async fn trouble_in_the_main_that_passes_delays_no_child() {
         victims.push(victim);
     }
     sandbox.people().outage(main).unwrap();
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("the outage is known", move |_| {
-        daemon.directory().presence(guild(main)) == Some(crate::discord::directory::Presence::Outage)
+        systems.services.directory().presence(guild(main))
+            == Some(crate::discord::directory::Presence::Outage)
     })
     .await;
     let victim = sandbox.stranger();
@@ -334,8 +335,11 @@ async fn a_plan_says_that_the_children_would_wait() {
     sandbox.people().set_bot_permissions(main, permissions::VIEW_CHANNEL).unwrap();
     let first: Request = serde_json::from_value(request("ban", sandbox.stranger())).unwrap();
     let asked = by_operator(Role::Owner, Some(main), first);
-    let daemon = std::sync::Arc::clone(&test.daemon);
-    test.until("the loss", move |_| daemon.directory().may(guild(main), Action::Ban) == Some(false)).await;
+    let systems = std::sync::Arc::clone(&test.systems);
+    test.until("the loss", move |_| {
+        systems.services.directory().may(guild(main), Action::Ban) == Some(false)
+    })
+    .await;
     let plan = test.ask(crate::invocation::Invocation { dry_run: true, ..asked }).await.unwrap();
     let plan = plan.punished().cloned().unwrap();
     assert_eq!((plan.origin.state, plan.plan[0].state), (DeliveryState::Blocked, DeliveryState::Held));
@@ -464,7 +468,7 @@ async fn once_the_main_has_done_it_a_later_refusal_of_the_same_holds_nothing() {
         let state = DeliveryState::Blocked;
         Ok(change.settle(own, &Settlement { state, reason, attempts: 2, wait: None, was_there: None })?)
     };
-    test.daemon.store().write(refuse).await.unwrap();
+    test.systems.services.store().write(refuse).await.unwrap();
     assert_eq!(
         test.delivery(id, children[1]).await.state,
         DeliveryState::Blocked,

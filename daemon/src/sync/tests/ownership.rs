@@ -18,9 +18,9 @@ fn request(operation: &str, arguments: Value) -> Request {
 }
 
 async fn until_owned_by(test: &TestDaemon, of: u64, owner: u64) {
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("another owner", move |view| {
-        daemon.directory().owner(guild(of)) == Some(user(owner))
+        systems.services.directory().owner(guild(of)) == Some(user(owner))
             && view.topology().unwrap().protection().shield(guild(of), guild(of), user(owner)).is_some()
     })
     .await;
@@ -113,7 +113,7 @@ async fn a_transfer_and_a_rename_while_nobody_listened_are_known_at_the_start() 
     let (former, heir) = (sandbox.owner(), sandbox.members(main)[0]);
     until_owned_by(&test, main, former).await;
     let home = test.home();
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     sandbox.wait_until(|sandbox| sandbox.connected_sessions() == 0, PATIENCE).await.unwrap();
     drop(test);
     people.transfer(main, former, heir).unwrap();
@@ -121,7 +121,13 @@ async fn a_transfer_and_a_rename_while_nobody_listened_are_known_at_the_start() 
     let test = TestDaemon::start_at(&sandbox, home).await;
     // Who owned it when it was told last is known before Discord has told anything.
     assert!(
-        test.daemon.store().topology().protection().shield(guild(main), guild(main), user(former)).is_some()
+        test.systems
+            .services
+            .store()
+            .topology()
+            .protection()
+            .shield(guild(main), guild(main), user(former))
+            .is_some()
     );
     test.until_ready().await;
     until_owned_by(&test, main, heir).await;
@@ -129,9 +135,15 @@ async fn a_transfer_and_a_rename_while_nobody_listened_are_known_at_the_start() 
     assert_eq!(denied.unwrap_err().kind, FaultKind::Denied);
     let name = test.read(move |view| view.guild(guild(main)).unwrap().unwrap().name).await.unwrap();
     assert_eq!(name.raw(), "While nobody looked");
-    assert_eq!(test.daemon.directory().name(guild(main)).unwrap().raw(), "While nobody looked");
+    assert_eq!(test.systems.services.directory().name(guild(main)).unwrap().raw(), "While nobody looked");
     assert!(
-        test.daemon.store().topology().protection().shield(guild(main), guild(main), user(former)).is_none()
+        test.systems
+            .services
+            .store()
+            .topology()
+            .protection()
+            .shield(guild(main), guild(main), user(former))
+            .is_none()
     );
 }
 

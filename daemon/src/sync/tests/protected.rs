@@ -79,7 +79,7 @@ impl Scene {
 
     async fn until_read(&self, of: u64) {
         let wait = async {
-            while self.test.daemon.ingest().holders().is_reading(guild(of)) {
+            while self.test.systems.ingest.holders().is_reading(guild(of)) {
                 tokio::task::yield_now().await;
             }
         };
@@ -91,7 +91,7 @@ impl Scene {
         let (main, whom) = (guild(self.main), user(whom));
         let wait = async {
             loop {
-                let topology = self.test.daemon.store().topology();
+                let topology = self.test.systems.services.store().topology();
                 if topology.protection().shield(main, main, whom).is_some() == holds {
                     return;
                 }
@@ -301,7 +301,7 @@ async fn who_the_main_protects_while_a_freeze_holds_it_is_spared_everywhere_at_i
         };
         let id = timeout.punishment.unwrap().id;
         scene.test.until_counted(id, DeliveryState::Held, 2).await;
-        scene.test.daemon.engine().drain().await;
+        scene.test.systems.engine.drain().await;
         let effects = scene.sandbox.effect_count();
         scene.protect(scene.main, whom, by).await;
         scene.until_holds(whom, true).await;

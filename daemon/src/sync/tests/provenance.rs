@@ -212,7 +212,8 @@ async fn what_the_staff_lifted_is_ours_no_more_whoever_did_it_again() {
     let end_exception = async || {
         // That the guild does not apply it to them any more is another reason, and another test's.
         let ended = test
-            .daemon
+            .systems
+            .services
             .store()
             .write(move |change| Ok(change.end_exception(guild(child), user(victim), Action::Ban)?));
         assert!(ended.await.unwrap().is_some());
@@ -238,7 +239,7 @@ async fn what_the_staff_lifted_is_ours_no_more_whoever_did_it_again() {
 async fn tell_of_bulk_ban(test: &TestDaemon, of: u64, whom: u64) {
     let entry = Entry {
         guild: guild(of),
-        id: test.daemon.clock().now().first_snowflake(),
+        id: test.systems.services.clock().now().first_snowflake(),
         user: user(whom),
         actor: None,
         reason: None,
@@ -246,7 +247,7 @@ async fn tell_of_bulk_ban(test: &TestDaemon, of: u64, whom: u64) {
         integration: None,
         of_bot: Some(false),
     };
-    let ingest = test.daemon.ingest();
+    let ingest = &test.systems.ingest;
     let taken = ingest.take(GatewayEvent::Entry(entry)).await;
     ingest.follow(taken.committed().await);
 }
@@ -301,7 +302,7 @@ async fn a_long_log_that_opens_now_and_then_is_read_to_its_end() {
         last = (victim, test.ban(main, victim).await);
     }
     test.until_counted(last.1, DeliveryState::Applied, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     test.advance(&sandbox, LATER).await;
     // A page a second: whoever begins anew each time never comes to the third.
     let window = RouteWindow { bucket: "audit-logs".into(), guild: Some(child), limit: 1, seconds: 1 };
@@ -331,8 +332,8 @@ async fn an_entry_of_what_was_taken_back_since_is_none_of_what_stands() {
     test.until_counted(second, DeliveryState::Applied, 1).await;
     test.advance(&sandbox, LATER).await;
     let last = test.unban(main, victim).await;
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    test.systems.engine.drain().await;
+    test.systems.services.store().write(|_| Ok(())).await.unwrap();
     assert!(sandbox.is_banned(child, victim), "it is theirs");
     assert_eq!(test.delivery(last, child).await.state, DeliveryState::Skipped);
 }

@@ -1,6 +1,6 @@
 //! What was blocked because the user ranks above the bot goes on when that changes, and is not tried before.
 
-use crate::reconcile::{self, Cursor, Resolve};
+use crate::reconcile::{Cursor, Resolve};
 use crate::testing::{PATIENCE, TestDaemon, asked, guild, sandbox, user};
 use wayhaven_sandbox::{EventFate, Fault, Options, Sandbox, Trouble};
 use wayhaven_shared::operations::punishment::{Action, DeliveryState};
@@ -148,7 +148,7 @@ async fn without_the_members_intent_the_next_comparison_tells() {
         let compare = async || match by_itself {
             true => {
                 let cursor = Cursor::new(Resolve::ByItself, None);
-                let begun = reconcile::begin(&test.daemon, guild(child), "wayhaven".into(), cursor);
+                let begun = test.systems.reconcile.begin(guild(child), "wayhaven".into(), cursor);
                 vec![begun.await.unwrap()]
             }
             false => {

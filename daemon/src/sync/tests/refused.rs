@@ -1,8 +1,9 @@
 //! A guild in which Discord refuses everybody although the bot has the permission.
 
 use crate::discord::directory::Presence;
-use crate::health;
+use crate::health::{self, Checks};
 use crate::invocation::Invocation;
+use crate::tasks::run_alone;
 use crate::testing::{PATIENCE, TestDaemon, asked, by_operator, guild, sandbox, user};
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,8 +130,9 @@ async fn every_surface_shows_that_discord_refuses_the_guild() {
     let children = &dashboard.networks[0].children;
     let child = children.iter().find(|child| child.link.child_guild_id == guild(bad)).unwrap();
     assert!(child.reason.as_deref().unwrap().contains("two-factor"), "{child:?}");
-    let keeping =
-        tokio::spawn(health::keep(Arc::clone(&test.daemon), Duration::from_millis(5), health::MAX_AWAY));
+    let (services, log) = (test.systems.services.clone(), test.systems.reload.log().clone());
+    let checks = Checks::new(services.clone(), log, Duration::from_millis(5), health::MAX_AWAY);
+    let keeping = tokio::spawn(run_alone(services, checks));
     test.until("the state of deliveries", |view| {
         let parts = view.components().unwrap();
         parts.iter().any(|one| one.name == "deliveries" && one.health == Health::Error)
@@ -248,7 +250,7 @@ async fn what_answers_before_discord_is_asked_seldom_and_nothing_is_given_up() {
         assert!(!test.delivery(id, bad).await.state.is_final());
         sandbox.clear(fault);
         let delivery = test.delivery(id, bad).await.id;
-        test.daemon.engine().retry([(guild(bad), delivery)]);
+        test.systems.engine.retry([(guild(bad), delivery)]);
         test.until_counted(id, DeliveryState::Applied, 2).await;
     }
 }
@@ -324,7 +326,7 @@ async fn the_main_itself_can_be_refused_and_is_shown() {
     assert!(refusals(&sandbox, main) <= 2);
     let dashboard = asked(&test, main, SetupDashboard {}, false).await.unwrap();
     assert!(dashboard.networks[0].refused.as_deref().unwrap().contains("two-factor"), "{dashboard:?}");
-    assert_eq!(test.daemon.directory().presence(guild(main)), Some(Presence::Here));
+    assert_eq!(test.systems.services.directory().presence(guild(main)), Some(Presence::Here));
     let why = test.read(move |view| view.why_refused(guild(main), Action::Kick).unwrap()).await;
     assert!(why.is_some(), "the same cause");
     sandbox.people().require_two_factor(main, false).unwrap();

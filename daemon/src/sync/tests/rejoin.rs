@@ -67,8 +67,8 @@ impl Network {
         }
         let request = json!({ "operation": operation, "arguments": arguments });
         let id = self.test.punish(of, request).await.punishment.unwrap().id;
-        self.test.daemon.engine().drain().await;
-        self.test.daemon.store().write(|_| Ok(())).await.unwrap();
+        self.test.systems.engine.drain().await;
+        self.test.systems.services.store().write(|_| Ok(())).await.unwrap();
         id
     }
 
@@ -83,8 +83,8 @@ impl Network {
         let by = if of == self.main() { self.sandbox.moderator() } else { self.sandbox.child_moderator(of) };
         self.sandbox.people().ban(of, by, behind, None).unwrap();
         self.test.until_audited("what is behind", move |entry| entry.target == Some(user(behind))).await;
-        self.test.daemon.engine().drain().await;
-        self.test.daemon.store().write(|_| Ok(())).await.unwrap();
+        self.test.systems.engine.drain().await;
+        self.test.systems.services.store().write(|_| Ok(())).await.unwrap();
     }
 
     fn has(&self, of: u64, whom: u64, role: &str) -> bool {
@@ -222,7 +222,7 @@ async fn fault_38_a_freeze_holds_it_and_a_link_that_is_gone_does_nothing() {
     assert!(!network.muted(child, victim));
     network.ask(main, "sync resume", json!({})).await;
     network.test.until_counted(id, DeliveryState::Applied, 2).await;
-    network.test.daemon.engine().drain().await;
+    network.test.systems.engine.drain().await;
     assert!(network.muted(child, victim));
     assert_eq!(network.requests(gone, victim), 1);
 }
@@ -231,7 +231,7 @@ async fn fault_38_a_freeze_holds_it_and_a_link_that_is_gone_does_nothing() {
 async fn fault_38_of_two_mains_the_one_whose_mute_stands_has_it_done_again() {
     let network = Network::of(2).await;
     let (first, shared, second) = (network.main(), network.child(), network.sandbox.children()[1]);
-    let made = network.test.daemon.store().write(move |change| {
+    let made = network.test.systems.services.store().write(move |change| {
         let link = change.link(guild(first), guild(second))?.unwrap();
         change.close_link(link.id, guild(first), guild(second))?;
         change.make_main(guild(second))?;
@@ -321,7 +321,7 @@ async fn fault_38_whoever_joins_while_it_is_on_its_way_gets_it_all_the_same() {
         tell.send((first, change.deliveries_of(id)?[0].state)).unwrap();
         Err::<(), _>(Fault::usage("taken back"))
     };
-    network.test.daemon.store().write(work).await.unwrap_err();
+    network.test.systems.services.store().write(work).await.unwrap_err();
     assert_eq!(
         told.await.unwrap(),
         (DeliveryState::Pending, DeliveryState::Skipped),
@@ -336,7 +336,7 @@ async fn fault_38_whoever_joins_and_is_held_to_nothing_costs_no_write() {
     let other = network.member_of(&network.guilds());
     network.punish(network.main(), "mute", other, None).await;
     network.settled(child).await;
-    let before = *network.test.daemon.store().sequence().borrow();
+    let before = *network.test.systems.services.store().sequence().borrow();
     let joined: Vec<u64> = (0..50).map(|_| network.member_of(&[child])).collect();
     network.settled(child).await;
     let (events, _) = network.test.read(move |view| view.events_after(before, usize::MAX).unwrap()).await;

@@ -23,7 +23,7 @@ async fn link(test: &TestDaemon, main: u64, child: u64) {
     let link = move |change: &crate::store::Change<'_>| {
         Ok(change.activate_link(guild(main), guild(child), Mode::Active)?)
     };
-    test.daemon.store().write(link).await.unwrap();
+    test.systems.services.store().write(link).await.unwrap();
 }
 
 async fn timeout(test: &TestDaemon, main: u64, whom: u64, span: &str) -> PunishmentId {
@@ -181,7 +181,7 @@ async fn a_child_reverts_its_own_ban_whatever_a_former_main_has_left_there() {
         change.make_main(other)?;
         Ok(change.activate_link(other, guild(former), Mode::Active)?)
     };
-    test.daemon.store().write(second).await.unwrap();
+    test.systems.services.store().write(second).await.unwrap();
     revert(&test, former, own[0]).await;
     assert!(!sandbox.is_banned(former, kept), "its own staff decide there");
     revert(&test, linked, own[1]).await;
@@ -207,7 +207,7 @@ async fn what_a_former_main_took_back_or_gave_up_keeps_no_other_main_from_taking
         change.make_main(guild(second))?;
         Ok(change.activate_link(guild(second), guild(child), Mode::Active)?)
     };
-    test.daemon.store().write(both).await.unwrap();
+    test.systems.services.store().write(both).await.unwrap();
     let (shared, later, left) = (sandbox.stranger(), sandbox.stranger(), sandbox.stranger());
     for whom in [shared, later] {
         test.ban(main, whom).await;
@@ -247,7 +247,7 @@ async fn what_the_staff_took_back_while_no_link_was_there_is_no_word_against_the
     sandbox.people().unban(child, sandbox.owner(), victim, None).unwrap();
     // The clock shows milliseconds, and it is about which of the two was first.
     sandbox.advance(Duration::from_millis(5));
-    test.daemon.clock().shift(5);
+    test.systems.services.clock().shift(5);
     link(&test, main, child).await;
 
     // The next session reads the child's log from where it was.
@@ -278,7 +278,7 @@ async fn what_the_staff_did_by_themselves_after_an_undo_is_no_word_against_a_bac
         change.make_main(other)?;
         Ok(change.activate_link(other, guild(child), Mode::Active)?)
     };
-    test.daemon.store().write(second).await.unwrap();
+    test.systems.services.store().write(second).await.unwrap();
     let banned = test.ban(main, victim).await;
     test.settled().await;
     close(&test, main, child, true).await;

@@ -124,7 +124,7 @@ async fn a_revert_that_was_interrupted_is_finished_by_asking_again_and_nothing_i
     let effects = sandbox.effect_count();
     // One step of it, as small as steps get, and then the daemon is gone.
     let first = ids.clone();
-    let step = test.daemon.store().write(move |change| {
+    let step = test.systems.services.store().write(move |change| {
         let by = Reverting { moderator: None, operator: None, origin: Origin::Operator, reason: None };
         let mut counted = Reverted::none(guild(main), false);
         let done = revert_some(change, &first, &by, 2, &mut Judge::default(), &mut counted)?;

@@ -90,7 +90,7 @@ async fn what_was_overtaken_by_hand_in_the_main_is_not_sent_when_the_main_is_men
     })
     .await;
     test.until_worked_off().await;
-    test.daemon.engine().mended(guild(main));
+    test.systems.engine.mended(guild(main));
     test.until_worked_off().await;
     assert!(sandbox.is_banned(main, victim), "the last word was a ban");
     assert!(sandbox.is_banned(sandbox.children()[0], victim));
@@ -111,14 +111,14 @@ async fn an_unban_that_a_held_ban_took_the_place_of_is_not_sent_through_the_free
     });
     let unban = test.unban(main, victim).await;
     test.until_counted(unban, DeliveryState::Blocked, 1).await;
-    let freeze = test.daemon.store().write(move |change| {
+    let freeze = test.systems.services.store().write(move |change| {
         change.set_freeze(guild(main), Some(Freeze::ExceptReversals))?;
         Ok(record(change, &new(main, victim, Action::Ban), AtOrigin::Done)?.punishment.id)
     });
     let held = freeze.await.unwrap();
     test.until_counted(held, DeliveryState::Held, 1).await;
-    test.daemon.engine().mended(guild(child));
-    test.daemon.engine().drain().await;
+    test.systems.engine.mended(guild(child));
+    test.systems.engine.drain().await;
     assert!(sandbox.is_banned(child, victim), "a newer ban has superseded the unban");
     assert_eq!(test.delivery(unban, child).await.state, DeliveryState::Superseded);
 }
@@ -129,7 +129,7 @@ async fn what_is_noted_as_held_after_the_freeze_has_ended_goes_on() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, child, victim) = (sandbox.main_guild(), sandbox.children()[0], sandbox.stranger());
     // The gate was shut when the attempt looked, and open when its outcome is stored.
-    let noted = test.daemon.store().write(move |change| {
+    let noted = test.systems.services.store().write(move |change| {
         change.set_freeze(guild(main), Some(Freeze::Everything))?;
         let punishment = record(change, &new(main, victim, Action::Ban), AtOrigin::Done)?.punishment.id;
         change.set_freeze(guild(main), None)?;
@@ -180,7 +180,7 @@ async fn what_was_taken_back_in_the_store_is_not_sent() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, victim) = (sandbox.main_guild(), sandbox.stranger());
-    let refused = test.daemon.store().write(move |change| {
+    let refused = test.systems.services.store().write(move |change| {
         record(change, &new(main, victim, Action::Ban), AtOrigin::ToDo)?;
         Err::<(), _>(wayhaven_shared::Fault::usage("no"))
     });
@@ -188,7 +188,7 @@ async fn what_was_taken_back_in_the_store_is_not_sent() {
     // One that is taken shares the lanes with it, and comes after it.
     let id = test.ban(main, sandbox.stranger()).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(main, victim) && !sandbox.is_banned(sandbox.children()[0], victim));
     assert_eq!(sandbox.effect_count(), 2);
 }
@@ -224,7 +224,7 @@ async fn a_ban_that_a_freeze_holds_keeps_no_ban_of_another_main_standing() {
     let first = test.ban(other, victim).await;
     test.until_counted(first, DeliveryState::Applied, 1).await;
     let freeze = |freeze| {
-        test.daemon.store().write(move |change| {
+        test.systems.services.store().write(move |change| {
             let moved = change.moved_by_freeze(guild(main), freeze)?;
             change.set_freeze(guild(main), freeze)?;
             Ok(moved.into_iter().try_for_each(|step| step.apply(change))?)
@@ -256,15 +256,15 @@ async fn a_ban_that_was_done_before_a_freeze_held_it_keeps_the_user_banned() {
     let frozen = |change: &crate::store::Change<'_>, main| {
         change.set_freeze(main, Some(Freeze::Everything)).map_err(Into::into)
     };
-    test.daemon.store().write(move |change| frozen(change, guild(main))).await.unwrap();
+    test.systems.services.store().write(move |change| frozen(change, guild(main))).await.unwrap();
     test.until_counted(done, DeliveryState::Held, 1).await;
     sandbox.clear(silent);
     assert!(sandbox.is_banned(child, victim));
     let second = test.ban(other, victim).await;
     test.until_counted(second, DeliveryState::Applied, 1).await;
     let lifted = test.unban(other, victim).await;
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    test.systems.engine.drain().await;
+    test.systems.services.store().write(|_| Ok(())).await.unwrap();
     let lifted = test.delivery(lifted, child).await;
     assert_eq!(lifted.reason.as_deref(), Some("another network's ban remains"));
     assert!(sandbox.is_banned(child, victim), "it has come there, and its main wants it still");
@@ -278,7 +278,8 @@ async fn what_waited_for_an_approval_is_the_later_word_and_its_undo_is_done() {
     let victim = sandbox.stranger();
     make_second_main(&test, main, other, child).await;
     let level = |level| {
-        test.daemon
+        test.systems
+            .services
             .store()
             .write(move |change| Ok(change.set_security_level(guild(main), level).map(drop)?))
     };
@@ -319,9 +320,9 @@ async fn an_unban_of_a_guild_s_own_that_stood_still_does_not_lift_what_was_decid
     let ban = test.ban(main, victim).await;
     test.until_counted(ban, DeliveryState::Applied, 1).await;
 
-    test.daemon.engine().mended(guild(child));
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    test.systems.engine.mended(guild(child));
+    test.systems.engine.drain().await;
+    test.systems.services.store().write(|_| Ok(())).await.unwrap();
     assert!(sandbox.is_banned(child, victim), "the main's ban is the later word");
     let left = test.read(move |view| view.origin_of(unban).unwrap().unwrap().state).await;
     assert_eq!(left, DeliveryState::Superseded);
@@ -345,7 +346,8 @@ async fn a_ban_whose_undo_a_monitor_link_kept_does_not_leave_when_the_link_is_ac
             bans.push(test.ban(main, victim).await);
         }
         let mode = |mode| {
-            test.daemon
+            test.systems
+                .services
                 .store()
                 .write(move |change| Ok(change.activate_link(guild(main), guild(child), mode)?))
         };
@@ -358,7 +360,7 @@ async fn a_ban_whose_undo_a_monitor_link_kept_does_not_leave_when_the_link_is_ac
         for id in &bans[1..] {
             test.until_counted(*id, DeliveryState::Applied, 1).await;
         }
-        test.daemon.engine().drain().await;
+        test.systems.engine.drain().await;
         assert!(!sandbox.is_banned(child, victims[0]), "together: {together}");
         assert!(victims[1..].iter().all(|victim| sandbox.is_banned(child, *victim)));
     }
@@ -382,7 +384,8 @@ async fn what_was_done_at_first_and_skipped_at_the_second_attempt_keeps_another_
     })
     .await;
     let monitor = test
-        .daemon
+        .systems
+        .services
         .store()
         .write(move |change| Ok(change.activate_link(guild(other), guild(child), Mode::Monitor)?));
     monitor.await.unwrap();
@@ -406,7 +409,8 @@ async fn a_ban_whose_replacement_is_held_keeps_another_mains_undo_away() {
     let first = test.ban(other, victim).await;
     test.until_counted(first, DeliveryState::Applied, 1).await;
     let frozen = test
-        .daemon
+        .systems
+        .services
         .store()
         .write(move |change| Ok(change.set_freeze(guild(other), Some(Freeze::Everything))?));
     frozen.await.unwrap();

@@ -72,7 +72,7 @@ async fn fault_7_a_page_of_the_edge_pauses_everything_and_is_told() {
     let sandbox = sandbox(3).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let mut troubles = test.daemon.rest().troubles();
+    let mut troubles = test.systems.services.rest().troubles();
     // Without Retry-After nobody knows how long: ten minutes, and no request before (FACTS C1).
     let page = "<html>error code: 1015</html>".to_owned();
     sandbox.inject(Fault::Page { at: bans().guild(child).times(1), status: 429, body: page });
@@ -86,7 +86,7 @@ async fn fault_7_a_page_of_the_edge_pauses_everything_and_is_told() {
     // The edge does not know what an interaction is: not even an acknowledgement leaves.
     let before = sandbox.log().len();
     let ticket = Ticket { id: 1, application: None, token: InteractionToken::new("a-token") };
-    let answers = test.daemon.rest().first_answers().unwrap();
+    let answers = test.systems.services.rest().first_answers().unwrap();
     let refused = answers
         .give(&ticket, FirstAnswer::Deferred.body(&serde_json::Value::Null), Instant::now())
         .await
@@ -100,11 +100,11 @@ async fn fault_7_a_page_of_the_edge_pauses_everything_and_is_told() {
 async fn two_thousand_refusals_pause_everything_long_before_discord_bans_the_address() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
-    let mut troubles = test.daemon.rest().troubles();
+    let mut troubles = test.systems.services.rest().troubles();
     let (main, somebody) = (guild(sandbox.main_guild()), user(sandbox.stranger()));
     let at = At::route("GET", "/guilds/{guild_id}/members/{user_id}");
     sandbox.inject(Fault::Answer { at, status: 403, code: 50001, message: "Missing Access".into() });
-    let rest = test.daemon.rest();
+    let rest = test.systems.services.rest();
     for _ in 0..crate::discord::refusals::ENOUGH {
         assert!(rest.member(main, somebody).await.is_err());
     }
@@ -120,15 +120,16 @@ async fn fault_10_an_outage_keeps_the_queue_until_the_guild_is_back() {
     let test = TestDaemon::start(&sandbox).await;
     let (main, away) = (sandbox.main_guild(), sandbox.children()[0]);
     sandbox.people().outage(away).unwrap();
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("the outage is known", move |_| {
-        daemon.directory().presence(guild(away)) == Some(crate::discord::directory::Presence::Outage)
+        systems.services.directory().presence(guild(away))
+            == Some(crate::discord::directory::Presence::Outage)
     })
     .await;
     let victim = sandbox.stranger();
     let id = test.ban(main, victim).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(test.delivery(id, away).await.state, DeliveryState::Pending);
     assert!(sandbox.effects_in(away).is_empty(), "no request is wasted on it");
     let asked = by_operator(Role::Operator, None, SyncStatus {}.into());
@@ -146,9 +147,10 @@ async fn fault_10_a_guild_that_removed_the_bot_gets_no_request_and_its_queue_is_
     let test = TestDaemon::start(&sandbox).await;
     let (main, gone) = (sandbox.main_guild(), sandbox.children()[0]);
     sandbox.people().remove_bot(gone).unwrap();
-    let daemon = std::sync::Arc::clone(&test.daemon);
+    let systems = std::sync::Arc::clone(&test.systems);
     test.until("the removal is known", move |_| {
-        daemon.directory().presence(guild(gone)) == Some(crate::discord::directory::Presence::Absent)
+        systems.services.directory().presence(guild(gone))
+            == Some(crate::discord::directory::Presence::Absent)
     })
     .await;
     let id = test.ban(main, sandbox.stranger()).await;
@@ -186,7 +188,7 @@ async fn fault_11_a_spent_budget_of_non_members_is_waited_for_across_a_restart()
     let before = sandbox.effects_in(child).len();
     let next = TestDaemon::start_at(&sandbox, home).await;
     next.until_ready().await;
-    next.daemon.engine().drain().await;
+    next.systems.engine.drain().await;
     assert_eq!(sandbox.effects_in(child).len(), before);
     assert_eq!(next.delivery(deferred, child).await.state, DeliveryState::Pending);
 }
@@ -260,10 +262,10 @@ async fn a_broken_child_is_told_of_once_and_keeps_nobody_waiting() {
     }
     // An operator asks again and again, and each time one request tells.
     for tries in 2..=5 {
-        let daemon = std::sync::Arc::clone(&test.daemon);
+        let systems = std::sync::Arc::clone(&test.systems);
         test.until("another try", move |view| {
             let of = view.deliveries_of(ids[0]).unwrap();
-            daemon.engine().retry(of.iter().map(|one| (one.guild_id, one.id)));
+            systems.engine.retry(of.iter().map(|one| (one.guild_id, one.id)));
             of.iter().any(|one| one.attempts >= tries)
         })
         .await;

@@ -98,7 +98,7 @@ async fn fault_2_a_ban_that_was_overtaken_at_a_kill_is_asked_for_by_the_unban_th
     let (main, child, victim) =
         (guild(sandbox.main_guild()), guild(sandbox.children()[0]), user(sandbox.stranger()));
     let new = move |action| NewPunishment::new(main, victim, action, Origin::Operator);
-    let why_not = test.daemon.store().write(move |change| {
+    let why_not = test.systems.services.store().write(move |change| {
         record(change, &new(Action::Ban), AtOrigin::Done)?;
         let unban = record(change, &new(Action::Unban), AtOrigin::Done)?.punishment.id;
         let unban = change.deliveries_of(unban)?[0].id;
@@ -119,7 +119,7 @@ async fn fault_2_what_was_open_at_a_kill_is_asked_for_by_the_unban_that_supersed
         (guild(sandbox.main_guild()), guild(sandbox.children()[0]), user(sandbox.stranger()));
     let new = move |action| NewPunishment::new(main, victim, action, Origin::Operator);
     // Stored, asked and taken back: no request leaves here, and nobody can know that after a kill.
-    let store = test.daemon.store();
+    let store = test.systems.services.store();
     let why_not = async |killed: bool| {
         let (tell, told) = tokio::sync::oneshot::channel();
         let work = move |change: &crate::store::Change<'_>| {
@@ -167,7 +167,7 @@ async fn a_child_that_lifts_a_delivered_ban_is_respected_and_an_alert_tells_of_i
     sandbox.people().unban(child, by, victim, None).unwrap();
     contained("unban", victim).await;
     assert_eq!(test.alerts().await, ["local_override"]);
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(!sandbox.is_banned(child, victim), "they have the last word");
     assert_eq!(sandbox.effects_in(child).len(), 1);
 

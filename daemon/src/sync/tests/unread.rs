@@ -60,7 +60,7 @@ fn done_anew(sandbox: &Sandbox, of: u64, by: u64, whom: u64, measure: Action) {
 /// Until the daemon knows that its connection was cut.
 async fn until_cut(test: &TestDaemon, main: u64) {
     let cut = async {
-        while test.daemon.directory().sight().sees(guild(main)) {
+        while test.systems.services.directory().sight().sees(guild(main)) {
             tokio::task::yield_now().await;
         }
     };
@@ -73,7 +73,7 @@ async fn until_over(test: &TestDaemon) {
         view.ended(view.now(), None, 1).unwrap().is_empty() && view.open_deliveries().unwrap().is_empty()
     };
     test.until("the end", over).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
 }
 
 #[tokio::test]

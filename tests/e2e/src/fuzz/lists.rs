@@ -3,7 +3,8 @@
 
 use super::engine::Target;
 use std::io::{self, Read};
-use wayhaven_daemon::lists::{Entry, Kind, LONGEST_ROW, Line, ListReader, Rejected, Row, Writer};
+use wayhaven_daemon::lists::{Kind, LONGEST_ROW, Line, ListReader, Rejected, Row, Writer};
+use wayhaven_daemon::store::Entry;
 use wayhaven_shared::value::{GuildId, Timestamp};
 use wayhaven_shared::{Fault, FaultKind};
 

@@ -61,7 +61,7 @@ async fn what_cannot_be_handed_on_is_answered_too() {
     let name = Some("INTERACTION_CREATE".to_owned());
     sandbox.inject(Injected::Events { name, guild: None, times: None, fate: EventFate::Drop });
     let (inbox, mut interactions) = mpsc::channel(1);
-    let acknowledger = Acknowledger::new(test.daemon.rest().first_answers().unwrap(), inbox);
+    let acknowledger = Acknowledger::new(test.systems.services.rest().first_answers().unwrap(), inbox);
     let people = sandbox.people();
     // There is room for one of them.
     let asked = [warn(&sandbox), warn(&sandbox)];

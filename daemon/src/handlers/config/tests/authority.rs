@@ -21,7 +21,9 @@ fn member(sandbox: &Sandbox, who: u64, of: u64, operation: &str, arguments: &Val
 async fn until_seen(test: &TestDaemon, of: u64, role: u64, fit: bool) {
     let (of, role) = (guild(of), RoleId::new(role).unwrap());
     let seen = async {
-        while test.daemon.directory().judge_mute_role(of, role).map(|judged| judged.is_ok()) != Some(fit) {
+        while test.systems.services.directory().judge_mute_role(of, role).map(|judged| judged.is_ok())
+            != Some(fit)
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -77,7 +79,7 @@ async fn the_mute_role_of_a_member_is_below_them_grants_nothing_and_is_nobodys_i
     let above = async {
         let roles = [RoleId::new(of("Admin")).unwrap()];
         let regular = RoleId::new(of("Regular")).unwrap();
-        while test.daemon.directory().ranks_above(guild(main), &roles, &[regular]) != Some(false) {
+        while test.systems.services.directory().ranks_above(guild(main), &roles, &[regular]) != Some(false) {
             tokio::task::yield_now().await;
         }
     };
@@ -195,7 +197,7 @@ async fn a_member_ends_no_protection_of_somebody_above_them() {
     for below in &lines[2..] {
         test.ask(member(&sandbox, admin, main, "protect remove", below)).await.unwrap();
     }
-    let topology = test.daemon.store().topology();
+    let topology = test.systems.services.store().topology();
     let protection: &Protection = topology.protection();
     assert!(protection.shield(guild(main), guild(main), user(sandbox.owner())).is_some());
     assert!(protection.shield(guild(main), guild(main), user(moderator)).is_none());
@@ -260,7 +262,7 @@ async fn the_mute_role_is_neither_the_staffs_nor_a_protected_one_whichever_is_se
     refused("config muterole", regular, "protected").await;
 
     // A store in which both were set before they were refused.
-    let both = test.daemon.store().write(move |change| {
+    let both = test.systems.services.store().write(move |change| {
         let before = change.config(guild(main))?;
         Ok(change.configure(guild(main), &GuildConfig { staff_role_id: before.mute_role_id, ..before })?)
     });

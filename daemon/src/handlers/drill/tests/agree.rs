@@ -123,7 +123,8 @@ impl Stage {
         let role = RoleId::new(role).unwrap();
         known(&self.test, "the role", |test| {
             let roles = [role];
-            test.daemon
+            test.systems
+                .services
                 .directory()
                 .out_of_reach(guild(main), user(1), Action::Timeout, Some(&roles[..]))
                 .is_some()
@@ -149,7 +150,7 @@ impl Stage {
             Obstacle::NoPermission => {
                 people.set_bot_permissions(child, permissions::VIEW_AUDIT_LOG).unwrap();
                 known(&self.test, "the permission", |test| {
-                    test.daemon.directory().may(place, Action::Ban) == Some(false)
+                    test.systems.services.directory().may(place, Action::Ban) == Some(false)
                 })
                 .await;
             }
@@ -158,7 +159,8 @@ impl Stage {
                 people.move_role(child, role, 50).unwrap();
                 let role = RoleId::new(role).unwrap();
                 known(&self.test, "the role", |test| {
-                    test.daemon.directory().judge_mute_role(place, role) == Some(Err(Unfit::AboveBot))
+                    test.systems.services.directory().judge_mute_role(place, role)
+                        == Some(Err(Unfit::AboveBot))
                 })
                 .await;
             }
@@ -168,7 +170,7 @@ impl Stage {
                 let role = RoleId::new(role).unwrap();
                 known(&self.test, "the role", |test| {
                     matches!(
-                        test.daemon.directory().judge_mute_role(place, role),
+                        test.systems.services.directory().judge_mute_role(place, role),
                         Some(Err(Unfit::Grants(_)))
                     )
                 })
@@ -184,7 +186,11 @@ impl Stage {
                 known(&self.test, "the role", |test| {
                     let roles = Some([role]);
                     let roles = roles.as_ref().map(|roles| &roles[..]);
-                    test.daemon.directory().out_of_reach(place, user(1), Action::Timeout, roles).is_some()
+                    test.systems
+                        .services
+                        .directory()
+                        .out_of_reach(place, user(1), Action::Timeout, roles)
+                        .is_some()
                 })
                 .await;
             }
@@ -195,14 +201,14 @@ impl Stage {
             Obstacle::BotAbsent => {
                 people.remove_bot(child).unwrap();
                 known(&self.test, "the removal", |test| {
-                    test.daemon.directory().presence(place) == Some(Presence::Absent)
+                    test.systems.services.directory().presence(place) == Some(Presence::Absent)
                 })
                 .await;
             }
             Obstacle::Outage => {
                 people.outage(child).unwrap();
                 known(&self.test, "the outage", |test| {
-                    test.daemon.directory().presence(place) == Some(Presence::Outage)
+                    test.systems.services.directory().presence(place) == Some(Presence::Outage)
                 })
                 .await;
             }

@@ -51,7 +51,8 @@ async fn a_healthy_child_is_ok_point_by_point_and_nothing_is_changed() {
         assert!(row(&tested, &format!("link of {main}")).1.contains("ban"));
         assert_eq!(tested.report().tone, Tone::Good);
     }
-    let (directory, all) = (test.daemon.directory(), permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD);
+    let (directory, all) =
+        (test.systems.services.directory(), permissions::LEAST_FOR_BOT | permissions::MANAGE_GUILD);
     let has = |bits: u64| bits & permissions::MANAGE_GUILD != 0;
     sandbox.people().set_bot_permissions(child, all).unwrap();
     until_known("more", || directory.my_permissions(guild(child)).is_some_and(has)).await;
@@ -82,7 +83,7 @@ async fn each_missing_permission_has_its_row() {
     for (bit, name, expected) in names {
         let bits = permissions::LEAST_FOR_BOT & !bit;
         sandbox.people().set_bot_permissions(child, bits).unwrap();
-        let directory = test.daemon.directory();
+        let directory = test.systems.services.directory();
         until_known(name, || directory.my_permissions(guild(child)).is_some_and(|has| has & bit == 0)).await;
         let tested = by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap();
         let wrong: Vec<_> = tested.checks.iter().filter(|check| check.result != CheckResult::Ok).collect();
@@ -98,7 +99,7 @@ async fn roles_above_the_bots_are_counted_and_no_role_is_said() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    let above = || test.daemon.directory().my_height(guild(child), None).map(|height| height.above);
+    let above = || test.systems.services.directory().my_height(guild(child), None).map(|height| height.above);
     sandbox.people().move_role(child, sandbox.role(child, "Moderator"), 9).unwrap();
     sandbox.people().move_role(child, sandbox.role(child, "Admin"), 10).unwrap();
     until_known("the roles", || above() == Some(2)).await;
@@ -112,7 +113,7 @@ async fn roles_above_the_bots_are_counted_and_no_role_is_said() {
     assert!(result == CheckResult::Warn && detail.contains("3 above it, 1 of them"), "{detail}");
     let own = sandbox.role(child, "Wayhaven");
     sandbox.people().delete_role(child, own).unwrap();
-    let height = || test.daemon.directory().my_height(guild(child), None);
+    let height = || test.systems.services.directory().my_height(guild(child), None);
     until_known("no role", || height().is_some_and(|height| height.position == 0)).await;
     let tested = by_admin(&test, sandbox.admin(), main, about(child)).await.unwrap();
     assert_eq!(row(&tested, "role height").0, CheckResult::Fail);
@@ -126,7 +127,7 @@ async fn a_bot_that_is_gone_and_an_outage_are_rows() {
     sandbox.people().remove_bot(gone).unwrap();
     sandbox.people().outage(away).unwrap();
     use crate::discord::directory::Presence;
-    let directory = test.daemon.directory();
+    let directory = test.systems.services.directory();
     until_known("it is gone", || directory.presence(guild(gone)) == Some(Presence::Absent)).await;
     until_known("it is away", || directory.presence(guild(away)) == Some(Presence::Outage)).await;
 

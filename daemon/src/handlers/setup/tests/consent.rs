@@ -56,7 +56,7 @@ async fn on_discord_a_proposal_delivers_nothing_and_its_acceptance_lets_bans_arr
         view.origin_of(id).unwrap().is_some_and(|origin| origin.state == DeliveryState::Applied)
     })
     .await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert!(test.read(move |view| view.deliveries_of(id).unwrap()).await.is_empty());
     assert!(sandbox.effects_in(child).is_empty(), "nothing reaches who has not agreed");
 
@@ -137,7 +137,7 @@ async fn proposals_of_several_mains_are_answered_one_by_one() {
     let sandbox = sandbox(2).await;
     let test = unlinked(&sandbox).await;
     let (first, child, second) = (sandbox.main_guild(), sandbox.children()[0], sandbox.children()[1]);
-    test.daemon.store().write(move |change| Ok(change.make_main(guild(second))?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.make_main(guild(second))?)).await.unwrap();
     by_admin(&test, sandbox.admin(), first, add(child)).await.unwrap();
     by_admin(&test, sandbox.admin(), second, add(child)).await.unwrap();
     let dashboard = by_admin(&test, sandbox.owner(), child, SetupDashboard {}).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_child_that_leaves_stops_what_is_on_its_way_to_it() {
     let left = by_admin(&test, sandbox.owner(), child, leave(main)).await.unwrap();
     assert_eq!((left.stopped, left.state.as_str()), (2, "closed"));
     sandbox.clear(hang);
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(test.delivery(waiting, child).await.state, DeliveryState::Skipped);
     assert_eq!(sandbox.effects_in(child).len(), 1, "the one that had left already");
     assert_eq!(kind(by_admin(&test, sandbox.owner(), child, leave(main)).await), FaultKind::NotFound);
@@ -217,7 +217,7 @@ async fn somebody_in_the_child_without_manage_server_there_only_proposes() {
     sandbox.people().set_role_permissions(child, role, bits).unwrap();
     let known = || {
         let roles = [serde_json::from_value(json!(role.to_string())).unwrap()];
-        let directory = test.daemon.directory();
+        let directory = test.systems.services.directory();
         let who = crate::testing::user(moderator);
         directory
             .permissions(guild(child), who, &roles)

@@ -17,9 +17,9 @@ async fn only_guilds_listed_in_network_mains_become_mains_whoever_asks() {
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     assert_eq!(kind(by_admin(&test, sandbox.owner(), child, SetupMainGuild {}).await), FaultKind::Denied);
     assert_eq!(kind(by_owner(&test, Some(child), SetupMainGuild {}).await), FaultKind::Denied);
-    assert!(!test.daemon.store().topology().is_main(guild(child)));
+    assert!(!test.systems.services.store().topology().is_main(guild(child)));
     // Made one by an older list, it is not this list's business either.
-    test.daemon.store().write(move |change| Ok(change.make_main(guild(child))?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.make_main(guild(child))?)).await.unwrap();
     assert_eq!(kind(by_owner(&test, Some(child), SetupUnsetMain {}).await), FaultKind::Denied);
     let again = by_owner(&test, Some(main), SetupMainGuild {}).await.unwrap();
     assert!(again.already);
@@ -38,19 +38,22 @@ async fn a_main_without_links_is_made_none_and_stays_it_at_the_next_start() {
     let decline = wayhaven_shared::operations::setup::SetupDecline { main: guild(main) };
     by_admin(&test, sandbox.owner(), child, decline).await.unwrap();
     let plan = planned(&test, main, SetupUnsetMain {}).await.unwrap();
-    assert!(plan.dry_run && test.daemon.store().topology().is_main(guild(main)));
+    assert!(plan.dry_run && test.systems.services.store().topology().is_main(guild(main)));
 
     let unset = by_admin(&test, sandbox.admin(), main, SetupUnsetMain {}).await.unwrap();
     assert_eq!(unset.report().title, "it is a main no more");
-    assert!(!test.daemon.store().topology().is_main(guild(main)));
+    assert!(!test.systems.services.store().topology().is_main(guild(main)));
     assert_eq!(kind(by_admin(&test, sandbox.admin(), main, add(child)).await), FaultKind::Conflict);
     assert_eq!(kind(by_admin(&test, sandbox.admin(), main, SetupUnsetMain {}).await), FaultKind::Conflict);
     let home = test.home();
     drop(test);
     let next = TestDaemon::start_at(&sandbox, home).await;
-    assert!(!next.daemon.store().topology().is_main(guild(main)), "MAIN_GUILD_ID makes it one only once");
+    assert!(
+        !next.systems.services.store().topology().is_main(guild(main)),
+        "MAIN_GUILD_ID makes it one only once"
+    );
     by_owner(&next, Some(main), SetupMainGuild {}).await.unwrap();
-    assert!(next.daemon.store().topology().is_main(guild(main)));
+    assert!(next.systems.services.store().topology().is_main(guild(main)));
 }
 
 #[tokio::test]
@@ -59,7 +62,7 @@ async fn who_is_proposed_as_a_child_declines_before_it_becomes_a_main() {
     let test = unlinked(&sandbox).await;
     let (listed, second) = (sandbox.main_guild(), sandbox.children()[0]);
     by_owner(&test, Some(listed), SetupUnsetMain {}).await.unwrap();
-    test.daemon.store().write(move |change| Ok(change.make_main(guild(second))?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.make_main(guild(second))?)).await.unwrap();
     by_admin(&test, sandbox.moderator(), second, add(listed)).await.unwrap();
     let refused = by_owner(&test, Some(listed), SetupMainGuild {}).await.unwrap_err();
     assert_eq!(refused.hints, [format!("setup decline {second} comes first")]);

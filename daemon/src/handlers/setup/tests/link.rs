@@ -23,9 +23,9 @@ async fn adding_again_keeps_what_is_not_said_and_says_what_changed() {
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let again = by_owner(&test, Some(main), add(child)).await.unwrap();
     assert!(again.changes.is_empty() && again.report().title.contains("nothing changed"), "{again:?}");
-    let told = *test.daemon.store().sequence().borrow();
+    let told = *test.systems.services.store().sequence().borrow();
     by_owner(&test, Some(main), add(child)).await.unwrap();
-    assert_eq!(*test.daemon.store().sequence().borrow(), told, "nothing was written");
+    assert_eq!(*test.systems.services.store().sequence().borrow(), told, "nothing was written");
 
     let none = SetupAddChild { actions: Some("none".parse().unwrap()), ..add(child) };
     let changed = by_admin(&test, sandbox.admin(), main, none).await.unwrap();
@@ -82,7 +82,7 @@ async fn nothing_leaves_after(change: impl AsyncFn(&TestDaemon, u64, u64), why: 
     sandbox.clear(hang);
     test.until_counted(waiting, DeliveryState::Skipped, 1).await;
     assert_eq!(test.delivery(waiting, child).await.reason.as_deref(), Some(why));
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(sandbox.effects_in(child).len(), 1, "the one that had left already");
     assert!(!sandbox.is_banned(child, victim));
 }

@@ -45,7 +45,7 @@ async fn a_child_that_reaches_for_others_is_refused_and_raises_an_alert() {
             "{name}"
         );
     }
-    assert!(!test.daemon.store().topology().is_main(guild(child)));
+    assert!(!test.systems.services.store().topology().is_main(guild(child)));
     assert_eq!(state(&test, sandbox.main_guild(), other).await, "active");
 }
 
@@ -114,7 +114,8 @@ async fn why_a_guild_takes_no_proposal_is_not_told() {
     let test = unlinked(&sandbox).await;
     let (main, admin) = (sandbox.main_guild(), sandbox.admin());
     let (a_main, locked) = (sandbox.children()[0], sandbox.children()[1]);
-    test.daemon
+    test.systems
+        .services
         .store()
         .write(move |change| {
             change.make_main(guild(a_main))?;
@@ -139,7 +140,7 @@ async fn another_mains_child_looks_like_nobodys() {
     let test = unlinked(&sandbox).await;
     let (main, admin) = (sandbox.main_guild(), sandbox.admin());
     let (second, theirs, nobodys) = (sandbox.children()[0], sandbox.children()[1], sandbox.children()[2]);
-    test.daemon.store().write(move |change| Ok(change.make_main(guild(second))?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.make_main(guild(second))?)).await.unwrap();
     by_owner(&test, Some(second), add(theirs)).await.unwrap();
     for (ours, other) in of_a_main(theirs).into_iter().zip(of_a_main(nobodys)) {
         if ["setup add-child", "setup security-level", "setup unset-main"].contains(&ours.name()) {

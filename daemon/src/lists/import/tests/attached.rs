@@ -1,7 +1,8 @@
 //! Lists that members attach on Discord.
 
 use super::*;
-use crate::discord::attachment::{Attachment, read_all};
+use crate::attachment::Attachment;
+use crate::discord::attachment::read_all;
 use crate::lists::Line;
 use crate::lists::fetch::fetch;
 use crate::testing::PATIENCE;
@@ -46,7 +47,7 @@ async fn an_attached_list_is_previewed_and_imported_by_a_press() {
     shown(&sandbox, pressed, "2 users imported").await;
     test.settled().await;
     assert!(people.iter().all(|one| sandbox.is_banned(main, *one) && !sandbox.is_banned(child, *one)));
-    assert_eq!(test.daemon.uploads().count(), 0);
+    assert_eq!(test.systems.uploads.count(), 0);
     assert_eq!(sandbox.violations(), Vec::<String>::new(), "the token went nowhere");
 }
 
@@ -60,7 +61,7 @@ async fn a_link_that_has_expired_is_a_clear_fault() {
     sandbox.clear(hang);
     let answer = shown(&sandbox, asked_for, "link has expired").await;
     assert!(answer.to_string().contains("attach the file"), "{answer}");
-    assert!(!answer.to_string().contains("Do it") && test.daemon.uploads().count() == 0);
+    assert!(!answer.to_string().contains("Do it") && test.systems.uploads.count() == 0);
 }
 
 #[tokio::test]
@@ -73,12 +74,15 @@ async fn what_is_too_large_or_elsewhere_is_not_fetched() {
     };
     let by = user(sandbox.admin());
     let too_large =
-        fetch(&test.daemon, by, &file(64 * 1024 * 1024 + 1, sandbox.api_base())).await.unwrap_err();
+        fetch(&test.systems.lists, by, &file(64 * 1024 * 1024 + 1, sandbox.api_base())).await.unwrap_err();
     assert!(too_large.message.contains("64 MiB"), "{too_large}");
     for elsewhere in ["http://127.0.0.1:1/x", "https://cdn.discordapp.com/x", "file:///etc/passwd", ""] {
-        assert_eq!(fetch(&test.daemon, by, &file(1, elsewhere)).await.unwrap_err().kind, FaultKind::Denied);
+        assert_eq!(
+            fetch(&test.systems.lists, by, &file(1, elsewhere)).await.unwrap_err().kind,
+            FaultKind::Denied
+        );
     }
-    assert_eq!(test.daemon.uploads().count(), 0);
+    assert_eq!(test.systems.uploads.count(), 0);
 }
 
 #[tokio::test]
@@ -101,7 +105,7 @@ async fn an_export_comes_as_a_file_and_one_that_is_too_large_names_the_command_l
     });
     assert_eq!(users.collect::<Vec<_>>(), people);
     assert_eq!(answer["attachments"][0]["filename"], format!("bans-{main}.csv"));
-    assert_eq!(test.daemon.uploads().count(), 0, "nothing of it is left here");
+    assert_eq!(test.systems.uploads.count(), 0, "nothing of it is left here");
     assert_eq!(sandbox.violations(), Vec::<String>::new());
 
     // Reasons of 500 letters, so that it is beyond ten mebibytes.
@@ -109,8 +113,8 @@ async fn an_export_comes_as_a_file_and_one_that_is_too_large_names_the_command_l
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 21000)
         SELECT source_guild, 700000000000000000 + i, 'ban', printf('%.*c', 500, 'x'), 'import', created_at, 'active'
           FROM n, (SELECT source_guild, created_at FROM punishments LIMIT 1)";
-    test.daemon.store().write(move |change| Ok(change.raw(fill)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.raw(fill)?)).await.unwrap();
     let answer = shown(&sandbox, export(), "Discord takes files of").await;
     assert!(answer.to_string().contains("command line"), "{answer}");
-    assert_eq!(test.daemon.uploads().count(), 0);
+    assert_eq!(test.systems.uploads.count(), 0);
 }

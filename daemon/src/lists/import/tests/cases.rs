@@ -40,7 +40,7 @@ async fn standing(test: &TestDaemon, main: u64) -> Vec<(u64, Option<String>)> {
 
 /// Removes the files of plans, of which only a few are kept at once.
 fn forget(test: &TestDaemon) {
-    test.daemon.uploads().sweep(tokio::time::Instant::now() + crate::lists::staging::KEPT);
+    test.systems.uploads.sweep(tokio::time::Instant::now() + crate::uploads::KEPT);
 }
 
 /// What a list is refused with, as a plan and with `--apply`.

@@ -178,7 +178,7 @@ async fn an_import_goes_on_after_a_restart_from_its_stored_cursor() {
     assert_eq!(test.read(move |view| view.number(number).unwrap()).await, 900, "none twice");
     test.settled().await;
     assert_eq!(banned(&sandbox, &[main], &people), 900);
-    let files = std::fs::read_dir(test.daemon.layout().state.join("imports")).unwrap();
+    let files = std::fs::read_dir(test.systems.services.layout().state.join("imports")).unwrap();
     assert_eq!(files.count(), 0);
 }
 
@@ -205,7 +205,7 @@ async fn an_import_that_is_cancelled_says_what_it_has_done_and_keeps_nothing_on_
         taken,
         "and what goes to the child can be decided"
     );
-    let directory = test.daemon.layout().state.join("imports");
+    let directory = test.systems.services.layout().state.join("imports");
     test.until("its list is gone", move |_| std::fs::read_dir(&directory).unwrap().count() == 0).await;
 }
 

@@ -20,7 +20,7 @@ async fn the_bot_owners_bots_of_ours_and_staff_are_rejected_with_their_reason() 
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let our_bot = sandbox.stranger();
     let test = TestDaemon::start_with(&sandbox, |settings| settings.network.bots = vec![user(our_bot)]).await;
-    let me = test.daemon.directory().me().unwrap().get();
+    let me = test.systems.services.directory().me().unwrap().get();
     let (stranger, helper, plain) = (sandbox.stranger(), sandbox.stranger(), sandbox.stranger());
     // A role of no permissions is staff's once it is configured so.
     let role = sandbox.role(main, "Muted");
@@ -123,9 +123,9 @@ async fn a_list_too_long_to_look_for_staff_is_refused_and_bans_nobody() {
 
 async fn remove_bot(test: &TestDaemon, sandbox: &Sandbox, of: u64) {
     sandbox.people().remove_bot(of).unwrap();
-    let daemon = Arc::clone(&test.daemon);
+    let systems = Arc::clone(&test.systems);
     test.until("the bot is gone", move |_| {
-        daemon.directory().presence(guild(of)) == Some(crate::discord::directory::Presence::Absent)
+        systems.services.directory().presence(guild(of)) == Some(crate::discord::directory::Presence::Absent)
     })
     .await;
 }
@@ -139,7 +139,7 @@ async fn a_child_that_no_ban_reaches_neither_refuses_nor_delays_an_import() {
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
     let monitor = SetupMode { child: guild(child), mode: Mode::Monitor, no_backfill: false };
     asked(&test, main, monitor, false).await.unwrap();
-    let owner = test.daemon.directory().owner(guild(child)).unwrap().get();
+    let owner = test.systems.services.directory().owner(guild(child)).unwrap().get();
     remove_bot(&test, &sandbox, child).await;
     let mut all = people(&sandbox, 3);
     all.push(owner);
@@ -161,7 +161,7 @@ async fn a_user_of_whom_discord_does_not_tell_waits_like_a_bot() {
     let test = TestDaemon::start(&sandbox).await;
     let people = people(&sandbox, 2);
     for one in [bot, untold, people[0]] {
-        test.daemon.directory().accounts().note_untold(user(one));
+        test.systems.services.directory().accounts().note_untold(user(one));
     }
     let at = At::route("GET", "/users/{user_id}").user(untold);
     sandbox.inject(Trouble::Answer { at, status: 403, code: 50_001, message: "No".into() });

@@ -67,7 +67,7 @@ async fn a_comparison_skips_and_counts_them() {
     nameless(&sandbox, child);
     for (resolve, raised) in [(Resolve::Show, 0), (Resolve::All, 1)] {
         let cursor = reconcile::Cursor::new(resolve, Some(guild(main)));
-        let job = reconcile::begin(&test.daemon, guild(child), "a test".into(), cursor).await.unwrap();
+        let job = test.systems.reconcile.begin(guild(child), "a test".into(), cursor).await.unwrap();
         let Some(JobResult::Reconciled(found)) = over(&test, job.id).await.result else { panic!() };
         assert_eq!(found.unreadable, 2, "{found:?}");
         assert!(format!("{:?}", found.report()).contains("Skipped entries"));

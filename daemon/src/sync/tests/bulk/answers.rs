@@ -58,7 +58,7 @@ async fn of_a_mixed_batch_each_has_its_own_outcome() {
     // In the main bans are made by hand, where nobody counts non-members for people.
     let mut ids = Vec::new();
     for victim in [outside, spent, already, above, member] {
-        let stored = test.daemon.store().write(move |change| {
+        let stored = test.systems.services.store().write(move |change| {
             let new = NewPunishment::new(guild(main), user(victim), Action::Ban, Origin::Guild);
             Ok(record(change, &new, AtOrigin::Done)?.punishment.id)
         });
@@ -255,8 +255,8 @@ async fn unheard(
 async fn undone(sandbox: &Sandbox, test: &TestDaemon, whom: u64) -> DeliveryState {
     test.advance(sandbox, "10s").await;
     let unban = test.unban(sandbox.main_guild(), whom).await;
-    test.daemon.engine().drain().await;
-    test.daemon.store().write(|_| Ok(())).await.unwrap();
+    test.systems.engine.drain().await;
+    test.systems.services.store().write(|_| Ok(())).await.unwrap();
     test.delivery(unban, sandbox.children()[0]).await.state
 }
 

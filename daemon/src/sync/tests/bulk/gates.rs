@@ -15,11 +15,11 @@ async fn a_link_that_is_removed_while_a_batch_waits_for_its_slot_stops_all_of_it
     let sandbox = sandbox(2).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    test.daemon.rest().budget().pause(Duration::from_secs(3));
+    test.systems.services.rest().budget().pause(Duration::from_secs(3));
     let victims: [u64; 3] = strangers(&sandbox);
     let ids = ban_all(&test, main, &victims).await;
     // Only the gates know: what is open along it stays open in the store.
-    let close = test.daemon.store().write(move |change| {
+    let close = test.systems.services.store().write(move |change| {
         let link = change.link(guild(main), guild(child))?.unwrap();
         Ok(change.close_link(link.id, guild(main), guild(child))?)
     });
@@ -37,7 +37,7 @@ async fn one_whose_gate_is_shut_stays_behind_and_the_others_go() {
     // A second main of the same child, which is no main's child itself.
     let (main, other) = (sandbox.main_guild(), sandbox.children()[1]);
     let child = sandbox.children()[0];
-    let make = test.daemon.store().write(move |change| {
+    let make = test.systems.services.store().write(move |change| {
         let link = change.link(guild(main), guild(other))?.unwrap();
         change.close_link(link.id, guild(main), guild(other))?;
         change.make_main(guild(other))?;
@@ -54,7 +54,7 @@ async fn one_whose_gate_is_shut_stays_behind_and_the_others_go() {
     let goes = ban_all(&test, main, &[second, third]).await;
     until_in_lanes(&test, &[stays]).await;
     until_in_lanes(&test, &goes).await;
-    let frozen = test.daemon.store().write(move |change| {
+    let frozen = test.systems.services.store().write(move |change| {
         // As in the moment between a freeze and the lane's hearing of it: the rows are as they were.
         Ok(change.set_freeze(guild(other), Some(crate::network::Freeze::Everything))?)
     });
@@ -75,7 +75,7 @@ async fn a_freeze_holds_what_waits_together_and_lets_it_go_together() {
     ask(&test, main, "sync freeze").await;
     sandbox.clear(hang);
     until_all(&test, &ids, Held, 1).await;
-    test.daemon.engine().drain().await;
+    test.systems.engine.drain().await;
     assert_eq!(requests(&sandbox, child).len(), 1, "the one that had left");
     ask(&test, main, "sync resume").await;
     until_all(&test, &ids, Applied, 1).await;
@@ -89,7 +89,7 @@ async fn an_unban_takes_its_user_out_of_what_waits_for_its_slot() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let (main, child) = (sandbox.main_guild(), sandbox.children()[0]);
-    test.daemon.rest().budget().pause(Duration::from_secs(3));
+    test.systems.services.rest().budget().pause(Duration::from_secs(3));
     let [pardoned, banned, also] = strangers(&sandbox);
     let ids = ban_all(&test, main, &[pardoned, banned, also]).await;
     let unban = test.unban(main, pardoned).await;

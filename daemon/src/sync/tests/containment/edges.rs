@@ -136,13 +136,13 @@ async fn what_has_ended_when_it_is_approved_is_not_sent() {
     let hold = holds(&test, &sandbox).await.remove(0);
     // The clock is later, and nobody has looked at it yet: it is approved in the same moment.
     sandbox.advance(std::time::Duration::from_secs(3_601));
-    test.daemon.clock().shift(3_601_000);
+    test.systems.services.clock().shift(3_601_000);
     let id = hold.id;
     let decided = move |change: &crate::store::Change<'_>| {
         change.decide_hold(id, Decided::Approved, None)?;
         Ok(change.carry_out_hold(id, Reached::default(), 10)?.0)
     };
-    test.daemon.store().write(decided).await.unwrap();
+    test.systems.services.store().write(decided).await.unwrap();
     test.settled().await;
     assert_eq!(test.delivery(held, child).await.reason.as_deref(), Some("it has ended by now"));
     assert_eq!(effects_on(&sandbox, child, victim), 0);
@@ -183,12 +183,13 @@ async fn what_is_held_is_sent_by_no_forged_row_either() {
     let held = ban(&test, &sandbox, sandbox.moderator(), victim).await;
     let forge = "UPDATE deliveries SET state = 'pending' WHERE state = 'held'";
     for forged in [forge, "UPDATE deliveries SET hold_id = NULL WHERE state = 'held'"] {
-        let refused = test.daemon.store().write(move |change| Ok(change.raw(forged)?)).await.unwrap_err();
+        let refused =
+            test.systems.services.store().write(move |change| Ok(change.raw(forged)?)).await.unwrap_err();
         assert!(refused.message.contains("zero-leak"), "{refused}");
     }
     // Without the trigger, and after a restart, the gate is shut still.
     let bare = format!("DROP TRIGGER delivery_waits_for_approval; {forge}");
-    test.daemon.store().write(move |change| Ok(change.raw(&bare)?)).await.unwrap();
+    test.systems.services.store().write(move |change| Ok(change.raw(&bare)?)).await.unwrap();
     let home = test.home();
     drop(test);
     let test = again(&sandbox, home, 1, 100).await;
@@ -210,7 +211,7 @@ async fn a_decision_that_a_kill_cut_short_is_carried_out_by_the_next_start() {
             change.decide_hold(id, decided, None)?;
             Ok(change.carry_out_hold(id, Reached::default(), 1)?.0)
         };
-        test.daemon.store().write(cut_short).await.unwrap();
+        test.systems.services.store().write(cut_short).await.unwrap();
         let home = test.home();
         drop(test);
         let test = again(&sandbox, home, 1, 100).await;

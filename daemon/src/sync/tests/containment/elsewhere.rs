@@ -74,7 +74,7 @@ async fn what_is_held_or_discarded_comes_to_no_child_that_is_linked_later() {
     let link = move |change: &crate::store::Change<'_>| {
         Ok(change.activate_link(guild(main), guild(late), Mode::Active)?)
     };
-    test.daemon.store().write(link).await.unwrap();
+    test.systems.services.store().write(link).await.unwrap();
 
     made_good(&test, &sandbox, late).await;
     assert_eq!(effects_on(&sandbox, late, victim), 0, "nobody has approved it");
@@ -104,7 +104,7 @@ async fn what_was_discarded_before_a_child_was_linked_meets_nobody_at_its_door()
     let link = move |change: &crate::store::Change<'_>| {
         Ok(change.activate_link(guild(main), guild(late), Mode::Active)?)
     };
-    test.daemon.store().write(link).await.unwrap();
+    test.systems.services.store().write(link).await.unwrap();
     sandbox.people().join(late, victim).unwrap();
     sandbox.people().join(late, door).unwrap();
     sandbox.wait_until(|sandbox| sandbox.is_banned(late, door), PATIENCE).await.unwrap();
@@ -120,7 +120,8 @@ async fn what_a_gate_kept_from_one_child_does_not_come_there_while_it_is_held_or
         let (test, first, victim) = spent(&sandbox).await;
         let (main, late) = (sandbox.main_guild(), sandbox.children()[1]);
         let mode = |mode| {
-            test.daemon
+            test.systems
+                .services
                 .store()
                 .write(move |change| Ok(change.activate_link(guild(main), guild(late), mode)?))
         };

@@ -22,7 +22,7 @@ async fn an_administrator_of_a_child_sees_what_is_kept_from_it_and_nothing_of_ot
         let link = change.link(guild(main), guild(children[1]))?.unwrap();
         Ok(change.close_link(link.id, guild(main), guild(children[1])).map(drop)?)
     };
-    test.daemon.store().write(work).await.unwrap();
+    test.systems.services.store().write(work).await.unwrap();
     ban(&test, &sandbox, sandbox.moderator(), victims[2]).await;
     let children = sandbox.children();
     let see = async |of: u64| {
@@ -52,7 +52,7 @@ async fn a_clock_that_is_set_back_gives_nobody_a_fresh_budget_and_does_not_hold_
     ban(&test, &sandbox, sandbox.moderator(), victims[0]).await;
     ban(&test, &sandbox, sandbox.moderator(), victims[1]).await;
     test.settled().await;
-    test.daemon.clock().shift(-86_400_000);
+    test.systems.services.clock().shift(-86_400_000);
     ban(&test, &sandbox, sandbox.moderator(), victims[2]).await;
     test.settled().await;
     assert!(!sandbox.is_banned(child, victims[2]), "the moderator has spent theirs");
@@ -148,7 +148,7 @@ async fn what_is_held_or_was_discarded_leaves_by_no_other_way_and_comes_to_no_ne
                 }
                 Ok(())
             };
-            test.daemon.store().write(work).await.unwrap();
+            test.systems.services.store().write(work).await.unwrap();
         };
         link(false).await;
         ban(&test, &sandbox, sandbox.moderator(), sandbox.stranger()).await;

@@ -96,7 +96,7 @@ async fn an_end_that_failed_half_way_is_done_once_more_and_as_a_whole() {
         "SELECT count(*) FROM reapplications WHERE delivery_id = {}",
         test.delivery(id, child).await.id
     );
-    let again: i64 = shell(test.daemon.store()).query_row(&sql, [], |row| row.get(0)).unwrap();
+    let again: i64 = shell(test.systems.services.store()).query_row(&sql, [], |row| row.get(0)).unwrap();
     assert_eq!(again, 1, "what the failed try had stored is gone");
 }
 
@@ -114,7 +114,7 @@ async fn what_came_due_while_nobody_ran_is_done_at_the_start_and_what_did_not_st
     add(&test, child, SyncExceptionAdd { lift: true, ..exception(lasting) }).await;
     test.settled().await;
     let home = test.home();
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     drop(test);
     sandbox.advance(std::time::Duration::from_secs(7_200));
     let clock = Clock::default();

@@ -298,7 +298,7 @@ impl Driver {
             Step::Rejoin { guild, kicked, heard } => return self.rejoin(guild, kicked, heard),
             Step::Kick { guild, by_hand } => return self.kick(guild, by_hand),
             Step::Trouble { guild, case, kind, times } => self.trouble(guild, case, kind, times),
-            Step::Mend { guild } => self.daemon().engine().mended(guild_id(self.id(guild))),
+            Step::Mend { guild } => self.systems().engine.mended(guild_id(self.id(guild))),
             Step::Run { turns } => self.turn(turns),
             Step::Level { main, maximum } => self.level(main, maximum),
             Step::Decide { main, all, approve } => return self.decide_holds(main, all, approve),

@@ -66,7 +66,7 @@ async fn our_own_timeout_that_is_made_once_more_is_no_act_of_the_staff_where_ano
     };
     let whom = victim.to_string();
     let freeze = |freeze| {
-        test.daemon.store().write(move |change| {
+        test.systems.services.store().write(move |change| {
             let moved = change.moved_by_freeze(guild(main), freeze)?;
             change.set_freeze(guild(main), freeze)?;
             Ok(moved.into_iter().try_for_each(|step| step.apply(change))?)

@@ -59,25 +59,25 @@ async fn whoever_is_muted_again_after_they_joined_again_stays_muted() {
 async fn what_is_shown_from_before_the_staffs_act_ends_nothing() {
     let network = Network::start(true).await;
     let (child, victim) = (network.child(), network.member());
-    let joined = network.test.daemon.clock().now();
+    let joined = network.test.systems.services.clock().now();
     tokio::time::sleep(Duration::from_millis(20)).await;
     for action in [Mute, Timeout] {
         network.local(action, victim, 5 * HOUR).await;
     }
     let facts = MemberFacts { joined_at: Some(joined), timeout: Some(None) };
     let (of, whom) = (guild(child), user(victim));
-    let daemon = &network.test.daemon;
+    let systems = &network.test.systems;
     for event in [
         GatewayEvent::Joined { guild: of, user: whom, roles: Vec::new(), facts },
         GatewayEvent::Member { guild: of, user: whom, roles: Vec::new(), facts },
     ] {
-        let taken = daemon.ingest().take(event).await;
-        daemon.ingest().follow(taken.committed().await);
+        let taken = systems.ingest.take(event).await;
+        systems.ingest.follow(taken.committed().await);
     }
     network.settled().await;
     let shown =
         ShownMember { roles: Vec::new(), joined_at: Some(joined), timeout: Some(None), as_of: joined };
-    daemon.store().write(move |change| Ok(change.take_in_member(of, whom, &shown)?)).await.unwrap();
+    systems.services.store().write(move |change| Ok(change.take_in_member(of, whom, &shown)?)).await.unwrap();
     for action in [Mute, Timeout] {
         assert!(network.is_local(action, victim).await, "{action}");
     }
@@ -85,7 +85,7 @@ async fn what_is_shown_from_before_the_staffs_act_ends_nothing() {
 
 /// An entry that is so many seconds later than now.
 fn entry_in(network: &Network, seconds: i64) -> u64 {
-    let clock = network.test.daemon.clock();
+    let clock = network.test.systems.services.clock();
     clock.skew().first_snowflake(Timestamp::from_millis(clock.now().millis() + seconds * 1_000))
 }
 
@@ -93,7 +93,7 @@ fn entry_in(network: &Network, seconds: i64) -> u64 {
 async fn note_mute(network: &Network, whom: u64, entry: u64) {
     let told = Echo::of_entry(guild(network.child()), user(whom), Mute, entry);
     let note = move |change: &crate::store::Change<'_>| Ok(change.note_local_cause(told, None, None)?);
-    network.test.daemon.store().write(note).await.unwrap();
+    network.test.systems.services.store().write(note).await.unwrap();
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn our_own_entry_ends_what_is_older_and_nothing_that_is_later() {
         }
         Ok(())
     };
-    network.test.daemon.store().write(hear).await.unwrap();
+    network.test.systems.services.store().write(hear).await.unwrap();
     assert!(!network.is_local(Mute, older).await);
     assert!(network.is_local(Mute, later).await);
 }
@@ -153,10 +153,10 @@ async fn where_the_log_is_hidden_discord_is_asked_before_the_main_bans_whom_the_
     network.advance(A_WHILE).await;
     let hidden = permissions::LEAST_FOR_BOT & !permissions::VIEW_AUDIT_LOG;
     network.sandbox.people().set_bot_permissions(child, hidden).unwrap();
-    let daemon = std::sync::Arc::clone(&network.test.daemon);
+    let systems = std::sync::Arc::clone(&network.test.systems);
     network
         .test
-        .until("a hidden log", move |_| daemon.directory().shows_log(guild(child)) == Some(false))
+        .until("a hidden log", move |_| systems.services.directory().shows_log(guild(child)) == Some(false))
         .await;
     network.unheard(None, || network.by_hand(child, Action::Unban, gone, HOUR));
     let main = network.main();

@@ -104,7 +104,7 @@ async fn a_kick_by_hand_while_the_daemon_was_away_is_judged_by_what_was_known_be
     let id = test.punishment(other, 1).await;
     test.until_counted(id, DeliveryState::Applied, 1).await;
     let home = test.home();
-    test.daemon.stop();
+    test.systems.services.lifecycle().stop();
     sandbox.wait_until(|sandbox| sandbox.connected_sessions() == 0, PATIENCE).await.unwrap();
     drop(test);
     sandbox.people().ban(main, sandbox.owner(), whom, Some("while nobody looks")).unwrap();

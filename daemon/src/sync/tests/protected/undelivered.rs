@@ -93,7 +93,7 @@ async fn relink(test: &TestDaemon, main: u64, child: u64, undo: bool) {
     .await;
     let link =
         move |change: &Change<'_>| Ok(change.activate_link(guild(main), guild(child), Mode::Active)?);
-    test.daemon.store().write(link).await.unwrap();
+    test.systems.services.store().write(link).await.unwrap();
 }
 
 /// Everything that may bring a punishment to a child by itself.
@@ -118,7 +118,12 @@ async fn whatever_brings_about(scene: &Scene, whom: u64, child: u64, measure: Ac
     scene.ask(child, "sync exception add", exception).await;
     let ended = json!({ "user": whom.to_string(), "measure": word });
     scene.ask(child, "sync exception remove", ended).await;
-    test.daemon.store().write(move |change| Ok(change.reconcile_soon(guild(child))?)).await.unwrap();
+    test.systems
+        .services
+        .store()
+        .write(move |change| Ok(change.reconcile_soon(guild(child))?))
+        .await
+        .unwrap();
     scene.ask(main, "sync retry", json!({})).await;
     test.settled().await;
     reconcile(test, main, child, true).await;
@@ -200,7 +205,7 @@ async fn a_restart_forgets_no_protection() {
         scene.test.settled().await;
         let Scene { sandbox, test, children, .. } = scene;
         let home = test.home();
-        test.daemon.stop();
+        test.systems.services.lifecycle().stop();
         sandbox.wait_until(|world| world.connected_sessions() == 0, crate::testing::PATIENCE).await.unwrap();
         drop(test);
         let test = TestDaemon::start_at(&sandbox, home).await;

@@ -102,7 +102,7 @@ impl Driver {
     ) -> Result<bool, String> {
         let (place, at) = (self.id(guild), self.stage.requests());
         self.decisions.push(Decision { source: guild, user, action, at });
-        let asked = pipeline::run(self.daemon(), confirmed(by_operator(Role::Owner, Some(place), request)));
+        let asked = pipeline::run(self.systems(), confirmed(by_operator(Role::Owner, Some(place), request)));
         let outcome = match self.dice.below(8) {
             // It is killed in the middle of it; whoever asked never hears.
             0 => {
@@ -134,9 +134,14 @@ impl Driver {
     }
 
     fn stored(&self, user: u64) -> usize {
-        let (daemon, user) = (self.daemon(), user_id(user));
-        self.wait(daemon.store().read(move |view| Ok(view.punishments(None, Some(user), None, 500)?.len())))
-            .unwrap()
+        let (systems, user) = (self.systems(), user_id(user));
+        self.wait(
+            systems
+                .services
+                .store()
+                .read(move |view| Ok(view.punishments(None, Some(user), None, 500)?.len())),
+        )
+        .unwrap()
     }
 
     /// People act on what they see, so everything has come to rest before.

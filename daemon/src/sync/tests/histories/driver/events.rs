@@ -86,11 +86,11 @@ impl Driver {
                 (1, None) => vec![entry.clone(), entry],
                 (_, event) => event.into_iter().chain([entry]).collect(),
             };
-            let daemon = self.daemon();
+            let systems = self.systems();
             let take = async {
                 for event in events {
-                    let taken = daemon.ingest().take(event).await;
-                    daemon.ingest().follow(taken.committed().await);
+                    let taken = systems.ingest.take(event).await;
+                    systems.ingest.follow(taken.committed().await);
                 }
             };
             match turns {

@@ -64,9 +64,9 @@ impl Driver {
                     + &format!("UPDATE deliveries SET guild_id = {to} WHERE target_user = {framed};")
             }
         };
-        let daemon = self.daemon();
+        let systems = self.systems();
         let forged = sql.clone();
-        let tried = self.wait(daemon.store().write(move |change| Ok(change.raw(&forged)?)));
+        let tried = self.wait(systems.services.store().write(move |change| Ok(change.raw(&forged)?)));
         if tried.is_ok() {
             return Err("the store took a forged row".into());
         }
@@ -74,8 +74,8 @@ impl Driver {
             return Ok(());
         }
         // Where a constraint refuses it even without triggers there is nothing to send.
-        let _ = self.wait(daemon.store().write(move |change| Ok(change.without_triggers(&sql)?)));
-        drop(daemon);
+        let _ = self.wait(systems.services.store().write(move |change| Ok(change.without_triggers(&sql)?)));
+        drop(systems);
         self.die();
         self.born();
         self.settle()?;

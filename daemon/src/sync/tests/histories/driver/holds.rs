@@ -25,8 +25,8 @@ pub(super) const SCARCE: Budgets =
 impl Driver {
     /// The last delivery that was stored.
     pub(super) fn latest_delivery(&self) -> i64 {
-        let daemon = self.daemon();
-        self.wait(daemon.store().read(|view| Ok(view.latest_delivery()?))).unwrap()
+        let systems = self.systems();
+        self.wait(systems.services.store().read(|view| Ok(view.latest_delivery()?))).unwrap()
     }
 
     /// The hold in which what the main has decided since then waits. Whether there has to be one is known where its level, or
@@ -37,9 +37,11 @@ impl Driver {
         main: Guild,
         what: Option<(Case, bool)>,
     ) -> Result<Option<u64>, String> {
-        let daemon = self.daemon();
+        let systems = self.systems();
         let source = guild_id(self.id(main));
-        let hold = self.wait(daemon.store().read(move |view| Ok(view.hold_since(before, source)?))).unwrap();
+        let hold = self
+            .wait(systems.services.store().read(move |view| Ok(view.hold_since(before, source)?)))
+            .unwrap();
         if !MAINS.contains(&main) {
             return hold.map_or(Ok(None), |_| Err("what is decided in no main is held".to_owned()));
         }
@@ -83,7 +85,7 @@ impl Driver {
     /// held then, and nothing else is held because of a bot.
     fn is_untold(&self, what: Option<(Case, bool)>) -> bool {
         what.is_some_and(|(case, on)| {
-            let kind = self.daemon().directory().accounts().kind(user_id(self.whom(case)));
+            let kind = self.systems().services.directory().accounts().kind(user_id(self.whom(case)));
             on && kind == Some(Kind::Untold)
         })
     }
@@ -97,12 +99,12 @@ impl Driver {
 
     /// An operator decides about what waits; perhaps the daemon is killed in the middle of it, and goes on with it.
     pub(super) fn decide_holds(&mut self, main: Guild, all: bool, approve: bool) -> Result<(), String> {
-        let (of, daemon) = (guild_id(self.id(main)), self.daemon());
+        let (of, systems) = (guild_id(self.id(main)), self.systems());
         let look = |driver: &Self| {
-            let daemon = driver.daemon();
-            driver.wait(daemon.store().read(move |view| Ok(view.open_holds(Some(of))?))).unwrap()
+            let systems = driver.systems();
+            driver.wait(systems.services.store().read(move |view| Ok(view.open_holds(Some(of))?))).unwrap()
         };
-        drop(daemon);
+        drop(systems);
         let mut open = look(self);
         if open.iter().any(|hold| hold.kind == HoldKind::Refused) {
             // What a main could not do itself goes on once it can: nobody decides about it before.
@@ -126,7 +128,7 @@ impl Driver {
             false => SyncDiscard { id, all }.into(),
         };
         let asked = confirmed(by_operator(Role::Owner, Some(self.id(main)), request));
-        let asked = pipeline::run(self.daemon(), asked);
+        let asked = pipeline::run(self.systems(), asked);
         if self.dice.below(4) == 0 {
             let turns = self.dice.below(60);
             self.life().runtime.block_on(async {
@@ -142,9 +144,9 @@ impl Driver {
             self.wait(asked).map_err(|fault| format!("refused: {fault}"))?;
         }
         for hold in holds {
-            let daemon = self.daemon();
-            let row = self.wait(daemon.store().read(move |view| Ok(view.hold(hold)?))).unwrap();
-            drop(daemon);
+            let systems = self.systems();
+            let row = self.wait(systems.services.store().read(move |view| Ok(view.hold(hold)?))).unwrap();
+            drop(systems);
             if row.is_none_or(|row| row.decided.is_none()) {
                 continue;
             }
@@ -170,14 +172,14 @@ impl Driver {
         }
         let request = SyncReconcile { child: Some(guild_id(self.id(child))), apply: true };
         let asked = by_operator(Role::Owner, Some(self.id(main)), request.into());
-        let reply = self.wait(pipeline::run(self.daemon(), confirmed(asked)));
+        let reply = self.wait(pipeline::run(self.systems(), confirmed(asked)));
         let Reply::SyncReconcile(reply) = reply.map_err(|fault| format!("refused: {fault}"))? else {
             return Err("another reply".to_owned());
         };
         for id in reply.jobs.into_iter().map(|job| job.id) {
             self.until(move |_, view| !view.job(id).unwrap().unwrap().is_running());
-            let daemon = self.daemon();
-            let job = self.wait(daemon.store().read(move |view| Ok(view.job(id)?))).unwrap();
+            let systems = self.systems();
+            let job = self.wait(systems.services.store().read(move |view| Ok(view.job(id)?))).unwrap();
             if let Some(job) = job.filter(|job| job.state != JobState::Done) {
                 return Err(format!("the comparison was not done: {job:?}"));
             }

@@ -35,8 +35,9 @@ impl Driver {
                     ));
                 }
                 if let Some(should) = self.model.shows(guild, case).filter(|should| *should != is) {
-                    let (daemon, user) = (self.daemon(), user_id(self.users[user]));
-                    let rows = self.wait(daemon.store().read(move |view| Ok(view.history_of(user)?)));
+                    let (systems, user) = (self.systems(), user_id(self.users[user]));
+                    let rows =
+                        self.wait(systems.services.store().read(move |view| Ok(view.history_of(user)?)));
                     return Err(format!(
                         "case {case} in guild {guild} is {}: {is}, should be {should}; {place:?}\n{}",
                         measure.past(),

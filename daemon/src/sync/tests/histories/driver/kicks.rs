@@ -141,9 +141,9 @@ impl Driver {
             let place = self.id(guild);
             let is = self.stage.sandbox.read(|world| world.guilds[&place].members.contains_key(&self.kicked));
             if let Some(should) = self.kicks.member[guild].filter(|should| *should != is) {
-                let daemon = self.daemon();
+                let systems = self.systems();
                 let user = user_id(self.kicked);
-                let rows = self.wait(daemon.store().read(move |view| Ok(view.history_of(user)?)));
+                let rows = self.wait(systems.services.store().read(move |view| Ok(view.history_of(user)?)));
                 return Err(format!(
                     "who is kicked is a member of guild {guild}: {is}, should be {should}\n{}",
                     rows.unwrap()

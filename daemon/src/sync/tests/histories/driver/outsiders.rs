@@ -129,7 +129,7 @@ impl Driver {
     pub(super) fn is_refused(&self, guild: Guild, whom: u64) -> Result<(), String> {
         let request = acts::request(Action::Ban, user_id(whom));
         let asked = confirmed(by_operator(Role::Owner, Some(self.id(guild)), request));
-        match self.wait(pipeline::run(self.daemon(), asked)) {
+        match self.wait(pipeline::run(self.systems(), asked)) {
             Err(fault) if fault.kind == FaultKind::Denied => {
                 count("a command against an owner, Wayhaven or a listed bot was refused");
                 Ok(())

@@ -4,9 +4,10 @@ use super::super::model::{BOT, CASES, Case, Guild};
 use super::acts::action;
 use super::{Decision, Driver};
 use crate::pipeline;
-use crate::schedule;
 use crate::store::NewPunishment;
+use crate::surfaces::schedule::Schedule;
 use crate::sync::record::{AtOrigin, record};
+use crate::tasks::run_alone;
 use crate::testing::{by_operator, confirmed, guild as guild_id, user as user_id};
 use std::time::Duration;
 use wayhaven_shared::control::Role;
@@ -48,7 +49,7 @@ impl Driver {
         let mut new = NewPunishment::new(guild, user, measure, Origin::System);
         new.of_bot = case == BOT;
         // Later than everything brief, and than any that came before it.
-        let end = self.daemon().clock().now() + "2d".parse::<Span>().unwrap();
+        let end = self.systems().services.clock().now() + "2d".parse::<Span>().unwrap();
         new.expires_at = Some(Timestamp::from_millis(end.millis() + before * 1_000));
         self.change(move |change| record(change, &new, AtOrigin::ToDo).map(drop));
         if self.model.outlasts(main, case) {
@@ -76,16 +77,24 @@ impl Driver {
             let (user, action) = (self.whom(case), action(case, false));
             self.decisions.push(Decision { source, user, action, at });
         }
-        let keep = || schedule::keep(self.daemon(), Duration::from_millis(1));
+        let keep = || {
+            run_alone(
+                self.systems().services.clone(),
+                Schedule::new(self.systems(), Duration::from_millis(1)),
+            )
+        };
         let scheduler = self.life().runtime.spawn(keep());
         if self.dice.below(3) == 0 {
             let turns = self.dice.below(60);
             self.turn(turns);
             self.die();
             self.born();
-            drop(self.life().runtime.spawn(schedule::keep(self.daemon(), Duration::from_millis(1))));
+            drop(self.life().runtime.spawn(run_alone(
+                self.systems().services.clone(),
+                Schedule::new(self.systems(), Duration::from_millis(1)),
+            )));
         }
-        self.until(|daemon, view| view.ended(daemon.clock().now(), None, 1).unwrap().is_empty());
+        self.until(|systems, view| view.ended(systems.services.clock().now(), None, 1).unwrap().is_empty());
         scheduler.abort();
         self.settle()
     }
@@ -93,7 +102,7 @@ impl Driver {
     pub(super) fn revert(&mut self, main: Guild, case: Case) -> Result<(), String> {
         let (guild, user, measure) = (guild_id(self.id(main)), user_id(self.whom(case)), CASES[case].1);
         // No hold on the daemon is kept: it may be killed below, and a store lives as long as somebody has it.
-        let store = self.daemon().store().clone();
+        let store = self.systems().services.store().clone();
         let found = self.wait(store.read(move |view| {
             let all = view.punishments(Some(guild), Some(user), None, 500)?;
             let mut found: Vec<PunishmentId> = Vec::new();
@@ -134,7 +143,7 @@ impl Driver {
         let (user, action, at) = (self.whom(case), action(case, false), self.stage.requests());
         self.decisions.push(Decision { source: main, user, action, at });
         let asked = confirmed(by_operator(Role::Owner, Some(self.id(main)), request.into()));
-        self.wait(pipeline::run(self.daemon(), asked)).map_err(|fault| format!("refused: {fault}"))?;
+        self.wait(pipeline::run(self.systems(), asked)).map_err(|fault| format!("refused: {fault}"))?;
         let hold = self.held_since(before, main, None)?;
         self.model.revert(main, case, hold);
         Ok(())

@@ -33,7 +33,7 @@ impl Driver {
                 false => ProtectRemove { user, role: None }.into(),
             };
             let asked = confirmed(by_operator(Role::Owner, Some(self.id(guild)), request));
-            self.wait(pipeline::run(self.daemon(), asked)).map_err(|fault| format!("refused: {fault}"))?;
+            self.wait(pipeline::run(self.systems(), asked)).map_err(|fault| format!("refused: {fault}"))?;
         }
         self.model.protect(guild, case, by_role, on);
         if !on && !by_role {

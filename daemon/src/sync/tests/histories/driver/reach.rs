@@ -21,10 +21,10 @@ impl Driver {
         if self.stage.gateway {
             return;
         }
-        let (daemon, event) = (self.daemon(), event::read(name, data).unwrap().unwrap());
+        let (systems, event) = (self.systems(), event::read(name, data).unwrap().unwrap());
         self.wait(async {
-            let taken = daemon.ingest().take(event).await;
-            daemon.ingest().follow(taken.committed().await);
+            let taken = systems.ingest.take(event).await;
+            systems.ingest.follow(taken.committed().await);
         });
     }
 
@@ -60,15 +60,15 @@ impl Driver {
             self.stage.sandbox.clear(fault);
         }
         if std::mem::take(&mut self.hindered) {
-            let daemon = self.daemon();
-            self.stage.guilds.into_iter().for_each(|id| daemon.engine().mended(guild_id(id)));
+            let systems = self.systems();
+            self.stage.guilds.into_iter().for_each(|id| systems.engine.mended(guild_id(id)));
         }
         self.settle()
     }
 
     fn is_blocked(&self, guild: Guild, whom: u64) -> bool {
-        let (guild, user, daemon) = (guild_id(self.id(guild)), user_id(whom), self.daemon());
-        let open = self.wait(daemon.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
+        let (guild, user, systems) = (guild_id(self.id(guild)), user_id(whom), self.systems());
+        let open = self.wait(systems.services.store().read(|view| Ok(view.open_deliveries()?))).unwrap();
         let mut theirs = open.iter().filter(|one| one.guild == guild && one.user == user);
         theirs.any(|one| one.state == DeliveryState::Blocked)
     }
@@ -175,7 +175,7 @@ impl Driver {
             false => self.born(),
         }
         let (of, owner) = (guild_id(place), user_id(heir));
-        self.until(move |daemon, _| daemon.directory().owner(of) == Some(owner));
+        self.until(move |systems, _| systems.services.directory().owner(of) == Some(owner));
         self.pump();
         self.model.changes_hands(guild, to);
         self.goes_on(guild, former);

@@ -39,25 +39,25 @@ impl Driver {
         } else if self.stage.gateway {
             self.hear();
             // What follows a join follows its commit.
-            let daemon = self.daemon();
-            self.wait(daemon.store().write(|_| Ok(()))).map_err(|fault| fault.to_string())?;
+            let systems = self.systems();
+            self.wait(systems.services.store().write(|_| Ok(()))).map_err(|fault| fault.to_string())?;
         } else {
             let mut joined = sandbox.read(|world| world.member_json(place, whom));
             joined["guild_id"] = json!(place.to_string());
             let left = json!({ "guild_id": place.to_string(), "user": { "id": whom.to_string() } });
-            let daemon = self.daemon();
+            let systems = self.systems();
             for (name, data) in [("GUILD_MEMBER_REMOVE", left), ("GUILD_MEMBER_ADD", joined)] {
                 let event = event::read(name, &data).unwrap().unwrap();
                 self.wait(async {
-                    let taken = daemon.ingest().take(event).await;
-                    daemon.ingest().follow(taken.committed().await);
+                    let taken = systems.ingest.take(event).await;
+                    systems.ingest.follow(taken.committed().await);
                 });
             }
         }
         self.model.rejoined(guild, heard);
         self.settle().map_err(|why| {
-            let (daemon, user) = (self.daemon(), user_id(whom));
-            let rows = self.wait(daemon.store().read(move |view| Ok(view.history_of(user)?)));
+            let (systems, user) = (self.systems(), user_id(whom));
+            let rows = self.wait(systems.services.store().read(move |view| Ok(view.history_of(user)?)));
             format!("{} joined {} again: {why}\n{}", user, guild_id(place), rows.unwrap_or_default())
         })
     }

@@ -27,13 +27,13 @@ impl Driver {
 
     /// Waits until nothing is open but what is held; guilds in which something is blocked are mended.
     fn rest(&mut self, deadline: Instant) -> Result<(), String> {
-        let daemon = self.daemon();
-        let mut sequence = daemon.store().sequence();
+        let systems = self.systems();
+        let mut sequence = systems.services.store().sequence();
         loop {
             sequence.mark_unchanged();
             // Looked at first: what waits until somebody was told is no open delivery before that.
-            let untold = daemon.store().directs().borrow().holding;
-            let topology = daemon.store().topology();
+            let untold = systems.services.store().directs().borrow().holding;
+            let topology = systems.services.store().topology();
             let look = move |view: &View<'_>| {
                 let approved = |hold: &HoldId| {
                     let hold = view.hold(*hold).unwrap().unwrap();
@@ -43,7 +43,7 @@ impl Driver {
                 let carried_out = !view.unfinished_holds()?.iter().any(approved);
                 Ok((view.open_deliveries()?, carried_out))
             };
-            let (mut open, carried_out) = self.wait(daemon.store().read(look)).unwrap();
+            let (mut open, carried_out) = self.wait(systems.services.store().read(look)).unwrap();
             open.retain(|one| match one.state {
                 DeliveryState::Held => false,
                 DeliveryState::Blocked => !self.may_be_blocked(one.guild, one.user),
@@ -59,15 +59,15 @@ impl Driver {
                 for fault in self.faults.drain(..) {
                     self.stage.sandbox.clear(fault);
                 }
-                open.iter().for_each(|one| daemon.engine().mended(one.guild));
+                open.iter().for_each(|one| systems.engine.mended(one.guild));
             }
             self.life().runtime.block_on(async {
                 let _ = tokio::time::timeout(Duration::from_millis(100), sequence.changed()).await;
             });
         }
         self.wait(async {
-            daemon.engine().drain().await;
-            daemon.store().write(|_| Ok(())).await
+            systems.engine.drain().await;
+            systems.services.store().write(|_| Ok(())).await
         })
         .map_err(|fault| fault.to_string())
     }
