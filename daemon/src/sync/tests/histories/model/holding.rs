@@ -1,7 +1,7 @@
 //! What waits for somebody's approval, what ends, and what stands alone where the rest was never approved.
 
 use super::{CHILDREN, Case, Guild, MAINS, Model};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that a guild has decided.
 #[derive(Clone, Debug)]
@@ -13,13 +13,22 @@ pub(super) struct Decided {
     pub(super) automatic: bool,
     /// The children where it waits for approval, or was refused it.
     pub(super) kept: BTreeSet<Guild>,
+    /// In which hold it waits there, or has waited. A newer one may be in the same.
+    held_in: BTreeMap<Guild, u64>,
     /// Those of them that a protection keeps it from.
     pub(super) shielded: BTreeSet<Guild>,
 }
 
 impl Decided {
     pub(super) fn new(serial: usize) -> Self {
-        Self { serial, brief: false, automatic: false, kept: BTreeSet::new(), shielded: BTreeSet::new() }
+        Self {
+            serial,
+            brief: false,
+            automatic: false,
+            kept: BTreeSet::new(),
+            held_in: BTreeMap::new(),
+            shielded: BTreeSet::new(),
+        }
     }
 }
 
@@ -49,6 +58,7 @@ impl Model {
             let active = self.active.entry((main, case)).or_default();
             active.iter_mut().filter(|one| one.serial == waiting.serial).for_each(|one| {
                 one.kept.insert(child);
+                one.held_in.insert(child, waiting.hold);
             });
         }
         self.waiting.insert(key, waiting);
@@ -64,15 +74,14 @@ impl Model {
     pub(in super::super) fn decided(&mut self, hold: u64, approved: bool) {
         let mut found: Vec<_> = self.waiting.extract_if(.., |_, waits| waits.hold == hold).collect();
         found.sort_by_key(|(_, waits)| waits.serial);
+        for one in self.active.values_mut().flatten().filter(|_| approved) {
+            let Decided { kept, held_in, .. } = one;
+            kept.retain(|child| held_in.get(child) != Some(&hold));
+        }
         for ((main, child, case), waits) in found {
             let open = self.would_be_open(main, child);
             if !approved {
                 continue;
-            }
-            for one in self.active.entry((main, case)).or_default().iter_mut() {
-                if one.serial == waits.serial {
-                    one.kept.remove(&child);
-                }
             }
             match waits.on {
                 None => self.at(child, case).lost_sight(),
