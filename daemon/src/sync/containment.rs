@@ -143,10 +143,11 @@ pub(super) fn counts(new: &NewPunishment, steps: &[Step]) -> bool {
     is_counted(new) && steps.iter().any(reaches)
 }
 
-/// Lets a decision reach what its hold keeps back, as far as there is room: the rest follows by [`keep`].
+/// Lets a decision reach what its hold keeps back, as far as there is room: the task [`Containment`] does
+/// the rest.
 ///
 /// # Errors
-/// Where the store fails; [`keep`] goes on with it.
+/// Where the store fails; the task [`Containment`] goes on with it.
 pub async fn carry_out(store: &Store, hold: HoldId) -> Result<(), Fault> {
     carry_on(store, hold, Reached::default()).await.map(drop)
 }
