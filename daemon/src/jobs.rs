@@ -16,15 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
+use wayhaven_shared::operations::job::{AtOnce, Job, JobResult, JobState};
 use wayhaven_shared::value::{GuildId, JobId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
 
 /// How long a caller is kept waiting for the whole answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The most plans of imports that run in one guild at a time.
-const MAX_PLANS: usize = 4;
 
 /// How often a job tells how far it is, at most.
 const BETWEEN_TELLS: Duration = Duration::from_millis(500);
@@ -169,21 +166,31 @@ impl Running {
     }
 }
 
-/// The job that keeps a new one from beginning. A plan of an import changes nothing, so it keeps no import waiting and
-/// only waits where there are many plans already.
+/// The job that keeps a new one from beginning.
 fn blocking(change: &crate::store::Change<'_>, new: &NewJob) -> Result<Option<Job>, StoreError> {
-    let (JobKind::Import, Some(guild)) = (new.kind, new.guild) else {
-        return change.running_job(new.kind, new.guild);
+    let mut running = change.running_jobs_anywhere(new.kind)?;
+    let most = match new.kind.at_once() {
+        AtOnce::OneInAll => 1,
+        AtOnce::OneInAGuild => {
+            running.retain(|job| job.guild_id == new.guild);
+            1
+        }
+        AtOnce::OneInAGuildAndPlans(plans) => {
+            running.retain(|job| job.guild_id == new.guild && job.dry_run == new.dry_run);
+            if new.dry_run { plans } else { 1 }
+        }
     };
-    let mut alike = change.running_jobs(new.kind, guild)?;
-    alike.retain(|job| job.dry_run == new.dry_run);
-    let most = if new.dry_run { MAX_PLANS } else { 1 };
-    Ok(if alike.len() < most { None } else { alike.into_iter().next() })
+    Ok(if running.len() < most { None } else { running.into_iter().next() })
 }
 
 fn is_running(job: &Job, guild: Option<GuildId>) -> Fault {
+    if job.kind.at_once() == AtOnce::OneInAll {
+        // It may be one that another guild asked for, whose number means nothing here.
+        return Fault::conflict(format!("a job of this kind runs already: {}", job.kind.words()))
+            .hint("ask again once that is over");
+    }
     let place = guild.map_or_else(String::new, |guild| format!(" in guild {guild}"));
-    let (id, kind) = (job.id, job.kind.word().replace('_', " "));
+    let (id, kind) = (job.id, job.kind.words());
     let plan = if job.dry_run { ", a dry run," } else { "" };
     Fault::conflict(format!("job {id}{plan} runs already: {kind}{place}"))
         .hint(format!("see how far it is: wayhaven job show {id}"))
@@ -223,12 +230,6 @@ impl Jobs {
         let taken = Arc::new(OnceLock::new());
         let remember = Arc::clone(&taken);
         let begin = move |change: &crate::store::Change<'_>| {
-            if new.kind == JobKind::AuditVerify && change.any_running_job(new.kind)? {
-                // Of the whole store, whoever asks for it.
-                return Err(
-                    Fault::conflict("the audit is being verified").hint("ask again once that is over")
-                );
-            }
             if let Some(job) = blocking(change, &new)? {
                 return Err(is_running(&job, new.guild));
             }

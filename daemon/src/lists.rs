@@ -95,13 +95,20 @@ impl Lists {
         fetch::fetch(self, user, file).await
     }
 
-    /// At the start: imports that were not over go on, plans and exports are over, and files that belong to none are
-    /// removed.
+    /// Goes on with an import that a restart has left.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn resume(&self) -> Result<(), Fault> {
-        running::resume(self).await
+    pub async fn take_up(&self, job: &Job) -> Result<(), Fault> {
+        running::take_up(self, job.id).await
+    }
+
+    /// At the start, before any import goes on: removes the files that belong to none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn sweep(&self) -> Result<(), Fault> {
+        running::sweep(self).await
     }
 }
 

@@ -10,7 +10,6 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 use wayhaven_shared::{Fault, FaultKind};
@@ -94,9 +93,22 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How often in a row Discord may fail before the job gives up: with the waits between them about an hour.
 const TRIES: u32 = 20;
 
-/// Whether what the bot lacks in the guild is waited for: nobody waits for the answer.
-fn waits(kind: JobKind) -> bool {
-    kind == JobKind::Backfill
+/// For whom pages are read: it decides what is waited for, and when the reading is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Somebody waits for a list, of whatever guild.
+    List,
+    /// Somebody waits for a child's comparison: it is over where the guild is no child any more.
+    Comparison,
+    /// A comparison for which nobody waits: it also waits for what the bot lacks in the guild.
+    Background,
+}
+
+impl Reader {
+    /// Whether what the bot lacks in the guild is waited for.
+    fn waits(self) -> bool {
+        self == Self::Background
+    }
 }
 
 /// A page of members; nothing where Discord does not let us see them.
@@ -107,10 +119,10 @@ pub(super) async fn members(
     running: &mut Running,
     guild: GuildId,
     after: Option<UserId>,
-    kind: JobKind,
+    reader: Reader,
 ) -> Result<Option<Vec<ListedMember>>, Stop> {
     let rest = running.services.rest().clone();
-    reach(running, guild, kind).await?;
+    reach(running, guild, reader).await?;
     match patiently(running, "its members", || rest.members_after(guild, after)).await {
         Ok(mut page) => {
             // Discord's order is not ours to rely on, and a page that does not go on would be asked for without an end.
@@ -124,8 +136,8 @@ pub(super) async fn members(
     }
 }
 
-/// A page of bans, in the order of their users, each once; an empty one is the end. A backfill waits for what the bot lacks
-/// for it.
+/// A page of bans, in the order of their users, each once; an empty one is the end. A reader in the
+/// background waits for what the bot lacks for it.
 ///
 /// # Errors
 /// [`Stop`].
@@ -133,12 +145,12 @@ pub(crate) async fn bans(
     running: &mut Running,
     guild: GuildId,
     after: Option<UserId>,
-    kind: JobKind,
+    reader: Reader,
     unreadable: &mut Unreadable,
 ) -> Result<Vec<ListedBan>, Stop> {
-    let (rest, waits) = (running.services.rest().clone(), waits(kind));
+    let (rest, waits) = (running.services.rest().clone(), reader.waits());
     loop {
-        reach(running, guild, kind).await?;
+        reach(running, guild, reader).await?;
         // A refusal that is foreseen is not asked for: Discord counts them (FACTS C1).
         if running.services.directory().may(guild, Action::Ban) != Some(false) || !waits {
             match patiently(running, "its ban list", || rest.bans_after(guild, after)).await {
@@ -222,11 +234,11 @@ impl News {
     }
 }
 
-/// Waits for the end of an outage of the guild, and a backfill also until the bot is in it.
+/// Waits for the end of an outage of the guild, and a reader in the background also until the bot is in it.
 ///
 /// # Errors
 /// [`Stop`].
-pub(crate) async fn reach(running: &mut Running, guild: GuildId, kind: JobKind) -> Result<(), Stop> {
+pub(crate) async fn reach(running: &mut Running, guild: GuildId, reader: Reader) -> Result<(), Stop> {
     let (mut news, mut told) = (News::of(running), false);
     loop {
         let why = match running.services.directory().presence(guild) {
@@ -236,7 +248,7 @@ pub(crate) async fn reach(running: &mut Running, guild: GuildId, kind: JobKind) 
                 }
                 return Ok(());
             }
-            Some(Presence::Absent) if !waits(kind) => {
+            Some(Presence::Absent) if !reader.waits() => {
                 let fault = Fault::new(FaultKind::Unavailable, format!("the bot is not in guild {guild}"));
                 return Err(Stop::Failed(fault.hint(format!("setup doctor {guild} gives the invite link"))));
             }
@@ -244,8 +256,7 @@ pub(crate) async fn reach(running: &mut Running, guild: GuildId, kind: JobKind) 
             Some(Presence::Outage) => "Discord has an outage for the guild",
             None => "Discord has not told of the guild yet",
         };
-        // Lists are of any guild.
-        if matches!(kind, JobKind::Reconcile | JobKind::Backfill) {
+        if reader != Reader::List {
             refuse_former(running, guild)?;
         }
         running.wait_for(why.to_owned()).await;

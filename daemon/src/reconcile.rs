@@ -15,17 +15,18 @@ mod walk;
 
 pub use keeper::Keeper;
 
+use crate::discord::directory::Presence;
 use crate::jobs::{Jobs, Running, Stop};
 use crate::services::Services;
-use crate::store::NewJob;
+use crate::store::{Change, NewJob, View};
 use crate::sync::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use walk::Walk;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
+use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
 use wayhaven_shared::operations::reconcile::Reconciled;
-use wayhaven_shared::value::{GuildId, JobId, UserId};
+use wayhaven_shared::value::{GuildId, Untrusted, UserId};
 
 /// How much a comparison does about what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,10 +143,34 @@ impl Reconcile {
         self.jobs.begin(new, work).await
     }
 
-    /// Goes on with a comparison that a restart has left.
-    fn go_on(&self, id: JobId, kind: JobKind, guild: GuildId, cursor: Value) {
-        let engine = self.engine.clone();
-        drop(self.jobs.go_on(id, cursor, move |running, cursor| work(running, engine, kind, guild, cursor)));
+    /// Goes on with a comparison that nobody works at: a restart has left it, or it was stored with
+    /// what made it necessary.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn take_up(&self, job: &Job) -> Result<(), Fault> {
+        let (services, id, kind) = (&self.services, job.id, job.kind);
+        let Some(guild) = job.guild_id else { return Ok(()) };
+        if !services.store().topology().is_child(guild) {
+            let note = Untrusted::clipped("the guild is no child any more");
+            let end = move |change: &Change<'_>| {
+                Ok(change.end_job(id, JobState::Cancelled, Some(&note), None).map(drop)?)
+            };
+            return services.store().write(end).await;
+        }
+        // Where the bot is not, nothing can be asked; the keeper tries again.
+        if services.directory().presence(guild) != Some(Presence::Here) {
+            return Ok(());
+        }
+        // It may have come to its end since it was seen.
+        let read = move |view: &View<'_>| Ok((view.job(id)?, view.job_cursor(id)?));
+        let (job, cursor) = services.store().read(read).await?;
+        if job.is_some_and(|job| job.is_running()) {
+            let engine = self.engine.clone();
+            let work = move |running, cursor| work(running, engine, kind, guild, cursor);
+            drop(self.jobs.go_on(id, cursor, work));
+        }
+        Ok(())
     }
 
     /// The task that begins comparisons by itself.

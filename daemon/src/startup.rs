@@ -208,7 +208,8 @@ pub(crate) async fn start(
     if let Err(error) = systems.uploads.clear() {
         tracing::warn!("files that another life has left are not removed: {error}");
     }
-    systems.lists.resume().await?;
+    systems.lists.sweep().await?;
+    systems.resume_jobs().await?;
     Ok((Arc::new(systems), listener))
 }
 

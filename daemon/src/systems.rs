@@ -14,6 +14,7 @@ use crate::reconcile::Reconcile;
 use crate::reload::{Reload, SettingsSource};
 use crate::services::Services;
 use crate::settings::SettingsWriter;
+use crate::store::Change;
 use crate::sync::Engine;
 use crate::sync::closing::Closing;
 use crate::sync::containment::Containment;
@@ -21,6 +22,9 @@ use crate::sync::ingest::Ingest;
 use crate::tasks::{Task, Tasks};
 use crate::uploads::{Sweep, Uploads};
 use std::time::Duration;
+use wayhaven_shared::operations::job::{AfterRestart, Job, JobKind, JobState};
+use wayhaven_shared::value::Untrusted;
+use wayhaven_shared::{Fault, jobs};
 
 /// The systems.
 pub struct Systems {
@@ -49,6 +53,25 @@ pub struct Systems {
     /// What runs the tasks.
     pub runner: Tasks,
 }
+
+macro_rules! take_up {
+    ($($(#[$help:meta])+ $kind:ident => $result:ident, $word:literal, $at_once:ident$(($plans:literal))?,
+       $after:ident$(($system:ident))?, $file:ident$(($operation:literal))?;)+) => {
+        impl Systems {
+            /// Has the system that the list of jobs names go on with a job.
+            async fn take_up(&self, job: &Job) -> Result<(), Fault> {
+                match job.kind {
+                    $(JobKind::$kind => {
+                        $(self.$system.take_up(job).await?;)?
+                    })+
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+jobs!(take_up);
 
 /// How long the tasks gather what happens before they look at it. Tests wait less.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +115,27 @@ impl Systems {
             jobs,
             services,
         }
+    }
+
+    /// At the start: jobs that the daemon's end cut short go on where their kind can. The others are
+    /// over, and so are plans: whoever wanted one asks again.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn resume_jobs(&self) -> Result<(), Fault> {
+        let store = self.services.store();
+        for job in store.read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await? {
+            if !job.dry_run && job.kind.after_restart() == AfterRestart::GoesOn {
+                self.take_up(&job).await?;
+                continue;
+            }
+            let note = Untrusted::clipped("the daemon ended before it did: ask for it again");
+            let end = move |change: &Change<'_>| {
+                Ok(change.end_job(job.id, JobState::Interrupted, Some(&note), None).map(drop)?)
+            };
+            store.write(end).await?;
+        }
+        Ok(())
     }
 
     /// What they do by themselves.

@@ -176,7 +176,7 @@ impl Model {
             Change::Job { job } => {
                 let place =
                     job.guild_id.map_or_else(String::new, |guild| format!(" of {}", self.guild_name(guild)));
-                let kind = job.kind.word().replace('_', " ");
+                let kind = job.kind.words();
                 let text = format!("job {}: the {kind}{place} is {}", job.id, job.state.word());
                 let tell = (!job.is_running()).then(|| Consequence::Tell(job.state.tone(), text));
                 self.job(*job);

@@ -5,6 +5,7 @@ use crate::jobs::{Jobs, Running, Stop};
 use crate::store::{ChainWalk, NewJob, Walked};
 use serde_json::Value;
 use wayhaven_shared::Fault;
+use wayhaven_shared::operation::Reported;
 use wayhaven_shared::operations::audit::{Amiss, AuditVerified};
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult};
 use wayhaven_shared::value::{ChainMark, GuildId, Untrusted};

@@ -100,7 +100,8 @@ async fn plans_of_imports_run_beside_each_other_and_beside_an_import() {
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
     let import = |dry_run| NewJob { kind: JobKind::Import, dry_run, ..new(main) };
-    for _ in 0..MAX_PLANS {
+    let AtOnce::OneInAGuildAndPlans(plans) = JobKind::Import.at_once() else { panic!("no plans") };
+    for _ in 0..plans {
         assert!(test.systems.jobs.begin(import(true), for_ever).await.unwrap().is_running());
     }
     let fault = test.systems.jobs.begin(import(true), for_ever).await.unwrap_err();
@@ -171,4 +172,18 @@ async fn what_a_job_leaves_to_be_done_is_done_once_its_end_is_stored() {
         });
         assert!(seen >= ended.unwrap().sequence, "the end is stored by then");
     }
+}
+
+/// Which job it is says nothing in a guild that did not ask for it.
+#[tokio::test]
+async fn of_what_concerns_the_whole_store_one_runs_at_a_time_and_its_number_is_not_told() {
+    let sandbox = sandbox(1).await;
+    let test = TestDaemon::start(&sandbox).await;
+    let verify = |guild| NewJob { kind: JobKind::AuditVerify, guild, dry_run: false, ..new(1) };
+    let asker = guild(sandbox.main_guild());
+    assert!(test.systems.jobs.begin(verify(None), for_ever).await.unwrap().is_running());
+    let fault = test.systems.jobs.begin(verify(Some(asker)), for_ever).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Conflict);
+    assert!(fault.message.contains("audit verify"), "{fault}");
+    assert!(!fault.message.contains("job 1"), "{fault}");
 }

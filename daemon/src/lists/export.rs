@@ -3,7 +3,7 @@
 use super::{Kind, Lists, Writer};
 use crate::discord::rest::ListedBan;
 use crate::jobs::{Running, Stop};
-use crate::pages::{self, Unreadable};
+use crate::pages::{self, Reader, Unreadable};
 use crate::store::Entry;
 use crate::store::NewJob;
 use crate::uploads::LARGEST;
@@ -131,7 +131,7 @@ async fn write(
                 page.into_iter().map(|(_, entry)| entry).collect()
             }
             ListSource::Discord => {
-                let page = pages::bans(running, guild, user, JobKind::Export, &mut unreadable).await?;
+                let page = pages::bans(running, guild, user, Reader::List, &mut unreadable).await?;
                 user = page.last().map(|ban| ban.user);
                 page.into_iter().map(entry).collect()
             }

@@ -13,7 +13,7 @@ use super::survey::Survey;
 use super::{Line, ListReader, Row};
 use crate::discord::directory::Presence;
 use crate::jobs::{Running, Stop};
-use crate::pages::{self, Unreadable};
+use crate::pages::{self, Reader, Unreadable};
 use crate::services::Services;
 use crate::store::{Change, NewPunishment, StoreError, View};
 use crate::sync::containment::Imports;
@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use wayhaven_shared::Fault;
-use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::{Action, Origin};
 use wayhaven_shared::operations::sync::Imported;
 use wayhaven_shared::value::{GuildId, HoldId, UserId};
@@ -168,7 +167,7 @@ async fn until_guilds_are_seen(running: &mut Running, import: &Import) -> Result
         if !waits {
             continue;
         }
-        match pages::reach(running, guild, JobKind::Import).await {
+        match pages::reach(running, guild, Reader::List).await {
             Err(Stop::Failed(_)) if !bans_at_once => {}
             reached => reached?,
         }
@@ -193,7 +192,7 @@ pub async fn judge(running: &mut Running, import: &Import, file: File) -> Result
     if let (Some(first), Some(last)) = (new.first(), new.last()) {
         let mut after = UserId::new(first.get() - 1);
         loop {
-            let page = pages::bans(running, import.main, after, JobKind::Import, &mut unreadable).await?;
+            let page = pages::bans(running, import.main, after, Reader::List, &mut unreadable).await?;
             let users = page.iter().map(|ban| ban.user);
             banned.extend(users.filter(|user| new.binary_search(user).is_ok()));
             match page.last() {

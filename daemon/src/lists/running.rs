@@ -4,7 +4,7 @@ use super::Lists;
 use super::import::{self, Import, Progress};
 use crate::jobs::{Running, Stop};
 use crate::services::Services;
-use crate::store::{Change, NewJob};
+use crate::store::{Change, NewJob, StoreError, View};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::{Job, JobKind, JobResult, JobState};
 use wayhaven_shared::operations::sync::Imported;
-use wayhaven_shared::value::{Untrusted, UploadId};
+use wayhaven_shared::value::{JobId, UploadId};
 
 /// What a job of this kind is stored with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,32 +98,32 @@ pub(super) async fn begin(
     }
 }
 
-/// At the start: imports that were not over go on, plans and exports are over, and files that belong to none are removed.
+/// Goes on with an import that a restart has left.
 ///
 /// # Errors
 /// Where the store fails.
-pub(super) async fn resume(lists: &Lists) -> Result<(), Fault> {
-    let running = lists.services.store().read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await?;
-    let mut known = HashSet::new();
-    let goes_on = [JobKind::Reconcile, JobKind::Backfill];
-    for job in running.into_iter().filter(|job| !goes_on.contains(&job.kind)) {
-        let id = job.id;
-        if job.dry_run || job.kind != JobKind::Import {
-            let note = Untrusted::clipped("the daemon ended before it did: ask for it again");
-            let end = move |change: &Change<'_>| {
-                Ok(change.end_job(id, JobState::Interrupted, Some(&note), None).map(drop)?)
-            };
-            lists.services.store().write(end).await?;
-            continue;
-        }
-        let cursor = lists.services.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
-        if let Ok(Cursor { file, .. }) = serde_json::from_value(cursor.clone()) {
-            known.insert(path(&lists.services, file));
-        }
-        drop(lists.jobs.go_on(id, cursor, work));
-    }
+pub(super) async fn take_up(lists: &Lists, id: JobId) -> Result<(), Fault> {
+    let cursor = lists.services.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
+    drop(lists.jobs.go_on(id, cursor, work));
+    Ok(())
+}
+
+/// At the start, before any import goes on: removes the files that belong to none.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn sweep(lists: &Lists) -> Result<(), Fault> {
+    let running = |view: &View<'_>| {
+        let jobs = view.running_jobs_anywhere(JobKind::Import)?;
+        let cursors = jobs.iter().map(|job| view.job_cursor(job.id));
+        Ok(cursors.collect::<Result<Vec<Value>, StoreError>>()?)
+    };
+    let cursors = lists.services.store().read(running).await?;
+    let wanted = |cursor| serde_json::from_value(cursor).ok().map(|Cursor { file, .. }| file);
+    let wanted: HashSet<PathBuf> =
+        cursors.into_iter().filter_map(wanted).map(|file| path(&lists.services, file)).collect();
     let files = std::fs::read_dir(directory(&lists.services)).into_iter().flatten().flatten();
-    files.map(|file| file.path()).filter(|path| !known.contains(path)).for_each(|path| remove(&path));
+    files.map(|file| file.path()).filter(|path| !wanted.contains(path)).for_each(|path| remove(&path));
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use super::{Cursor, Reconcile, Resolve};
 use crate::discord::directory::Presence;
 use crate::services::Services;
-use crate::store::{Change, View};
+use crate::store::Change;
 use crate::tasks::{Task, Trigger};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,9 +12,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wayhaven_shared::Fault;
 use wayhaven_shared::operations::job::{Job, JobKind, JobState};
-use wayhaven_shared::value::{GuildId, Timestamp, Untrusted};
+use wayhaven_shared::value::{GuildId, Timestamp};
+use wayhaven_shared::{Fault, FaultKind};
 
 /// How often it is looked for what is due, at least.
 const LOOK: Duration = Duration::from_secs(60);
@@ -91,6 +91,24 @@ impl Patience {
         self.0.remove(&guild);
     }
 
+    /// Takes in what came of beginning a comparison.
+    ///
+    /// # Errors
+    /// Where it could not be begun.
+    fn judge(&mut self, services: &Services, guild: GuildId, begun: Result<Job, Fault>) -> Result<(), Fault> {
+        match begun {
+            Ok(job) if job.state == JobState::Failed => self.note(services, guild),
+            Ok(_) => self.forget(guild),
+            // Somebody has begun one meanwhile. That is no failure: the guild is looked at again
+            // when that one ends.
+            Err(fault) if fault.kind == FaultKind::Conflict => {
+                tracing::debug!(%guild, "not compared now: {fault}");
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
+    }
+
     /// Takes in what failed, or was ended, after it had been begun.
     fn learn(&mut self, services: &Services, given_up: HashSet<GuildId>) {
         self.0.retain(|_, (since, _)| since.elapsed() < AFTER_FAILURE);
@@ -118,7 +136,7 @@ async fn round(reconcile: &Reconcile, patience: &mut Patience) -> Result<(), Fau
         let queues = matches!(job.kind, JobKind::Backfill | JobKind::Reconcile) && !job.dry_run;
         let (id, waits_its_turn) = (job.id, queues && !filled.insert((job.kind, job.guild_id)));
         if !waits_its_turn && !running.has(id) {
-            take_up(reconcile, job).await?;
+            reconcile.take_up(&job).await?;
         }
         // One at a time; but what waits for its guild, for hours or until somebody mends it, holds up no other.
         by_itself |= alone && running.has(id);
@@ -128,53 +146,14 @@ async fn round(reconcile: &Reconcile, patience: &mut Patience) -> Result<(), Fau
     }
     if let Some(guild) = due(services, patience, &compared).await? {
         let cursor = Cursor::new(Resolve::ByItself, None);
-        match reconcile.begin(guild, BY_ITSELF.to_owned(), cursor).await {
-            Ok(job) if job.state == JobState::Failed => patience.note(services, guild),
-            Ok(_) => patience.forget(guild),
-            // One that somebody asked for goes on there.
-            Err(fault) => {
-                tracing::debug!(%guild, "not compared now: {fault}");
-                patience.note(services, guild);
-            }
-        }
+        let begun = reconcile.begin(guild, BY_ITSELF.to_owned(), cursor).await;
+        return patience.judge(services, guild, begun);
     }
     Ok(())
 }
 
 /// Who asks where nobody does.
 const BY_ITSELF: &str = "wayhaven";
-
-/// Goes on with a job that nobody works at: a restart has left it, or it was stored with what made it necessary.
-async fn take_up(reconcile: &Reconcile, job: Job) -> Result<(), Fault> {
-    let services = &reconcile.services;
-    if !matches!(job.kind, JobKind::Reconcile | JobKind::Backfill) {
-        return Ok(());
-    }
-    let (id, Some(guild), kind) = (job.id, job.guild_id, job.kind) else { return Ok(()) };
-    let over = |state: JobState, why: &'static str| {
-        let note = Untrusted::clipped(why);
-        services.store().write(move |change| Ok(change.end_job(id, state, Some(&note), None).map(drop)?))
-    };
-    if job.dry_run {
-        return over(JobState::Interrupted, "the daemon ended before it did: ask for the plan again").await;
-    }
-    if !services.store().topology().is_child(guild) {
-        return over(JobState::Cancelled, "the guild is no child any more").await;
-    }
-    // Where the bot is not, nothing can be asked; it goes on when it is there again.
-    if services.directory().presence(guild) != Some(Presence::Here) {
-        return Ok(());
-    }
-    // It may have come to its end since it was seen.
-    let read = move |view: &View<'_>| Ok((view.job(id)?, view.job_cursor(id)?));
-    let (Some(_), cursor) =
-        services.store().read(read).await.map(|(job, cursor)| (job.filter(Job::is_running), cursor))?
-    else {
-        return Ok(());
-    };
-    reconcile.go_on(id, kind, guild, cursor);
-    Ok(())
-}
 
 /// The guild that is to be compared next by itself, if one is due. `compared` are those where a comparison goes on.
 async fn due(
@@ -227,4 +206,21 @@ async fn due(
         services.store().write(first).await?;
     }
     Ok(next.map(|(_, _, guild)| guild))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestDaemon, guild, sandbox};
+
+    #[tokio::test]
+    async fn a_comparison_that_somebody_else_has_begun_puts_off_no_other() {
+        let sandbox = sandbox(1).await;
+        let test = TestDaemon::start(&sandbox).await;
+        let child = guild(sandbox.children()[0]);
+        let (services, mut patience) = (&test.systems.services, Patience::default());
+        patience.judge(services, child, Err(Fault::conflict("job 1 runs already"))).unwrap();
+        assert!(!patience.has(services, child), "it is due when that one ends");
+        assert!(patience.judge(services, child, Err(Fault::internal("the store fails"))).is_err());
+    }
 }

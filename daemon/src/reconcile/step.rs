@@ -77,10 +77,10 @@ impl Walk {
             items.sort_by_key(|(one, _)| (one.user, one.main));
         }
         let pace = if self.cursor.stage == Stage::Bans { Pace::Budgeted } else { Pace::Behind };
-        let mut rest = VecDeque::from(items);
+        let (reader, mut rest) = (self.reader(), VecDeque::from(items));
         loop {
             let room = match rest.iter().any(|(_, what)| what.makes_a_delivery()) {
-                true => room(&mut self.running, self.guild, pace, (self.kind, self.cursor.main)).await?,
+                true => room(&mut self.running, self.guild, pace, (reader, self.cursor.main)).await?,
                 false => u64::MAX,
             };
             let lot = first(&mut rest, room);

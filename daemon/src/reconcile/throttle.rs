@@ -2,12 +2,11 @@
 //! comes, and of those who are no members a guild takes about a thousand a day (FACTS C2).
 
 use crate::jobs::{Running, Stop};
-use crate::pages::reach;
+use crate::pages::{Reader, reach};
 use crate::store::{Pace, Traffic, View};
 use crate::sync::desired::{LASTING, open_links};
 use std::time::Duration;
 use tokio::sync::watch;
-use wayhaven_shared::operations::job::JobKind;
 use wayhaven_shared::operations::punishment::Action;
 use wayhaven_shared::value::{GuildId, Timestamp};
 
@@ -52,14 +51,14 @@ pub(super) async fn room(
     running: &mut Running,
     guild: GuildId,
     pace: Pace,
-    (kind, main): (JobKind, Option<GuildId>),
+    (reader, main): (Reader, Option<GuildId>),
 ) -> Result<u64, Stop> {
     let mut changes = running.services.store().sequence();
     let mut waited = false;
     loop {
         running.check()?;
         // What goes to a guild where the bot is not would only be blocked.
-        reach(running, guild, kind).await?;
+        reach(running, guild, reader).await?;
         refuse_unlinked(running, guild, main)?;
         changes.mark_unchanged();
         let (now_there, budget, now) = traffic(running, guild).await?;

@@ -5,7 +5,7 @@ use super::{Cursor, Resolve, Stage};
 use crate::discord::rest::ListedMember;
 use crate::jobs::{Running, Stop};
 use crate::network::LinkRow;
-use crate::pages::{self, Unreadable};
+use crate::pages::{self, Reader, Unreadable};
 use crate::store::{Change, Stretch, View};
 use crate::sync::Engine;
 use crate::sync::desired::{LASTING, Wanted, open_links};
@@ -69,6 +69,14 @@ impl Page {
 }
 
 impl Walk {
+    /// For whom its pages are read.
+    pub(super) fn reader(&self) -> Reader {
+        match self.kind {
+            JobKind::Backfill => Reader::Background,
+            _ => Reader::Comparison,
+        }
+    }
+
     /// Goes on where the cursor says.
     pub(super) fn new(
         running: Running,
@@ -242,11 +250,12 @@ impl Walk {
         let guild = self.guild;
         let mute_role =
             self.running.services.store().read(move |view| Ok(view.config(guild)?.mute_role_id)).await?;
+        let reader = self.reader();
         let measures: &[Action] = if bans { &LASTING } else { &[Action::Mute, Action::Timeout] };
         loop {
             let after = self.cursor.after;
             self.as_of = self.running.services.clock().now();
-            let asked = pages::members(&mut self.running, guild, after, self.kind).await?;
+            let asked = pages::members(&mut self.running, guild, after, reader).await?;
             let Some(members) = asked else { return Ok(false) };
             let Some(up_to) = members.last().map(|member| member.user) else { return Ok(true) };
             let now = self.running.services.clock().now();
@@ -265,13 +274,14 @@ impl Walk {
 
     /// The ban list.
     async fn bans(&mut self) -> Result<(), Stop> {
+        let reader = self.reader();
         let mut unreadable = Unreadable::default();
         let before = self.found.unreadable;
         loop {
             let after = self.cursor.after;
             self.as_of = self.running.services.clock().now();
             let seen = unreadable.total();
-            let page = pages::bans(&mut self.running, self.guild, after, self.kind, &mut unreadable).await?;
+            let page = pages::bans(&mut self.running, self.guild, after, reader, &mut unreadable).await?;
             let is_whole = unreadable.total() == seen;
             self.found.unreadable = before + unreadable.total();
             let page: Vec<UserId> = page.into_iter().map(|ban| ban.user).collect();

@@ -33,6 +33,12 @@ pub struct NewJob {
     pub cursor: Value,
 }
 
+/// The words of all kinds, as a list for SQL.
+fn known_kinds() -> String {
+    let quoted: Vec<String> = JobKind::ALL.iter().map(|kind| format!("'{}'", kind.word())).collect();
+    quoted.join(", ")
+}
+
 fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     let result: Option<String> = row.get("result")?;
     let read = |text: String| serde_json::from_str::<JobResult>(&text).map_err(|_| odd("result"));
@@ -59,18 +65,21 @@ impl View<'_> {
     /// # Errors
     /// Where the store fails.
     pub fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} WHERE id = ?1");
+        let sql = format!("SELECT {COLUMNS} WHERE id = ?1 AND kind IN ({})", known_kinds());
         Ok(self.connection.prepare_cached(&sql)?.query_row([Sql(id)], job).optional()?)
     }
 
-    /// Jobs, newest first: those that concern the guild, or all.
+    /// Jobs, newest first: those that concern the guild, or all. Jobs of a kind that this version
+    /// does not know are left out: another version has stored them and goes on with them.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn jobs(&self, scope: Option<GuildId>, running: bool, limit: u16) -> Result<Vec<Job>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} WHERE (?1 IS NULL OR guild_id = ?1 OR main_id = ?1) AND (?2 = 0 OR state = 'running')
-              ORDER BY id DESC LIMIT ?3"
+               AND kind IN ({})
+              ORDER BY id DESC LIMIT ?3",
+            known_kinds()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![Sql(scope), running, limit], job)?;
@@ -88,24 +97,24 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(values, job).optional()?)
     }
 
-    /// Whether a job of that kind goes on, wherever.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn any_running_job(&self, kind: JobKind) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND kind = ?1)";
-        Ok(self.connection.prepare_cached(sql)?.query_row([kind.word()], |row| row.get(0))?)
-    }
-
     /// All jobs of that kind that go on in the guild, oldest first.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn running_jobs(&self, kind: JobKind, guild: GuildId) -> Result<Vec<Job>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 AND guild_id = ?2 ORDER BY id");
+        let mut jobs = self.running_jobs_anywhere(kind)?;
+        jobs.retain(|job| job.guild_id == Some(guild));
+        Ok(jobs)
+    }
+
+    /// All jobs of that kind that go on, oldest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn running_jobs_anywhere(&self, kind: JobKind) -> Result<Vec<Job>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} WHERE state = 'running' AND kind = ?1 ORDER BY id");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![kind.word(), Sql(guild)], job)?;
+        let rows = statement.query_map([kind.word()], job)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -4,6 +4,7 @@ mod chain;
 mod consent;
 mod events;
 mod insert;
+mod jobs;
 mod log_file;
 mod plans;
 mod walls;

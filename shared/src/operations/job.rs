@@ -1,13 +1,13 @@
 //! `job list`, `show`, `cancel`: what takes longer than a caller waits.
 
-use super::audit::{AuditExported, AuditVerified};
-use super::drill::Drill;
-use super::reconcile::Reconciled;
-use super::sync::{Exported, Imported};
+mod kinds;
+
+pub use kinds::{AfterRestart, AtOnce, JobKind, JobOutcome, JobResult, Written};
+
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
 use crate::report::{Cell, Progress, Report, Table, Text, Tone};
-use crate::value::{GuildId, JobId, PageSize, Timestamp, Untrusted, UploadId};
+use crate::value::{GuildId, JobId, PageSize, Timestamp, Untrusted};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -38,57 +38,6 @@ pub struct JobCancel {
     /// Its number, as "job list" shows it
     #[arg(value_name = "JOB")]
     pub id: JobId,
-}
-
-/// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobKind {
-    /// Compares a guild with what its mains have decided.
-    Reconcile,
-    /// Delivers to a new child what its main had decided before.
-    Backfill,
-    /// Takes over a list of bans.
-    Import,
-    /// Writes a list of bans.
-    Export,
-    /// Writes the audit.
-    AuditExport,
-    /// Reads the audit, and whether it holds.
-    AuditVerify,
-    /// Tries out where a punishment would arrive.
-    Drill,
-}
-
-impl JobKind {
-    /// Every kind.
-    pub const ALL: [Self; 7] = [
-        Self::Reconcile,
-        Self::Backfill,
-        Self::Import,
-        Self::Export,
-        Self::AuditExport,
-        Self::AuditVerify,
-        Self::Drill,
-    ];
-
-    /// The word for it, as in the store and in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Reconcile => "reconcile",
-            Self::Backfill => "backfill",
-            Self::Import => "import",
-            Self::Export => "export",
-            Self::AuditExport => "audit_export",
-            Self::AuditVerify => "audit_verify",
-            Self::Drill => "drill",
-        }
-    }
-
-    /// The kind with this word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
 }
 
 /// Where a job stands.
@@ -138,70 +87,6 @@ impl JobState {
     }
 }
 
-/// What a job has found or done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "of", rename_all = "snake_case")]
-pub enum JobResult {
-    /// Of a reconcile or a backfill.
-    Reconciled(Reconciled),
-    /// Of an import.
-    Imported(Imported),
-    /// Of an export.
-    Exported(Exported),
-    /// Of an export of the audit.
-    AuditExported(AuditExported),
-    /// Of a verification of the audit.
-    AuditVerified(AuditVerified),
-    /// Of a drill.
-    Drilled(Drill),
-}
-
-/// A file that a job has written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Where the daemon keeps it, an hour at most.
-    pub file: UploadId,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// What it is called where nobody says.
-    pub name: String,
-}
-
-impl JobResult {
-    fn report(&self) -> Report {
-        match self {
-            Self::Reconciled(reconciled) => reconciled.report(),
-            Self::Imported(imported) => imported.report(),
-            Self::Exported(exported) => exported.report(),
-            Self::AuditExported(exported) => exported.report(),
-            Self::AuditVerified(verified) => verified.report(),
-            Self::Drilled(drill) => drill.report(),
-        }
-    }
-
-    /// The file that was written, where one was.
-    pub fn written(&self) -> Option<Written> {
-        let (file, bytes, name, format) = match self {
-            Self::Exported(list) => (list.file?, list.bytes, format!("bans-{}", list.guild_id), list.format),
-            Self::AuditExported(audit) => {
-                let name =
-                    audit.guild_id.map_or_else(|| "audit".to_owned(), |guild| format!("audit-{guild}"));
-                (audit.file?, audit.bytes, name, audit.format)
-            }
-            _ => return None,
-        };
-        Some(Written { file, bytes, name: format!("{name}.{}", format.word()) })
-    }
-
-    /// What is wrong with what was looked at, where something is.
-    fn verdict(&self) -> Option<Fault> {
-        match self {
-            Self::AuditVerified(verified) => verified.verdict(),
-            _ => None,
-        }
-    }
-}
-
 /// A job, as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -242,7 +127,7 @@ pub struct Job {
 impl Job {
     /// What it does, and where, in words.
     pub fn about(&self) -> String {
-        let words = self.kind.word().replace('_', " ");
+        let words = self.kind.words();
         let words = if self.dry_run { format!("{words} (dry run)") } else { words };
         self.guild_id.map_or_else(|| words.clone(), |guild| format!("{words} of guild {guild}"))
     }
@@ -254,7 +139,7 @@ impl Job {
 
     /// What it does, and where.
     fn heading(&self) -> Text {
-        let words = Text::from(self.kind.word().replace('_', " "));
+        let words = Text::from(self.kind.words());
         self.guild_id.map_or_else(|| words.clone(), |guild| words.clone() + " of guild " + guild)
     }
 
@@ -308,11 +193,9 @@ impl Reported for Job {
             JobState::Running => None,
             JobState::Failed => Some(Fault::new(FaultKind::Partial, message)),
             JobState::Cancelled | JobState::Interrupted => {
-                let hint = match self.kind {
-                    JobKind::Export | JobKind::AuditExport | JobKind::AuditVerify | JobKind::Drill => {
-                        "asked for again, it begins anew"
-                    }
-                    _ => "asked for again, it goes on where it was",
+                let hint = match self.kind.after_restart() {
+                    AfterRestart::Ended => "asked for again, it begins anew",
+                    AfterRestart::GoesOn => "asked for again, it goes on where it was",
                 };
                 Some(Fault::new(FaultKind::Partial, message).hint(hint))
             }

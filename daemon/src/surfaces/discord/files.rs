@@ -5,7 +5,7 @@ use crate::discord::rest::OutgoingFile;
 use std::io::Read;
 use wayhaven_shared::Fault;
 use wayhaven_shared::operation::Reported;
-use wayhaven_shared::operations::job::{Job, JobKind, Written};
+use wayhaven_shared::operations::job::{Job, Written};
 
 /// Shows what a job has written, to who asked and nobody else; what is larger than Discord takes is a fault.
 pub(super) async fn give(answer: &Answer, job: &Job, written: Written) {
@@ -17,10 +17,11 @@ pub(super) async fn give(answer: &Answer, job: &Job, written: Written) {
         Err(fault) => Err(fault),
     };
     if let Err(fault) = shown {
-        let operation = if job.kind == JobKind::AuditExport { "audit export" } else { "sync export" };
-        let otherwise =
-            format!("an operator writes it with wayhaven {operation} --output FILE on the command line");
-        answer.give(answer.refusal(fault.hint(otherwise)).await).await;
+        let otherwise = job.kind.file_by().map(|operation| {
+            format!("an operator writes it with wayhaven {operation} --output FILE on the command line")
+        });
+        let fault = otherwise.into_iter().fold(fault, Fault::hint);
+        answer.give(answer.refusal(fault).await).await;
     }
 }
 

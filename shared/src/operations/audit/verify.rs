@@ -50,20 +50,6 @@ pub struct AuditVerified {
     pub noted: Option<ChainMark>,
 }
 
-impl AuditVerified {
-    /// What is wrong, where something is.
-    pub fn verdict(&self) -> Option<Fault> {
-        let what = match (self.broken.as_ref().or(self.cut.as_ref()), &self.pages) {
-            (Some(amiss), _) => format!("row {}: {}", amiss.row, amiss.what),
-            (None, Some(found)) => format!("the store's own check finds: {}", found.line()),
-            (None, None) => return None,
-        };
-        let message = format!("the audit does not hold: {what}");
-        let fault = Fault::new(FaultKind::Verification, message);
-        Some(fault.hint("a copy of the store from before shows what stood there; the rows before it hold"))
-    }
-}
-
 impl Reported for AuditVerified {
     fn report(&self) -> Report {
         let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
@@ -97,6 +83,13 @@ impl Reported for AuditVerified {
     }
 
     fn verdict(&self) -> Option<Fault> {
-        Self::verdict(self)
+        let what = match (self.broken.as_ref().or(self.cut.as_ref()), &self.pages) {
+            (Some(amiss), _) => format!("row {}: {}", amiss.row, amiss.what),
+            (None, Some(found)) => format!("the store's own check finds: {}", found.line()),
+            (None, None) => return None,
+        };
+        let message = format!("the audit does not hold: {what}");
+        let fault = Fault::new(FaultKind::Verification, message);
+        Some(fault.hint("a copy of the store from before shows what stood there; the rows before it hold"))
     }
 }

@@ -1,0 +1,35 @@
+//! Rows of jobs that another version has stored.
+
+use super::{guild, open, shell};
+use crate::store::NewJob;
+use serde_json::Value;
+use wayhaven_shared::operations::job::JobKind;
+
+#[tokio::test]
+async fn a_job_of_a_kind_that_is_not_known_hides_no_other_and_stays_as_it_is() {
+    let (store, _home) = open();
+    let new = |kind| NewJob {
+        kind,
+        guild: Some(guild(1)),
+        main: None,
+        asked_by: "somebody".into(),
+        dry_run: false,
+        cursor: Value::Null,
+    };
+    let (strange, known) = store
+        .write(move |change| {
+            Ok((change.begin_job(&new(JobKind::Export))?, change.begin_job(&new(JobKind::Drill))?))
+        })
+        .await
+        .unwrap();
+    let sql = "UPDATE jobs SET kind = 'of_tomorrow' WHERE id = ?1";
+    shell(&store).execute(sql, [strange.get().cast_signed()]).unwrap();
+    let (running, one) =
+        store.read(move |view| Ok((view.jobs(None, true, 10)?, view.job(strange)?))).await.unwrap();
+    assert_eq!(running.iter().map(|job| job.id).collect::<Vec<_>>(), [known]);
+    assert!(one.is_none());
+    let state: String = shell(&store)
+        .query_row("SELECT state FROM jobs WHERE id = ?1", [strange.get().cast_signed()], |row| row.get(0))
+        .unwrap();
+    assert_eq!(state, "running");
+}
