@@ -233,6 +233,8 @@ struct Shared {
     outbox: mpsc::UnboundedSender<Released>,
     audited: watch::Sender<u64>,
     directs: watch::Sender<Directs>,
+    /// How often a comparison became due.
+    due: watch::Sender<u64>,
     epoch: String,
     /// What is propagated before the rest is held. Not stored: the settings say it.
     budgets: RwLock<Budgets>,
@@ -280,6 +282,7 @@ impl Store {
             outbox,
             audited: watch::Sender::new(view.chain_head()?.rows),
             directs: watch::Sender::new(view.directs()?),
+            due: watch::Sender::default(),
         });
         let readers = Arc::new(Readers::open(path, (BUSY, read_limit), clock.clone())?);
         let writer = Writer::start(connection, clock, Arc::clone(&shared))?;
@@ -389,6 +392,11 @@ impl Store {
     /// Follows how many rows the committed audit has.
     pub fn audited(&self) -> watch::Receiver<u64> {
         self.shared.audited.subscribe()
+    }
+
+    /// Follows how often a comparison of a guild became due.
+    pub fn due(&self) -> watch::Receiver<u64> {
+        self.shared.due.subscribe()
     }
 
     /// Follows the direct messages that are committed.

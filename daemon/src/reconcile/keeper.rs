@@ -32,6 +32,7 @@ const CLOCK_SET_BACK: i64 = 3_600_000;
 pub struct Keeper {
     reconcile: Reconcile,
     changes: watch::Receiver<u64>,
+    due: watch::Receiver<u64>,
     touched: watch::Receiver<HashSet<GuildId>>,
     patience: Patience,
 }
@@ -39,9 +40,9 @@ pub struct Keeper {
 impl Keeper {
     /// Begins comparisons of these.
     pub fn new(reconcile: Reconcile) -> Self {
-        let changes = reconcile.services.store().sequence();
+        let (changes, due) = (reconcile.services.store().sequence(), reconcile.services.store().due());
         let touched = reconcile.services.directory().touched();
-        Self { reconcile, changes, touched, patience: Patience::default() }
+        Self { reconcile, changes, due, touched, patience: Patience::default() }
     }
 }
 
@@ -52,16 +53,19 @@ impl Task for Keeper {
 
     fn run(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
         self.changes.mark_unchanged();
+        self.due.mark_unchanged();
         self.touched.mark_unchanged();
         round(&self.reconcile, &mut self.patience).boxed()
     }
 
     fn next(&mut self) -> Trigger {
         let (mut changes, mut touched) = (self.changes.clone(), self.touched.clone());
+        let mut due = self.due.clone();
         let change = async move {
             tokio::select! {
                 // The store, and with it the sender, lives as long as the daemon.
                 _ = changes.changed() => {}
+                _ = due.changed() => {}
                 _ = touched.changed() => {}
             }
             tokio::time::sleep(PAUSE).await;

@@ -289,6 +289,7 @@ impl Change<'_> {
         let sql = "INSERT INTO reconciled (guild_id, at, due, due_at) VALUES (?1, 0, 1, ?2)
              ON CONFLICT (guild_id) DO UPDATE SET due = 1, due_at = excluded.due_at";
         self.connection().prepare_cached(sql)?.execute(params![Sql(guild), at.millis()])?;
+        self.comparison_due();
         Ok(())
     }
 }

@@ -30,6 +30,7 @@ pub struct Change<'c> {
     budgets: Budgets,
     /// How the direct messages stand with this transaction.
     directs: Cell<Directs>,
+    due: Cell<bool>,
     /// What the job that runs has told so far.
     pub(super) told: RefCell<Vec<String>>,
     /// Why the transaction ended before its commit: SQLite rolls all of it back where the disk is full.
@@ -79,6 +80,11 @@ impl Change<'_> {
     /// it may be gone by then, and two of one user never change places.
     pub fn send_after_commit(&self, delivery: Queued) {
         self.outbox.borrow_mut().push(delivery);
+    }
+
+    /// Tells whoever begins comparisons that one became due, as soon as this is committed.
+    pub(super) fn comparison_due(&self) {
+        self.due.set(true);
     }
 
     /// Counts direct messages as this transaction leaves them.
@@ -185,7 +191,7 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
         let directs = before.directs;
         let mut committed = commit(connection, clock, &topology, &before, group.drain(..), &mut settles);
         match &mut committed {
-            Ok(Committed { sequence, audited, directs: left, outbox }) => {
+            Ok(Committed { sequence, audited, directs: left, outbox, due }) => {
                 *shared.topology.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::clone(&topology.current.borrow());
                 // Nothing to send is news too, where somebody waits for less or more than before.
@@ -198,6 +204,10 @@ fn run(connection: &Connection, clock: &Clock, shared: &Shared, mut queue: mpsc:
                 shared.sequence.send_if_modified(|last| std::mem::replace(last, *sequence) != *sequence);
                 shared.audited.send_if_modified(|last| std::mem::replace(last, *audited) != *audited);
                 shared.directs.send_if_modified(|last| std::mem::replace(last, *left) != *left);
+                shared.due.send_if_modified(|times| {
+                    *times += u64::from(*due);
+                    *due
+                });
                 #[cfg(test)]
                 shared.commits.send_modify(|commits| *commits += 1);
             }
@@ -227,6 +237,8 @@ struct Committed {
     audited: u64,
     directs: Directs,
     outbox: Vec<Queued>,
+    /// Whether a comparison became due.
+    due: bool,
 }
 
 /// What a group of changes begins with, beside the store itself.
@@ -251,6 +263,7 @@ fn commit(
         outbox: RefCell::default(),
         budgets: before.budgets,
         directs: Cell::new(before.directs),
+        due: Cell::default(),
         told: RefCell::default(),
         ended: RefCell::new(None),
     };
@@ -261,7 +274,8 @@ fn commit(
         let (sequence, audited) = (change.last_event()?, change.chain_head()?.rows);
         change.topology_here()?;
         connection.execute_batch("COMMIT")?;
-        Ok(Committed { sequence, audited, directs: change.directs.get(), outbox: change.outbox.take() })
+        let (directs, due) = (change.directs.get(), change.due.get());
+        Ok(Committed { sequence, audited, directs, outbox: change.outbox.take(), due })
     };
     let ended = refusal.or_else(|| change.ended.borrow_mut().take());
     ended.map_or_else(|| finish().map_err(Fault::from), Err).inspect_err(|_| {

@@ -33,3 +33,17 @@ async fn a_job_of_a_kind_that_is_not_known_hides_no_other_and_stays_as_it_is() {
         .unwrap();
     assert_eq!(state, "running");
 }
+
+/// It is no event that anybody watches, so the sequence of events does not tell.
+#[tokio::test]
+async fn a_comparison_that_becomes_due_is_told_with_its_commit() {
+    let (store, _home) = open();
+    let mut due = store.due();
+    store.write(|change| Ok(change.note_reconciled(guild(1), change.now())?)).await.unwrap();
+    assert!(!due.has_changed().unwrap());
+    store.write(|change| Ok(change.reconcile_soon(guild(1))?)).await.unwrap();
+    assert!(due.has_changed().unwrap());
+    due.mark_unchanged();
+    store.write(|change| Ok(change.reconcile_unless_done(guild(1))?)).await.unwrap();
+    assert!(due.has_changed().unwrap());
+}
