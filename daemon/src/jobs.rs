@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wayhaven_shared::operations::job::{AtOnce, Job, JobResult, JobState};
+use wayhaven_shared::operations::job::{Concurrency, Job, JobResult, JobState};
 use wayhaven_shared::value::{GuildId, JobId, Untrusted};
 use wayhaven_shared::{Fault, FaultKind};
 
@@ -169,13 +169,13 @@ impl Running {
 /// The job that keeps a new one from beginning.
 fn blocking(change: &crate::store::Change<'_>, new: &NewJob) -> Result<Option<Job>, StoreError> {
     let mut running = change.running_jobs_anywhere(new.kind)?;
-    let most = match new.kind.at_once() {
-        AtOnce::OneInAll => 1,
-        AtOnce::OneInAGuild => {
+    let most = match new.kind.concurrency() {
+        Concurrency::OneOverall => 1,
+        Concurrency::OnePerGuild => {
             running.retain(|job| job.guild_id == new.guild);
             1
         }
-        AtOnce::OneInAGuildAndPlans(plans) => {
+        Concurrency::OnePerGuildAndPlans(plans) => {
             running.retain(|job| job.guild_id == new.guild && job.dry_run == new.dry_run);
             if new.dry_run { plans } else { 1 }
         }
@@ -184,10 +184,10 @@ fn blocking(change: &crate::store::Change<'_>, new: &NewJob) -> Result<Option<Jo
 }
 
 fn is_running(job: &Job, guild: Option<GuildId>) -> Fault {
-    if job.kind.at_once() == AtOnce::OneInAll {
-        // It may be one that another guild asked for, whose number means nothing here.
-        return Fault::conflict(format!("a job of this kind runs already: {}", job.kind.words()))
-            .hint("ask again once that is over");
+    if job.kind.concurrency() == Concurrency::OneOverall {
+        // Another guild may have asked for that job, so its number is not named.
+        return Fault::conflict(format!("another {} job is already running", job.kind.words()))
+            .hint("try again when that job has ended");
     }
     let place = guild.map_or_else(String::new, |guild| format!(" in guild {guild}"));
     let (id, kind) = (job.id, job.kind.words());

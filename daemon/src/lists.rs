@@ -95,15 +95,15 @@ impl Lists {
         fetch::fetch(self, user, file).await
     }
 
-    /// Goes on with an import that a restart has left.
+    /// Resumes an import that was running when the daemon stopped.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn take_up(&self, job: &Job) -> Result<(), Fault> {
-        running::take_up(self, job.id).await
+    pub async fn resume(&self, job: &Job) -> Result<(), Fault> {
+        running::resume(self, job.id).await
     }
 
-    /// At the start, before any import goes on: removes the files that belong to none.
+    /// Removes files that belong to no running import. Called at the start, before imports resume.
     ///
     /// # Errors
     /// Where the store fails.

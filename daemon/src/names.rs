@@ -1,8 +1,8 @@
 //! What users and guilds are called, so that people read names beside ids.
 //!
 //! Names of users come with events, interactions, pages of audit logs and ban lists
-//! ([`learn`](crate::discord::name_book::NameBook::learn)). Where a user is shown whose name is not known, Discord is
-//! asked once, at the lowest priority, and no answer waits for it.
+//! ([`learn`](crate::discord::name_book::NameBook::learn)). Discord is asked once, at the lowest priority, for a missing
+//! name of a user who is shown. No answer waits for it.
 //! Names of guilds are the directory's, or the store's where the bot is away.
 //!
 //! Replies carry ids. At the edge, and nowhere else, [`of`] finds the names of those ids that the reader may know.

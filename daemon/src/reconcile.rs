@@ -143,12 +143,12 @@ impl Reconcile {
         self.jobs.begin(new, work).await
     }
 
-    /// Goes on with a comparison that nobody works at: a restart has left it, or it was stored with
-    /// what made it necessary.
+    /// Resumes a stored comparison that is not running in this process: the daemon was restarted, or
+    /// a transaction has stored the job.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn take_up(&self, job: &Job) -> Result<(), Fault> {
+    pub async fn resume(&self, job: &Job) -> Result<(), Fault> {
         let (services, id, kind) = (&self.services, job.id, job.kind);
         let Some(guild) = job.guild_id else { return Ok(()) };
         if !services.store().topology().is_child(guild) {

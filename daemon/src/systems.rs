@@ -54,15 +54,15 @@ pub struct Systems {
     pub runner: Tasks,
 }
 
-macro_rules! take_up {
-    ($($(#[$help:meta])+ $kind:ident => $result:ident, $word:literal, $at_once:ident$(($plans:literal))?,
+macro_rules! resume {
+    ($($(#[$help:meta])+ $kind:ident => $result:ident, $word:literal, $concurrency:ident$(($plans:literal))?,
        $after:ident$(($system:ident))?, $file:ident$(($operation:literal))?;)+) => {
         impl Systems {
-            /// Has the system that the list of jobs names go on with a job.
-            async fn take_up(&self, job: &Job) -> Result<(), Fault> {
+            /// Resumes a job in the system that the list of jobs names for its kind.
+            async fn resume(&self, job: &Job) -> Result<(), Fault> {
                 match job.kind {
                     $(JobKind::$kind => {
-                        $(self.$system.take_up(job).await?;)?
+                        $(self.$system.resume(job).await?;)?
                     })+
                 }
                 Ok(())
@@ -71,7 +71,7 @@ macro_rules! take_up {
     };
 }
 
-jobs!(take_up);
+jobs!(resume);
 
 /// How long the tasks gather what happens before they look at it. Tests wait less.
 #[derive(Clone, Copy, Debug)]
@@ -117,16 +117,16 @@ impl Systems {
         }
     }
 
-    /// At the start: jobs that the daemon's end cut short go on where their kind can. The others are
-    /// over, and so are plans: whoever wanted one asks again.
+    /// Resumes the jobs that were running when the daemon stopped, if their kind can. Ends all other
+    /// jobs, and all dry runs, as interrupted. Called at the start.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn resume_jobs(&self) -> Result<(), Fault> {
         let store = self.services.store();
         for job in store.read(|view| Ok(view.jobs(None, true, u16::MAX)?)).await? {
-            if !job.dry_run && job.kind.after_restart() == AfterRestart::GoesOn {
-                self.take_up(&job).await?;
+            if !job.dry_run && job.kind.after_restart() == AfterRestart::Resumes {
+                self.resume(&job).await?;
                 continue;
             }
             let note = Untrusted::clipped("the daemon ended before it did: ask for it again");

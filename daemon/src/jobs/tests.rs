@@ -100,7 +100,7 @@ async fn plans_of_imports_run_beside_each_other_and_beside_an_import() {
     let test = TestDaemon::start(&sandbox).await;
     let main = sandbox.main_guild();
     let import = |dry_run| NewJob { kind: JobKind::Import, dry_run, ..new(main) };
-    let AtOnce::OneInAGuildAndPlans(plans) = JobKind::Import.at_once() else { panic!("no plans") };
+    let Concurrency::OnePerGuildAndPlans(plans) = JobKind::Import.concurrency() else { panic!("no plans") };
     for _ in 0..plans {
         assert!(test.systems.jobs.begin(import(true), for_ever).await.unwrap().is_running());
     }
@@ -174,9 +174,9 @@ async fn what_a_job_leaves_to_be_done_is_done_once_its_end_is_stored() {
     }
 }
 
-/// Which job it is says nothing in a guild that did not ask for it.
+/// Another guild may have asked for the running job.
 #[tokio::test]
-async fn of_what_concerns_the_whole_store_one_runs_at_a_time_and_its_number_is_not_told() {
+async fn one_audit_verify_job_runs_overall_and_the_refusal_does_not_name_it() {
     let sandbox = sandbox(1).await;
     let test = TestDaemon::start(&sandbox).await;
     let verify = |guild| NewJob { kind: JobKind::AuditVerify, guild, dry_run: false, ..new(1) };

@@ -98,17 +98,17 @@ pub(super) async fn begin(
     }
 }
 
-/// Goes on with an import that a restart has left.
+/// Resumes an import that was running when the daemon stopped.
 ///
 /// # Errors
 /// Where the store fails.
-pub(super) async fn take_up(lists: &Lists, id: JobId) -> Result<(), Fault> {
+pub(super) async fn resume(lists: &Lists, id: JobId) -> Result<(), Fault> {
     let cursor = lists.services.store().read(move |view| Ok(view.job_cursor(id)?)).await?;
     drop(lists.jobs.go_on(id, cursor, work));
     Ok(())
 }
 
-/// At the start, before any import goes on: removes the files that belong to none.
+/// Removes files that belong to no running import. Called at the start, before imports resume.
 ///
 /// # Errors
 /// Where the store fails.

@@ -103,8 +103,8 @@ impl Patience {
         match begun {
             Ok(job) if job.state == JobState::Failed => self.note(services, guild),
             Ok(_) => self.forget(guild),
-            // Somebody has begun one meanwhile. That is no failure: the guild is looked at again
-            // when that one ends.
+            // Another comparison has begun there meanwhile. That is no failure, and its end starts the
+            // next look.
             Err(fault) if fault.kind == FaultKind::Conflict => {
                 tracing::debug!(%guild, "not compared now: {fault}");
             }
@@ -140,7 +140,7 @@ async fn round(reconcile: &Reconcile, patience: &mut Patience) -> Result<(), Fau
         let queues = matches!(job.kind, JobKind::Backfill | JobKind::Reconcile) && !job.dry_run;
         let (id, waits_its_turn) = (job.id, queues && !filled.insert((job.kind, job.guild_id)));
         if !waits_its_turn && !running.has(id) {
-            reconcile.take_up(&job).await?;
+            reconcile.resume(&job).await?;
         }
         // One at a time; but what waits for its guild, for hours or until somebody mends it, holds up no other.
         by_itself |= alone && running.has(id);
@@ -218,13 +218,13 @@ mod tests {
     use crate::testing::{TestDaemon, guild, sandbox};
 
     #[tokio::test]
-    async fn a_comparison_that_somebody_else_has_begun_puts_off_no_other() {
+    async fn a_running_comparison_does_not_delay_the_next_by_an_hour() {
         let sandbox = sandbox(1).await;
         let test = TestDaemon::start(&sandbox).await;
         let child = guild(sandbox.children()[0]);
         let (services, mut patience) = (&test.systems.services, Patience::default());
         patience.judge(services, child, Err(Fault::conflict("job 1 runs already"))).unwrap();
-        assert!(!patience.has(services, child), "it is due when that one ends");
+        assert!(!patience.has(services, child), "the guild stays due");
         assert!(patience.judge(services, child, Err(Fault::internal("the store fails"))).is_err());
     }
 }

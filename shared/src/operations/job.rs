@@ -2,7 +2,7 @@
 
 mod kinds;
 
-pub use kinds::{AfterRestart, AtOnce, JobKind, JobOutcome, JobResult, Written};
+pub use kinds::{AfterRestart, Concurrency, JobKind, JobOutcome, JobResult, Written};
 
 use crate::fault::{Fault, FaultKind};
 use crate::operation::Reported;
@@ -195,7 +195,7 @@ impl Reported for Job {
             JobState::Cancelled | JobState::Interrupted => {
                 let hint = match self.kind.after_restart() {
                     AfterRestart::Ended => "asked for again, it begins anew",
-                    AfterRestart::GoesOn => "asked for again, it goes on where it was",
+                    AfterRestart::Resumes => "asked for again, it goes on where it was",
                 };
                 Some(Fault::new(FaultKind::Partial, message).hint(hint))
             }

@@ -1,4 +1,4 @@
-//! Rows of jobs that another version has stored.
+//! Jobs of an unknown kind, and the signal that a comparison is due.
 
 use super::{guild, open, shell};
 use crate::store::NewJob;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use wayhaven_shared::operations::job::JobKind;
 
 #[tokio::test]
-async fn a_job_of_a_kind_that_is_not_known_hides_no_other_and_stays_as_it_is() {
+async fn a_job_of_an_unknown_kind_is_left_out_and_stays_unchanged() {
     let (store, _home) = open();
     let new = |kind| NewJob {
         kind,
@@ -34,9 +34,9 @@ async fn a_job_of_a_kind_that_is_not_known_hides_no_other_and_stays_as_it_is() {
     assert_eq!(state, "running");
 }
 
-/// It is no event that anybody watches, so the sequence of events does not tell.
+/// The event sequence does not change with it.
 #[tokio::test]
-async fn a_comparison_that_becomes_due_is_told_with_its_commit() {
+async fn a_due_comparison_is_signalled_with_its_commit() {
     let (store, _home) = open();
     let mut due = store.due();
     store.write(|change| Ok(change.note_reconciled(guild(1), change.now())?)).await.unwrap();

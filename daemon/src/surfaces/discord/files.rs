@@ -17,10 +17,12 @@ pub(super) async fn give(answer: &Answer, job: &Job, written: Written) {
         Err(fault) => Err(fault),
     };
     if let Err(fault) = shown {
-        let otherwise = job.kind.file_by().map(|operation| {
-            format!("an operator writes it with wayhaven {operation} --output FILE on the command line")
-        });
-        let fault = otherwise.into_iter().fold(fault, Fault::hint);
+        let fault = match job.kind.file_operation() {
+            Some(operation) => fault.hint(format!(
+                "an operator writes it with wayhaven {operation} --output FILE on the command line"
+            )),
+            None => fault,
+        };
         answer.give(answer.refusal(fault).await).await;
     }
 }

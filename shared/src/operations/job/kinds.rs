@@ -11,55 +11,55 @@ use crate::value::UploadId;
 use serde::{Deserialize, Serialize};
 
 /// Calls `$callback!` with the list of all kinds of jobs, one line each:
-/// `/// What it does. Kind => Result, "word", how many at once, after a restart, file;`.
+/// `/// What it does. Kind => Result, "word", concurrency, after a restart, file;`.
 ///
-/// *After a restart* is `Ended`, or `GoesOn(system)` with the system of the daemon that goes on with
-/// it. *File* is `NoFile`, or `File("operation")` with the operation that has the file written. The
-/// daemon reads the same list, so that a kind without a way to go on does not compile.
+/// *After a restart* is `Ended`, or `Resumes(system)` with the system of the daemon that resumes it.
+/// *File* is `NoFile`, or `File("operation")` with the operation that asks for the file. The daemon
+/// reads the same list: a kind does not compile if its system cannot resume it.
 #[macro_export]
 macro_rules! jobs {
     ($callback:ident) => {
         $callback! {
             /// Compares a guild with what its mains have decided.
-            Reconcile => Reconciled, "reconcile", OneInAGuild, GoesOn(reconcile), NoFile;
+            Reconcile => Reconciled, "reconcile", OnePerGuild, Resumes(reconcile), NoFile;
             /// Delivers to a new child what its main had decided before.
-            Backfill => Reconciled, "backfill", OneInAGuild, GoesOn(reconcile), NoFile;
-            /// Takes over a list of bans. A plan changes nothing, so it keeps no import waiting.
-            Import => Imported, "import", OneInAGuildAndPlans(4), GoesOn(lists), NoFile;
+            Backfill => Reconciled, "backfill", OnePerGuild, Resumes(reconcile), NoFile;
+            /// Imports a list of bans. A dry run changes nothing, so it does not block an import.
+            Import => Imported, "import", OnePerGuildAndPlans(4), Resumes(lists), NoFile;
             /// Writes a list of bans.
-            Export => Exported, "export", OneInAGuild, Ended, File("sync export");
+            Export => Exported, "export", OnePerGuild, Ended, File("sync export");
             /// Writes the audit.
-            AuditExport => AuditExported, "audit_export", OneInAGuild, Ended, File("audit export");
+            AuditExport => AuditExported, "audit_export", OnePerGuild, Ended, File("audit export");
             /// Reads the audit, and whether it holds.
-            AuditVerify => AuditVerified, "audit_verify", OneInAll, Ended, NoFile;
+            AuditVerify => AuditVerified, "audit_verify", OneOverall, Ended, NoFile;
             /// Tries out where a punishment would arrive.
-            Drill => Drilled, "drill", OneInAGuild, Ended, NoFile;
+            Drill => Drilled, "drill", OnePerGuild, Ended, NoFile;
         }
     };
 }
 
 /// How many jobs of a kind run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtOnce {
-    /// One, wherever.
-    OneInAll,
-    /// One in each guild, plan or not.
-    OneInAGuild,
-    /// One in each guild that changes something, and beside it so many plans.
-    OneInAGuildAndPlans(usize),
+pub enum Concurrency {
+    /// One in the whole daemon.
+    OneOverall,
+    /// One in each guild, dry run or not.
+    OnePerGuild,
+    /// One in each guild, and beside it so many dry runs.
+    OnePerGuildAndPlans(usize),
 }
 
 /// What becomes of a job when the daemon ends before it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterRestart {
-    /// It is over: whoever wants its result asks again.
+    /// It ends as interrupted.
     Ended,
-    /// It goes on from its cursor. A plan does not: it is over.
-    GoesOn,
+    /// It resumes from its cursor. A dry run ends as interrupted.
+    Resumes,
 }
 
 macro_rules! kinds {
-    ($($(#[$help:meta])+ $kind:ident => $result:ident, $word:literal, $at_once:ident$(($plans:literal))?,
+    ($($(#[$help:meta])+ $kind:ident => $result:ident, $word:literal, $concurrency:ident$(($plans:literal))?,
        $after:ident$(($system:ident))?, $file:ident$(($operation:literal))?;)+) => {
         /// What a job does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,10 +79,10 @@ macro_rules! kinds {
                 }
             }
 
-            /// How many of its kind run at once.
-            pub fn at_once(self) -> AtOnce {
+            /// How many jobs of its kind run at once.
+            pub fn concurrency(self) -> Concurrency {
                 match self {
-                    $(Self::$kind => AtOnce::$at_once$(($plans))?,)+
+                    $(Self::$kind => Concurrency::$concurrency$(($plans))?,)+
                 }
             }
 
@@ -93,8 +93,8 @@ macro_rules! kinds {
                 }
             }
 
-            /// The operation that has a file written by it, where it writes one.
-            pub fn file_by(self) -> Option<&'static str> {
+            /// The operation that asks for its file, if it writes one.
+            pub fn file_operation(self) -> Option<&'static str> {
                 match self {
                     $(Self::$kind => kinds!(@file $file $($operation)?),)+
                 }
@@ -178,7 +178,7 @@ impl JobResult {
         self.of().report()
     }
 
-    /// What is wrong with what was looked at, where something is.
+    /// The fault that the result reports, if there is one.
     pub(super) fn verdict(&self) -> Option<Fault> {
         self.of().verdict()
     }
